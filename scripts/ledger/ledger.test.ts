@@ -1,0 +1,86 @@
+// The ledger reads its pages and our tests as they are written.
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { inWords, ledgerOf, readLedger } from './ledger.ts'
+import { rowsOf } from './rows.ts'
+import { idsOf, testsOf } from './titles.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const known = new Set(['PP-C1', 'PP-C5', 'PP-C7', 'JQ-3', 'JQ-5', 'A1', 'A3', 'C5'])
+
+describe('the ids at the head of a title', () => {
+  test.each([
+    ['PP-C1 two callers get one run', ['PP-C1']],
+    ['PP-C1 PP-C5 two callers get one run', ['PP-C1', 'PP-C5']],
+    ['PP-C1, C5 two callers get one run', ['PP-C1', 'PP-C5']],
+    ['PP-C1 C5 two callers get one run', ['PP-C1', 'PP-C5']],
+    ['PP-C7 A3 a lost completion is raised', ['PP-C7', 'A3']],
+    ['A3 and PP-C7: a lost completion is raised', ['A3', 'PP-C7']],
+    ['C5 a healed partition leaves nothing stuck', ['C5']],
+    ['JQ-3, 5 a killed worker is seen', ['JQ-3', 'JQ-5']],
+    ['JQ-3 5 tasks of a killed worker run again', ['JQ-3']],
+    ['JQ-3, A1 a killed worker is seen', ['JQ-3', 'A1']],
+    ['JQ-99 nothing of the kind', ['JQ-99']],
+    ['A run ends', []],
+    ['100 calls give one run', []],
+  ])('%j', (title, ids) => {
+    expect(idsOf(title, known)).toEqual(ids)
+  })
+})
+
+test('a row may have several ids, and headings are no rows', () => {
+  const markdown = '| id | a | b |\n|---|---|---|\n| PP-C1, C5 | twice | once |\n| A1 | killed | `a | b` |\n'
+  expect(rowsOf(markdown, 'docs/ledger.md').map((row) => row.ids)).toEqual([['PP-C1', 'PP-C5'], ['A1']])
+})
+
+test('tests are found by their title, in each quote and form of call; skipped ones prove nothing', () => {
+  // Written with # for A, lest the ledger takes these for tests of its rows.
+  const source = [
+    "test('#1 single', () => {})",
+    'it("#2 double", () => {})',
+    'test.each([[1, (2)]])(\n  `#3 each %s`,\n  () => {})',
+    "test.skip('#4 skipped', () => {})",
+    "describe('#6 a group', () => {})",
+    "print('#5 no test', 1)",
+  ]
+  const titles = source
+    .flatMap((call) => testsOf(call.replace('#', 'A'), 'a.test.ts'))
+    .map((found) => found.title)
+  expect(titles).toEqual(['A1 single', 'A2 double', 'A3 each %s', 'A6 a group'])
+})
+
+test('a row is proved by a test of any of its ids, open without one, and a foreign id is told', () => {
+  const rows = rowsOf('| PP-C1, C5 | twice | once |\n| A1 | killed | elsewhere |\n', 'docs/ledger.md')
+  const tests = [
+    { title: 'PP-C5 one run', file: 'a.test.ts' },
+    { title: 'B9 what is that', file: 'b.test.ts' },
+  ]
+  expect(inWords(ledgerOf(rows, tests)).split('\n')).toEqual([
+    'ok    PP-C1, PP-C5 once',
+    '        a.test.ts: PP-C5 one run',
+    'open  A1       elsewhere',
+    '?     b.test.ts: "B9 what is that" names a row that does not exist',
+    '2 rows: 1 proved, 1 open.',
+  ])
+})
+
+describe('the project', () => {
+  const ledger = readLedger(root)
+
+  test('has each id once', () => {
+    const ids = ledger.rows.flatMap((row) => row.ids)
+    expect(ids.filter((id, place) => ids.indexOf(id) !== place)).toEqual([])
+  })
+
+  test('names no row in a title that does not exist', () => {
+    expect(ledger.unknown).toEqual([])
+  })
+
+  test('prints open rows as data', () => {
+    const printed = execFileSync(process.execPath, ['scripts/ledger.mjs', '--json', '--open'], { cwd: root })
+    const { rows, open } = JSON.parse(printed.toString()) as { rows: { tests: unknown[] }[]; open: number }
+    expect(rows.length).toBe(open)
+    expect(rows.every((row) => row.tests.length === 0)).toBe(true)
+  })
+})

@@ -1,0 +1,57 @@
+-- Drops history beyond its retention: of the whole installation by partition, of a pipeline with a shorter one in bounded batches.
+-- Live runs and failed ones that nobody has decided on move to the default partition with their history before the old one is dropped.
+-- A lock that can't be had within a second is tried again with the next call. Answers with the partitions dropped and the rows deleted.
+create or replace function millrace.prune_history(batch int default 1000)
+returns table (dropped_partitions int, deleted_runs int)
+language plpgsql security definer set search_path = millrace, pg_temp
+set lock_timeout = '1s'
+as $$
+#variable_conflict use_column
+declare
+  at timestamptz := millrace.now();
+  keep_from timestamptz := at - make_interval(days => (select (value #>> '{}')::int from setting where name = 'retention_days'));
+  old record;
+  old_runs uuid[];
+begin
+  dropped_partitions := 0;
+  deleted_runs := 0;
+  if not pg_try_advisory_xact_lock(77422, 2) then
+    return next;
+    return;
+  end if;
+  for old in
+    select week, week at time zone 'UTC' as begins from (
+      select distinct to_date(right(c.relname, 7), 'IYYY"w"IW')::timestamp as week
+        from pg_inherits i join pg_class c on c.oid = i.inhrelid
+       where i.inhparent = 'millrace.run'::regclass and c.relname ~ '^run_[0-9]{4}w[0-9]{2}$') weeks
+     where (week + interval '7 days') at time zone 'UTC' < keep_from
+     order by week
+  loop
+    begin
+      perform drop_week(to_char(old.week, 'IYYY"w"IW'));
+      dropped_partitions := dropped_partitions + 1;
+    exception when lock_not_available then
+      exit;
+    end;
+  end loop;
+
+  with doomed as (
+    select r.id from run r join pipeline p on p.slug = r.slug
+     where r.finished_at < at - make_interval(days => least(p.retention_days, (extract(epoch from at - keep_from) / 86400)::int))
+       and r.id < uuid_floor(at - make_interval(days => least(p.retention_days, (extract(epoch from at - keep_from) / 86400)::int)))
+       and (p.retention_days is not null or r.tableoid = 'millrace.run_default'::regclass)
+       and not exists (select from dead_letter l where l.run_id = r.id)
+     limit batch
+  )
+  select coalesce(array_agg(id), '{}') into old_runs from doomed;
+  delete from attempt where run_id = any (old_runs);
+  delete from event where run_id = any (old_runs);
+  delete from run where id = any (old_runs);
+  deleted_runs := cardinality(old_runs);
+
+  delete from idempotency where ctid = any (array(select ctid from idempotency where expires_at < at limit batch));
+  delete from run_watch where expires_at < at;
+  delete from worker w where w.id = any (array(select id from worker where state = 'gone' and gone_at < keep_from limit batch));
+  return next;
+end $$;
+comment on function millrace.prune_history(int) is 'Drops history beyond its retention.';

@@ -1,0 +1,13 @@
+-- Chooses the version that starts from SQL, schedules and HTTP get.
+create or replace function millrace.activate_pipeline(slug text, version int) returns void
+language plpgsql security definer set search_path = millrace, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  if not exists (select from pipeline_version v where v.slug = activate_pipeline.slug and v.version = activate_pipeline.version) then
+    raise exception 'There is no version % of a pipeline ''%''.', activate_pipeline.version, activate_pipeline.slug
+      using errcode = 'MR002', hint = 'List the versions with: millrace pipeline show NAME';
+  end if;
+  update pipeline p set active_version = activate_pipeline.version, revision = revision + 1 where p.slug = activate_pipeline.slug;
+end $$;
+comment on function millrace.activate_pipeline(text, int) is 'Chooses the version that starts without a version of their own get.';

@@ -1,0 +1,53 @@
+-- Writes the steps of a new version and works out what each one's completion leads to, so that the hot path looks up one row.
+create or replace function millrace.define_steps(slug text, version int, graph jsonb) returns void
+language plpgsql
+as $$
+#variable_conflict use_column
+begin
+  insert into handler (slug, version, queue)
+  select distinct define_steps.slug, define_steps.version, coalesce(s ->> 'queue', 'default')
+    from jsonb_array_elements(graph -> 'steps') s;
+
+  insert into step_definition (slug, version, step, position, kind, handler, over, needs, max_attempts,
+    backoff_initial_ms, backoff_factor, backoff_max_ms, backoff_jitter, timeout_ms)
+  select define_steps.slug, define_steps.version, o.step, o.position, coalesce(s ->> 'kind', 'step'), h.id, s ->> 'over', o.needs,
+         coalesce((s ->> 'max_attempts')::int, 3),
+         coalesce((s #>> '{backoff,initial_ms}')::float8, 30000), coalesce((s #>> '{backoff,factor}')::float8, 2),
+         coalesce((s #>> '{backoff,max_ms}')::float8, 3600000), coalesce(s #>> '{backoff,jitter}', 'full'),
+         coalesce((s ->> 'timeout_ms')::bigint, 300000)
+    from order_steps(define_steps.slug, graph) o
+    join jsonb_array_elements(graph -> 'steps') s on s ->> 'name' = o.step
+    join handler h on h.slug = define_steps.slug and h.version = define_steps.version and h.queue = coalesce(s ->> 'queue', 'default');
+
+  -- The end is a step too: it needs all the steps that nobody comes after.
+  insert into step_definition (slug, version, step, position, kind, needs, max_attempts,
+    backoff_initial_ms, backoff_factor, backoff_max_ms, backoff_jitter, timeout_ms)
+  select define_steps.slug, define_steps.version, '$end', count(*), 'end',
+         array_agg(d.step order by d.position) filter (where not exists (
+           select from step_definition other
+            where other.slug = d.slug and other.version = d.version and d.step = any (other.needs))),
+         1, 0, 1, 0, 'none', 1
+    from step_definition d
+   where d.slug = define_steps.slug and d.version = define_steps.version;
+
+  update step_definition d
+     set dependents = array(select after.id from step_definition after
+                             where after.slug = d.slug and after.version = d.version and d.step = any (after.needs)
+                             order by after.position)
+   where d.slug = define_steps.slug and d.version = define_steps.version;
+
+  update step_definition d
+     set next_rule = case next.kind when 'end' then 'end' else 'chain' end,
+         next_step_id = case next.kind when 'step' then next.id end,
+         next_handler = case next.kind when 'step' then next.handler end
+    from step_definition next
+   where d.slug = define_steps.slug and d.version = define_steps.version and d.kind = 'step'
+     and cardinality(d.dependents) = 1 and next.id = d.dependents[1]
+     and cardinality(next.needs) = 1 and next.kind in ('step', 'end');
+
+  update pipeline_version v
+     set entry_steps = array(select d.id from step_definition d
+                              where d.slug = v.slug and d.version = v.version and d.needs = '{}' order by d.position)
+   where v.slug = define_steps.slug and v.version = define_steps.version;
+end $$;
+comment on function millrace.define_steps(text, int, jsonb) is 'Writes the steps of a new version and what each one leads to.';

@@ -1,0 +1,50 @@
+-- The steps of a run in an order in which each comes after what it needs, with their attempts counted by outcome and their tasks by what
+-- they do. A map says over how many items it goes, once that is known, and which three took longest.
+create or replace function millrace.account_steps(told_run uuid, told_slug text, told_version int) returns jsonb
+language sql stable
+as $$
+  with counted as (
+    select a.step, count(*) as attempts,
+           count(*) filter (where a.outcome = 'completed') as completed, count(*) filter (where a.outcome = 'skipped') as skipped,
+           count(*) filter (where a.outcome = 'failed') as failed, count(*) filter (where a.outcome = 'reclaimed') as reclaimed,
+           count(*) filter (where a.outcome = 'released') as released, count(*) filter (where a.outcome = 'cancelled') as cancelled,
+           count(distinct a.item) filter (where a.outcome in ('failed', 'reclaimed')) as items_with_failures,
+           min(a.started_at) as started_at, max(a.finished_at) as finished_at,
+           sum(extract(epoch from a.finished_at - a.started_at)) * 1000 as running_ms,
+           max(jsonb_array_length(a.output)) filter (where a.item = -1 and jsonb_typeof(a.output) = 'array') as listed
+      from millrace.attempt a
+     where a.run_id = told_run
+     group by a.step
+  ), held as (
+    select t.step_id, count(*) filter (where t.worker_id is not null) as running, count(*) filter (where t.worker_id is null) as ready,
+           0::bigint as waiting
+      from millrace.task t where t.run_id = told_run group by t.step_id
+    union all
+    select w.step_id, 0, 0, count(*) from millrace.waiting_task w where w.run_id = told_run group by w.step_id
+  ), live as (
+    select h.step_id, sum(h.running)::int as running, sum(h.ready)::int as ready, sum(h.waiting)::int as waiting from held h group by h.step_id
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+           'step', d.step, 'kind', d.kind, 'over', d.over, 'needs', d.needs, 'queue', h.queue, 'max_attempts', d.max_attempts,
+           'tx', coalesce((g.node ->> 'tx')::boolean, false), 'when', coalesce((g.node ->> 'when')::boolean, false),
+           'items', case when d.kind = 'map' then coalesce(source.listed, nullif(source.completed, 0)) end,
+           'attempts', coalesce(c.attempts, 0), 'completed', coalesce(c.completed, 0), 'skipped', coalesce(c.skipped, 0),
+           'failed', coalesce(c.failed, 0), 'reclaimed', coalesce(c.reclaimed, 0), 'released', coalesce(c.released, 0),
+           'cancelled', coalesce(c.cancelled, 0), 'items_with_failures', coalesce(c.items_with_failures, 0),
+           'running', coalesce(l.running, 0), 'ready', coalesce(l.ready, 0), 'waiting', coalesce(l.waiting, 0),
+           'started_at', c.started_at, 'finished_at', c.finished_at, 'running_ms', coalesce(c.running_ms, 0)::float8,
+           'slowest', case when d.kind = 'map' then (
+             select coalesce(jsonb_agg(jsonb_build_object('item', s.item, 'ms', s.ms)), '[]')
+               from (select a.item, (extract(epoch from a.finished_at - a.started_at) * 1000)::float8 as ms from millrace.attempt a
+                      where a.run_id = told_run and a.step = d.step and a.item >= 0 order by 2 desc, 1 limit 3) s) end
+         ) order by d.position), '[]')
+    from millrace.step_definition d
+    join millrace.pipeline_version v on v.slug = d.slug and v.version = d.version
+    join millrace.handler h on h.id = d.handler
+    left join lateral (select node from jsonb_array_elements(v.graph -> 'steps') node where node ->> 'name' = d.step) g on true
+    left join counted c on c.step = d.step
+    left join counted source on source.step = d.over
+    left join live l on l.step_id = d.id
+   where d.slug = told_slug and d.version = told_version and d.kind <> 'end'
+$$;
+comment on function millrace.account_steps(uuid, text, int) is 'The steps of a run, with their attempts and tasks counted.';

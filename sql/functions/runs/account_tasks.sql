@@ -1,0 +1,34 @@
+-- What is not finished of a run: held by a worker, ready, or waiting for a time; at most 50, those held first. What is ready says
+-- whether a live worker serves it.
+create or replace function millrace.account_tasks(told_run uuid, at timestamptz) returns jsonb
+language sql stable
+as $$
+  with open as (
+    select t.step_id, t.handler, t.item, t.attempt, t.failures, t.worker_id, t.aborted_at, coalesce(t.claimed_at, t.ready_at) as since,
+           case when t.worker_id is null then 'ready' else 'running' end as state, null::text as reason, null::timestamptz as available_at
+      from millrace.task t where t.run_id = told_run
+    union all
+    select w.step_id, w.handler, w.item, w.attempt, w.failures, null, null, null,
+           'waiting', case when w.paused then 'paused' else w.reason end, w.available_at
+      from millrace.waiting_task w where w.run_id = told_run
+  ), kept as (
+    select o.*, count(*) over () as total from open o
+     order by array_position(array['running', 'ready', 'waiting'], o.state), coalesce(o.since, o.available_at), o.step_id, o.item limit 50
+  )
+  select jsonb_build_object(
+           'total', coalesce(max(k.total), 0),
+           'listed', coalesce(jsonb_agg(jsonb_build_object(
+             'step', d.step, 'item', nullif(k.item, -1), 'state', k.state, 'reason', k.reason, 'attempt', k.attempt, 'failures', k.failures,
+             'max_attempts', d.max_attempts, 'since', k.since, 'available_at', k.available_at, 'is_aborted', k.aborted_at is not null,
+             'worker', case when w.id is not null then jsonb_build_object(
+               'kind', w.kind, 'name', w.name, 'host', w.host, 'process_id', w.process_id) end,
+             'is_served', k.state <> 'ready' or exists (
+               select from millrace.worker live
+                where live.kind = 'worker' and live.state in ('starting', 'idle', 'running') and live.ordered_state is null
+                  and live.lease_expires_at > account_tasks.at and k.handler = any (live.handlers))
+           ) order by array_position(array['running', 'ready', 'waiting'], k.state), coalesce(k.since, k.available_at), d.position, k.item), '[]'))
+    from kept k
+    join millrace.step_definition d on d.id = k.step_id
+    left join millrace.worker w on w.id = k.worker_id
+$$;
+comment on function millrace.account_tasks(uuid, timestamptz) is 'What is not finished of a run, bounded.';

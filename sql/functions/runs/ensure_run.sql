@@ -1,0 +1,22 @@
+-- For executors outside: one live run of this key, started if there is none. With silence_seconds it fails when nothing is heard of it
+-- for so long.
+create or replace function millrace.ensure_run(
+  slug text, input jsonb default null, id uuid default null, version int default null, tenant text default null, headers jsonb default null,
+  silence_seconds int default null)
+returns table (created boolean, reason text, run_id uuid)
+language plpgsql security definer set search_path = millrace, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  answer record;
+begin
+  select * into answer
+    from start_run(ensure_run.slug, ensure_run.input, ensure_run.id, ensure_run.version, 5, ensure_run.tenant, ensure_run.headers, started_via => 'outside');
+  if answer.created and ensure_run.silence_seconds is not null then
+    insert into run_deadline (run_id, silence_seconds, deadline_at)
+    values (answer.run_id, ensure_run.silence_seconds, millrace.now() + make_interval(secs => ensure_run.silence_seconds))
+        on conflict do nothing;
+  end if;
+  return query select answer.created, answer.reason, answer.run_id;
+end $$;
+comment on function millrace.ensure_run(text, jsonb, uuid, int, text, jsonb, int) is 'One live run of this key, started if there is none.';

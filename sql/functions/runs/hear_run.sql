@@ -1,0 +1,8 @@
+-- Something was heard of a run from outside: its deadline moves.
+create or replace function millrace.hear_run(run_id uuid) returns void
+language plpgsql
+as $$
+begin
+  update millrace.run_deadline d set deadline_at = millrace.now() + make_interval(secs => d.silence_seconds) where d.run_id = hear_run.run_id;
+end $$;
+comment on function millrace.hear_run(uuid) is 'Something was heard of a run from outside: its deadline moves.';

@@ -1,0 +1,27 @@
+-- The run key of an input: the value at the version's one path, or the JSON list of the values at its paths.
+create or replace function millrace.run_key(slug text, input jsonb, key_paths jsonb) returns text
+language plpgsql immutable
+as $$
+declare
+  path jsonb;
+  value jsonb;
+  found_values jsonb := '[]'::jsonb;
+begin
+  if key_paths = '[]' then
+    return null;
+  end if;
+  for path in select jsonb_array_elements(key_paths) loop
+    value := input #> array(select jsonb_array_elements_text(path));
+    if value is null or value = 'null' then
+      raise exception 'The input of pipeline ''%'' has no value at %, which its run key needs.', slug,
+        (select string_agg(p, '.') from jsonb_array_elements_text(path) p)
+        using errcode = 'MR003', hint = 'Give the input that value.';
+    end if;
+    found_values := found_values || jsonb_build_array(value);
+  end loop;
+  if jsonb_array_length(found_values) = 1 and jsonb_typeof(found_values -> 0) in ('string', 'number', 'boolean') then
+    return found_values ->> 0;
+  end if;
+  return found_values::text;
+end $$;
+comment on function millrace.run_key(text, jsonb, jsonb) is 'The run key of an input.';

@@ -1,0 +1,28 @@
+-- Starts one run from plain SQL, in the caller's own transaction. With a run key declared, it is the same as ensuring that one is live.
+create or replace function millrace.start_run(
+  slug text, input jsonb default null, id uuid default null, version int default null, priority int default 5, tenant text default null,
+  headers jsonb default null, available_at timestamptz default null, idempotency_key text default null,
+  idempotency_seconds int default 86400, started_via text default 'sql')
+returns table (created boolean, reason text, run_id uuid)
+language plpgsql security definer set search_path = millrace, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  new_id uuid := coalesce(start_run.id, millrace.uuid_v7(millrace.now()));
+  refused record;
+begin
+  select * into refused
+    from start_runs(array[new_id], array[start_run.slug], array[start_run.version], array[start_run.input],
+      array[start_run.priority]::smallint[], array[start_run.tenant], array[start_run.headers], array[start_run.available_at],
+      case when start_run.idempotency_key is not null then array[start_run.idempotency_key] end, array[start_run.idempotency_seconds],
+      started_via => start_run.started_via);
+  if not found then
+    return query select true, null::text, new_id;
+  elsif refused.reason = 'conflict' then
+    raise exception 'Idempotency key ''%'' of pipeline ''%'' was used with another input, by run %.', start_run.idempotency_key, start_run.slug, refused.live_run_id
+      using errcode = 'MR009', hint = 'Use another key, or send the same input again.';
+  else
+    return query select false, refused.reason, refused.live_run_id;
+  end if;
+end $$;
+comment on function millrace.start_run(text, jsonb, uuid, int, int, text, jsonb, timestamptz, text, int, text) is 'Starts one run from plain SQL.';

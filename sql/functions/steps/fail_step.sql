@@ -1,0 +1,31 @@
+-- An executor outside fails a step: {"code", "message", "retryable"}. Answers with the time of the next try, null where there is none.
+create or replace function millrace.fail_step(
+  run_id uuid, step text, attempt int, error jsonb, item int default -1, random float8 default random()) returns timestamptz
+language plpgsql security definer set search_path = millrace, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  held record;
+  again timestamptz;
+begin
+  begin
+    select * into held from held_step(fail_step.run_id, fail_step.step, fail_step.attempt, fail_step.item);
+  exception when sqlstate 'MR008' then
+    -- Asked only now: the same failure may have been under way while this one waited for the task.
+    select a.retry_at into again from attempt a
+     where a.run_id = fail_step.run_id and a.step = fail_step.step and a.item = fail_step.item and a.attempt = fail_step.attempt
+       and a.outcome = 'failed';
+    if found then
+      return again;
+    end if;
+    raise;
+  end;
+  select f.retry_at into again
+    from fail_tasks(held.worker_id, held.lock_key, array[held.task_id], array[held.step_id], array[fail_step.attempt],
+                    array[case when jsonb_typeof(fail_step.error) = 'object' then fail_step.error
+                               else jsonb_build_object('code', 'unknown', 'message', coalesce(fail_step.error #>> '{}', 'No reason was given.')) end],
+                    array[fail_step.random]) f where f.kind = 'retry';
+  update worker w set state = 'gone', gone_at = millrace.now(), gone_reason = 'its step failed' where w.id = held.worker_id;
+  return again;
+end $$;
+comment on function millrace.fail_step(uuid, text, int, jsonb, int, float8) is 'An executor outside fails a step; answers with the time of the next try.';

@@ -1,0 +1,11 @@
+-- A line of a step's log, refused when the attempt no longer holds the step.
+create or replace function millrace.log_step(
+  run_id uuid, step text, attempt int, message text, fields jsonb default '{}', item int default -1) returns void
+language plpgsql security definer set search_path = millrace, pg_temp
+as $$
+begin
+  perform held_step(log_step.run_id, log_step.step, log_step.attempt, log_step.item);
+  perform write_event(log_step.run_id, 'step.log', jsonb_build_object('message', left(log_step.message, 4000), 'fields', log_step.fields),
+    log_step.step, log_step.item, log_step.attempt);
+end $$;
+comment on function millrace.log_step(uuid, text, int, text, jsonb, int) is 'A line of a step''s log.';

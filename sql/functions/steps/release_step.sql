@@ -1,0 +1,13 @@
+-- An executor outside gives a step back unfinished; no failure is counted.
+create or replace function millrace.release_step(run_id uuid, step text, attempt int, item int default -1, reason text default 'released') returns void
+language plpgsql security definer set search_path = millrace, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  held record;
+begin
+  select * into held from held_step(release_step.run_id, release_step.step, release_step.attempt, release_step.item);
+  perform release_tasks(held.worker_id, held.lock_key, array[held.task_id], array[held.step_id], array[release_step.attempt], release_step.reason);
+  update worker w set state = 'gone', gone_at = millrace.now(), gone_reason = 'it released its step' where w.id = held.worker_id;
+end $$;
+comment on function millrace.release_step(uuid, text, int, int, text) is 'An executor outside gives a step back unfinished.';

@@ -1,0 +1,110 @@
+-- Advances graphs beyond chains: joins, maps and branches. Given are finished steps (and items of maps); what becomes ready is made a
+-- task, leased to the worker while it has room. Steps that are final at once (a map over an empty list) go round again.
+--
+-- All join rows of the batch's runs are locked first, in the order (run, step): two parents that end in two transactions at once
+-- count down one after the other, and exactly one of them finds zero.
+create or replace function millrace.advance_runs(
+  run_ids uuid[], step_ids int[], items int[], priorities smallint[], run_paused boolean[],
+  worker_id uuid, room int, best smallint, open_lanes int[], at timestamptz)
+returns table (kind text, task_id bigint, run_id uuid, step_id int, item int, item_value jsonb, attempt int, output jsonb)
+language plpgsql
+as $$
+#variable_conflict use_column
+declare
+  front_runs uuid[];
+  front_steps int[];
+  ready_runs uuid[];
+  ready_steps int[];
+  new_runs uuid[] := array[]::uuid[];
+  new_steps int[] := array[]::int[];
+  new_items int[] := array[]::int[];
+  new_values jsonb[] := array[]::jsonb[];
+  failed_runs uuid[] := array[]::uuid[];
+  expanded record;
+begin
+  perform 1 from join_state j where j.run_id = any (run_ids) order by j.run_id, j.step_id for update;
+
+  -- Items count down their own map; a map without items left is final, as a plain step that finished is.
+  select coalesce(array_agg(f.run_id), '{}'), coalesce(array_agg(f.step_id), '{}') into front_runs, front_steps
+    from (
+      select g.run_id, g.step_id from unnest(run_ids, step_ids, items) g(run_id, step_id, item) where g.item = -1
+      union all
+      select c.run_id, c.step_id from count_down_joins(
+        (select array_agg(g.run_id) from unnest(run_ids, step_ids, items) g(run_id, step_id, item) where g.item >= 0),
+        (select array_agg(g.step_id) from unnest(run_ids, step_ids, items) g(run_id, step_id, item) where g.item >= 0)) c
+    ) f;
+
+  while front_runs <> '{}' loop
+    -- What comes after: at once where it needs only one step, else when its count reaches zero.
+    select coalesce(array_agg(f.run_id order by f.run_id, f.position), '{}'), coalesce(array_agg(f.step_id order by f.run_id, f.position), '{}')
+      into ready_runs, ready_steps
+      from (
+        select n.run_id, n.id as step_id, n.position
+          from (select g.run_id, d.* from unnest(front_runs, front_steps) g(run_id, step_id)
+                  join step_definition parent on parent.id = g.step_id
+                 cross join unnest(parent.dependents) after(id) join step_definition d on d.id = after.id) n
+         where cardinality(n.needs) = 1
+        union all
+        select c.run_id, c.step_id, d.position
+          from count_down_joins(
+            (select array_agg(g.run_id) from unnest(front_runs, front_steps) g(run_id, step_id)
+               join step_definition parent on parent.id = g.step_id
+              cross join unnest(parent.dependents) after(id) join step_definition d on d.id = after.id and cardinality(d.needs) > 1),
+            (select array_agg(d.id) from unnest(front_runs, front_steps) g(run_id, step_id)
+               join step_definition parent on parent.id = g.step_id
+              cross join unnest(parent.dependents) after(id) join step_definition d on d.id = after.id and cardinality(d.needs) > 1)) c
+          join step_definition d on d.id = c.step_id
+      ) f;
+    front_runs := '{}';
+    front_steps := '{}';
+
+    new_runs := new_runs || array(select g.run_id from unnest(ready_runs, ready_steps) with ordinality g(run_id, step_id, n)
+                                    join step_definition d on d.id = g.step_id where d.kind = 'step' order by g.n);
+    new_steps := new_steps || array(select g.step_id from unnest(ready_runs, ready_steps) with ordinality g(run_id, step_id, n)
+                                      join step_definition d on d.id = g.step_id where d.kind = 'step' order by g.n);
+    new_items := new_items || array_fill(-1, array[cardinality(new_runs) - cardinality(new_items)]);
+    new_values := new_values || array_fill(null::jsonb, array[cardinality(new_runs) - cardinality(new_values)]);
+
+    for expanded in
+      select g.run_id, g.step_id, d.kind, m.*
+        from unnest(ready_runs, ready_steps) g(run_id, step_id)
+        join step_definition d on d.id = g.step_id and d.kind in ('map', 'end')
+        left join lateral expand_map(g.run_id, g.step_id, at) m on d.kind = 'map'
+    loop
+      continue when expanded.run_id = any (failed_runs);
+      if expanded.kind = 'end' then
+        return query select e.kind, null::bigint, e.run_id, null::int, null::int, null::jsonb, null::int, e.output
+                       from end_graph_run(expanded.run_id, expanded.step_id, at) e;
+      elsif expanded.item_values is null then
+        if expanded.final then
+          front_runs := front_runs || expanded.run_id;
+          front_steps := front_steps || expanded.step_id;
+        else
+          failed_runs := failed_runs || expanded.run_id;
+        end if;
+      else
+        new_runs := new_runs || array_fill(expanded.run_id, array[cardinality(expanded.item_values)]);
+        new_steps := new_steps || array_fill(expanded.step_id, array[cardinality(expanded.item_values)]);
+        new_items := new_items || array(select generate_series(0, cardinality(expanded.item_values) - 1));
+        new_values := new_values || expanded.item_values;
+      end if;
+    end loop;
+  end loop;
+
+  -- What became ready beside a map that failed its run does not begin any more.
+  if failed_runs <> '{}' then
+    select coalesce(array_agg(g.run_id order by g.n), '{}'), array_agg(g.step_id order by g.n), array_agg(g.item order by g.n),
+           array_agg(g.item_value order by g.n)
+      into new_runs, new_steps, new_items, new_values
+      from unnest(new_runs, new_steps, new_items, new_values) with ordinality g(run_id, step_id, item, item_value, n)
+     where g.run_id <> all (failed_runs);
+  end if;
+  if new_runs <> '{}' then
+    return query
+      select 'next', n.task_id, n.run_id, n.step_id, n.item, n.item_value, n.attempt, null::jsonb
+        from add_tasks(new_runs, new_steps, new_items, new_values, run_ids, priorities, run_paused,
+                       advance_runs.worker_id, advance_runs.room, best, open_lanes, at) n;
+  end if;
+end $$;
+comment on function millrace.advance_runs(uuid[], int[], int[], smallint[], boolean[], uuid, int, smallint, int[], timestamptz)
+  is 'Advances graphs beyond chains: joins, maps, branches and ends.';

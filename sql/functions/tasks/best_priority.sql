@@ -1,0 +1,14 @@
+-- The priority of the most urgent ready task above a given priority, 10 where there is none: begun runs go first unless something more
+-- urgent is ready. Only what is more urgent is looked at, so that it costs nothing where all priorities are equal.
+create or replace function millrace.best_priority(handlers int[], above smallint) returns smallint
+language plpgsql stable
+as $$
+begin
+  return coalesce((
+    select min(first.priority)
+      from unnest(handlers) h(id)
+     cross join lateral (
+       select t.priority from millrace.task t
+        where t.handler = h.id and t.worker_id is null and t.priority < above order by t.priority, t.id limit 1) first), 10);
+end $$;
+comment on function millrace.best_priority(int[], smallint) is 'The priority of the most urgent ready task above a given priority.';

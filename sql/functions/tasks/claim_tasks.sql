@@ -1,0 +1,69 @@
+-- Claims up to `room` tasks for a worker, by priority and then first come, first served.
+--
+-- A lane is a handler and a priority, with the last position that the worker has seen there: dead index entries before it, kept
+-- by somebody's long transaction, are not read again. A worker looks from position 0 once a second, so that nothing stays behind.
+create or replace function millrace.claim_tasks(
+  worker_id uuid, lock_key int, room int, lane_handlers int[], lane_priorities smallint[], lane_positions bigint[])
+returns table (task_id bigint, run_id uuid, step_id int, item int, item_value jsonb, attempt int, priority smallint, handler int,
+               failures int, input jsonb, tenant text, key text, headers jsonb, run_created_at timestamptz)
+language plpgsql security definer set search_path = millrace, pg_temp
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  at timestamptz := millrace.now();
+  left_over int := claim_tasks.room;
+  paused_lanes int[] := millrace.paused_handlers();
+  level smallint;
+  begun uuid[] := array[]::uuid[];
+  claimed int;
+  state text;
+begin
+  if left_over <= 0 or not enter_worker(claim_tasks.worker_id, claim_tasks.lock_key) then
+    return;
+  end if;
+  if exists (select from worker w where w.id = claim_tasks.worker_id and (w.ordered_state is not null or w.state = 'draining')) then
+    return;
+  end if;
+  for level in
+    select distinct lane.priority
+      from unnest(lane_handlers, lane_priorities, lane_positions) lane(handler, priority, after)
+     where lane.handler <> all (paused_lanes)
+       and exists (select from task t where t.handler = lane.handler and t.priority = lane.priority
+                      and t.id > lane.after and t.worker_id is null)
+     order by 1
+  loop
+    claimed := 0;
+    for task_id, run_id, step_id, item, item_value, attempt, priority, handler, failures,
+        input, tenant, key, headers, run_created_at, state in
+      with picked as (
+        select c.id from unnest(lane_handlers, lane_priorities, lane_positions) lane(handler, priority, after)
+         cross join lateral (
+           select t.id from task t
+            where t.handler = lane.handler and t.priority = lane.priority and t.id > lane.after and t.worker_id is null
+            order by t.id limit left_over for update skip locked) c
+         where lane.priority = level and lane.handler <> all (paused_lanes)
+         order by c.id limit left_over
+      ), taken as (
+        update task t set worker_id = claim_tasks.worker_id, claimed_at = at, attempt = t.attempt + 1
+          from picked where t.id = picked.id
+        returning t.*
+      )
+      select t.id, t.run_id, t.step_id, t.item, t.item_value, t.attempt, t.priority, t.handler, t.failures,
+             r.input, r.tenant, r.key, r.headers, r.created_at, r.state
+        from taken t join run r on r.id = t.run_id
+    loop
+      claimed := claimed + 1;
+      if state = 'pending' then
+        begun := begun || run_id;
+      end if;
+      return next;
+    end loop;
+    left_over := left_over - claimed;
+    exit when left_over <= 0;
+  end loop;
+  if begun <> '{}' then
+    perform begin_runs(begun, at);
+  end if;
+end $$;
+comment on function millrace.claim_tasks(uuid, int, int, int[], smallint[], bigint[]) is 'Claims up to room tasks for a worker, with what their steps need to run.';

@@ -1,0 +1,87 @@
+-- Fails a batch of tasks of one worker: each is tried again after its delay, or, out of attempts or not worth one, becomes a dead letter
+-- and fails its run. Fenced as complete_tasks is; what the caller no longer holds is answered as lost. This function never raises for a
+-- number that grew too large: a failure that can't be recorded would leave the step running for ever.
+create or replace function millrace.fail_tasks(
+  worker_id uuid, lock_key int, task_ids bigint[], step_ids int[], attempts int[], errors jsonb[],
+  randoms float8[], retry_delays_ms float8[] default null)
+returns table (kind text, task_id bigint, retry_at timestamptz)
+language plpgsql security definer set search_path = millrace, pg_temp
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  at timestamptz := millrace.now();
+  failed record;
+  seen boolean[] := array_fill(false, array[cardinality(task_ids)]);
+  dead_runs uuid[] := array[]::uuid[];
+  dead_steps text[] := array[]::text[];
+  dead_items int[] := array[]::int[];
+  dead_errors jsonb[] := array[]::jsonb[];
+  retried boolean := false;
+begin
+  if not enter_worker(fail_tasks.worker_id, fail_tasks.lock_key) then
+    return query select 'lost', l.id, null::timestamptz from unnest(task_ids) l(id);
+    return;
+  end if;
+  -- A failing run locks all its tasks, in the order of their ids; so do two branches that fail it at once.
+  perform lock_run_tasks(array(
+    select distinct t.run_id from unnest(task_ids, errors) g(id, error) join task t on t.id = g.id
+      join step_definition d on d.id = t.step_id
+     where t.failures + 1 >= d.max_attempts or (g.error ->> 'retryable') = 'false'));
+
+  for failed in
+    with given as (
+      select * from unnest(task_ids, step_ids, attempts, errors, randoms, retry_delays_ms)
+               with ordinality g(task_id, step_id, attempt, error, random, delay_ms, place)
+    ), removed as (
+      delete from task t
+       using given g join step_definition d on d.id = g.step_id
+       where t.id = g.task_id and t.worker_id = fail_tasks.worker_id and t.attempt = g.attempt and t.step_id = g.step_id
+      returning g.place, g.error, t.*, d.step, d as definition,
+                case when t.aborted_at is null and (g.error ->> 'retryable') is distinct from 'false'
+                          and t.failures + 1 < d.max_attempts
+                     then at + make_interval(secs => greatest(0, least(coalesce(g.delay_ms, retry_delay(d, t.failures + 1, g.random)), 31536000000)) / 1000)
+                end as again_at
+    ), written as (
+      insert into attempt (run_id, step, item, attempt, worker_id, outcome, error, ready_at, started_at, finished_at, retry_at)
+      select r.run_id, r.step, r.item, r.attempt, r.worker_id,
+             case when r.abort_reason = 'cancelled' then 'cancelled' else 'failed' end,
+             coalesce(r.error, '{"code": "unknown", "message": "No reason was given."}'), r.ready_at, r.claimed_at, greatest(at, r.claimed_at), r.again_at
+        from removed r
+    ), parked as (
+      insert into waiting_task (handler, priority, run_id, step_id, item, item_value, attempt, failures, reason, available_at, paused)
+      select r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures + 1, 'retry', r.again_at, r.paused
+        from removed r where r.again_at > at or (r.again_at is not null and r.paused)
+    ), again as (
+      insert into task (handler, priority, run_id, step_id, item, item_value, attempt, failures, ready_at)
+      select r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures + 1, at
+        from removed r where r.again_at <= at and not r.paused
+    )
+    select r.place, r.id, r.run_id, r.step, r.item, r.error, r.aborted_at, r.again_at from removed r
+  loop
+    seen[failed.place] := true;
+    if failed.again_at is not null then
+      retried := retried or failed.again_at <= at;
+      kind := 'retry';
+      task_id := failed.id;
+      retry_at := failed.again_at;
+      return next;
+    elsif failed.aborted_at is null then
+      dead_runs := dead_runs || failed.run_id;
+      dead_steps := dead_steps || failed.step;
+      dead_items := dead_items || failed.item;
+      dead_errors := dead_errors || coalesce(failed.error, '{"code": "unknown", "message": "No reason was given."}');
+    end if;
+  end loop;
+
+  if dead_runs <> '{}' then
+    perform fail_runs(dead_runs, dead_steps, dead_items, dead_errors, at);
+  end if;
+  if retried then
+    perform wake_workers(false);
+  end if;
+  return query
+    select 'lost', g.id, null::timestamptz from unnest(task_ids) with ordinality g(id, place) where not seen[g.place];
+end $$;
+comment on function millrace.fail_tasks(uuid, int, bigint[], int[], int[], jsonb[], float8[], float8[])
+  is 'Fails a batch of tasks: tried again after a delay, or a dead letter.';

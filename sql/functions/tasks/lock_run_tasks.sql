@@ -1,0 +1,25 @@
+-- Locks all tasks of runs, ready, held and waiting, in the order of their ids. A task of a run can only come from another one that leaves
+-- (it is finished, tried again or promoted), so the set is stable once all that a look saw could be locked; else it looks again.
+-- Whoever ends or pauses a run from outside its own steps calls this first.
+create or replace function millrace.lock_run_tasks(run_ids uuid[]) returns void
+language plpgsql
+as $$
+declare
+  stable boolean;
+begin
+  if run_ids = '{}' then
+    return;
+  end if;
+  loop
+    with locked as (
+      select t.id from millrace.task t where t.run_id = any (run_ids) order by t.id for update
+    ), locked_waiting as (
+      select w.id from millrace.waiting_task w where w.run_id = any (run_ids) order by w.id for update
+    )
+    select (select count(*) from locked) = (select count(*) from millrace.task t where t.run_id = any (run_ids))
+       and (select count(*) from locked_waiting) = (select count(*) from millrace.waiting_task w where w.run_id = any (run_ids))
+      into stable;
+    exit when stable;
+  end loop;
+end $$;
+comment on function millrace.lock_run_tasks(uuid[]) is 'Locks all tasks of runs until no new ones appear.';

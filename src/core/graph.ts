@@ -1,0 +1,257 @@
+// Owns the graph of a pipeline: the form in which it is stored with each version, and the rules it must keep.
+import { type Backoff, jitters } from './backoff.ts'
+import { MillraceError } from './errors.ts'
+
+interface Node {
+  readonly name: string
+  /** The steps this one waits for; without any it begins with the run. */
+  readonly after: readonly string[]
+  readonly queue: string
+  readonly tx: boolean
+  /** Whether the pipeline holds a condition for it, which a worker must ask first. */
+  readonly when: boolean
+  readonly max_attempts: number
+  readonly backoff: Backoff
+  readonly timeout_ms: number
+}
+
+export interface StepNode extends Node {
+  readonly kind: 'step'
+}
+
+export interface MapNode extends Node {
+  readonly kind: 'map'
+  /** The step whose list it runs over; always among `after`. */
+  readonly over: string
+}
+
+export type GraphNode = StepNode | MapNode
+
+export type StepKind = GraphNode['kind']
+
+export interface Graph {
+  /** In the order in which they were written. */
+  readonly steps: readonly GraphNode[]
+  /** Paths into the input, whose values together are the run key; none means that the pipeline has no run key. */
+  readonly key: ReadonlyArray<readonly string[]>
+}
+
+export const graphStepsMax = 500
+export const attemptsMax = 1_000
+/** 24 days: what a timer of Node can count, and a 32-bit column. */
+export const stepMsMax = 2_073_600_000
+export const backoffFactorMax = 100
+const keyPathsMax = 10
+const keySegmentsMax = 20
+
+const namePattern = /^[a-z][a-z0-9-]{0,62}$/
+
+/** Whether a text may name a pipeline, a step or a queue. */
+export function isName(text: unknown): text is string {
+  return typeof text === 'string' && namePattern.test(text)
+}
+
+/**
+ * Checks a whole graph, whoever made it.
+ * @throws MillraceError for the first rule that it breaks: `steps_missing`, `steps_too_many`, `step_name_invalid`,
+ * `step_name_taken`, `step_unknown`, `map_over_invalid`, `step_cycle`, `step_option_invalid`, `key_not_a_path`
+ */
+export function checkGraph(pipeline: string, graph: Graph): void {
+  const { steps, key } = graph
+  if (steps.length === 0) {
+    throw new MillraceError('steps_missing', `The pipeline '${pipeline}' has no step.`, {
+      fields: { pipeline },
+    })
+  }
+  if (steps.length > graphStepsMax) throw tooMany(pipeline, steps.length)
+  const names = new Set<string>()
+  for (const step of steps) {
+    checkNewName(pipeline, step.name, names)
+    names.add(step.name)
+  }
+  for (const step of steps) checkNode(pipeline, step, names)
+  topologicalOrder(pipeline, graph)
+  checkKey(pipeline, key)
+}
+
+/** Checks one step against the names it may refer to. */
+export function checkNode(pipeline: string, step: GraphNode, names: ReadonlySet<string>): void {
+  for (const name of step.after) if (!names.has(name)) throw unknownStep(pipeline, step.name, name, names)
+  if (step.kind === 'map') checkOver(pipeline, step, names)
+  checkOptions(pipeline, step)
+}
+
+/** Checks that a name is one and that no step has it yet. */
+export function checkNewName(pipeline: string, name: string, names: ReadonlySet<string>): void {
+  if (!isName(name)) {
+    throw new MillraceError(
+      'step_name_invalid',
+      `The pipeline '${pipeline}' has a step named ${quoted(name)}: a name is a small letter, then small letters, digits and hyphens, at most 63 in all.`,
+      { fields: { pipeline, step: name } },
+    )
+  }
+  if (!names.has(name)) return
+  throw new MillraceError(
+    'step_name_taken',
+    `The pipeline '${pipeline}' has two steps named '${name}': rename one.`,
+    {
+      fields: { pipeline, step: name },
+    },
+  )
+}
+
+/**
+ * The names of the steps, each after all that it waits for, otherwise as written.
+ * @throws MillraceError `step_cycle`, naming the steps of the circle
+ */
+export function topologicalOrder(pipeline: string, graph: Graph): string[] {
+  const left = new Map(graph.steps.map((step) => [step.name, new Set(step.after)]))
+  const dependents = dependentsOf(graph)
+  const order = graph.steps.filter((step) => step.after.length === 0).map((step) => step.name)
+  // The list grows while it is walked: a step joins it when the last one that it waits for has.
+  for (const name of order) {
+    for (const dependent of dependents.get(name) ?? []) {
+      const waits = left.get(dependent)
+      if (waits?.delete(name) && waits.size === 0) order.push(dependent)
+    }
+  }
+  if (order.length === graph.steps.length) return order
+  throw cycleError(pipeline, graph, new Set(order))
+}
+
+/** For every step the names of those that wait for it directly. */
+export function dependentsOf(graph: Graph): ReadonlyMap<string, readonly string[]> {
+  const dependents = new Map<string, string[]>(graph.steps.map((step) => [step.name, []]))
+  for (const step of graph.steps) {
+    for (const name of new Set(step.after)) dependents.get(name)?.push(step.name)
+  }
+  return dependents
+}
+
+/** The names of all steps that come before one, directly or through others, in written order. */
+export function ancestorsOf(graph: Graph, name: string): string[] {
+  const afterByName = new Map(graph.steps.map((step) => [step.name, step.after]))
+  const found = new Set<string>()
+  const open = [...(afterByName.get(name) ?? [])]
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (found.has(next)) continue
+    found.add(next)
+    open.push(...(afterByName.get(next) ?? []))
+  }
+  return graph.steps.flatMap((step) => (found.has(step.name) ? [step.name] : []))
+}
+
+/** The names of the steps that nobody waits for, in written order: their outputs are the run's. */
+export function lastSteps(graph: Graph): string[] {
+  const waitedFor = new Set(graph.steps.flatMap((step) => step.after))
+  return graph.steps.flatMap((step) => (waitedFor.has(step.name) ? [] : [step.name]))
+}
+
+function checkOver(pipeline: string, step: MapNode, names: ReadonlySet<string>): void {
+  if (names.has(step.over) && step.after.includes(step.over)) return
+  const reason = names.has(step.over) ? 'which is not among its `after`' : 'which the pipeline does not have'
+  throw new MillraceError(
+    'map_over_invalid',
+    `The map '${step.name}' of pipeline '${pipeline}' runs over ${quoted(step.over)}, ${reason}.`,
+    { fields: { pipeline, step: step.name, over: step.over } },
+  )
+}
+
+function checkOptions(pipeline: string, step: GraphNode): void {
+  const { backoff } = step
+  const within = (option: string, value: number, least: number, most: number, whole = true) => {
+    if (value >= least && value <= most && (!whole || Number.isInteger(value))) return
+    throw optionError(
+      pipeline,
+      step.name,
+      option,
+      `${value}, where it is ${whole ? 'a whole number ' : ''}from ${least} to ${most}`,
+    )
+  }
+  if (!isName(step.queue))
+    throw optionError(pipeline, step.name, 'queue', `${quoted(step.queue)}, which is no name`)
+  within('max_attempts', step.max_attempts, 1, attemptsMax)
+  within('timeout_ms', step.timeout_ms, 1, stepMsMax)
+  within('backoff.initial_ms', backoff.initial_ms, 0, stepMsMax)
+  within('backoff.max_ms', backoff.max_ms, backoff.initial_ms, stepMsMax)
+  within('backoff.factor', backoff.factor, 1, backoffFactorMax, false)
+  if (!jitters.includes(backoff.jitter)) {
+    throw optionError(
+      pipeline,
+      step.name,
+      'backoff.jitter',
+      `${quoted(backoff.jitter)}, where it is one of ${jitters.join(', ')}`,
+    )
+  }
+}
+
+function checkKey(pipeline: string, key: Graph['key']): void {
+  const isPath = (path: readonly string[]) =>
+    path.length >= 1 &&
+    path.length <= keySegmentsMax &&
+    path.every((segment) => typeof segment === 'string' && segment !== '' && !segment.includes('\u0000'))
+  if (key.length <= keyPathsMax && key.every(isPath)) return
+  throw new MillraceError(
+    'key_not_a_path',
+    `The key of pipeline '${pipeline}' is no list of at most ${keyPathsMax} paths into the input.`,
+    { fields: { pipeline } },
+  )
+}
+
+function tooMany(pipeline: string, count: number): MillraceError {
+  return new MillraceError(
+    'steps_too_many',
+    `The pipeline '${pipeline}' has ${count} steps; ${graphStepsMax} are allowed.`,
+    {
+      fields: { pipeline, count, limit: graphStepsMax },
+      hint: 'Turn steps that repeat into a map over a list.',
+    },
+  )
+}
+
+function unknownStep(
+  pipeline: string,
+  step: string,
+  after: string,
+  names: ReadonlySet<string>,
+): MillraceError {
+  const known = [...names].filter((name) => name !== step)
+  return new MillraceError(
+    'step_unknown',
+    `The step '${step}' of pipeline '${pipeline}' comes after ${quoted(after)}, which is none of its steps${known.length > 0 ? `: ${known.join(', ')}` : ''}.`,
+    { fields: { pipeline, step, after } },
+  )
+}
+
+function optionError(pipeline: string, step: string, option: string, found: string): MillraceError {
+  return new MillraceError(
+    'step_option_invalid',
+    `The step '${step}' of pipeline '${pipeline}' has a ${option} of ${found}.`,
+    {
+      fields: { pipeline, step, option },
+    },
+  )
+}
+
+/** Follows one `after` from step to step, among those that can't begin, until a name comes round again. */
+function cycleError(pipeline: string, graph: Graph, free: ReadonlySet<string>): MillraceError {
+  const blockedBy = new Map(
+    graph.steps.map((step) => [step.name, step.after.find((name) => !free.has(name))]),
+  )
+  const path: string[] = []
+  let name = graph.steps.find((step) => !free.has(step.name))?.name
+  while (name !== undefined && !path.includes(name)) {
+    path.push(name)
+    name = blockedBy.get(name)
+  }
+  const circle = path.slice(path.indexOf(name ?? '')).reverse()
+  return new MillraceError(
+    'step_cycle',
+    `The steps of pipeline '${pipeline}' wait for each other in a circle: ${[...circle, circle[0]].join(' → ')}.`,
+    { fields: { pipeline, circle } },
+  )
+}
+
+function quoted(name: unknown): string {
+  return typeof name === 'string' ? `'${name.slice(0, 100)}'` : String(name)
+}

@@ -1,0 +1,36 @@
+// Owns the words for the states of runs, steps and workers, and for the outcomes of attempts: each list stands once.
+
+export const runStates = ['pending', 'running', 'waiting', 'completed', 'failed', 'cancelled'] as const
+export type RunState = (typeof runStates)[number]
+
+export const stepStates = [
+  'pending',
+  'ready',
+  'running',
+  'waiting',
+  'completed',
+  'failed',
+  'skipped',
+  'cancelled',
+] as const
+export type StepState = (typeof stepStates)[number]
+
+export const attemptOutcomes = [
+  'completed',
+  'failed',
+  'released',
+  'reclaimed',
+  'skipped',
+  'cancelled',
+] as const
+export type AttemptOutcome = (typeof attemptOutcomes)[number]
+
+export const workerStates = ['starting', 'idle', 'running', 'paused', 'draining', 'gone'] as const
+export type WorkerState = (typeof workerStates)[number]
+
+const finalStates: ReadonlySet<string> = new Set(['completed', 'failed', 'skipped', 'cancelled'])
+
+/** Whether a run or step in this state has ended; a redrive alone takes it back from `failed`. */
+export function isFinal(state: RunState | StepState): boolean {
+  return finalStates.has(state)
+}

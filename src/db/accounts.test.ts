@@ -1,0 +1,356 @@
+// The account as the database gives it: attempts, retries, writes, pauses, and where the time went.
+import type pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
+import { tellAccount } from '../core/account.ts'
+import { runAccount } from './accounts.ts'
+import { type Caller, poolCaller } from './call.ts'
+
+let database: TestDatabase
+let caller: Caller
+beforeAll(async () => {
+  database = await createTestDatabase()
+  caller = poolCaller(database.pool, { prepare: false, database: 'the test database' })
+})
+afterAll(() => database.close())
+
+const graph = {
+  key: [['state']],
+  steps: [
+    { name: 'search', kind: 'step', after: [] },
+    { name: 'enrich', kind: 'map', over: 'search', after: ['search'], max_attempts: 3 },
+    { name: 'store', kind: 'step', after: ['enrich'], tx: true },
+    { name: 'mail', kind: 'step', after: ['store'], when: true },
+  ],
+}
+
+/** A run whose clock the test moves; its id differs each time, so that it is named R in what is told. */
+async function startRun(slug: string, steps: object, input: object): Promise<string> {
+  await database.query('select millrace.register_pipeline($1, $2)', [slug, JSON.stringify(steps)])
+  const rows = await database.query<{ run_id: string }>('select run_id from millrace.start_run($1, $2)', [slug, input])
+  return rows[0]!.run_id
+}
+
+interface Task {
+  readonly task_id: number
+  readonly step_id: number
+  readonly attempt: number
+  readonly item: number | null
+}
+
+interface Worker {
+  /** With a look at what became due. */
+  heartbeat(): Promise<void>
+  /** What it was handed over since, and what it can claim. */
+  take(): Promise<Task[]>
+  complete(task: Task, output: unknown, writes?: object): Promise<void>
+  skip(task: Task, reason: string): Promise<void>
+  fail(task: Task, error: object, delayMs?: number): Promise<void>
+  release(task: Task, reason: string): Promise<void>
+}
+
+/** A worker by hand: every verb is one call, and nothing happens between them. */
+async function enterWorker(slug: string, name: string): Promise<Worker> {
+  const handlers = await database.query<{ id: number }>('select id from millrace.handler where slug = $1', [slug])
+  const ids = handlers.map(({ id }) => id)
+  const worker = (await database.query<{ id: string }>('select gen_random_uuid() as id'))[0]!.id
+  const registered = await database.query<{ key: number }>(
+    `select millrace.register_worker($1, $2, 'host-a', 4711, '1', 10, '{default}', $3, 3600) as key`,
+    [worker, name, ids],
+  )
+  const key = registered[0]!.key
+  let handed: Task[] = []
+  const call = (text: string, task: Task, values: unknown[]): Promise<(Task & { kind: string })[]> =>
+    database.query(text, [worker, key, task.task_id, task.step_id, task.attempt, ...values])
+  const held = '$1, $2, array[$3::bigint], array[$4::int], array[$5::int]'
+  return {
+    heartbeat: async () => {
+      await database.query(
+        `select * from millrace.heartbeat_worker($1, $2, 'idle', false, false, '{}', '{}', true, 0, '{}', '{}', '{}')`,
+        [worker, key],
+      )
+    },
+    take: async () => {
+      const claimed = await database.query<Task & pg.QueryResultRow>(
+        'select task_id, step_id, attempt, item from millrace.claim_tasks($1, $2, 100, $3, $4, $5)',
+        [worker, key, ids, ids.map(() => 5), ids.map(() => 0)],
+      )
+      const taken = [...handed, ...claimed]
+      handed = []
+      return taken.sort((a, b) => Number(a.item) - Number(b.item))
+    },
+    complete: async (task, output, writes) => {
+      const text = `select * from millrace.complete_tasks(${held}, array[$6::jsonb], null, array[$7::jsonb])`
+      const answers = await call(text, task, [JSON.stringify(output), writes ?? null])
+      handed.push(...answers.filter(({ kind }) => kind === 'next'))
+    },
+    skip: async (task, reason) => {
+      const text = `select * from millrace.complete_tasks(${held}, array[null::jsonb], array[$6::text])`
+      const answers = await call(text, task, [reason])
+      handed.push(...answers.filter(({ kind }) => kind === 'next'))
+    },
+    fail: async (task, error, delayMs) => {
+      await call(`select * from millrace.fail_tasks(${held}, array[$6::jsonb], array[0.5], array[$7::float8])`, task, [
+        error,
+        delayMs ?? null,
+      ])
+    },
+    release: async (task, reason) => {
+      await call(`select * from millrace.release_tasks(${held}, $6)`, task, [reason])
+    },
+  }
+}
+
+const one = <T>(list: readonly T[]): T => {
+  expect(list).toHaveLength(1)
+  return list[0]!
+}
+
+test('JQ-5 a retry stands in the account with its attempt, its delay and its reason', async () => {
+  await database.clock.freeze(today('05:40:00'))
+  const run = await startRun('territory-sweep', graph, { state: 'TX' })
+  const worker = await enterWorker('territory-sweep', 'sweeper')
+  await database.clock.advance(250)
+  const search = one(await worker.take())
+  await database.clock.advance(40)
+  await worker.complete(search, ['DFW', 'IAH'])
+  const [first, second] = await worker.take()
+  await database.clock.advance(3_000)
+  await worker.complete(first!, { zip: 75261 })
+  await database.clock.advance(2_000)
+  await worker.fail(second!, { code: 'geocoder_timeout', message: 'no answer\nwithin 5 s', retryable: true }, 28_000)
+  await database.clock.advance(28_000)
+  await worker.heartbeat()
+  await database.clock.advance(710)
+  const again = one(await worker.take())
+  await database.clock.advance(1_000)
+  await worker.complete(again, { zip: 77032 })
+  const store = one(await worker.take())
+  await database.clock.advance(12)
+  await worker.complete(store, { rows: 2 }, { 'public.territory_report': { inserted: 2, updated: 0, deleted: 1 } })
+  await worker.skip(one(await worker.take()), 'its condition said no')
+  expect(await told(run)).toMatchInlineSnapshot(`
+    "Run R
+    territory-sweep, version 1: completed
+
+    Started from SQL by postgres on DAY at 05:40:00.000 UTC, run key TX.
+    Completed after 35.0 s, on DAY at 05:40:35.012 UTC.
+
+    What its steps did
+      search                                                      completed in 40 ms
+        05:40:00.250  attempt 1 completed in 40 ms on sweeper (4711), having waited
+                      250 ms
+      enrich  map over search, 2 items                           completed in 34.7 s
+        2 of 2 items completed; 1 attempt at 1 item failed.
+        05:40:00.290  item 0, attempt 1 completed in 3.0 s on sweeper (4711)
+        05:40:00.290  item 1, attempt 1 failed after 5.0 s on sweeper (4711)
+                      geocoder_timeout: no answer within 5 s
+                      the next attempt 28.0 s later, at 05:40:33.290
+        05:40:34.000  item 1, attempt 2 completed in 1.0 s on sweeper (4711), having
+                      waited 710 ms
+      store  in one transaction                                   completed in 12 ms
+        05:40:35.000  attempt 1 completed in 12 ms on sweeper (4711)
+                      public.territory_report: wrote 2 rows, deleted 1
+      mail                                                                   skipped
+        05:40:35.012  skipped: its condition said no
+
+    Where the time went
+      running                    6.0 s   17 %  █████
+      in the queue              960 ms    3 %  █
+      waiting for retries       28.0 s   80 %  ████████████████████████
+
+    Its workers
+      sweeper: process 4711 on host host-a
+    "
+  `)
+})
+
+test('an account tells who paused a run, and what a failed run left behind', async () => {
+  await database.clock.freeze(today('09:00:00'))
+  const steps = { key: [], steps: [{ name: 'fetch', max_attempts: 2 }, { name: 'keep', after: ['fetch'] }] }
+  const run = await startRun('nightly', steps, null)
+  const worker = await enterWorker('nightly', 'host-a-4711')
+  await worker.release(one(await worker.take()), 'the worker drains')
+  await database.query('select millrace.pause_run($1, $2)', [run, 'the source is down'])
+  await database.clock.advance('90 minutes')
+  await database.query('select millrace.resume_run($1)', [run])
+  await worker.fail(one(await worker.take()), { code: 'ECONNRESET', message: 'read ECONNRESET' }, 0)
+  await worker.fail(one(await worker.take()), { code: 'http_500', message: 'The source answered 500.' })
+  expect(await told(run)).toMatchInlineSnapshot(`
+    "Run R
+    nightly, version 1: failed
+
+    Started from SQL by postgres on DAY at 09:00:00.000 UTC.
+    Failed after 1 h 30 min, on DAY at 10:30:00.000 UTC.
+    The error in fetch: http_500: The source answered 500. It is kept as a dead
+      letter.
+
+    What its steps did
+      fetch                                                                   failed
+        09:00:00.000  attempt 1 on host-a-4711 was given back after 0 ms: the worker
+                      drains
+                      it was ready again at once, and no failure was counted
+        10:30:00.000  attempt 2 failed after 0 ms on host-a-4711, having waited 1 h
+                      30 min
+                      read ECONNRESET
+                      the next attempt was ready at once
+        10:30:00.000  attempt 3 failed after 0 ms on host-a-4711
+                      http_500: The source answered 500
+                      no further attempt
+      keep                                                                 cancelled
+        It never began.
+
+    What people did
+      09:00:00.000  postgres paused the run: the source is down
+      10:30:00.000  postgres resumed the run
+
+    Where the time went
+      running                     0 ms    0 %
+      in the queue                0 ms    0 %
+      waiting for retries         0 ms    0 %
+      paused                1 h 30 min  100 %  ██████████████████████████████
+
+    Its workers
+      host-a-4711: process 4711 on host host-a
+    "
+  `)
+})
+
+test('the account of a live run says what each task waits for, until when, and that nobody serves it', async () => {
+  await database.clock.freeze(today('12:00:00'))
+  const steps = {
+    key: [],
+    steps: [
+      { name: 'list', after: [] },
+      { name: 'load', kind: 'map', over: 'list', after: ['list'] },
+      { name: 'report', after: ['load'], queue: 'reports' },
+    ],
+  }
+  const run = await startRun('loading', steps, null)
+  const worker = await enterWorker('loading', 'loader')
+  await worker.complete(one(await worker.take()), ['a', 'b', 'c'])
+  const [first] = await worker.take()
+  await worker.fail(first!, { message: 'busy' }, 60_000)
+  await database.query("select millrace.pause_pipeline('loading', 'the disk is full')")
+  await database.query("update millrace.task set worker_id = null, claimed_at = null where item = 2")
+  await database.query("update millrace.worker set handlers = '{}' where name = 'loader'")
+  await database.clock.advance(20_000)
+  expect(await told(run)).toMatchInlineSnapshot(`
+    "Run R
+    loading, version 1: running
+
+    Started from SQL by postgres on DAY at 12:00:00.000 UTC.
+    Has been running for 20.0 s, seen DAY at 12:00:20.000 UTC.
+
+    What its steps did
+      list                                                         completed in 0 ms
+        12:00:00.000  attempt 1 completed in 0 ms on loader (4711)
+      load  map over list, 3 items                                           running
+        0 of 3 items completed; 1 attempt at 1 item failed.
+        12:00:00.000  item 0, attempt 1 failed after 0 ms on loader (4711)
+                      busy
+                      the next attempt 1 min later, at 12:01:00.000
+      report  queue reports                                                  pending
+        It waits for load.
+
+    Where the time went
+      running                   20.0 s  100 %  ██████████████████████████████
+      in the queue                0 ms    0 %
+      waiting for retries         0 ms    0 %
+
+    What it does and waits for now
+      The pipeline was paused by postgres on DAY at 12:00:00.000: the disk is
+        full; resume it with: millrace pipeline resume loading
+      load item 1: attempt 1 runs since 12:00:00.000 on loader (4711)
+      load item 2: ready since 12:00:00.000, but no live worker serves version 1 on
+        queue default
+      load item 0: attempt 2 begins at 12:01:00.000 (in 40.0 s), after 1 failure of
+        at most 3
+
+    Its workers
+      loader: process 4711 on host host-a
+    "
+  `)
+})
+
+test('a map of many items is summarised: its counts, its slowest items, and the attempts that went wrong', async () => {
+  await database.clock.freeze(today('15:00:00'))
+  const steps = {
+    key: [],
+    steps: [
+      { name: 'list', after: [] },
+      { name: 'load', kind: 'map', over: 'list', after: ['list'], max_attempts: 9 },
+    ],
+  }
+  const run = await startRun('wide', steps, null)
+  const worker = await enterWorker('wide', 'loader')
+  await worker.complete(one(await worker.take()), Array.from({ length: 60 }, (_, item) => item))
+  const tasks = await worker.take()
+  for (const task of tasks.slice(0, 58)) {
+    await database.clock.advance(10)
+    await worker.complete(task, null)
+  }
+  await worker.fail(tasks[58]!, { message: 'no route' }, 0)
+  await worker.complete(one(await worker.take()), null)
+  await worker.complete(tasks[59]!, null)
+  const account = await runAccount(caller, run)
+  console.log(await database.query('select step,item,attempt,outcome from millrace.attempt where run_id=$1 order by item,attempt', [run]))
+  expect(account.attempts.total).toBe(62)
+  expect(account.attempts.listed).toHaveLength(51)
+  expect(account.steps[1]).toMatchObject({ items: 60, completed: 60, failed: 1, items_with_failures: 1 })
+  expect(await told(run)).toMatchInlineSnapshot()
+})
+
+test('a worker that died stands in the account with the reason why its attempt was lost', async () => {
+  await database.clock.freeze(today('18:00:00'))
+  const run = await startRun('crashing', { key: [], steps: [{ name: 'only', after: [], max_attempts: 2 }] }, null)
+  const gone = await enterWorker('crashing', 'first')
+  await gone.take()
+  const next = await enterWorker('crashing', 'second')
+  await database.clock.advance('61 minutes')
+  await next.heartbeat()
+  await next.complete(one(await next.take()), 42)
+  expect(await told(run)).toMatchInlineSnapshot(`
+    "Run R
+    crashing, version 1: completed
+
+    Started from SQL by postgres on DAY at 18:00:00.000 UTC.
+    Completed after 1 h 1 min, on DAY at 19:01:00.000 UTC.
+
+    What its steps did
+      only                                                    completed in 1 h 1 min
+        18:00:00.000  attempt 1 was lost after 1 h 1 min: Worker 'first' is gone:
+                      its lease ran out
+                      the next attempt was ready at once
+        19:01:00.000  attempt 2 completed in 0 ms on second (4711)
+
+    Where the time went
+      running                1 h 1 min  100 %  ██████████████████████████████
+      in the queue                0 ms    0 %
+      waiting for retries         0 ms    0 %
+
+    Its workers
+      first: process 4711 on host host-a
+      second: process 4711 on host host-a
+    "
+  `)
+})
+
+test('an unknown run has no account', async () => {
+  await expect(runAccount(caller, '01a1fc9e-5f80-77ff-8c73-f01c878af2ee')).rejects.toMatchObject({
+    code: 'run_unknown',
+    message: 'There is no run 01a1fc9e-5f80-77ff-8c73-f01c878af2ee.',
+  })
+})
+
+async function told(run: string): Promise<string> {
+  const { rows } = await database.pool.query<{ day: string }>(`select to_char(now() at time zone 'UTC', 'YYYY-MM-DD') as day`)
+  const text = tellAccount(await runAccount(caller, run))
+  for (const line of text.split('\n')) expect([...line].length).toBeLessThanOrEqual(80)
+  return text.replaceAll(run, 'R').replaceAll(rows[0]!.day, 'DAY')
+}
+
+// Ids of runs carry the time, so that the clock can't be moved to any day.
+function today(time: string): string {
+  return `${new Date().toISOString().slice(0, 10)}T${time}Z`
+}

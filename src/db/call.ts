@@ -1,0 +1,77 @@
+// How a statement reaches the database: one way for pools, single clients and the callers' own transactions.
+import type pg from 'pg'
+import { describeClient } from './connection.ts'
+import { translateDatabaseError } from './database-error.ts'
+
+/** A statement with the name under which a connection may prepare it. */
+export interface Statement {
+  readonly name: string
+  readonly text: string
+}
+
+/** Whatever can run our statements. */
+export interface Caller {
+  /**
+   * Runs a statement and gives its rows.
+   *
+   * @throws MillraceError with the code of what our functions raised, or of the connection's failure
+   */
+  call<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]>
+}
+
+/** A caller's own connection or transaction: text and values in, rows out. Adapters for other drivers make one. */
+export interface Transaction {
+  query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>
+}
+
+export interface CallerOptions {
+  /** Prepare statements by name; PgBouncer's transaction mode can't. */
+  readonly prepare: boolean
+  /** Named in errors. */
+  readonly database: string
+}
+
+/** Calls over a pool. */
+export function poolCaller(pool: pg.Pool, options: CallerOptions): Caller {
+  return {
+    call: async <Row>(statement: Statement, values: readonly unknown[]) => {
+      try {
+        return (await pool.query(queryOf(statement, values, options.prepare))).rows as Row[]
+      } catch (error) {
+        throw translateDatabaseError(error, options.database)
+      }
+    },
+  }
+}
+
+/** Calls over one client, inside whatever transaction it is in. */
+export function clientCaller(client: pg.ClientBase, prepare = false): Caller {
+  return {
+    call: async <Row>(statement: Statement, values: readonly unknown[]) => {
+      try {
+        return (await client.query(queryOf(statement, values, prepare))).rows as Row[]
+      } catch (error) {
+        throw translateDatabaseError(error, describeClient(client))
+      }
+    },
+  }
+}
+
+/** Calls inside a caller's own transaction, whose driver we don't know. */
+export function transactionCaller(transaction: Transaction): Caller {
+  return {
+    call: async <Row>(statement: Statement, values: readonly unknown[]) => {
+      try {
+        return (await transaction.query(statement.text, [...values])).rows as Row[]
+      } catch (error) {
+        throw translateDatabaseError(error, "the caller's transaction")
+      }
+    },
+  }
+}
+
+function queryOf(statement: Statement, values: readonly unknown[], prepare: boolean): pg.QueryConfig {
+  return prepare
+    ? { name: statement.name, text: statement.text, values: values as unknown[] }
+    : { text: statement.text, values: values as unknown[] }
+}

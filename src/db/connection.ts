@@ -1,0 +1,143 @@
+// Connections to PostgreSQL with Millrace's settings: names, timeouts, value parsers, and errors in sentences.
+import pg from 'pg'
+import { MillraceError } from '../core/errors.ts'
+import { translateDatabaseError } from './database-error.ts'
+import { valueParsers } from './value-parsers.ts'
+
+export interface ConnectionOptions {
+  connectionString: string
+  /** What pg_stat_activity shows; 'millrace' by default. */
+  applicationName?: string
+  /** Milliseconds a statement may take on a direct connection; 0 means no bound. Default 60,000. */
+  statementTimeoutMs?: number
+  /** Milliseconds until an unanswered connect fails. Default 10,000. */
+  connectTimeoutMs?: number
+}
+
+export interface PoolOptions extends ConnectionOptions {
+  /** The most connections that this pool opens. Default 10. */
+  connectionsMax?: number
+  /** Called with the error of a connection that broke while idle; the pool replaces it by itself. */
+  onIdleError?: (error: Error) => void
+}
+
+/**
+ * Opens one connection.
+ *
+ * @throws MillraceError connection_string_invalid, database_unreachable, database_login_refused,
+ *   database_missing, database_full
+ */
+export async function connectClient(options: ConnectionOptions): Promise<pg.Client> {
+  const database = describeDatabase(options.connectionString)
+  const client = new pg.Client(clientSettings(options))
+  // Without a listener a server that goes away ends the process; the next query reports the loss anyway.
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    await boundStatements(client, options.statementTimeoutMs)
+    return client
+  } catch (error) {
+    await client.end().catch(() => {})
+    throw translateDatabaseError(error, database)
+  }
+}
+
+/**
+ * Makes a pool; connections are opened when they are first needed, so an unreachable server shows then.
+ *
+ * @throws MillraceError connection_string_invalid
+ */
+export function createPool(options: PoolOptions): pg.Pool {
+  describeDatabase(options.connectionString)
+  const pool = new pg.Pool({
+    ...clientSettings(options),
+    max: options.connectionsMax ?? 10,
+    idleTimeoutMillis: 30_000,
+    // The pool waits for the promise, though its types do not say so: nobody gets a connection without a bound.
+    onConnect: (client): unknown => boundStatements(client, options.statementTimeoutMs),
+  })
+  pool.on('error', (error) => options.onIdleError?.(error))
+  return pool
+}
+
+/**
+ * Whether something stands between this client and its backend (PgBouncer and the like): the process id that
+ * greeted the client is then not the one that answers.
+ */
+export async function isPooled(client: pg.ClientBase): Promise<boolean> {
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+  return rows[0]?.pid !== processId(client)
+}
+
+/**
+ * Whether something stands between a pool's clients and their backends. Makes the first connection.
+ *
+ * @throws MillraceError database_unreachable, database_login_refused, database_missing, database_full
+ */
+export async function isPoolPooled(pool: pg.Pool, database: string): Promise<boolean> {
+  let client: pg.PoolClient | undefined
+  try {
+    client = await pool.connect()
+    return await isPooled(client)
+  } catch (error) {
+    throw translateDatabaseError(error, database)
+  } finally {
+    client?.release()
+  }
+}
+
+/**
+ * Names a database as host:port/database, without user and password, so that it may be printed.
+ *
+ * @throws MillraceError connection_string_invalid
+ */
+export function describeDatabase(connectionString: string): string {
+  const { host, port, database, user } = parseConnection(connectionString)
+  const address = host.includes(':') ? `[${host}]` : host
+  return `${address}:${port}/${database ?? user ?? ''}`
+}
+
+/** Names the database that a client is connected to, as host:port/database. */
+export function describeClient(client: pg.ClientBase): string {
+  const { host, port, database } = client as pg.Client
+  return `${host}:${port}/${database ?? ''}`
+}
+
+// The driver reads the string (and the PG* variables) itself. Its error is not passed on as a cause: it
+// carries the whole string, password included.
+function parseConnection(connectionString: string): pg.Client {
+  try {
+    return new pg.Client({ connectionString })
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'it cannot be read'
+    throw new MillraceError('connection_string_invalid', `The connection string is not usable: ${reason}.`, {
+      hint: 'Write it as postgres://user:password@host:5432/database, special characters percent-encoded.',
+    })
+  }
+}
+
+function clientSettings(options: ConnectionOptions): pg.ClientConfig {
+  return {
+    connectionString: options.connectionString,
+    application_name: options.applicationName ?? 'millrace',
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    types: valueParsers,
+  }
+}
+
+// PgBouncer refuses timeouts at connect and hands a session's settings to strangers, so the bound is set
+// afterwards, and only where the backend that answers is the one that greeted us. Behind a pooler the role's
+// own setting holds (sql/roles.sql).
+async function boundStatements(client: pg.ClientBase, statementTimeoutMs = 60_000): Promise<void> {
+  await client.query(`select set_config('statement_timeout', $1, false) where pg_backend_pid() = $2`, [
+    String(Math.trunc(statementTimeoutMs)),
+    processId(client),
+  ])
+}
+
+// The driver keeps it public; its types forget it.
+function processId(client: pg.ClientBase): number | null {
+  return (client as pg.ClientBase & { processID: number | null }).processID
+}

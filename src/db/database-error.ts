@@ -1,0 +1,127 @@
+// What PostgreSQL and the network report, told as Millrace's errors; nothing here ever repeats a password.
+import type pg from 'pg'
+import { type ErrorCode, fromSqlState, MillraceError } from '../core/errors.ts'
+
+/** The SQLSTATE behind an error, looked for through its causes; undefined when PostgreSQL did not raise it. */
+export function sqlState(error: unknown): string | undefined {
+  return reportedError(error)?.code
+}
+
+// Known by its severity, not by its class: a caller's transaction may belong to another driver, or to another copy
+// of ours, and query builders wrap what their driver raised.
+function reportedError(error: unknown): pg.DatabaseError | undefined {
+  for (let current = error; current instanceof Error; current = current.cause) {
+    if ('severity' in current && 'code' in current) return current as pg.DatabaseError
+  }
+  return undefined
+}
+
+/**
+ * Turns what our SQL functions raise (SQLSTATE class MR), and the failures every caller meets (no server, wrong
+ * login, no such database, no free connection, no rights, a read-only server), into a MillraceError; anything
+ * else comes back as it was.
+ */
+export function translateDatabaseError(error: unknown, database: string): unknown {
+  if (error instanceof MillraceError || !(error instanceof Error)) return error
+  const reported = reportedError(error)
+  const state = reported?.code
+  const raised = state === undefined ? undefined : fromSqlState(state)
+  if (reported !== undefined && raised !== undefined) return raisedError(raised, reported)
+  const found = FAILURES.find((failure) => failure.matches(error, state))
+  if (found === undefined) return error
+  return new MillraceError(found.code, found.sentence(database, firstLine(error)), {
+    fields: { database, sqlState: state },
+    hint: found.hint,
+    cause: error,
+  })
+}
+
+function raisedError(code: ErrorCode, error: pg.DatabaseError): MillraceError {
+  return new MillraceError(code, error.message, {
+    fields: { detail: error.detail },
+    hint: error.hint,
+    cause: error,
+  })
+}
+
+interface Failure {
+  code: ErrorCode
+  matches: (error: Error, state: string | undefined) => boolean
+  sentence: (database: string, reported: string) => string
+  hint: string
+}
+
+const FAILURES: Failure[] = [
+  {
+    code: 'database_login_refused',
+    matches: (_, state) => state?.startsWith('28') ?? false,
+    sentence: (database, reported) => `PostgreSQL at ${database} refused the login: ${reported}.`,
+    hint: 'Check the user and the password of the connection string.',
+  },
+  {
+    code: 'database_missing',
+    matches: (_, state) => state === '3D000',
+    sentence: (database) => `PostgreSQL answers, but the database of ${database} does not exist.`,
+    hint: 'Create it with `create database`, or correct the name in the connection string.',
+  },
+  {
+    code: 'database_full',
+    matches: (_, state) => state === '53300',
+    sentence: (database) => `PostgreSQL at ${database} has no connection left.`,
+    hint: 'Raise max_connections, use fewer workers, or connect through a pooler.',
+  },
+  {
+    code: 'database_rights_missing',
+    matches: (_, state) => state === '42501',
+    sentence: (database, reported) => `This role may not do that at ${database}: ${reported}.`,
+    hint: 'Connect as a role that holds the right, or let the owner grant it.',
+  },
+  {
+    code: 'database_read_only',
+    matches: (_, state) => state === '25006',
+    sentence: (database) =>
+      `PostgreSQL at ${database} is read-only at present (a standby, or a switched-over primary).`,
+    hint: 'Connect to the primary.',
+  },
+  {
+    code: 'database_unreachable',
+    matches: (error, state) => isConnectionLoss(error, state),
+    sentence: (database, reported) => `No connection to PostgreSQL at ${database}: ${reported}.`,
+    hint: 'Check that the server runs, and the host, the port and the TLS settings of the connection string.',
+  },
+]
+
+const NETWORK_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOENT', // a Unix socket that is not there
+  'EACCES',
+])
+
+// The driver raises these without a code of their own.
+const DRIVER_MESSAGES =
+  /connection terminated|timeout expired|timeout exceeded when trying to connect|not queryable|does not support SSL|connection error/i
+
+/** Whether the connection itself is lost or was never made, so that a later try may succeed as it is. */
+export function isConnectionLoss(error: unknown, state = sqlState(error)): boolean {
+  if (!(error instanceof Error)) return false
+  if (state !== undefined) return state.startsWith('08') || /^57P0[1-5]$/.test(state)
+  return NETWORK_CODES.has(networkCode(error)) || DRIVER_MESSAGES.test(error.message)
+}
+
+// A name with several addresses fails with an AggregateError, whose own message is empty.
+function networkCode(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : ''
+}
+
+function firstLine(error: Error): string {
+  const text = error.message.split('\n')[0]?.replace(/[.\s]+$/, '')
+  return text === undefined || text === '' ? networkCode(error) : text
+}

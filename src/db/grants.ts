@@ -1,0 +1,83 @@
+// Who may do what in schema millrace: everything is taken from everybody, then given by the list sql/grants.sql.
+import type pg from 'pg'
+import { MillraceError } from '../core/errors.ts'
+import { runFile } from './sql-file-run.ts'
+import { splitStatements } from './sql-statements.ts'
+
+/** Roles of hosted platforms that everyone on the internet may take; they never get anything from us. */
+export const OUTSIDE_ROLES = ['anon', 'authenticated']
+
+interface GrantStatement {
+  sql: string
+  roles: string[]
+  policy: { name: string; table: string } | undefined
+}
+
+/**
+ * Turns row security on wherever it is off, takes all rights in the schema from public, the outside roles and our
+ * own roles, so that the list is the whole truth about them, then runs the statements whose roles exist. Rights
+ * that an owner gave to a role of his own stay. Part of the apply's transaction: nobody sees a moment without rights.
+ */
+export async function applyGrants(client: pg.ClientBase, text: string, existing: string[]): Promise<void> {
+  const statements = parseGrants(text)
+  await client.query(ROW_SECURITY)
+  await client.query(revocation(['public', ...existing]))
+  const policies = await existingPolicies(client)
+  for (const { sql, roles, policy } of statements) {
+    const isMissingRole = roles.some((role) => !existing.includes(role))
+    // Making a policy locks its table against everybody, so one that is there stays.
+    const isMade = policy !== undefined && policies.has(`${policy.name} on ${policy.table}`)
+    if (!isMissingRole && !isMade) await runFile(client, 'grants.sql', sql)
+  }
+}
+
+// A table that a migration forgot is closed to everybody but its owner, instead of open to whoever gets a grant.
+const ROW_SECURITY = `
+do $$
+declare
+  open_table regclass;
+begin
+  for open_table in
+    select oid::regclass from pg_class
+    where relnamespace = 'millrace'::regnamespace and relkind in ('r', 'p') and not relrowsecurity
+  loop
+    execute format('alter table %s enable row level security', open_table);
+  end loop;
+end $$`
+
+function revocation(roles: string[]): string {
+  const from = roles.map((role) => (role === 'public' ? role : `"${role}"`)).join(', ')
+  return `
+    revoke all on schema millrace from ${from};
+    revoke all on all tables in schema millrace from ${from};
+    revoke all on all sequences in schema millrace from ${from};
+    revoke all on all routines in schema millrace from ${from};`
+}
+
+async function existingPolicies(client: pg.ClientBase): Promise<Set<string>> {
+  const { rows } = await client.query<{ policy: string }>(
+    `select policyname || ' on ' || tablename as policy from pg_policies where schemaname = 'millrace'`,
+  )
+  return new Set(rows.map(({ policy }) => policy))
+}
+
+function parseGrants(text: string): GrantStatement[] {
+  return splitStatements(text).map(parseGrant)
+}
+
+function parseGrant(sql: string): GrantStatement {
+  const [, list] = /^(?:grant|create policy)\s[\s\S]*?\sto\s+([\w\s,]+?)(?:\s+using\s*\(|$)/.exec(sql) ?? []
+  const roles = list?.split(',').map((role) => role.trim()) ?? []
+  if (roles.length === 0 || !roles.every((role) => /^millrace_\w+$/.test(role))) {
+    throw new MillraceError(
+      'sql_file_invalid',
+      `The SQL file grants.sql holds \`${sql}\`, which is no form it knows.`,
+      {
+        fields: { file: 'grants.sql' },
+        hint: 'It takes `grant … to R` and `create policy P on millrace.T … to R using (…)`, where R is a role of Millrace.',
+      },
+    )
+  }
+  const [, name, table] = /^create policy (\w+) on millrace\.(\w+)\s/.exec(sql) ?? []
+  return { sql, roles, policy: name !== undefined && table !== undefined ? { name, table } : undefined }
+}

@@ -1,0 +1,164 @@
+// The SQL functions of runs: start, cancel, pause, resume, watch, and the protocol of runs reported from outside.
+import type { RunState } from '../core/state.ts'
+import type { Caller } from './call.ts'
+
+/** One start, as it goes to the database; the input is JSON text. */
+export interface StartRow {
+  readonly id: string
+  readonly slug: string
+  /** null takes the active version. */
+  readonly version: number | null
+  readonly input: string
+  readonly priority: number | null
+  readonly tenant: string | null
+  readonly headers: string | null
+  readonly availableAt: Date | null
+  readonly idempotencyKey: string | null
+  readonly idempotencySeconds: number | null
+}
+
+/** The worker of the starting process, to which starts may be handed over. */
+export interface HandOver {
+  readonly workerId: string
+  readonly lockKey: number
+  /** How many tasks it can take. */
+  readonly room: number
+}
+
+/** What differs from "created, and waiting for a worker". */
+export interface StartAnswerRow {
+  readonly reason: 'live' | 'repeated' | 'conflict' | 'paused' | 'leased'
+  readonly run_id: string
+  /** The run that holds the key. */
+  readonly live_run_id: string | null
+  readonly task_id: number | null
+  readonly step_id: number | null
+}
+
+const startRunsStatement = {
+  name: 'millrace_start_runs',
+  text: `select reason, run_id, live_run_id, task_id, step_id from millrace.start_runs($1::uuid[], $2::text[], $3::int[], $4::jsonb[],
+    $5::smallint[], $6::text[], $7::jsonb[], $8::timestamptz[], $9::text[], $10::int[], $11, $12, $13, $14, $15)`,
+}
+
+/**
+ * Starts runs, all or none. A run that is in no answer row was created and waits for a worker.
+ *
+ * @param wakeAlways notify sleeping workers without looking for any: right inside somebody else's transaction
+ * @throws MillraceError pipeline_unknown, key_value_missing, run_id_off_clock, too_many_starts
+ */
+export function startRuns(
+  caller: Caller,
+  rows: readonly StartRow[],
+  options: { readonly via: string; readonly handOver?: HandOver | undefined; readonly wakeAlways: boolean },
+): Promise<StartAnswerRow[]> {
+  return caller.call<StartAnswerRow>(startRunsStatement, [
+    rows.map((row) => row.id),
+    rows.map((row) => row.slug),
+    rows.map((row) => row.version),
+    rows.map((row) => row.input),
+    columnOrNull(rows, (row) => row.priority),
+    columnOrNull(rows, (row) => row.tenant),
+    columnOrNull(rows, (row) => row.headers),
+    columnOrNull(rows, (row) => row.availableAt),
+    columnOrNull(rows, (row) => row.idempotencyKey),
+    columnOrNull(rows, (row) => row.idempotencySeconds),
+    options.via,
+    options.handOver?.workerId ?? null,
+    options.handOver?.lockKey ?? null,
+    options.handOver?.room ?? 0,
+    options.wakeAlways,
+  ])
+}
+
+// A column that nobody uses is sent as null, not as a list of nulls: most starts have only an input.
+function columnOrNull<T>(rows: readonly StartRow[], column: (row: StartRow) => T | null): (T | null)[] | null {
+  return rows.some((row) => column(row) !== null) ? rows.map(column) : null
+}
+
+/** True where the run was live. @throws MillraceError run_unknown */
+export function cancelRun(caller: Caller, runId: string, reason: string | null): Promise<boolean> {
+  return changed(caller, { name: 'millrace_cancel_run', text: 'select millrace.cancel_run($1, $2) as changed' }, [
+    runId,
+    reason,
+  ])
+}
+
+/** True where the run was live and not paused. @throws MillraceError run_unknown */
+export function pauseRun(caller: Caller, runId: string, reason: string | null): Promise<boolean> {
+  return changed(caller, { name: 'millrace_pause_run', text: 'select millrace.pause_run($1, $2) as changed' }, [
+    runId,
+    reason,
+  ])
+}
+
+/** True where the run was paused. @throws MillraceError run_unknown */
+export function resumeRun(caller: Caller, runId: string): Promise<boolean> {
+  return changed(caller, { name: 'millrace_resume_run', text: 'select millrace.resume_run($1) as changed' }, [runId])
+}
+
+async function changed(
+  caller: Caller,
+  statement: { name: string; text: string },
+  values: unknown[],
+): Promise<boolean> {
+  return (await caller.call<{ changed: boolean }>(statement, values))[0]!.changed
+}
+
+export interface RunStanding {
+  readonly slug: string
+  readonly state: RunState
+  readonly output: unknown
+  readonly error: unknown
+}
+
+/** Registers the interest in a run's end for so many seconds and answers how it stands; undefined for an unknown run. */
+export async function watchRun(
+  caller: Caller,
+  runId: string,
+  watcher: string,
+  seconds: number,
+): Promise<RunStanding | undefined> {
+  const rows = await caller.call<RunStanding>(
+    { name: 'millrace_watch_run', text: 'select slug, state, output, error from millrace.watch_run($1, $2, $3)' },
+    [runId, watcher, seconds],
+  )
+  return rows[0]
+}
+
+export interface EnsureAnswerRow {
+  readonly created: boolean
+  readonly reason: string | null
+  readonly run_id: string | null
+}
+
+/** One live run of this key, reported from outside, started if there is none. @throws MillraceError pipeline_unknown */
+export async function ensureRun(
+  caller: Caller,
+  start: {
+    readonly slug: string
+    readonly input: string
+    readonly id: string
+    readonly tenant: string | null
+    readonly headers: string | null
+    readonly silenceSeconds: number | null
+  },
+): Promise<EnsureAnswerRow> {
+  const rows = await caller.call<EnsureAnswerRow>(
+    {
+      name: 'millrace_ensure_run',
+      text: `select created, reason, run_id from millrace.ensure_run($1, $2::jsonb, $3, null, $4, $5::jsonb, $6)`,
+    },
+    [start.slug, start.input, start.id, start.tenant, start.headers, start.silenceSeconds],
+  )
+  return rows[0]!
+}
+
+/** Says that a run reported from outside has ended; answers with its state. @throws MillraceError run_unknown, run_unfinished */
+export async function completeRun(caller: Caller, runId: string, error: string | null): Promise<RunState> {
+  const rows = await caller.call<{ state: RunState }>(
+    { name: 'millrace_complete_run', text: 'select millrace.complete_run($1, $2::jsonb) as state' },
+    [runId, error],
+  )
+  return rows[0]!.state
+}

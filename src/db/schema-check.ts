@@ -1,0 +1,66 @@
+// Whether the schema in a database is the one this package was written for; asked by workers before they claim.
+import type pg from 'pg'
+import { MillraceError } from '../core/errors.ts'
+import { describeClient } from './connection.ts'
+import { translateDatabaseError } from './database-error.ts'
+import { compareVersions, newerSchema } from './migration-plan.ts'
+import { readSchemaFiles } from './schema-files.ts'
+import { readSchemaState, type SchemaState } from './schema-state.ts'
+
+/**
+ * Refuses to start on a schema that is not this package's. A worker that already runs is not asked again: the
+ * functions keep serving the previous version.
+ *
+ * @param directory a folder like this package's sql/, which is the default
+ * @throws MillraceError schema_missing, schema_outdated, schema_newer
+ */
+export async function checkSchema(client: pg.ClientBase, directory?: string): Promise<void> {
+  const files = await readSchemaFiles(directory)
+  const database = describeClient(client)
+  const state = await readSchemaState(client).catch((error: unknown) => {
+    throw translateDatabaseError(error, database)
+  })
+  if (!state.exists) throw schemaMissing(database)
+  const applied = state.migrations.at(-1)?.number ?? 0
+  const known = files.migrations.length
+  if (applied > known) throw newerSchema(applied, known)
+  if (applied < known || lacksFunctions(state, files)) throw schemaOutdated(database, applied, known)
+}
+
+// With the same migrations, newer functions serve an older package; older functions do not serve a newer one.
+function lacksFunctions(
+  { functionSet }: SchemaState,
+  files: { functionsChecksum: string; packageVersion: string },
+): boolean {
+  if (functionSet === null) return true
+  if (functionSet.checksum === files.functionsChecksum) return false
+  return compareVersions(files.packageVersion, functionSet.packageVersion) >= 0
+}
+
+function schemaMissing(database: string): MillraceError {
+  return new MillraceError('schema_missing', `Database ${database} has no schema millrace yet.`, {
+    fields: { database },
+    hint: 'Run `millrace migrate`.',
+  })
+}
+
+function schemaOutdated(database: string, applied: number, known: number): MillraceError {
+  const what =
+    applied < known
+      ? `is at migration ${applied} of ${known}`
+      : 'has older functions than this package brings'
+  return new MillraceError('schema_outdated', `The schema millrace in ${database} ${what}.`, {
+    fields: { database, applied, known },
+    hint: 'Run `millrace migrate`, then start the worker again.',
+  })
+}
+
+/** The same, over a connection of a pool. @throws MillraceError schema_missing, schema_outdated, schema_newer */
+export async function checkSchemaOf(pool: pg.Pool): Promise<void> {
+  const client = await pool.connect()
+  try {
+    await checkSchema(client)
+  } finally {
+    client.release()
+  }
+}

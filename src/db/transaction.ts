@@ -1,0 +1,109 @@
+// One transaction on one connection, and its repetition where PostgreSQL itself asks for it.
+import { setTimeout as sleep } from 'node:timers/promises'
+import type pg from 'pg'
+import { MillraceError } from '../core/errors.ts'
+import { sqlState } from './database-error.ts'
+
+/**
+ * Runs `work` between begin and commit; any error rolls back and is passed on.
+ *
+ * @throws MillraceError transaction_lost when `work` swallowed an error of a statement, so that PostgreSQL
+ *   answered the commit with a rollback
+ */
+export async function inTransaction<T>(
+  client: pg.ClientBase,
+  work: () => Promise<T>,
+  begin = 'begin isolation level read committed',
+): Promise<T> {
+  await client.query(begin)
+  try {
+    const result = await work()
+    const { command } = await client.query('commit')
+    if (command !== 'COMMIT') throw transactionLost()
+    return result
+  } catch (error) {
+    // A broken connection cannot roll back, and need not: its server does.
+    await client.query('rollback').catch(() => {})
+    throw error
+  }
+}
+
+function transactionLost(): MillraceError {
+  return new MillraceError(
+    'transaction_lost',
+    'The transaction was rolled back at commit, because one of its statements had failed.',
+    { hint: 'Let the error of a failed statement leave the transaction instead of catching it inside.' },
+  )
+}
+
+/**
+ * Begins the transaction of a step. Its own bound holds for its statements, and the server looks now and then whether the
+ * worker still lives, so that a dead worker's long query ends.
+ */
+export async function beginAttempt(client: pg.ClientBase, timeoutMs: number): Promise<void> {
+  await client.query('begin isolation level read committed')
+  await client.query(
+    `select set_config('statement_timeout', $1, true), set_config('client_connection_check_interval', '5s', true)`,
+    [String(Math.min(Math.trunc(timeoutMs), 2_147_483_647))],
+  )
+}
+
+/** @throws MillraceError transaction_lost where a handler swallowed the error of a statement */
+export async function commitAttempt(client: pg.ClientBase): Promise<void> {
+  const { command } = await client.query('commit')
+  if (command !== 'COMMIT') throw transactionLost()
+}
+
+/** Undoes the transaction; a connection that broke needs no undoing. */
+export async function rollBackAttempt(client: pg.ClientBase): Promise<void> {
+  await client.query('rollback').catch(() => {})
+}
+
+export interface RetryOptions {
+  /** Tries in all, the first included. Default 5. */
+  attempts?: number
+  /** Mean milliseconds before the second try; doubled for each further one. Default 50. */
+  delayMs?: number
+  /** A draw from [0, 1). */
+  random?: () => number
+  wait?: (ms: number) => Promise<unknown>
+}
+
+const DELAY_MS_MAX = 5_000
+
+/**
+ * Repeats a whole transaction after a serialization failure (40001) or a deadlock (40P01), with jitter, since
+ * PostgreSQL undid it completely. Nothing else is repeated: a cancelled statement (57014) was somebody's wish,
+ * and after a lost connection nobody knows whether the commit went through.
+ */
+export function retryTransaction<T>(transaction: () => Promise<T>, options: RetryOptions = {}): Promise<T> {
+  return retryWhen(isUndoneByConflict, transaction, options)
+}
+
+/** Whether PostgreSQL undid the transaction for another one's sake. */
+export function isUndoneByConflict(error: unknown): boolean {
+  const state = sqlState(error)
+  return state === '40001' || state === '40P01'
+}
+
+/** Two sessions changed one catalog row; PostgreSQL reports it as an internal error, though a new try succeeds. */
+export function isConcurrentUpdate(error: unknown): boolean {
+  return sqlState(error) === 'XX000' && /tuple concurrently (updated|deleted)/.test(String(error))
+}
+
+/** Repeats `work` while `isRetryable` says so of its error and tries are left; the last error is passed on. */
+export async function retryWhen<T>(
+  isRetryable: (error: unknown) => boolean,
+  work: () => Promise<T>,
+  { attempts = 5, delayMs = 50, random = Math.random, wait = sleep }: RetryOptions = {},
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (attempt >= attempts || !isRetryable(error)) throw error
+      // Uniform from 0 to twice the mean: callers that met once should not meet again.
+      await wait(Math.min(random() * 2 * delayMs * 2 ** (attempt - 1), DELAY_MS_MAX))
+    }
+  }
+}

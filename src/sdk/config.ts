@@ -1,0 +1,109 @@
+// Owns millrace.config.ts: what it may hold, the check of it, and where the database's address comes from.
+import { z } from 'zod'
+import { MillraceError } from '../core/errors.ts'
+import { checkGraph } from '../core/graph.ts'
+import { formatPath } from '../core/json.ts'
+import { isPipeline, type PipelineDefinition } from './pipeline.ts'
+
+/** What every worker that reads this configuration is told; a worker checks the bounds when it starts. */
+export interface WorkerConfig {
+  /** Only steps on these queues; all by default. */
+  readonly queues?: readonly string[]
+  /** How many tasks run at once. */
+  readonly slots?: number
+  /** Connections for `sql` and for `tx` steps. */
+  readonly connectionsMax?: number
+  /** Seconds without a heartbeat after which its tasks are run elsewhere. */
+  readonly leaseSeconds?: number
+  /** Milliseconds between heartbeats; a third of the lease at most. */
+  readonly heartbeatMs?: number
+  /** Milliseconds that a stop waits for running steps before it gives them back. */
+  readonly drainMs?: number
+  /** What people see. */
+  readonly name?: string
+  /** Keep the stack of a step's error in its record. */
+  readonly storeStacks?: boolean
+}
+
+export interface Config {
+  /** The connection string; where left out, MILLRACE_DATABASE_URL or DATABASE_URL of the environment. */
+  readonly database?: string | undefined
+  /** Where notifications are delivered, if `database` is a transaction pooler. */
+  readonly directDatabase?: string | undefined
+  /** An explicit list, never what happens to be imported. */
+  readonly pipelines: readonly PipelineDefinition[]
+  readonly worker?: WorkerConfig
+}
+
+/**
+ * Checks what millrace.config.ts exports, and gives it back as it is.
+ * @throws MillraceError `config_invalid`, naming the setting; `steps_missing` for a pipeline without a step
+ */
+export function defineConfig<const C extends Config>(config: C): C {
+  const { error } = shape.safeParse(config)
+  if (error !== undefined) throw invalid(error.issues.map(problemText).join('; '))
+  const slugs = new Set<string>()
+  for (const { slug, graph } of config.pipelines) {
+    checkGraph(slug, graph)
+    if (slugs.has(slug)) throw invalid(`pipelines: two of them are named '${slug}'`)
+    slugs.add(slug)
+  }
+  return config
+}
+
+/**
+ * The connection string: from the configuration, else from the environment.
+ * @throws MillraceError `config_variable_missing`, naming the variable
+ */
+export function databaseUrl(
+  config: Pick<Config, 'database'>,
+  environment: Readonly<Record<string, string | undefined>>,
+): string {
+  const candidates = [config.database, environment.MILLRACE_DATABASE_URL, environment.DATABASE_URL]
+  const url = candidates.find((candidate) => candidate !== undefined && candidate.trim() !== '')
+  if (url !== undefined) return url
+  throw new MillraceError(
+    'config_variable_missing',
+    'No database is configured: set the environment variable DATABASE_URL to a connection string like postgres://user:password@host/name, or `database` in millrace.config.ts.',
+    { fields: { variable: 'DATABASE_URL' } },
+  )
+}
+
+const count = z.int('it is no whole number').optional()
+const text = z.string('it is no text')
+
+const shape = z.strictObject(
+  {
+    database: text.optional(),
+    directDatabase: text.optional(),
+    pipelines: z.array(z.custom(isPipeline, 'it was not made by pipeline()'), 'it is no list of pipelines'),
+    worker: z
+      .strictObject({
+        queues: z.array(text, 'it is no list of names').optional(),
+        slots: count,
+        connectionsMax: count,
+        leaseSeconds: count,
+        heartbeatMs: count,
+        drainMs: count,
+        name: text.optional(),
+        storeStacks: z.boolean('it is neither true nor false').optional(),
+      })
+      .optional(),
+  },
+  { error: (issue) => (issue.code === 'invalid_type' ? 'it is no object of settings' : undefined) },
+)
+
+function problemText(issue: z.core.$ZodIssue): string {
+  const path = formatPath(
+    issue.path.map((segment) => (typeof segment === 'number' ? segment : String(segment))),
+  )
+  if (issue.code !== 'unrecognized_keys') return `${path || 'the configuration'}: ${issue.message}`
+  const names = issue.keys.map((key) => (path === '' ? key : `${path}.${key}`))
+  return `${names.join(', ')}: there is no such setting`
+}
+
+function invalid(problem: string): MillraceError {
+  return new MillraceError('config_invalid', `millrace.config.ts is not valid: ${problem}.`, {
+    fields: { problem },
+  })
+}

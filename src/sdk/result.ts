@@ -1,0 +1,132 @@
+// Waiting for the end of a run: told by the worker of this process, by notification, and by looking now and then.
+import { MillraceError } from '../core/errors.ts'
+import type { Caller } from '../db/call.ts'
+import { Listener } from '../db/listener.ts'
+import { type RunStanding, watchRun } from '../db/runs.ts'
+import type { LocalEnd, LocalWorker } from './local-worker.ts'
+
+/** A run that only this process's own worker holds is asked about in the database after this time, in case others took it over. */
+const localOnlyMs = 1_000
+const lookEveryMs = 1_000
+const watchSeconds = 600
+
+export interface ResultOptions {
+  /** Milliseconds to wait at most; without it, as long as it takes. */
+  readonly timeoutMs?: number
+}
+
+/** One for a client: it opens its listening connection when the first result is awaited that no local worker tells. */
+export class RunResults {
+  readonly #caller: Caller
+  readonly #connectionString: string
+  readonly #watcher: string
+  readonly #waiting = new Map<string, Set<() => void>>()
+  #listener: Listener | undefined
+
+  constructor(caller: Caller, connectionString: string, watcher: string) {
+    this.#caller = caller
+    this.#connectionString = connectionString
+    this.#watcher = watcher
+  }
+
+  /**
+   * The output of a run.
+   *
+   * @throws MillraceError run_failed, run_cancelled, run_unknown, wait_timeout
+   */
+  async result(runId: string, worker: LocalWorker | undefined, options: ResultOptions = {}): Promise<unknown> {
+    const deadline = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.timeoutMs
+    const told = worker === undefined ? undefined : await toldLocally(runId, worker, Math.min(localOnlyMs, deadline - performance.now()))
+    if (told !== undefined && told !== null) return told.output
+    for (;;) {
+      const standing = await this.#standing(runId)
+      if (isFinal(standing)) return outputOf(runId, standing)
+      const left = deadline - performance.now()
+      if (left <= 0) throw waitTimeout(runId, options.timeoutMs!)
+      await this.#ended(runId, Math.min(lookEveryMs, left))
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const wakers of this.#waiting.values()) for (const wake of wakers) wake()
+    await this.#listener?.close()
+  }
+
+  /** Listens first, then registers and looks: an end in between is told by one of the two. */
+  async #standing(runId: string): Promise<RunStanding> {
+    this.#listener ??= new Listener({
+      connectionString: this.#connectionString,
+      channels: ['millrace_end'],
+      onNotify: (_, ended) => this.#wake(ended),
+      onListening: () => {
+        for (const id of this.#waiting.keys()) this.#wake(id)
+      },
+    })
+    await this.#listener.start()
+    const standing = await watchRun(this.#caller, runId, this.#watcher, watchSeconds)
+    if (standing === undefined) {
+      throw new MillraceError('run_unknown', `There is no run ${runId}.`, { fields: { runId } })
+    }
+    return standing
+  }
+
+  #ended(runId: string, ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wakers = this.#waiting.get(runId) ?? new Set()
+      const wake = () => {
+        clearTimeout(timer)
+        wakers.delete(wake)
+        if (wakers.size === 0) this.#waiting.delete(runId)
+        resolve()
+      }
+      const timer = setTimeout(wake, ms)
+      wakers.add(wake)
+      this.#waiting.set(runId, wakers)
+    })
+  }
+
+  #wake(runId: string): void {
+    for (const wake of this.#waiting.get(runId) ?? []) wake()
+  }
+}
+
+function toldLocally(runId: string, worker: LocalWorker, ms: number): Promise<LocalEnd | undefined> {
+  return new Promise((resolve) => {
+    let timer: NodeJS.Timeout | undefined
+    const watching = worker.watch(runId, (end) => {
+      clearTimeout(timer)
+      resolve(end)
+    })
+    if (!watching) {
+      resolve(undefined)
+      return
+    }
+    timer = setTimeout(() => {
+      worker.unwatch(runId)
+      resolve(undefined)
+    }, ms)
+  })
+}
+
+function isFinal(standing: RunStanding): boolean {
+  return standing.state === 'completed' || standing.state === 'failed' || standing.state === 'cancelled'
+}
+
+function outputOf(runId: string, standing: RunStanding): unknown {
+  if (standing.state === 'completed') return standing.output
+  if (standing.state === 'cancelled') {
+    throw new MillraceError('run_cancelled', `Run ${runId} of '${standing.slug}' was cancelled.`, { fields: { runId } })
+  }
+  const error = standing.error as { message?: string; step?: string } | null
+  const where = error?.step === undefined ? '' : ` in step '${error.step}'`
+  throw new MillraceError('run_failed', `Run ${runId} of '${standing.slug}' failed${where}: ${error?.message ?? 'no reason was given'}`, {
+    fields: { runId, error },
+    hint: `See what happened with: millrace run account ${runId}`,
+  })
+}
+
+function waitTimeout(runId: string, timeoutMs: number): MillraceError {
+  return new MillraceError('wait_timeout', `Run ${runId} did not end within ${timeoutMs} ms; it goes on by itself.`, {
+    fields: { runId, timeoutMs },
+  })
+}

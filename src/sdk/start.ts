@@ -1,0 +1,260 @@
+// Starts: their options, their answers, and the batches in which they share commits.
+import { MillraceError } from '../core/errors.ts'
+import { checkJson } from '../core/json.ts'
+import { isUuid } from '../core/uuid.ts'
+import { type Caller, type Transaction, transactionCaller } from '../db/call.ts'
+import { isConnectionLoss } from '../db/database-error.ts'
+import { type StartAnswerRow, type StartRow, startRuns } from '../db/runs.ts'
+import { isUndoneByConflict, retryTransaction, retryWhen } from '../db/transaction.ts'
+import type { LocalWorker } from './local-worker.ts'
+
+export interface StartOptions {
+  /** The start belongs to this transaction: it commits and rolls back with it. */
+  readonly tx?: Transaction
+  /** From 1, first, to 9, last; 5 by default. */
+  readonly priority?: number
+  /** Not before this time. */
+  readonly availableAt?: Date
+  /** Same key within its lifetime: same run; with another input: an error. */
+  readonly idempotencyKey?: string
+  /** Seconds that the key lives; a day by default. */
+  readonly idempotencySeconds?: number
+  readonly tenant?: string
+  /** Carried along, never interpreted. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** A version 7 UUID of the caller's own: the same id is the same start. */
+  readonly runId?: string
+}
+
+export interface StartedRun {
+  readonly id: string
+}
+
+/** What a start answers: the new run, or why there is none, with the run that stands in its place. */
+export type StartAnswer =
+  | { readonly created: true; readonly run: StartedRun }
+  | { readonly created: false; readonly reason: 'live' | 'repeated'; readonly run: StartedRun }
+  | { readonly created: false; readonly reason: 'paused'; readonly run: null }
+
+/** One start on its way: the row, and what a hand-over needs of it. */
+export interface PendingStart {
+  readonly row: StartRow
+  readonly input: unknown
+  readonly headers: Record<string, string> | null
+}
+
+const startsPerCall = 1_000
+
+/** The row of one start. @throws MillraceError json_invalid, json_too_large, start_option_invalid */
+export function pendingStart(
+  start: { readonly slug: string; readonly version: number | null; readonly id: string; readonly input: unknown },
+  options: StartOptions,
+): PendingStart {
+  checkOptions(start.slug, options)
+  const text = checkJson(start.input, { what: `the input of pipeline '${start.slug}'` })
+  const headers = options.headers === undefined ? null : { ...options.headers }
+  return {
+    input: start.input,
+    headers,
+    row: {
+      id: options.runId ?? start.id,
+      slug: start.slug,
+      version: start.version,
+      input: text,
+      priority: options.priority ?? null,
+      tenant: options.tenant ?? null,
+      headers: headers === null ? null : checkJson(headers, { what: 'the headers', maxBytes: 16_384 }),
+      availableAt: options.availableAt ?? null,
+      idempotencyKey: options.idempotencyKey ?? null,
+      idempotencySeconds: options.idempotencySeconds ?? null,
+    },
+  }
+}
+
+function checkOptions(slug: string, options: StartOptions): void {
+  const refuse = (option: string, bounds: string) => {
+    throw new MillraceError('start_option_invalid', `The start of '${slug}' has a ${option} that is not ${bounds}.`, {
+      fields: { pipeline: slug, option },
+    })
+  }
+  const { priority, availableAt, idempotencyKey, idempotencySeconds, runId, tenant } = options
+  if (priority !== undefined && !(Number.isInteger(priority) && priority >= 1 && priority <= 9))
+    refuse('priority', 'a whole number from 1 to 9')
+  if (availableAt !== undefined && !(Math.abs(availableAt.getTime()) < 253_402_300_800_000))
+    refuse('availableAt', 'a date before the year 10000')
+  if (idempotencyKey !== undefined && (idempotencyKey === '' || idempotencyKey.length > 500))
+    refuse('idempotencyKey', 'a text of 1 to 500 characters')
+  if (
+    idempotencySeconds !== undefined &&
+    !(Number.isInteger(idempotencySeconds) && idempotencySeconds >= 1 && idempotencySeconds <= 31_536_000)
+  )
+    refuse('idempotencySeconds', 'a whole number from 1 to 31,536,000')
+  if (runId !== undefined && !isUuid(runId)) refuse('runId', 'a UUID')
+  if (tenant !== undefined && (tenant === '' || tenant.length > 200)) refuse('tenant', 'a text of 1 to 200 characters')
+}
+
+/** Starts inside the caller's own transaction: nothing is handed over, and the wake-up leaves with the commit. */
+export async function startInTransaction(transaction: Transaction, starts: readonly PendingStart[]): Promise<StartAnswer[]> {
+  const caller = transactionCaller(transaction)
+  const rows = await startRuns(
+    caller,
+    starts.map((start) => start.row),
+    { via: 'sdk', wakeAlways: true },
+  )
+  return answersOf(starts, rows)
+}
+
+/** Starts a list, in calls of a bounded size, two under way at a time: so that client and server both work. */
+export async function startMany(caller: Caller, starts: readonly PendingStart[]): Promise<StartAnswer[]> {
+  const parts: PendingStart[][] = []
+  for (let from = 0; from < starts.length; from += startsPerCall) parts.push(starts.slice(from, from + startsPerCall))
+  const answers: StartAnswer[][] = Array.from({ length: parts.length })
+  let next = 0
+  const work = async () => {
+    while (next < parts.length) {
+      const index = next++
+      answers[index] = answersOf(parts[index]!, await callStart(caller, parts[index]!, undefined))
+    }
+  }
+  await Promise.all([work(), work()])
+  return answers.flat()
+}
+
+interface WaitingStart {
+  readonly start: PendingStart
+  readonly resolve: (answer: StartAnswer) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Natural batching of single starts: whatever was started while the previous call was under way goes with the next one. There is
+ * no timer, so an idle process answers at once and a busy one shares its commits.
+ */
+export class StartBatches {
+  readonly #caller: Caller
+  readonly #findWorker: (starts: readonly PendingStart[]) => LocalWorker | undefined
+  #waiting: WaitingStart[] = []
+  #busy = false
+
+  constructor(caller: Caller, findWorker: (starts: readonly PendingStart[]) => LocalWorker | undefined) {
+    this.#caller = caller
+    this.#findWorker = findWorker
+  }
+
+  start(start: PendingStart): Promise<StartAnswer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ start, resolve, reject })
+      if (!this.#busy) {
+        this.#busy = true
+        setImmediate(() => void this.#flush())
+      }
+    })
+  }
+
+  async #flush(): Promise<void> {
+    const batch = this.#waiting.splice(0, startsPerCall)
+    await this.#send(batch)
+    if (this.#waiting.length > 0) setImmediate(() => void this.#flush())
+    else this.#busy = false
+  }
+
+  /** A refused batch is sent again in halves, so that one bad start fails alone. */
+  async #send(batch: readonly WaitingStart[]): Promise<void> {
+    const starts = batch.map((entry) => entry.start)
+    const worker = this.#findWorker(starts)
+    try {
+      const rows = await callStart(this.#caller, starts, worker)
+      const answers = answersOf(starts, rows, (index, error) => batch[index]!.reject(error))
+      batch.forEach((entry, index) => {
+        const answer = answers[index]
+        if (answer !== undefined) entry.resolve(answer)
+      })
+    } catch (error) {
+      if (batch.length === 1 || isConnectionLoss(error) || hasCode(error, 'database_unreachable')) {
+        for (const entry of batch) entry.reject(error)
+        return
+      }
+      const half = batch.length >> 1
+      await this.#send(batch.slice(0, half))
+      await this.#send(batch.slice(half))
+    }
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof MillraceError && error.code === code
+}
+
+/**
+ * One call. A lost answer is asked for again with the same ids, so that a start whose commit went through unseen is the same
+ * start; a transaction that PostgreSQL undid for another's sake is repeated.
+ */
+async function callStart(
+  caller: Caller,
+  starts: readonly PendingStart[],
+  worker: LocalWorker | undefined,
+): Promise<StartAnswerRow[]> {
+  const handOver = worker?.reserve(starts.length)
+  const rows = starts.map((start) => start.row)
+  try {
+    const answer = await retryTransaction(() => startRuns(caller, rows, { via: 'sdk', handOver, wakeAlways: false }))
+    if (handOver !== undefined) worker?.take(handOver.room, handedOver(starts, answer))
+    return answer
+  } catch (error) {
+    if (handOver !== undefined) worker?.lostAnswer(handOver.room)
+    if (!hasCode(error, 'database_unreachable')) throw error
+    return await retryWhen(
+      (failure) => hasCode(failure, 'database_unreachable') || isUndoneByConflict(failure),
+      () => startRuns(caller, rows, { via: 'sdk', wakeAlways: true }),
+      { attempts: 4, delayMs: 200 },
+    )
+  }
+}
+
+function handedOver(starts: readonly PendingStart[], rows: readonly StartAnswerRow[]) {
+  const leased = rows.filter((row) => row.reason === 'leased')
+  if (leased.length === 0) return []
+  const byId = new Map(starts.map((start) => [start.row.id, start]))
+  return leased.map((row) => {
+    const start = byId.get(row.run_id)!
+    return {
+      taskId: row.task_id!,
+      stepId: row.step_id!,
+      runId: row.run_id,
+      input: start.input,
+      tenant: start.row.tenant,
+      headers: start.headers,
+      key: null,
+      priority: start.row.priority ?? 5,
+    }
+  })
+}
+
+/** Answers in the order of the starts. A conflict goes to `refuse`, or is thrown. */
+function answersOf(
+  starts: readonly PendingStart[],
+  rows: readonly StartAnswerRow[],
+  refuse?: (index: number, error: MillraceError) => void,
+): StartAnswer[] {
+  const refused = new Map(rows.filter((row) => row.reason !== 'leased').map((row) => [row.run_id, row]))
+  return starts.map(({ row }, index) => {
+    const answer = refused.get(row.id)
+    if (answer === undefined) return { created: true, run: { id: row.id } }
+    if (answer.reason === 'paused') return { created: false, reason: 'paused', run: null }
+    if (answer.reason === 'conflict') {
+      const error = conflict(row, answer.live_run_id)
+      if (refuse === undefined) throw error
+      refuse(index, error)
+      return undefined as never
+    }
+    return { created: false, reason: answer.reason as 'live' | 'repeated', run: { id: answer.live_run_id! } }
+  })
+}
+
+function conflict(row: StartRow, runId: string | null): MillraceError {
+  return new MillraceError(
+    'idempotency_conflict',
+    `Idempotency key '${row.idempotencyKey}' of pipeline '${row.slug}' was used with another input, by run ${runId}.`,
+    { fields: { idempotencyKey: row.idempotencyKey, runId }, hint: 'Use another key, or send the same input again.' },
+  )
+}

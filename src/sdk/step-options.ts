@@ -1,0 +1,113 @@
+// Owns the options of a step: as authors write them, and the node of the graph that they become.
+import { type Duration, durationMs } from '../core/duration.ts'
+import { MillraceError } from '../core/errors.ts'
+import type { GraphNode, StepKind } from '../core/graph.ts'
+import type { WhenContext } from './context.ts'
+import { type RetryOptions, retryPolicy } from './retry-policy.ts'
+import { isSchema, type Schema } from './standard-schema.ts'
+import type { KnownAfter, KnownList, NamesIn, OutputsOf, UpTo } from './step-types.ts'
+
+/** What a pipeline may set for all of its steps, and each step for itself. */
+export interface SharedOptions {
+  /** The queue on which the tasks lie; `default` unless told. */
+  readonly queue?: string
+  readonly retry?: RetryOptions
+  /** How long one attempt may take; five minutes unless told. */
+  readonly timeout?: Duration
+}
+
+export interface NodeOptions<Input, Steps, Before, After, When, Output extends Schema | undefined>
+  extends SharedOptions {
+  /** The steps to wait for: a name or a list; the step written before where left out, none with []. */
+  readonly after?: KnownAfter<Steps, After>
+  /** Asked before the step begins; where it says false, the step is skipped. */
+  readonly when?: (context: NoInfer<WhenContext<Input, OutputsOf<Steps, Before>>>) => When
+  /** Checks what the handler returns. */
+  readonly output?: Output
+}
+
+export interface StepOptions<Input, Steps, After, When, Output extends Schema | undefined, Tx extends boolean>
+  extends NodeOptions<Input, Steps, UpTo<Steps, NamesIn<After>>, After, When, Output> {
+  /** Whether handler, output and fence check share one transaction, so that the step's rows are written exactly once. */
+  readonly tx?: Tx
+}
+
+export interface MapOptions<Input, Steps, Over extends string, After, When, Output extends Schema | undefined>
+  extends NodeOptions<Input, Steps, UpTo<Steps, NamesIn<After> | Over>, After, When, Output> {
+  /** The step whose list gives one task an item. */
+  readonly over: KnownList<Steps, Over>
+}
+
+/** The options as they are read, once the compiler has checked what is known of them. */
+export interface WrittenOptions extends SharedOptions {
+  readonly after?: string | readonly string[]
+  readonly over?: string
+  readonly tx?: boolean
+  readonly when?: (context: never) => unknown
+  readonly output?: Schema
+}
+
+const optionNames = {
+  step: ['after', 'queue', 'retry', 'timeout', 'when', 'output', 'tx'],
+  map: ['after', 'queue', 'retry', 'timeout', 'when', 'output', 'over'],
+} as const
+
+const timeoutMs = 300_000
+
+/** Where a step is written: its pipeline, the pipeline's own options, and the step before it. */
+export interface StepPlace {
+  readonly pipeline: string
+  readonly shared: SharedOptions
+  readonly previous: string | undefined
+}
+
+/**
+ * The node of the graph for a step.
+ * @throws MillraceError `step_option_invalid` for an option that the kind doesn't have, `duration_invalid`
+ */
+export function graphNode(
+  kind: StepKind,
+  name: string,
+  options: WrittenOptions,
+  place: StepPlace,
+): GraphNode {
+  checkWritten(kind, name, options, place.pipeline)
+  const what = `step '${name}' of pipeline '${place.pipeline}'`
+  const node = {
+    name,
+    after: afterOf(options, place.previous),
+    queue: options.queue ?? place.shared.queue ?? 'default',
+    tx: options.tx ?? false,
+    when: options.when !== undefined,
+    ...retryPolicy({ ...place.shared.retry, ...options.retry }, what),
+    timeout_ms: durationMs(options.timeout ?? place.shared.timeout ?? timeoutMs, `The timeout of ${what}`),
+  }
+  return kind === 'map' ? { kind, over: options.over ?? '', ...node } : { kind, ...node }
+}
+
+function afterOf({ after, over }: WrittenOptions, previous: string | undefined): string[] {
+  const named = after === undefined ? previous : after
+  const names = typeof named === 'string' ? [named] : (named ?? [])
+  return [...new Set(over === undefined ? names : [...names, over])]
+}
+
+function checkWritten(kind: StepKind, name: string, options: WrittenOptions, pipeline: string): void {
+  const refuse = (option: string, reason: string) => {
+    throw new MillraceError(
+      'step_option_invalid',
+      `The step '${name}' of pipeline '${pipeline}' has ${reason}.`,
+      {
+        fields: { pipeline, step: name, option },
+      },
+    )
+  }
+  const known: readonly string[] = optionNames[kind]
+  for (const option of Object.keys(options)) {
+    if (known.includes(option)) continue
+    refuse(option, `an option '${option}', which a ${kind} does not know: it knows ${known.join(', ')}`)
+  }
+  if (options.output !== undefined && !isSchema(options.output))
+    refuse('output', 'an `output` that is no schema')
+  if (options.when !== undefined && typeof options.when !== 'function')
+    refuse('when', 'a `when` that is no function')
+}

@@ -1,0 +1,93 @@
+// Owns what the compiler knows of the steps written so far: their outputs, which may be missing, and who sees whom.
+
+/** One step as the compiler keeps it. */
+export interface StepType {
+  readonly output: unknown
+  /** Whether the step may be skipped, so that those after it see undefined. */
+  readonly maySkip: boolean
+  /** The names of all steps before it. */
+  readonly before: string
+}
+
+export type NoSteps = Record<never, never>
+
+/** The steps and one more; behind an infer, so that `before` is worked out here and not step within step later. */
+export type WithStep<Steps, Name extends string, Output, MaySkip extends boolean, Before extends string> = [
+  Before,
+] extends [infer Known]
+  ? Steps & {
+      readonly [N in Name]: { readonly output: Output; readonly maySkip: MaySkip; readonly before: Known }
+    }
+  : never
+
+export type StepName<Steps> = keyof Steps & string
+
+type Field<Step, Name extends keyof StepType> = Step extends { readonly [N in Name]: infer Value }
+  ? Value
+  : never
+
+/** The name, or the message that says why it can't be. */
+export type NewName<Steps, Name extends string> = Name extends keyof Steps
+  ? `there is already a step '${Name}'`
+  : Name
+
+/** The `after`, or the message that names what is unknown. */
+export type KnownAfter<Steps, After> = After extends readonly string[]
+  ? [Exclude<After[number], keyof Steps>] extends [never]
+    ? After
+    : readonly NoSuchStep<Exclude<After[number], keyof Steps>>[]
+  : After extends keyof Steps
+    ? After
+    : After extends string
+      ? NoSuchStep<After>
+      : never
+
+/** The `over`, or the message that says why no map can run over it. */
+export type KnownList<Steps, Over extends string> = Over extends keyof Steps
+  ? Field<Steps[Over], 'output'> extends readonly unknown[]
+    ? Over
+    : `'${Over}' is not a list`
+  : NoSuchStep<Over>
+
+type NoSuchStep<Name extends string> = `there is no step '${Name}' before this one`
+
+export type NamesIn<After> = After extends readonly string[] ? After[number] : Extract<After, string>
+
+/** The names themselves, and all that come before them. */
+export type UpTo<Steps, Name> =
+  Name extends StepName<Steps> ? Name | Extract<Field<Steps[Name], 'before'>, string> : never
+
+/** The outputs that a step sees, by name: those that may be skipped as `| undefined`. */
+export type OutputsOf<Steps, Names> = [Names] extends [infer Seen]
+  ? // Behind an infer, so that the compiler shows the names themselves and not this alias.
+    {
+      readonly [Name in Extract<keyof Steps, Seen>]: MaySkip<Steps, Name> extends true
+        ? Field<Steps[Name], 'output'> | undefined
+        : Field<Steps[Name], 'output'>
+    }
+  : never
+
+export type MaySkip<Steps, Name extends keyof Steps> = Field<Steps[Name], 'maySkip'>
+
+export type ItemOf<Steps, Over> = Over extends keyof Steps
+  ? Field<Steps[Over], 'output'> extends ReadonlyArray<infer Item>
+    ? Item
+    : never
+  : never
+
+/** What the run gives: the output of its one last step, or those of several by name; null for a skipped one. */
+export type RunOutput<Steps, Last extends string> =
+  IsUnion<Last> extends true
+    ? { readonly [Name in Extract<keyof Steps, Last>]: LastOutput<Steps, Name> }
+    : { [Name in Extract<keyof Steps, Last>]: LastOutput<Steps, Name> }[Extract<keyof Steps, Last>]
+
+type LastOutput<Steps, Name extends keyof Steps> =
+  MaySkip<Steps, Name> extends true ? Field<Steps[Name], 'output'> | null : Field<Steps[Name], 'output'>
+
+type IsUnion<T, All = T> = [T] extends [never]
+  ? false
+  : T extends unknown
+    ? [All] extends [T]
+      ? false
+      : true
+    : never

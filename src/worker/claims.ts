@@ -1,0 +1,148 @@
+// The claim loop: takes tasks while slots are free, and says when it sleeps, so that a start wakes it.
+import type { Caller } from '../db/call.ts'
+import { type ClaimedTask, claimTasks, type WorkerKey } from '../db/tasks.ts'
+import { sleepWorker } from '../db/workers.ts'
+import type { LanePositions } from './lanes.ts'
+import type { Slots } from './slots.ts'
+
+/** Looks again after saying that it sleeps: a start in between may have seen it awake. The heartbeat looks from then on. */
+const looksMs = [0, 50, 250]
+/** A worker whose slots fill again at once says nothing: each saying is a commit. */
+const restMs = 5
+const fullLookEveryMs = 1_000
+
+export interface ClaimParts {
+  readonly caller: Caller
+  readonly key: WorkerKey
+  readonly slots: Slots
+  readonly lanes: LanePositions
+  readonly begin: (tasks: readonly ClaimedTask[]) => void
+  /** Whether it takes work at present: not paused, not draining. */
+  readonly takes: () => boolean
+  readonly failed: (error: unknown) => void
+  /** Monotonic milliseconds. */
+  readonly monotonic: () => number
+}
+
+export class Claims {
+  readonly #parts: ClaimParts
+  #busy = false
+  #again = false
+  #hungry = true
+  #sleeping = false
+  #lookedFully = Number.NEGATIVE_INFINITY
+  #timers = new Set<NodeJS.Timeout>()
+  #stopped = false
+
+  constructor(parts: ClaimParts) {
+    this.#parts = parts
+  }
+
+  /** Whether the database should wake this worker. */
+  get sleeping(): boolean {
+    return this.#sleeping
+  }
+
+  /** Something may be there: look for it. */
+  wake(): void {
+    this.#hungry = true
+    this.#lookedFully = Number.NEGATIVE_INFINITY
+    this.look()
+  }
+
+  /** A slot is free: take more if the last look found more than it could take. */
+  look(): void {
+    if (this.#stopped) return
+    if (this.#busy) {
+      this.#again = true
+      return
+    }
+    this.#busy = true
+    void this.#run()
+  }
+
+  /** The heartbeat claimed: notes what it found. */
+  found(tasks: readonly ClaimedTask[], asked: number): void {
+    this.#parts.lanes.saw(tasks)
+    if (asked > 0) this.#hungry = tasks.length >= asked
+    this.#parts.begin(tasks)
+    if (this.#hungry) this.look()
+    else this.#rest()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#timers.clear()
+  }
+
+  async #run(): Promise<void> {
+    do {
+      this.#again = false
+      while (this.#hungry && !this.#stopped && this.#parts.takes() && this.#parts.slots.free > 0) {
+        if (!(await this.#claim())) break
+      }
+    } while (this.#again && !this.#stopped && this.#hungry && this.#parts.slots.free > 0)
+    this.#busy = false
+    if (!this.#hungry) this.#rest()
+  }
+
+  async #claim(): Promise<boolean> {
+    const { slots, lanes, caller, key } = this.#parts
+    const reserved = slots.reserve(slots.free)
+    const fullLook = this.#parts.monotonic() - this.#lookedFully >= fullLookEveryMs
+    // Cleared before the look: what wakes it from now on asks for another one.
+    this.#hungry = false
+    try {
+      const tasks = await claimTasks(caller, key, reserved, lanes.lanes(fullLook))
+      if (fullLook) this.#lookedFully = this.#parts.monotonic()
+      lanes.saw(tasks)
+      if (tasks.length >= reserved) {
+        this.#hungry = true
+        this.#sleeping = false
+      }
+      slots.giveBack(reserved)
+      this.#parts.begin(tasks)
+      return true
+    } catch (error) {
+      slots.giveBack(reserved)
+      this.#parts.failed(error)
+      return false
+    }
+  }
+
+  /** With slots free and nothing to claim for a moment, says that it sleeps and looks again. */
+  #rest(): void {
+    if (this.#stopped || this.#parts.slots.free === 0 || !this.#parts.takes()) {
+      this.#sleeping = false
+      return
+    }
+    if (this.#sleeping) return
+    this.#sleeping = true
+    this.#after(restMs, () => void this.#sleep())
+  }
+
+  async #sleep(): Promise<void> {
+    if (this.#parts.slots.free === 0 || !this.#parts.takes()) {
+      this.#sleeping = false
+      return
+    }
+    try {
+      await sleepWorker(this.#parts.caller, this.#parts.key)
+    } catch (error) {
+      this.#sleeping = false
+      this.#parts.failed(error)
+      return
+    }
+    for (const ms of looksMs) this.#after(ms, () => this.wake())
+  }
+
+  #after(ms: number, work: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      if (!this.#stopped) work()
+    }, ms)
+    timer.unref()
+    this.#timers.add(timer)
+  }
+}

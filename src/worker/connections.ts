@@ -1,0 +1,88 @@
+// The connections of a worker: one kept for heartbeats, one for claims, one for outcomes, some for handlers, one that listens.
+import type pg from 'pg'
+import { type Caller, poolCaller } from '../db/call.ts'
+import { createPool, describeDatabase, isPoolPooled } from '../db/connection.ts'
+import { isPassing } from './flush.ts'
+import type { WorkerSettings } from './options.ts'
+
+export interface WorkerConnections {
+  /** Kept for heartbeats, so that handlers that hold every other connection can't cost the worker its lease. */
+  readonly heartbeat: Caller
+  readonly claims: Caller
+  readonly outcomes: Caller
+  readonly handlers: Caller
+  readonly handlerPool: pg.Pool
+  /** Whether a pooler stands in between: then there are no notifications and no liveness lock. */
+  readonly pooled: boolean
+  close(): Promise<void>
+}
+
+const waitMsMin = 100
+const waitMsMax = 5_000
+
+/** Connects, for as long as it takes: a worker may be started before its database. Ends early when `stopped` fires. */
+export async function openConnections(settings: WorkerSettings, stopped: AbortSignal): Promise<WorkerConnections> {
+  const database = describeDatabase(settings.database)
+  const probe = createPool({ connectionString: settings.database, connectionsMax: 1 })
+  try {
+    const pooled = await connectedAtLast(() => isPoolPooled(probe, database), settings, stopped)
+    return connectionsOf(settings, database, pooled)
+  } finally {
+    await probe.end()
+  }
+}
+
+function connectionsOf(settings: WorkerSettings, database: string, pooled: boolean): WorkerConnections {
+  const pools: pg.Pool[] = []
+  const open = (purpose: string, connectionsMax: number) => {
+    const pool = createPool({ connectionString: settings.database, applicationName: `millrace ${purpose}`, connectionsMax })
+    pools.push(pool)
+    return pool
+  }
+  const caller = (pool: pg.Pool) => poolCaller(pool, { prepare: !pooled, database })
+  const handlerPool = open('handlers', settings.connectionsMax)
+  return {
+    heartbeat: caller(open('heartbeat', 1)),
+    claims: caller(open('claims', 1)),
+    outcomes: caller(open('outcomes', 1)),
+    handlers: poolCaller(handlerPool, { prepare: false, database }),
+    handlerPool,
+    pooled,
+    close: async () => {
+      await Promise.all(pools.map((pool) => pool.end()))
+    },
+  }
+}
+
+/** Tries until it succeeds, with growing pauses and one log line each time the reason changes. */
+export async function connectedAtLast<T>(
+  attempt: () => Promise<T>,
+  { log, random }: WorkerSettings,
+  stopped: AbortSignal,
+): Promise<T> {
+  let told = ''
+  for (let failures = 0; ; failures++) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (stopped.aborted || !isPassing(error)) throw error
+      const message = (error as Error).message
+      if (message !== told) log({ level: 'warn', message: `Waiting for the database: ${message}` })
+      told = message
+      await pause(Math.min(waitMsMin * 2 ** failures, waitMsMax) * (0.5 + random() / 2), stopped)
+    }
+  }
+}
+
+/** Waits, or until the signal fires. */
+export function pause(ms: number, stopped: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer)
+      stopped.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    stopped.addEventListener('abort', done)
+  })
+}

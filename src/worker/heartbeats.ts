@@ -1,0 +1,124 @@
+// The heartbeat loop: one call twice a second that holds the lease, and what its answers lead to.
+import type { Caller } from '../db/call.ts'
+import type { ClaimedTask, WorkerKey } from '../db/tasks.ts'
+import { type HeartbeatAnswerRow, heartbeatWorker } from '../db/workers.ts'
+import type { Claims } from './claims.ts'
+import type { HeldTask } from './held-task.ts'
+import type { LanePositions } from './lanes.ts'
+import type { WorkerSettings } from './options.ts'
+import type { Running } from './running.ts'
+import type { Slots } from './slots.ts'
+
+export type WorkerState = 'starting' | 'idle' | 'running' | 'paused' | 'draining' | 'gone'
+
+export interface HeartbeatParts {
+  readonly caller: Caller
+  readonly key: WorkerKey
+  readonly settings: WorkerSettings
+  readonly slots: Slots
+  readonly lanes: LanePositions
+  readonly running: Running
+  readonly claims: Claims
+  /** Whether the liveness lock is held at present. */
+  readonly locked: () => boolean
+  /** Monotonic milliseconds: the worker's own clock serves nothing but the time since its last heartbeat. */
+  readonly monotonic: () => number
+  readonly ordered: (order: 'none' | 'paused' | 'draining') => void
+  /** The database counts this worker as gone, or it must count itself so. */
+  readonly gone: (reason: string) => void
+  readonly failed: (error: unknown) => void
+  /** An answer came after failures: what was missed meanwhile must be asked for. */
+  readonly recovered: () => void
+  readonly stateNow: () => WorkerState
+}
+
+export class Heartbeats {
+  readonly #parts: HeartbeatParts
+  readonly #connectedAt: number
+  #timer: NodeJS.Timeout | undefined
+  #beating: Promise<void> | undefined
+  #beatAt: number
+  #failing = false
+  #stopped = false
+
+  constructor(parts: HeartbeatParts) {
+    this.#parts = parts
+    this.#connectedAt = parts.monotonic()
+    this.#beatAt = this.#connectedAt
+  }
+
+  start(): void {
+    this.#schedule()
+  }
+
+  /** One turn of the loop, now; joins the one under way. */
+  tick(): Promise<void> {
+    this.#beating ??= this.#beat().finally(() => {
+      this.#beating = undefined
+    })
+    return this.#beating
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.#beating
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return
+    // Jitter, so that workers that were started together don't sweep together.
+    const wait = this.#parts.settings.heartbeatMs * (0.9 + this.#parts.settings.random() * 0.2)
+    this.#timer = setTimeout(() => void this.tick().finally(() => this.#schedule()), wait)
+  }
+
+  async #beat(): Promise<void> {
+    const { caller, key, slots, lanes, claims, settings, monotonic } = this.#parts
+    const state = this.#parts.stateNow()
+    const takes = state === 'idle' || state === 'running' || state === 'starting'
+    const held = [...slots.held()].filter((task) => !task.reported)
+    const reserved = takes ? slots.reserve(slots.free) : 0
+    try {
+      const rows = await heartbeatWorker(caller, key, {
+        state: state === 'gone' ? 'draining' : state,
+        sleeping: claims.sleeping,
+        locked: this.#parts.locked(),
+        held,
+        // Who has not been connected for a lease doesn't judge: it can't know who was cut off with it.
+        sweep: monotonic() - this.#connectedAt >= settings.leaseSeconds * 1_000,
+        room: reserved,
+        lanes: lanes.lanes(true),
+      })
+      this.#beatAt = monotonic()
+      slots.giveBack(reserved)
+      if (this.#failing) this.#parts.recovered()
+      this.#failing = false
+      this.#answer(rows, reserved, held)
+    } catch (error) {
+      slots.giveBack(reserved)
+      this.#failing = true
+      this.#parts.failed(error)
+      // Nobody can have reclaimed its tasks before the lease was over; nobody may find it running them after.
+      if (monotonic() - this.#beatAt >= settings.leaseSeconds * 1_000) this.#parts.gone('its lease ran out while the database could not be reached')
+    }
+  }
+
+  #answer(rows: readonly HeartbeatAnswerRow[], asked: number, held: readonly HeldTask[]): void {
+    const tasks: ClaimedTask[] = []
+    for (const row of rows) {
+      if (row.kind === 'task') tasks.push(row)
+      else if (row.kind === 'order') this.#parts.ordered(row.detail)
+      else if (row.kind === 'gone') this.#parts.gone('it was taken for gone and swept')
+      else this.#settle(row, held)
+    }
+    this.#parts.claims.found(tasks, asked)
+  }
+
+  /** The answer may cross one that reported the task or gave it its next attempt: only what is still the same is touched. */
+  #settle(row: { kind: 'lost' | 'abort'; detail: string | null; task_id: number }, held: readonly HeldTask[]): void {
+    const task = held.find(({ taskId }) => taskId === row.task_id)
+    if (task === undefined || task.reported || this.#parts.slots.get(row.task_id) !== task) return
+    if (row.kind === 'lost') this.#parts.running.lose(task, 'the lease was lost')
+    else this.#parts.running.abort(task, row.detail === 'cancelled' ? 'the run was cancelled' : 'the run has failed')
+  }
+}

@@ -1,0 +1,5 @@
+// What `millrace/worker` offers: a worker inside the caller's own process.
+export type { WorkerState } from './heartbeats.ts'
+export type { WorkerLogEntry, WorkerOptions } from './options.ts'
+export { startWorker, type Worker } from './worker.ts'
+export { MillraceError, PermanentError } from '../core/errors.ts'

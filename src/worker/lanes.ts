@@ -1,0 +1,34 @@
+// Where a worker looks for tasks: each handler at each priority, with the last position seen there.
+import type { ClaimedTask, Lanes } from '../db/tasks.ts'
+
+const priorities = [1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+export class LanePositions {
+  readonly #handlers: readonly number[]
+  readonly #positions = new Map<string, number>()
+
+  constructor(handlerIds: readonly number[]) {
+    this.#handlers = handlerIds
+  }
+
+  /** All lanes; from their beginning for a full look, else from the last position seen. */
+  lanes(fullLook: boolean): Lanes {
+    const lanes = { handlers: [] as number[], priorities: [] as number[], positions: [] as number[] }
+    for (const handler of this.#handlers) {
+      for (const priority of priorities) {
+        lanes.handlers.push(handler)
+        lanes.priorities.push(priority)
+        lanes.positions.push(fullLook ? 0 : (this.#positions.get(`${handler} ${priority}`) ?? 0))
+      }
+    }
+    return lanes
+  }
+
+  /** Notes how far a claim has come. */
+  saw(tasks: readonly ClaimedTask[]): void {
+    for (const { handler, priority, task_id: taskId } of tasks) {
+      const lane = `${handler} ${priority}`
+      if (taskId > (this.#positions.get(lane) ?? 0)) this.#positions.set(lane, taskId)
+    }
+  }
+}

@@ -1,0 +1,89 @@
+// What a worker can be told: its options, their defaults, and their bounds.
+import { hostname } from 'node:os'
+import { MillraceError } from '../core/errors.ts'
+import type { PipelineDefinition } from '../sdk/pipeline.ts'
+
+export interface WorkerOptions {
+  /** A connection string. */
+  readonly database: string
+  /** Where notifications are delivered, if `database` is a transaction pooler. */
+  readonly directDatabase?: string
+  /** What it serves: an explicit list, never what happens to be imported. */
+  readonly pipelines: readonly PipelineDefinition[]
+  /** Only steps on these queues; all by default. */
+  readonly queues?: readonly string[]
+  /** How many tasks run at once. 20 by default. */
+  readonly slots?: number
+  /** Connections for `sql` and for `tx` steps; as many as slots by default, 20 at most. */
+  readonly connectionsMax?: number
+  /** Seconds without a heartbeat after which its tasks are run elsewhere. 10 by default. */
+  readonly leaseSeconds?: number
+  /** Milliseconds between heartbeats; a third of the lease at most. 500 by default. */
+  readonly heartbeatMs?: number
+  /** Milliseconds that a stop waits for running steps before it gives them back. 30,000 by default. */
+  readonly drainMs?: number
+  /** What people see; the host's name by default. */
+  readonly name?: string
+  readonly log?: (entry: WorkerLogEntry) => void
+  /** Keep the stack of a step's error in its record. Off by default: it names files and lines. */
+  readonly storeStacks?: boolean
+  /** A draw from [0, 1), for the jitter of retries. */
+  readonly random?: () => number
+}
+
+export interface WorkerLogEntry {
+  readonly level: 'info' | 'warn' | 'error'
+  readonly message: string
+  readonly fields?: Readonly<Record<string, unknown>>
+}
+
+/** The options with their defaults. */
+export interface WorkerSettings {
+  readonly database: string
+  readonly directDatabase: string
+  readonly pipelines: readonly PipelineDefinition[]
+  readonly queues: readonly string[]
+  readonly slots: number
+  readonly connectionsMax: number
+  readonly leaseSeconds: number
+  readonly heartbeatMs: number
+  readonly drainMs: number
+  readonly name: string
+  readonly log: (entry: WorkerLogEntry) => void
+  readonly storeStacks: boolean
+  readonly random: () => number
+}
+
+/** @throws MillraceError worker_option_invalid */
+export function workerSettings(options: WorkerOptions): WorkerSettings {
+  const slots = wholeNumber('slots', options.slots ?? 20, 1, 10_000)
+  const leaseSeconds = wholeNumber('leaseSeconds', options.leaseSeconds ?? 10, 3, 3_600)
+  const heartbeatMs = wholeNumber('heartbeatMs', options.heartbeatMs ?? 500, 50, 60_000)
+  if (heartbeatMs > (leaseSeconds * 1_000) / 3) {
+    throw optionInvalid('heartbeatMs', `at most a third of the lease (${Math.floor((leaseSeconds * 1_000) / 3)} ms), or a worker that lives would lose its tasks`)
+  }
+  return {
+    database: options.database,
+    directDatabase: options.directDatabase ?? options.database,
+    pipelines: options.pipelines,
+    queues: options.queues ?? [],
+    slots,
+    connectionsMax: wholeNumber('connectionsMax', options.connectionsMax ?? Math.min(slots, 20), 1, 1_000),
+    leaseSeconds,
+    heartbeatMs,
+    drainMs: wholeNumber('drainMs', options.drainMs ?? 30_000, 0, 86_400_000),
+    name: options.name ?? hostname(),
+    log: options.log ?? (() => {}),
+    storeStacks: options.storeStacks ?? false,
+    random: options.random ?? Math.random,
+  }
+}
+
+function wholeNumber(option: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value
+  throw optionInvalid(option, `a whole number from ${min} to ${max}`)
+}
+
+function optionInvalid(option: string, bounds: string): MillraceError {
+  return new MillraceError('worker_option_invalid', `The worker's ${option} must be ${bounds}.`, { fields: { option } })
+}

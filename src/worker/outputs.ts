@@ -1,0 +1,54 @@
+// Fetches the outputs that handlers read and the worker doesn't remember: one query for whatever waits, once a run.
+import type { Caller } from '../db/call.ts'
+import { readOutputs } from '../db/history.ts'
+import { RememberedOutput, type RunMemory } from './run-memory.ts'
+
+export class OutputReader {
+  readonly #caller: Caller
+  #waiting: Array<{ run: RunMemory; steps: readonly string[]; resolve: () => void; reject: (error: unknown) => void }> = []
+  readonly #underWay = new Map<string, Promise<void>>()
+
+  constructor(caller: Caller) {
+    this.#caller = caller
+  }
+
+  /** Makes sure that the run's memory holds the outputs of these steps; nothing is read where it does. */
+  async ensure(run: RunMemory, steps: readonly string[]): Promise<void> {
+    const missing = steps.filter((step) => !run.outputs.has(step))
+    if (missing.length === 0) return
+    const key = `${run.id} ${missing.join(' ')}`
+    let reading = this.#underWay.get(key)
+    if (reading === undefined) {
+      reading = this.#enqueue(run, missing).finally(() => this.#underWay.delete(key))
+      this.#underWay.set(key, reading)
+    }
+    await reading
+  }
+
+  #enqueue(run: RunMemory, steps: readonly string[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ run, steps, resolve, reject })
+      if (this.#waiting.length === 1) setImmediate(() => void this.#read())
+    })
+  }
+
+  async #read(): Promise<void> {
+    const batch = this.#waiting
+    this.#waiting = []
+    try {
+      const pairs = batch.flatMap(({ run, steps }) => steps.map((step) => ({ runId: run.id, step })))
+      const rows = await readOutputs(this.#caller, pairs)
+      const found = new Map(rows.map((row) => [`${row.run_id} ${row.step}`, row]))
+      for (const { run, steps, resolve } of batch) {
+        for (const step of steps) {
+          const row = found.get(`${run.id} ${step}`)
+          const completed = row !== undefined && row.outcome === 'completed'
+          run.outputs.set(step, completed ? new RememberedOutput({ value: row.output }) : undefined)
+        }
+        resolve()
+      }
+    } catch (error) {
+      for (const { reject } of batch) reject(error)
+    }
+  }
+}

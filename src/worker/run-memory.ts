@@ -1,0 +1,65 @@
+// What a worker remembers of the runs it has in hand: their input, and the outputs of their steps, so that a chain reads nothing.
+
+/** An output as it was written, or as it was read; parsed when it is first used. */
+export class RememberedOutput {
+  #text: string | undefined
+  #value: unknown
+
+  constructor(source: { readonly text: string } | { readonly value: unknown }) {
+    if ('text' in source) this.#text = source.text
+    else this.#value = source.value
+  }
+
+  get value(): unknown {
+    if (this.#text !== undefined) {
+      this.#value = JSON.parse(this.#text)
+      this.#text = undefined
+    }
+    return this.#value
+  }
+}
+
+export interface RunMemory {
+  readonly id: string
+  readonly input: unknown
+  readonly tenant: string | null
+  readonly key: string | null
+  readonly headers: Readonly<Record<string, string>>
+  readonly startedAt: Date
+  /** By step; undefined stands for a skipped one. */
+  readonly outputs: Map<string, RememberedOutput | undefined>
+  /** How many of its tasks this worker holds. */
+  tasks: number
+}
+
+const runsKept = 1_000
+
+/** The runs in hand, and some that were: another task of a run may come back soon. */
+export class RunMemories {
+  readonly #runs = new Map<string, RunMemory>()
+
+  get(runId: string): RunMemory | undefined {
+    return this.#runs.get(runId)
+  }
+
+  remember(run: Omit<RunMemory, 'outputs' | 'tasks'>): RunMemory {
+    const known = this.#runs.get(run.id)
+    if (known !== undefined) return known
+    const memory = { ...run, outputs: new Map(), tasks: 0 }
+    this.#runs.set(run.id, memory)
+    if (this.#runs.size > runsKept) this.#forgetOldest()
+    return memory
+  }
+
+  forget(runId: string): void {
+    this.#runs.delete(runId)
+  }
+
+  #forgetOldest(): void {
+    for (const [id, run] of this.#runs) {
+      if (run.tasks > 0) continue
+      this.#runs.delete(id)
+      if (this.#runs.size <= runsKept) return
+    }
+  }
+}

@@ -1,0 +1,233 @@
+// The tasks in hand: runs each to its outcome, reports it, and goes on with what comes next.
+import type pg from 'pg'
+import type { ClaimedTask, CompleteAnswerRow, FailAnswerRow, WorkerKey } from '../db/tasks.ts'
+import type { HandedOver, LocalEnd } from '../sdk/local-worker.ts'
+import { type AttemptRoom, failure, type Outcome, runAttempt } from './attempt.ts'
+import type { Flush } from './flush.ts'
+import { AttemptAborted, type HeldTask } from './held-task.ts'
+import type { LogLines } from './log-lines.ts'
+import type { OutputReader } from './outputs.ts'
+import { RememberedOutput, RunMemories, type RunMemory } from './run-memory.ts'
+import type { ServedStep, ServedSteps } from './served-steps.ts'
+import type { Slots } from './slots.ts'
+import { runTransactionAttempt } from './transaction-attempt.ts'
+
+export interface RunningParts {
+  readonly served: ServedSteps
+  readonly slots: Slots
+  readonly outputs: OutputReader
+  readonly logLines: LogLines
+  readonly handlerPool: pg.Pool
+  readonly key: WorkerKey
+  readonly attemptRoom: AttemptRoom
+  readonly random: () => number
+  /** A slot is free again. */
+  readonly freed: () => void
+  /** A connection was lost while an answer was awaited: what the worker holds must be asked for. */
+  readonly uncertain: () => void
+}
+
+type Watcher = (end: LocalEnd) => void
+
+export class Running {
+  readonly #parts: RunningParts
+  readonly #memories = new RunMemories()
+  readonly #watchers = new Map<string, Watcher>()
+  #flush: Flush | undefined
+
+  constructor(parts: RunningParts) {
+    this.#parts = parts
+  }
+
+  /** Outcomes go here. */
+  reportTo(flush: Flush): void {
+    this.#flush = flush
+  }
+
+  /** Begins claimed tasks; those it has in hand already are left alone. */
+  begin(tasks: readonly ClaimedTask[]): void {
+    for (const task of tasks) {
+      if (this.#parts.slots.get(task.task_id)?.attempt === task.attempt) continue
+      const step = this.#parts.served.byId.get(task.step_id)
+      if (step === undefined) continue
+      const run = this.#memories.remember({
+        id: task.run_id,
+        input: task.input,
+        tenant: task.tenant,
+        key: task.key,
+        headers: task.headers ?? {},
+        startedAt: task.run_created_at,
+      })
+      this.#run({ step, run, taskId: task.task_id, item: task.item, itemValue: task.item_value, attempt: task.attempt, priority: task.priority })
+    }
+  }
+
+  /** Begins tasks that a start in this process handed over. */
+  beginHandedOver(tasks: readonly HandedOver[]): void {
+    for (const task of tasks) {
+      const step = this.#parts.served.byId.get(task.stepId)!
+      const { runId: id, input, tenant, key, headers } = task
+      const run = this.#memories.remember({ id, input, tenant, key, headers: headers ?? {}, startedAt: new Date() })
+      this.#run({ step, run, taskId: task.taskId, item: -1, itemValue: undefined, attempt: 1, priority: task.priority })
+    }
+  }
+
+  /** Calls back when a run that is in hand ends; false where none is. */
+  watch(runId: string, ended: Watcher): boolean {
+    const run = this.#memories.get(runId)
+    if (run === undefined || run.tasks === 0) return false
+    this.#watchers.set(runId, ended)
+    return true
+  }
+
+  unwatch(runId: string): void {
+    this.#watchers.delete(runId)
+  }
+
+  isWatched(runId: string): boolean {
+    return this.#watchers.has(runId)
+  }
+
+  /** The database no longer counts this task as ours: its handler is told, and what it still does is not reported. */
+  lose(task: HeldTask, reason: string): void {
+    if (task.lost) return
+    task.lost = true
+    task.reported = false
+    task.abort.abort(new AttemptAborted(reason))
+    this.#release(task)
+    this.#told(task.run.id, null)
+  }
+
+  /** The run of this task is being ended: its handler is told, and how it ends is still reported. */
+  abort(task: HeldTask, reason: string): void {
+    if (!task.abort.signal.aborted) task.abort.abort(new AttemptAborted(reason))
+  }
+
+  /** Completed tasks were answered: goes on with the next ones. */
+  completed(tasks: readonly HeldTask[], answers: readonly CompleteAnswerRow[]): void {
+    const byId = new Map(tasks.map((task) => [task.taskId, task]))
+    const runs = new Map(tasks.map((task) => [task.run.id, task]))
+    for (const task of tasks) this.#release(task)
+    const next: CompleteAnswerRow[] = []
+    for (const answer of answers) {
+      if (answer.kind === 'next') next.push(answer)
+      else if (answer.kind === 'ended') this.#ended(answer)
+      else this.#told(byId.get(answer.task_id!)!.run.id, null)
+    }
+    for (const answer of next) {
+      // A chain's next step keeps its task's id; a branch's or a map's comes with its run.
+      const before = answer.run_id === null ? byId.get(answer.task_id!) : runs.get(answer.run_id)
+      if (before !== undefined) this.#beginNext(answer, before)
+    }
+    this.#parts.freed()
+  }
+
+  /** Failed tasks were answered. */
+  failed(tasks: readonly HeldTask[], answers: readonly FailAnswerRow[]): void {
+    const retried = new Set(answers.filter(({ kind }) => kind === 'retry').map((answer) => answer.task_id))
+    for (const task of tasks) {
+      this.#release(task)
+      if (!retried.has(task.taskId)) this.#told(task.run.id, null)
+    }
+    this.#parts.freed()
+  }
+
+  /** The database refused an outcome by itself: the attempt fails with the reason, or, if that is refused too, is left to the lease. */
+  refused(task: HeldTask, error: unknown): void {
+    if (task.lost) return
+    task.refusals++
+    if (task.refusals > 1) this.lose(task, 'its outcome was refused')
+    else this.#report(task, failure(task, error, false))
+  }
+
+  #beginNext(answer: CompleteAnswerRow, before: HeldTask): void {
+    const step = this.#parts.served.byId.get(answer.step_id!)
+    if (step === undefined) {
+      this.#parts.uncertain()
+      return
+    }
+    this.#run({
+      step,
+      run: before.run,
+      taskId: answer.task_id!,
+      item: answer.item ?? -1,
+      itemValue: answer.item_value,
+      attempt: answer.attempt!,
+      priority: before.priority,
+    })
+  }
+
+  #run(given: Omit<HeldTask, 'abort' | 'lost' | 'reported' | 'refusals'>): void {
+    const task: HeldTask = { ...given, abort: new AbortController(), lost: false, reported: false, refusals: 0 }
+    this.#parts.slots.hold(task)
+    void this.#toOutcome(task)
+  }
+
+  async #toOutcome(task: HeldTask): Promise<void> {
+    try {
+      if (task.step.reads.length > 0) await this.#parts.outputs.ensure(task.run, task.step.reads)
+    } catch (error) {
+      this.#report(task, failure(task, error, false))
+      return
+    }
+    if (task.step.tx) await this.#runTransaction(task)
+    else this.#report(task, await runAttempt(task, this.#parts.attemptRoom))
+  }
+
+  async #runTransaction(task: HeldTask): Promise<void> {
+    let client: pg.PoolClient
+    try {
+      client = await this.#parts.handlerPool.connect()
+    } catch (error) {
+      this.#report(task, failure(task, error, false))
+      return
+    }
+    const watched = this.isWatched(task.run.id)
+    const outcome = await runTransactionAttempt(task, this.#parts.key, client, { ...this.#parts.attemptRoom, watched })
+    // A connection on which a rollback failed is not handed to the next one.
+    client.release(outcome.kind === 'failed' && outcome.connectionLost)
+    if (outcome.kind === 'failed' && outcome.connectionLost) this.#parts.uncertain()
+    if (task.lost) return
+    if (outcome.kind === 'lost') this.lose(task, 'another attempt holds the task')
+    else if (outcome.kind === 'committed') {
+      this.#remember(task.run, task.step, outcome.output)
+      this.completed([task], outcome.answers)
+    } else this.#report(task, outcome)
+  }
+
+  #report(task: HeldTask, outcome: Outcome): void {
+    if (task.lost) return
+    task.reported = true
+    const { taskId, attempt, step, run } = task
+    if (outcome.kind === 'failed') {
+      const retryDelayMs = null
+      const row = { taskId, stepId: step.id, attempt, error: JSON.stringify(outcome.error), random: this.#parts.random(), retryDelayMs }
+      this.#flush!.fail(task, row)
+      return
+    }
+    const output = outcome.kind === 'completed' ? outcome.output : null
+    const skipReason = outcome.kind === 'skipped' ? outcome.reason : null
+    if (task.item < 0) this.#remember(run, step, output)
+    this.#flush!.complete(task, { taskId, stepId: step.id, attempt, output, skipReason, writes: null, watched: this.isWatched(run.id) })
+  }
+
+  #remember(run: RunMemory, step: ServedStep, output: string | null): void {
+    run.outputs.set(step.name, output === null ? undefined : new RememberedOutput({ text: output }))
+  }
+
+  #ended(answer: CompleteAnswerRow): void {
+    this.#told(answer.run_id!, { output: answer.output })
+    this.#memories.forget(answer.run_id!)
+  }
+
+  #told(runId: string, end: LocalEnd): void {
+    const watcher = this.#watchers.get(runId)
+    if (watcher === undefined) return
+    this.#watchers.delete(runId)
+    watcher(end)
+  }
+
+  #release(task: HeldTask): void {
+    this.#parts.slots.release(task)
+  }
+}

@@ -1,0 +1,49 @@
+// The slots of a worker: which tasks it holds, what is set aside for claims and starts under way, and what is free.
+import type { HeldTask } from './held-task.ts'
+
+export class Slots {
+  readonly size: number
+  readonly #held = new Map<number, HeldTask>()
+  #reserved = 0
+
+  constructor(size: number) {
+    this.size = size
+  }
+
+  get free(): number {
+    return Math.max(0, this.size - this.#held.size - this.#reserved)
+  }
+
+  get heldCount(): number {
+    return this.#held.size
+  }
+
+  held(): IterableIterator<HeldTask> {
+    return this.#held.values()
+  }
+
+  get(taskId: number): HeldTask | undefined {
+    return this.#held.get(taskId)
+  }
+
+  reserve(wanted: number): number {
+    const granted = Math.min(wanted, this.free)
+    this.#reserved += granted
+    return granted
+  }
+
+  giveBack(reserved: number): void {
+    this.#reserved -= reserved
+  }
+
+  hold(task: HeldTask): void {
+    this.#held.set(task.taskId, task)
+    task.run.tasks++
+  }
+
+  /** Frees the slot of a task, unless another attempt has taken its place. */
+  release(task: HeldTask): void {
+    task.run.tasks--
+    if (this.#held.get(task.taskId) === task) this.#held.delete(task.taskId)
+  }
+}

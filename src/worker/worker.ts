@@ -1,0 +1,168 @@
+// A worker process: connects for as long as it takes, keeps one session after the other, and stops in good order.
+import { randomUUID } from 'node:crypto'
+import { Listener } from '../db/listener.ts'
+import { checkSchemaOf } from '../db/schema-check.ts'
+import { addLocalWorker, removeLocalWorker } from '../sdk/local-worker.ts'
+import { connectedAtLast, openConnections, type WorkerConnections } from './connections.ts'
+import type { WorkerState } from './heartbeats.ts'
+import { type WorkerOptions, type WorkerSettings, workerSettings } from './options.ts'
+import { registerSteps, type ServedSteps } from './served-steps.ts'
+import { registerSession, WorkerSession } from './session.ts'
+
+export interface Worker {
+  /** Changes when the worker had been counted as gone and came back. */
+  readonly id: string
+  readonly state: WorkerState
+  /** How many tasks it holds. */
+  readonly held: number
+  /** The pipelines that it serves, with the version of its code. */
+  readonly serves: ReadonlyMap<string, number>
+  /** One turn of the heartbeat loop, now: prolongs the lease, sweeps, promotes what is due, and claims. */
+  tick(): Promise<void>
+  /**
+   * Stops claiming, lets running steps finish for `drainMs`, gives the rest back and ends. Called again with force, it
+   * gives back at once what still runs.
+   */
+  stop(options?: { readonly force?: boolean }): Promise<void>
+  /** When it has stopped, by whatever order. */
+  readonly stopped: Promise<void>
+}
+
+/**
+ * Starts a worker in this process and waits until it claims. A database that is not there yet is waited for.
+ *
+ * @throws MillraceError worker_option_invalid, schema_missing, schema_outdated, schema_newer, graph_invalid
+ */
+export async function startWorker(options: WorkerOptions): Promise<Worker> {
+  const worker = new WorkerProcess(workerSettings(options))
+  await worker.start()
+  return worker
+}
+
+class WorkerProcess implements Worker {
+  readonly #settings: WorkerSettings
+  readonly #stopping = new AbortController()
+  readonly #forced = new AbortController()
+  #connections: WorkerConnections | undefined
+  #listener: Listener | undefined
+  #served: ServedSteps | undefined
+  #session: WorkerSession | undefined
+  #renewing: Promise<void> | undefined
+  #stop: Promise<void> | undefined
+  #resolveStopped: () => void = () => {}
+  readonly stopped: Promise<void>
+
+  constructor(settings: WorkerSettings) {
+    this.#settings = settings
+    this.stopped = new Promise((resolve) => {
+      this.#resolveStopped = resolve
+    })
+  }
+
+  get id(): string {
+    return this.#session?.id ?? ''
+  }
+
+  get state(): WorkerState {
+    return this.#session?.state ?? (this.#stopping.signal.aborted ? 'gone' : 'starting')
+  }
+
+  get held(): number {
+    return this.#session?.held ?? 0
+  }
+
+  get serves(): ReadonlyMap<string, number> {
+    return this.#served?.versions ?? new Map()
+  }
+
+  async start(): Promise<void> {
+    try {
+      this.#connections = await openConnections(this.#settings, this.#stopping.signal)
+      await this.#persist(() => checkSchemaOf(this.#connections!.handlerPool))
+      this.#served = await this.#persist(() =>
+        registerSteps(this.#connections!.claims, this.#settings.pipelines, this.#settings.queues),
+      )
+      this.#listener = this.#listen()
+      await this.#listener.start()
+      await this.#begin()
+    } catch (error) {
+      await this.#close()
+      throw error
+    }
+  }
+
+  async tick(): Promise<void> {
+    await this.#session?.tick()
+  }
+
+  stop({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
+    if (force) this.#forced.abort()
+    this.#stop ??= this.#drain()
+    return this.#stop
+  }
+
+  #persist<T>(work: () => Promise<T>): Promise<T> {
+    return connectedAtLast(work, this.#settings, this.#stopping.signal)
+  }
+
+  #listen(): Listener {
+    return new Listener({
+      connectionString: this.#settings.directDatabase,
+      applicationName: 'millrace listener',
+      channels: ['millrace_wake', 'millrace_abort'],
+      onNotify: (channel, payload) => this.#notified(channel, payload),
+      // What was notified while nobody listened was missed.
+      onListening: () => this.#session?.wake(),
+    })
+  }
+
+  #notified(channel: string, payload: string): void {
+    if (channel === 'millrace_wake') this.#session?.wake()
+    else if (payload === this.#session?.id) void this.#session.tick()
+  }
+
+  async #begin(): Promise<void> {
+    const key = await this.#persist(() => registerSession(randomUUID(), this.#settings, this.#served!, this.#connections!))
+    await this.#listener!.holdLock(key.lockKey)
+    const session = new WorkerSession(key, this.#settings, this.#served!, this.#connections!, this.#listener!, {
+      gone: (reason) => this.#renew(session, reason),
+      drainOrdered: () => void this.stop(),
+    })
+    this.#session = session
+    await session.start()
+    addLocalWorker(this.#settings.database, session)
+  }
+
+  /** A swept id never heartbeats again: what it held is aborted, and the worker goes on under a new one. */
+  #renew(session: WorkerSession, reason: string): void {
+    if (this.#session !== session || this.#stopping.signal.aborted) return
+    this.#settings.log({ level: 'warn', message: `Worker ${session.id} is gone: ${reason}. It goes on under a new id.` })
+    removeLocalWorker(this.#settings.database, session)
+    this.#session = undefined
+    // The heartbeat that brought the news is still under way; the session waits for it to end.
+    this.#renewing = session
+      .abandon(reason)
+      .then(() => this.#begin())
+      .catch((error: unknown) => {
+        if (!this.#stopping.signal.aborted) this.#settings.log({ level: 'error', message: (error as Error).message })
+      })
+  }
+
+  async #drain(): Promise<void> {
+    this.#stopping.abort()
+    await this.#renewing
+    const session = this.#session
+    if (session !== undefined) {
+      removeLocalWorker(this.#settings.database, session)
+      await session.drain(this.#settings.drainMs, this.#forced.signal)
+    }
+    await this.#close()
+  }
+
+  async #close(): Promise<void> {
+    this.#stopping.abort()
+    await this.#listener?.close()
+    await this.#connections?.close()
+    this.#resolveStopped()
+  }
+}

@@ -1,0 +1,104 @@
+// The checker: what must hold in a database after whatever happened to it, asked in SQL.
+import type { Sql } from './protocol.ts'
+
+interface Invariant {
+  id: string
+  claim: string
+  /** Answers with a row for each thing that breaks it. $1 is the list of acknowledged starts. */
+  offenders: string
+}
+
+const invariants: Invariant[] = [
+  {
+    id: 'I1',
+    claim: 'every acknowledged start is a run, and a live run has something that will move it',
+    offenders: `
+      select 'lost: ' || id as thing from unnest($1::uuid[]) id where not exists (select from millrace.run r where r.id = id)
+      union all
+      select 'stuck: ' || r.id from millrace.run r
+       where r.finished_at is null
+         and not exists (select from millrace.task t where t.run_id = r.id)
+         and not exists (select from millrace.waiting_task w where w.run_id = r.id)`,
+  },
+  {
+    id: 'I3',
+    claim: 'a step of a run, or an item of a map, has one result',
+    offenders: `
+      select run_id || ' ' || step || ' ' || item as thing from millrace.attempt
+       where outcome in ('completed', 'skipped') group by run_id, step, item having count(*) > 1`,
+  },
+  {
+    id: 'I4',
+    claim: 'the attempts of a step are numbered without a gap, and each begins after the one before it ended',
+    offenders: `
+      select run_id || ' ' || step || ' ' || item as thing from (
+        select run_id, step, item, attempt, started_at,
+               row_number() over same as n, lag(finished_at) over same as before
+          from millrace.attempt window same as (partition by run_id, step, item order by attempt)) a
+       where attempt <> n or started_at < before
+      union all
+      select 'token of task ' || t.id from millrace.task t join millrace.step_definition d on d.id = t.step_id
+       where t.attempt <> case when t.worker_id is null then 0 else 1 end
+             + (select count(*) from millrace.attempt a where a.run_id = t.run_id and a.step = d.step and a.item = t.item)`,
+  },
+  {
+    id: 'I5',
+    claim: 'no task is held by a worker that is gone or whose lease ran out long ago',
+    offenders: `
+      select t.id::text as thing from millrace.task t left join millrace.worker w on w.id = t.worker_id
+       where t.worker_id is not null
+         and (w.id is null or w.state = 'gone'
+           or w.lease_expires_at < millrace.now() - 2 * make_interval(secs => w.lease_seconds + 1))`,
+  },
+  {
+    id: 'I6',
+    claim: 'failures stay within the maximum, and each failed run is one dead letter, in place',
+    offenders: `
+      select a.run_id || ' ' || a.step || ' ' || a.item as thing
+        from millrace.attempt a join millrace.run r on r.id = a.run_id
+        join millrace.step_definition d on d.slug = r.slug and d.version = r.version and d.step = a.step
+       where a.outcome in ('failed', 'reclaimed') group by a.run_id, a.step, a.item, d.max_attempts
+      having count(*) > d.max_attempts
+      union all
+      select 'dead letter of run ' || coalesce(r.id, l.run_id)
+        from (select * from millrace.run where state = 'failed') r full join millrace.dead_letter l on l.run_id = r.id
+       where r.id is null or l.run_id is null`,
+  },
+  {
+    id: 'I11',
+    claim: 'nothing is kept of a run that does not exist, and nothing is left to do for one that has ended',
+    offenders: `
+      select 'attempt of ' || a.run_id as thing from millrace.attempt a
+       where not exists (select from millrace.run r where r.id = a.run_id)
+      union all
+      select 'event of ' || e.run_id from millrace.event e where not exists (select from millrace.run r where r.id = e.run_id)
+      union all
+      select 'live key of ' || l.run_id from millrace.live_key l
+       where not exists (select from millrace.run r where r.id = l.run_id and r.finished_at is null)
+      union all
+      select 'task of ' || t.run_id from millrace.task t
+       where not exists (select from millrace.run r where r.id = t.run_id and (r.finished_at is null or t.aborted_at is not null))
+      union all
+      select 'waiting task of ' || w.run_id from millrace.waiting_task w
+       where not exists (select from millrace.run r where r.id = w.run_id and r.finished_at is null)
+      union all
+      select 'join of ' || j.run_id from millrace.join_state j
+       where not exists (select from millrace.run r where r.id = j.run_id and r.finished_at is null)
+      union all
+      select 'deadline of ' || d.run_id from millrace.run_deadline d
+       where not exists (select from millrace.run r where r.id = d.run_id and r.finished_at is null)`,
+  },
+]
+
+/** The broken invariants with what breaks them, as sentences; none when all hold. `acknowledged` are the ids of started runs. */
+export async function findBrokenInvariants(sql: Sql, acknowledged: string[] = []): Promise<string[]> {
+  const found: string[] = []
+  for (const { id, claim, offenders } of invariants) {
+    const rows = await sql.query<{ thing: string }>(
+      `select thing from (${offenders}) broken where $1::uuid[] is not null order by 1 limit 5`,
+      [acknowledged],
+    )
+    found.push(...rows.map(({ thing }) => `${id} ${claim}: ${thing}`))
+  }
+  return found
+}

@@ -1,0 +1,56 @@
+// The words for states stand in one list; tables and glossary say the same.
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { attemptOutcomes, runStates, stepStates, workerStates } from '../src/core/state.ts'
+import { createTestDatabase, type TestDatabase } from './database.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createTestDatabase()
+})
+afterAll(() => database.close())
+
+const sorted = (words: readonly string[]): string[] => [...new Set(words)].sort()
+
+test.each([
+  ['run', 'state', runStates],
+  ['attempt', 'outcome', attemptOutcomes],
+  ['worker', 'state', workerStates],
+] as const)(
+  'JQ-32 the constraint on %s.%s allows the words of src/core/state.ts, and no other',
+  async (table, column, words) => {
+    expect(sorted(await allowedWords(table, column))).toEqual(sorted(words))
+  },
+)
+
+test.each([
+  ['run', runStates],
+  ['step', stepStates],
+  ['attempt', attemptOutcomes],
+  ['worker', workerStates],
+] as const)(
+  'JQ-32 the glossary lists the states of a %s in the words of src/core/state.ts',
+  (noun, words) => {
+    expect(sorted(glossaryWords(noun))).toEqual(sorted(words))
+  },
+)
+
+/** The words in the check that concerns this column alone. */
+async function allowedWords(table: string, column: string): Promise<string[]> {
+  const rows = await database.query<{ definition: string }>(
+    `select pg_get_constraintdef(c.oid) as definition
+       from pg_constraint c join pg_attribute a on a.attrelid = c.conrelid and array[a.attnum] = c.conkey
+      where c.conrelid = $1::regclass and c.contype = 'c' and a.attname = $2`,
+    [`millrace.${table}`, column],
+  )
+  return rows.flatMap(({ definition }) =>
+    [...definition.matchAll(/'([a-z]+)'/g)].map(([, word = '']) => word),
+  )
+}
+
+/** The words in the code of the first sentence of `- A **noun** …` under States. */
+function glossaryWords(noun: string): string[] {
+  const glossary = readFileSync(new URL('../GLOSSARY.md', import.meta.url), 'utf8')
+  const sentence = glossary.match(new RegExp(`^- An? \\*\\*${noun}\\*\\*([^.]*)\\.`, 'm'))?.[1] ?? ''
+  return [...sentence.matchAll(/`([^`]*)`/g)].flatMap(([, code = '']) => code.match(/[a-z]+/g) ?? [])
+}
