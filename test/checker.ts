@@ -13,12 +13,27 @@ const invariants: Invariant[] = [
     id: 'I1',
     claim: 'every acknowledged start is a run, and a live run has something that will move it',
     offenders: `
-      select 'lost: ' || id as thing from unnest($1::uuid[]) id where not exists (select from millrace.run r where r.id = id)
+      select 'lost: ' || a.id as thing from unnest($1::uuid[]) a(id) where not exists (select from millrace.run r where r.id = a.id)
       union all
       select 'stuck: ' || r.id from millrace.run r
        where r.finished_at is null
          and not exists (select from millrace.task t where t.run_id = r.id)
          and not exists (select from millrace.waiting_task w where w.run_id = r.id)`,
+  },
+  {
+    id: 'I2',
+    claim: 'a run ends once, in one way',
+    offenders: `
+      select 'cancelled twice: ' || run_id as thing from millrace.event where kind = 'run.cancelled' group by run_id having count(*) > 1
+      union all
+      select r.state || ', and cancelled: ' || r.id from millrace.run r
+       where r.state <> 'cancelled' and exists (select from millrace.event e where e.run_id = r.id and e.kind = 'run.cancelled')
+      union all
+      select 'completed without ' || d.step || ': ' || r.id
+        from millrace.run r join millrace.step_definition d on d.slug = r.slug and d.version = r.version and d.kind <> 'end'
+       where r.state = 'completed' and r.started_via <> 'outside'
+         and not exists (select from millrace.attempt a
+                          where a.run_id = r.id and a.step = d.step and a.outcome in ('completed', 'skipped'))`,
   },
   {
     id: 'I3',
@@ -63,6 +78,25 @@ const invariants: Invariant[] = [
       select 'dead letter of run ' || coalesce(r.id, l.run_id)
         from (select * from millrace.run where state = 'failed') r full join millrace.dead_letter l on l.run_id = r.id
        where r.id is null or l.run_id is null`,
+  },
+  {
+    id: 'I8',
+    claim: 'a run key has one live run, which holds it',
+    offenders: `
+      select slug || ' ' || key as thing from millrace.run
+       where key is not null and finished_at is null group by slug, tenant, key having count(*) > 1
+      union all
+      select 'unheld: ' || r.id from millrace.run r
+       where r.key is not null and r.finished_at is null
+         and not exists (select from millrace.live_key l where l.run_id = r.id and l.slug = r.slug and l.key = r.key)`,
+  },
+  {
+    id: 'I10',
+    claim: 'no connection of ours rests in a transaction',
+    offenders: `
+      select application_name || ' ' || pid as thing from pg_stat_activity
+       where datname = current_database() and application_name like 'millrace%' and state like 'idle in transaction%'
+         and state_change < clock_timestamp() - interval '5 seconds'`,
   },
   {
     id: 'I11',

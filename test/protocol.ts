@@ -242,6 +242,12 @@ export async function claimOne(sql: Sql, worker: Worker): Promise<ClaimedTask> {
   return task
 }
 
+/** The task of an answer, for the next call: a chain's next step is answered without the run, which the caller knows. */
+export function taskOf(answer: CompletionAnswer | undefined, run_id: string): Task {
+  if (answer?.kind !== 'next') throw new Error('no next task was answered')
+  return { ...answer, run_id, item: answer.item ?? -1 }
+}
+
 export interface Completion {
   task: Task
   output?: unknown

@@ -1,3 +1,4 @@
+// Tests of the backoff: its means, its jitter, and that nothing makes it overflow.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Backoff, delayMs, meanDelayMs } from './backoff.ts'
@@ -28,7 +29,10 @@ test('without jitter the delay is the mean', () => {
 })
 
 test('E1 no number of failures makes the delay overflow: the mean stays within its bounds', () => {
-  const failures = fc.oneof(fc.integer({ min: 1, max: 2_147_483_647 }), fc.constantFrom(44, 64, 1_024, 100_000))
+  const failures = fc.oneof(
+    fc.integer({ min: 1, max: 2_147_483_647 }),
+    fc.constantFrom(44, 64, 1_024, 100_000),
+  )
   fc.assert(
     fc.property(backoffs, failures, (backoff, count) => {
       const mean = meanDelayMs(backoff, count)

@@ -1,3 +1,4 @@
+// Tests of the digest and of the canonical JSON below it.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { canonicalJson, digestOf } from './digest.ts'

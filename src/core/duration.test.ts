@@ -1,3 +1,4 @@
+// Tests of durations: what is read, and what is refused.
 import { expect, test } from 'vitest'
 import { type Duration, durationMs } from './duration.ts'
 
@@ -14,14 +15,25 @@ test.each<[Duration, number]>([
   expect(durationMs(duration, 'the timeout')).toBe(ms)
 })
 
-test.each(['', '10', '10 parsecs', '-1s', '1e3s', 's', '1h30m', '99999d', Number.NaN, -1, Infinity, null, {}])(
-  '%j is refused, and the message names what it was for',
-  (duration) => {
-    expect(() => durationMs(duration as Duration, 'The timeout of search')).toThrow(
-      expect.objectContaining({
-        code: 'duration_invalid',
-        message: expect.stringMatching(/^The timeout of search is /) as string,
-      }),
-    )
-  },
-)
+test.each([
+  '',
+  '10',
+  '10 parsecs',
+  '-1s',
+  '1e3s',
+  's',
+  '1h30m',
+  '99999d',
+  Number.NaN,
+  -1,
+  Infinity,
+  null,
+  {},
+])('%j is refused, and the message names what it was for', (duration) => {
+  expect(() => durationMs(duration as Duration, 'The timeout of search')).toThrow(
+    expect.objectContaining({
+      code: 'duration_invalid',
+      message: expect.stringMatching(/^The timeout of search is /) as string,
+    }),
+  )
+})

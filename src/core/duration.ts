@@ -10,7 +10,7 @@ export type Duration = number | `${number}${Unit}`
 const pattern = /^(\d{1,15}(?:\.\d{1,6})?)(ms|s|m|h|d|w)$/
 
 /** Ten years: beyond it a duration is a mistake, and sums with a clock stay far from any overflow. */
-export const durationMsMax = 3_650 * unitMs.d
+const durationMsMax = 3_650 * unitMs.d
 
 /**
  * The duration in whole milliseconds. `what` names it in the error.

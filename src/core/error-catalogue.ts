@@ -332,4 +332,20 @@ export const catalogue = {
     remedy: 'Correct the option that the message names.',
     exitCode: 2,
   },
+  // cli
+  command_invalid: {
+    cause: 'A command line holds an argument or an option that the command does not take.',
+    remedy: 'Read what it takes with --help after the command.',
+    exitCode: 2,
+  },
+  config_missing: {
+    cause: 'No millrace.config.ts was found in this folder or above it.',
+    remedy: 'Write a first one with millrace init, or name one with --config.',
+    exitCode: 2,
+  },
+  config_not_loadable: {
+    cause: 'millrace.config.ts, or a file that it imports, cannot be loaded.',
+    remedy: 'Correct what the message names; --debug shows where it was thrown.',
+    exitCode: 2,
+  },
 } as const satisfies Record<string, CatalogueEntry>

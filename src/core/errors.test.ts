@@ -1,3 +1,4 @@
+// Tests of the catalogue, of the classes that carry it, and of the stored form of a step's error.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { catalogue, fromSqlState, MillraceError, PermanentError, toStepError } from './errors.ts'
@@ -21,9 +22,22 @@ test('a SQLSTATE belongs to one code at most', () => {
 
 test('an error carries its code, its fields, its hint and its cause', () => {
   const cause = new Error('below')
-  const error = new MillraceError('step_unknown', 'There is no step x.', { fields: { step: 'x' }, hint: 'See y.', cause })
-  expect(error).toMatchObject({ name: 'MillraceError', code: 'step_unknown', fields: { step: 'x' }, hint: 'See y.', cause })
-  expect(new MillraceError('step_unknown', 'There is no step x.')).toMatchObject({ fields: {}, hint: undefined })
+  const error = new MillraceError('step_unknown', 'There is no step x.', {
+    fields: { step: 'x' },
+    hint: 'See y.',
+    cause,
+  })
+  expect(error).toMatchObject({
+    name: 'MillraceError',
+    code: 'step_unknown',
+    fields: { step: 'x' },
+    hint: 'See y.',
+    cause,
+  })
+  expect(new MillraceError('step_unknown', 'There is no step x.')).toMatchObject({
+    fields: {},
+    hint: undefined,
+  })
 })
 
 test('JQ-20 a permanent error is not retried, an ordinary one is', () => {
@@ -41,8 +55,12 @@ test('JQ-20 a permanent error is not retried, an ordinary one is', () => {
 })
 
 test('A14 an output that JSON cannot hold is not tried again', () => {
-  expect(toStepError(new MillraceError('json_invalid', 'It holds a NUL.'))).toMatchObject({ retryable: false })
-  expect(toStepError(new MillraceError('output_invalid', 'It does not fit.'))).toMatchObject({ retryable: true })
+  expect(toStepError(new MillraceError('json_invalid', 'It holds a NUL.'))).toMatchObject({
+    retryable: false,
+  })
+  expect(toStepError(new MillraceError('output_invalid', 'It does not fit.'))).toMatchObject({
+    retryable: true,
+  })
 })
 
 test('JQ-21 no stack is kept unless asked for', () => {
@@ -51,12 +69,17 @@ test('JQ-21 no stack is kept unless asked for', () => {
 })
 
 test('the code is that of the error, such as the one of Postgres', () => {
-  expect(toStepError(Object.assign(new Error('duplicate key'), { code: '23505' }))).toMatchObject({ code: '23505' })
+  expect(toStepError(Object.assign(new Error('duplicate key'), { code: '23505' }))).toMatchObject({
+    code: '23505',
+  })
   expect(toStepError(Object.assign(new Error('x'), { code: 7 }))).toMatchObject({ code: 'Error' })
 })
 
 test('an aggregate without a message tells those of its errors', () => {
-  const error = new AggregateError([new Error('connect ECONNREFUSED ::1'), new Error('connect ECONNREFUSED 127.0.0.1')])
+  const error = new AggregateError([
+    new Error('connect ECONNREFUSED ::1'),
+    new Error('connect ECONNREFUSED 127.0.0.1'),
+  ])
   expect(toStepError(error).message).toBe('connect ECONNREFUSED ::1; connect ECONNREFUSED 127.0.0.1')
 })
 
@@ -75,6 +98,13 @@ test('whatever is thrown becomes an error that can be stored', () => {
       expect(JSON.stringify(error)).not.toContain('\\u0000')
     }),
   )
-  const hostile = new Proxy({}, { get: () => { throw new Error('no') } })
+  const hostile = new Proxy(
+    {},
+    {
+      get: () => {
+        throw new Error('no')
+      },
+    },
+  )
   expect(toStepError(hostile)).toMatchObject({ code: 'Error', retryable: true })
 })

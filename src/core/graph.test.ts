@@ -1,3 +1,4 @@
+// Tests of the graph: what it refuses, and what it says of its steps.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
@@ -46,15 +47,27 @@ const diamond = graph(step('a'), step('b', ['a']), step('c', ['a']), step('d', [
 const graphs = fc
   .array(fc.array(fc.nat(), { maxLength: 4 }), { minLength: 1, maxLength: 30 })
   .map((lists) =>
-    graph(...lists.map((list, index) => step(`s${index}`, index === 0 ? [] : list.map((before) => `s${before % index}`)))),
+    graph(
+      ...lists.map((list, index) =>
+        step(`s${index}`, index === 0 ? [] : list.map((before) => `s${before % index}`)),
+      ),
+    ),
   )
 
 describe('a graph is refused', () => {
   test.each<[string, Graph, string]>([
     ['without a step', graph(), 'steps_missing'],
-    ['with too many', graph(...Array.from({ length: graphStepsMax + 1 }, (_, n) => step(`s${n}`))), 'steps_too_many'],
+    [
+      'with too many',
+      graph(...Array.from({ length: graphStepsMax + 1 }, (_, n) => step(`s${n}`))),
+      'steps_too_many',
+    ],
     ['with two steps of one name', graph(step('a'), step('a')), 'step_name_taken'],
-    ['with a map over a step that is not there', graph({ ...step('m', []), kind: 'map', over: 'x' }), 'map_over_invalid'],
+    [
+      'with a map over a step that is not there',
+      graph({ ...step('m', []), kind: 'map', over: 'x' }),
+      'map_over_invalid',
+    ],
     [
       'with a map that does not wait for its list',
       graph(step('a'), { ...step('m', []), kind: 'map', over: 'a' }),
@@ -66,7 +79,11 @@ describe('a graph is refused', () => {
     ['with 1,001 attempts', graph(step('a', [], { max_attempts: 1_001 })), 'step_option_invalid'],
     ['with half an attempt', graph(step('a', [], { max_attempts: 1.5 })), 'step_option_invalid'],
     ['without any time', graph(step('a', [], { timeout_ms: 0 })), 'step_option_invalid'],
-    ['with a timeout no timer can hold', graph(step('a', [], { timeout_ms: 2 ** 31 })), 'step_option_invalid'],
+    [
+      'with a timeout no timer can hold',
+      graph(step('a', [], { timeout_ms: 2 ** 31 })),
+      'step_option_invalid',
+    ],
     ['with a queue that is no name', graph(step('a', [], { queue: 'Fast lane' })), 'step_option_invalid'],
     [
       'with a factor below 1',
@@ -84,14 +101,21 @@ describe('a graph is refused', () => {
       'step_option_invalid',
     ],
     ['with an empty key path', { steps: [step('a')], key: [[]] }, 'key_not_a_path'],
-    ['with too many key paths', { steps: [step('a')], key: Array.from({ length: 11 }, () => ['a']) }, 'key_not_a_path'],
+    [
+      'with too many key paths',
+      { steps: [step('a')], key: Array.from({ length: 11 }, () => ['a']) },
+      'key_not_a_path',
+    ],
   ])('%s', (_, made, code) => {
     expect(codeOf(made)).toBe(code)
   })
 
-  test.each(['', 'A', '1a', 'a_b', 'a b', 'é', '"; drop', 'x'.repeat(64)])('H7 with a step named %j', (name) => {
-    expect(codeOf(graph(step(name)))).toBe('step_name_invalid')
-  })
+  test.each(['', 'A', '1a', 'a_b', 'a b', 'é', '"; drop', 'x'.repeat(64)])(
+    'H7 with a step named %j',
+    (name) => {
+      expect(codeOf(graph(step(name)))).toBe('step_name_invalid')
+    },
+  )
 })
 
 test('PP-C10 an unknown step is an error that names it', () => {

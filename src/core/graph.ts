@@ -19,7 +19,7 @@ export interface StepNode extends Node {
   readonly kind: 'step'
 }
 
-export interface MapNode extends Node {
+interface MapNode extends Node {
   readonly kind: 'map'
   /** The step whose list it runs over; always among `after`. */
   readonly over: string
@@ -37,10 +37,10 @@ export interface Graph {
 }
 
 export const graphStepsMax = 500
-export const attemptsMax = 1_000
+const attemptsMax = 1_000
 /** 24 days: what a timer of Node can count, and a 32-bit column. */
-export const stepMsMax = 2_073_600_000
-export const backoffFactorMax = 100
+const stepMsMax = 2_073_600_000
+const backoffFactorMax = 100
 const keyPathsMax = 10
 const keySegmentsMax = 20
 

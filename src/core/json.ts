@@ -2,7 +2,7 @@
 import { MillraceError } from './errors.ts'
 
 export const jsonBytesMax = 1_048_576
-export const jsonDepthMax = 100
+const jsonDepthMax = 100
 
 export interface JsonLimits {
   /** What the value is, for the error: "the output of step store". */

@@ -1,7 +1,7 @@
 // Owns the run key as authors write it: a path into the input, a list of paths, or a function that only picks them.
 import { MillraceError } from './errors.ts'
 
-export type KeyFunction<Input> = (input: Input) => unknown
+type KeyFunction<Input> = (input: Input) => unknown
 
 /** 'customer.id', a list of such paths, or a function like ({ customer }) => [customer.id, customer.region]. */
 export type KeyOption<Input> = string | readonly string[] | KeyFunction<Input>

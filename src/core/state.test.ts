@@ -1,3 +1,4 @@
+// Tests of the lists of words for states.
 import { expect, test } from 'vitest'
 import { attemptOutcomes, isFinal, runStates, stepStates, workerStates } from './state.ts'
 

@@ -26,7 +26,6 @@ export const attemptOutcomes = [
 export type AttemptOutcome = (typeof attemptOutcomes)[number]
 
 export const workerStates = ['starting', 'idle', 'running', 'paused', 'draining', 'gone'] as const
-export type WorkerState = (typeof workerStates)[number]
 
 const finalStates: ReadonlySet<string> = new Set(['completed', 'failed', 'skipped', 'cancelled'])
 

@@ -1,3 +1,4 @@
+// Tests of run ids: their form, their time, their order.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createRunIds, isUuid, uuidV7, uuidV7Time } from './uuid.ts'
@@ -29,13 +30,17 @@ test('PP-S7 text that is no id is told from one', () => {
 
 test('run ids grow, within a millisecond and when the clock steps back', () => {
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 1_000, max: 1_010 }), { minLength: 2, maxLength: 200 }), bytes, (clock, random) => {
-      const readings = clock.values()
-      const nextId = createRunIds({ now: () => readings.next().value ?? 0, random: () => random })
-      const ids = clock.map(() => nextId())
-      expect([...ids].sort()).toEqual(ids)
-      expect(new Set(ids).size).toBe(ids.length)
-    }),
+    fc.property(
+      fc.array(fc.integer({ min: 1_000, max: 1_010 }), { minLength: 2, maxLength: 200 }),
+      bytes,
+      (clock, random) => {
+        const readings = clock.values()
+        const nextId = createRunIds({ now: () => readings.next().value ?? 0, random: () => random })
+        const ids = clock.map(() => nextId())
+        expect([...ids].sort()).toEqual(ids)
+        expect(new Set(ids).size).toBe(ids.length)
+      },
+    ),
   )
 })
 

@@ -22,7 +22,7 @@ export function msBetween(from: string, to: string): number {
 }
 
 /** '2026-11-21 at 05:40:00.120', in UTC. */
-export function dateWords(time: string): string {
+export function dateWords(time: string | Date): string {
   const iso = new Date(time).toISOString()
   return `${iso.slice(0, 10)} at ${iso.slice(11, 23)}`
 }

@@ -25,7 +25,7 @@ const graph = {
 }
 
 /** A run whose clock the test moves; its id differs each time, so that it is named R in what is told. */
-async function startRun(slug: string, steps: object, input: object): Promise<string> {
+async function startRun(slug: string, steps: object, input: object | null): Promise<string> {
   await database.query('select millrace.register_pipeline($1, $2)', [slug, JSON.stringify(steps)])
   const rows = await database.query<{ run_id: string }>('select run_id from millrace.start_run($1, $2)', [slug, input])
   return rows[0]!.run_id
@@ -294,7 +294,6 @@ test('a map of many items is summarised: its counts, its slowest items, and the 
   await worker.complete(one(await worker.take()), null)
   await worker.complete(tasks[59]!, null)
   const account = await runAccount(caller, run)
-  console.log(await database.query('select step,item,attempt,outcome from millrace.attempt where run_id=$1 order by item,attempt', [run]))
   expect(account.attempts.total).toBe(62)
   expect(account.attempts.listed).toHaveLength(51)
   expect(account.steps[1]).toMatchObject({ items: 60, completed: 60, failed: 1, items_with_failures: 1 })

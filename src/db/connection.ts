@@ -12,6 +12,8 @@ export interface ConnectionOptions {
   statementTimeoutMs?: number
   /** Milliseconds until an unanswered connect fails. Default 10,000. */
   connectTimeoutMs?: number
+  /** Milliseconds until a statement that nobody answers counts as a lost connection; as long as it takes by default. */
+  answerTimeoutMs?: number
 }
 
 export interface PoolOptions extends ConnectionOptions {
@@ -57,6 +59,8 @@ export function createPool(options: PoolOptions): pg.Pool {
     onConnect: (client): unknown => boundStatements(client, options.statementTimeoutMs),
   })
   pool.on('error', (error) => options.onIdleError?.(error))
+  // The pool listens to idle connections only: one that breaks in somebody's hands would end the process. Its next query says so.
+  pool.on('connect', (client) => client.on('error', () => {}))
   return pool
 }
 
@@ -121,6 +125,7 @@ function clientSettings(options: ConnectionOptions): pg.ClientConfig {
     connectionString: options.connectionString,
     application_name: options.applicationName ?? 'millrace',
     connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+    ...(options.answerTimeoutMs === undefined ? {} : { query_timeout: options.answerTimeoutMs }),
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     types: valueParsers,

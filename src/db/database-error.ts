@@ -107,7 +107,7 @@ const NETWORK_CODES = new Set([
 
 // The driver raises these without a code of their own.
 const DRIVER_MESSAGES =
-  /connection terminated|timeout expired|timeout exceeded when trying to connect|not queryable|does not support SSL|connection error/i
+  /connection terminated|timeout expired|timeout exceeded when trying to connect|not queryable|does not support SSL|connection error|query read timeout/i
 
 /** Whether the connection itself is lost or was never made, so that a later try may succeed as it is. */
 export function isConnectionLoss(error: unknown, state = sqlState(error)): boolean {

@@ -22,7 +22,7 @@ export async function inLockedTransaction<T>(
 ): Promise<T> {
   const outcome = await pollUntilLocked(options, () =>
     inTransaction(client, async () => {
-      const isLocked = await holds(client, 'pg_try_advisory_xact_lock')
+      const isLocked = await holds(client, tryInTransaction)
       return isLocked ? { value: await work() } : undefined
     }),
   )
@@ -35,7 +35,7 @@ export async function underSessionLock<T>(
   work: () => Promise<T>,
   options: WaitOptions = {},
 ): Promise<T> {
-  await pollUntilLocked(options, async () => (await holds(client, 'pg_try_advisory_lock')) || undefined)
+  await pollUntilLocked(options, async () => (await holds(client, tryInSession)) || undefined)
   try {
     return await work()
   } finally {
@@ -57,7 +57,10 @@ async function pollUntilLocked<T>(
   }
 }
 
-async function holds(client: pg.ClientBase, lock: string): Promise<boolean> {
-  const { rows } = await client.query<{ held: boolean }>(`select ${lock}(${KEY}) as held`)
+const tryInTransaction = `select pg_try_advisory_xact_lock(${KEY}) as held`
+const tryInSession = `select pg_try_advisory_lock(${KEY}) as held`
+
+async function holds(client: pg.ClientBase, query: string): Promise<boolean> {
+  const { rows } = await client.query<{ held: boolean }>(query)
   return rows[0]?.held ?? false
 }

@@ -25,7 +25,7 @@ export async function startStep(
     readonly runId: string
     readonly step: string
     readonly item: number
-    readonly executor: string
+    readonly heldBy: string
     readonly leaseSeconds: number
   },
 ): Promise<StartStepAnswer> {
@@ -34,7 +34,7 @@ export async function startStep(
       name: 'millrace_start_step',
       text: 'select started, reason, attempt, item_value, lease_expires_at from millrace.start_step($1, $2, $3, $4, $5)',
     },
-    [start.runId, start.step, start.executor, start.leaseSeconds, start.item],
+    [start.runId, start.step, start.heldBy, start.leaseSeconds, start.item],
   )
   return rows[0]!
 }

@@ -1,4 +1,4 @@
-// Owns millrace.config.ts: what it may hold, the check of it, and where the database's address comes from.
+// Owns millrace.config.ts: what it may hold, and the check of it.
 import { z } from 'zod'
 import { MillraceError } from '../core/errors.ts'
 import { checkGraph } from '../core/graph.ts'
@@ -26,7 +26,7 @@ export interface WorkerConfig {
 }
 
 export interface Config {
-  /** The connection string; where left out, MILLRACE_DATABASE_URL or DATABASE_URL of the environment. */
+  /** The connection string; where left out or undefined, that of the environment. */
   readonly database?: string | undefined
   /** Where notifications are delivered, if `database` is a transaction pooler. */
   readonly directDatabase?: string | undefined
@@ -51,47 +51,34 @@ export function defineConfig<const C extends Config>(config: C): C {
   return config
 }
 
-/**
- * The connection string: from the configuration, else from the environment.
- * @throws MillraceError `config_variable_missing`, naming the variable
- */
-export function databaseUrl(
-  config: Pick<Config, 'database'>,
-  environment: Readonly<Record<string, string | undefined>>,
-): string {
-  const candidates = [config.database, environment.MILLRACE_DATABASE_URL, environment.DATABASE_URL]
-  const url = candidates.find((candidate) => candidate !== undefined && candidate.trim() !== '')
-  if (url !== undefined) return url
-  throw new MillraceError(
-    'config_variable_missing',
-    'No database is configured: set the environment variable DATABASE_URL to a connection string like postgres://user:password@host/name, or `database` in millrace.config.ts.',
-    { fields: { variable: 'DATABASE_URL' } },
-  )
-}
-
 const count = z.int('it is no whole number').optional()
 const text = z.string('it is no text')
 
-const shape = z.strictObject(
-  {
-    database: text.optional(),
-    directDatabase: text.optional(),
-    pipelines: z.array(z.custom(isPipeline, 'it was not made by pipeline()'), 'it is no list of pipelines'),
-    worker: z
-      .strictObject({
-        queues: z.array(text, 'it is no list of names').optional(),
-        slots: count,
-        connectionsMax: count,
-        leaseSeconds: count,
-        heartbeatMs: count,
-        drainMs: count,
-        name: text.optional(),
-        storeStacks: z.boolean('it is neither true nor false').optional(),
-      })
-      .optional(),
-  },
-  { error: (issue) => (issue.code === 'invalid_type' ? 'it is no object of settings' : undefined) },
-)
+const worker = strictSettings({
+  queues: z.array(text, 'it is no list of names').optional(),
+  slots: count,
+  connectionsMax: count,
+  leaseSeconds: count,
+  heartbeatMs: count,
+  drainMs: count,
+  name: text.optional(),
+  storeStacks: z.boolean('it is neither true nor false').optional(),
+})
+
+const shape = strictSettings({
+  database: text.optional(),
+  directDatabase: text.optional(),
+  pipelines: z.array(z.custom(isPipeline, 'it was not made by pipeline()'), 'it is no list of pipelines'),
+  worker: worker.optional(),
+})
+
+function strictSettings<Settings extends z.ZodRawShape>(
+  settings: Settings,
+): z.ZodObject<Settings, z.core.$strict> {
+  const error = (issue: { code: string }) =>
+    issue.code === 'invalid_type' ? 'it is no object of settings' : undefined
+  return z.strictObject(settings, { error })
+}
 
 function problemText(issue: z.core.$ZodIssue): string {
   const path = formatPath(

@@ -286,7 +286,8 @@ class BuiltPipeline implements PipelineDefinition {
   }
 
   step(name: string, ...rest: readonly [AnyHandler] | readonly [WrittenOptions, AnyHandler]): BuiltPipeline {
-    return rest.length === 1 ? this.#with('step', name, {}, rest[0]) : this.#with('step', name, ...rest)
+    const [options, handler] = rest.length === 2 ? rest : [{}, rest[0]]
+    return this.#with('step', name, options, handler)
   }
 
   map(name: string, options: WrittenOptions, handler: AnyHandler): BuiltPipeline {

@@ -16,7 +16,7 @@ export interface SharedOptions {
   readonly timeout?: Duration
 }
 
-export interface NodeOptions<Input, Steps, Before, After, When, Output extends Schema | undefined>
+interface NodeOptions<Input, Steps, Before, After, When, Output extends Schema | undefined>
   extends SharedOptions {
   /** The steps to wait for: a name or a list; the step written before where left out, none with []. */
   readonly after?: KnownAfter<Steps, After>

@@ -1,7 +1,7 @@
 // Owns what the compiler knows of the steps written so far: their outputs, which may be missing, and who sees whom.
 
 /** One step as the compiler keeps it. */
-export interface StepType {
+interface StepType {
   readonly output: unknown
   /** Whether the step may be skipped, so that those after it see undefined. */
   readonly maySkip: boolean
@@ -20,7 +20,7 @@ export type WithStep<Steps, Name extends string, Output, MaySkip extends boolean
     }
   : never
 
-export type StepName<Steps> = keyof Steps & string
+type StepName<Steps> = keyof Steps & string
 
 type Field<Step, Name extends keyof StepType> = Step extends { readonly [N in Name]: infer Value }
   ? Value

@@ -64,10 +64,16 @@ export class Claims {
   /** The heartbeat claimed: notes what it found. */
   found(tasks: readonly ClaimedTask[], asked: number): void {
     this.#parts.lanes.saw(tasks)
-    if (asked > 0) this.#hungry = tasks.length >= asked
+    // It is still hungry where something woke it meanwhile: that may have come after the heartbeat's look.
+    if (asked > 0 && tasks.length >= asked) this.#hungry = true
     this.#parts.begin(tasks)
     if (this.#hungry) this.look()
     else this.#rest()
+  }
+
+  /** A heartbeat that was on its way before it slept has told the database that it is awake. */
+  sleepAgain(): void {
+    if (this.#sleeping && !this.#stopped) void this.#sleep()
   }
 
   stop(): void {

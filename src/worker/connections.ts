@@ -17,6 +17,9 @@ export interface WorkerConnections {
   close(): Promise<void>
 }
 
+/** Longer than any statement of these may take at the server. */
+const ownAnswerMs = 65_000
+const closeMs = 5_000
 const waitMsMin = 100
 const waitMsMax = 5_000
 
@@ -34,22 +37,29 @@ export async function openConnections(settings: WorkerSettings, stopped: AbortSi
 
 function connectionsOf(settings: WorkerSettings, database: string, pooled: boolean): WorkerConnections {
   const pools: pg.Pool[] = []
-  const open = (purpose: string, connectionsMax: number) => {
-    const pool = createPool({ connectionString: settings.database, applicationName: `millrace ${purpose}`, connectionsMax })
+  const open = (purpose: string, connectionsMax: number, answerTimeoutMs?: number) => {
+    const pool = createPool({
+      connectionString: settings.database,
+      applicationName: `millrace ${purpose}`,
+      connectionsMax,
+      ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }),
+    })
     pools.push(pool)
     return pool
   }
   const caller = (pool: pg.Pool) => poolCaller(pool, { prepare: !pooled, database })
   const handlerPool = open('handlers', settings.connectionsMax)
   return {
-    heartbeat: caller(open('heartbeat', 1)),
-    claims: caller(open('claims', 1)),
-    outcomes: caller(open('outcomes', 1)),
+    // A socket that only looks alive is found by a missing answer, not by TCP a quarter of an hour later.
+    heartbeat: caller(open('heartbeat', 1, settings.leaseSeconds * 1_000)),
+    claims: caller(open('claims', 1, ownAnswerMs)),
+    outcomes: caller(open('outcomes', 1, ownAnswerMs)),
     handlers: poolCaller(handlerPool, { prepare: false, database }),
     handlerPool,
     pooled,
     close: async () => {
-      await Promise.all(pools.map((pool) => pool.end()))
+      // A handler that hangs may hold a connection for ever: the process's end closes that.
+      await Promise.race([Promise.all(pools.map((pool) => pool.end())), pause(closeMs, new AbortController().signal)])
     },
   }
 }
@@ -76,6 +86,7 @@ export async function connectedAtLast<T>(
 
 /** Waits, or until the signal fires. */
 export function pause(ms: number, stopped: AbortSignal): Promise<void> {
+  if (stopped.aborted) return Promise.resolve()
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer)

@@ -36,6 +36,7 @@ export class Heartbeats {
   readonly #parts: HeartbeatParts
   readonly #connectedAt: number
   #timer: NodeJS.Timeout | undefined
+  #deadline: NodeJS.Timeout | undefined
   #beating: Promise<void> | undefined
   #beatAt: number
   #failing = false
@@ -49,6 +50,7 @@ export class Heartbeats {
 
   start(): void {
     this.#schedule()
+    this.#watchLease()
   }
 
   /** One turn of the loop, now; joins the one under way. */
@@ -62,6 +64,7 @@ export class Heartbeats {
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
+    clearTimeout(this.#deadline)
     await this.#beating
   }
 
@@ -72,8 +75,26 @@ export class Heartbeats {
     this.#timer = setTimeout(() => void this.tick().finally(() => this.#schedule()), wait)
   }
 
+  /**
+   * Nobody can have reclaimed its tasks before the lease was over; nobody may find it running them after. So it counts itself as
+   * gone then, also while an answer is outstanding on a connection that only looks alive.
+   */
+  #watchLease(): void {
+    if (this.#stopped) return
+    const leaseMs = this.#parts.settings.leaseSeconds * 1_000
+    const left = this.#beatAt + leaseMs - this.#parts.monotonic()
+    if (left <= 0) {
+      this.#parts.gone('its lease ran out while the database did not answer')
+      return
+    }
+    this.#deadline = setTimeout(() => this.#watchLease(), left + 1)
+    this.#deadline.unref()
+  }
+
   async #beat(): Promise<void> {
     const { caller, key, slots, lanes, claims, settings, monotonic } = this.#parts
+    const sentAt = monotonic()
+    const sleeping = claims.sleeping
     const state = this.#parts.stateNow()
     const takes = state === 'idle' || state === 'running' || state === 'starting'
     const held = [...slots.held()].filter((task) => !task.reported)
@@ -81,7 +102,7 @@ export class Heartbeats {
     try {
       const rows = await heartbeatWorker(caller, key, {
         state: state === 'gone' ? 'draining' : state,
-        sleeping: claims.sleeping,
+        sleeping,
         locked: this.#parts.locked(),
         held,
         // Who has not been connected for a lease doesn't judge: it can't know who was cut off with it.
@@ -89,8 +110,10 @@ export class Heartbeats {
         room: reserved,
         lanes: lanes.lanes(true),
       })
-      this.#beatAt = monotonic()
+      // The lease counts from a moment after this one.
+      this.#beatAt = sentAt
       slots.giveBack(reserved)
+      if (claims.sleeping && !sleeping) claims.sleepAgain()
       if (this.#failing) this.#parts.recovered()
       this.#failing = false
       this.#answer(rows, reserved, held)
@@ -98,7 +121,6 @@ export class Heartbeats {
       slots.giveBack(reserved)
       this.#failing = true
       this.#parts.failed(error)
-      // Nobody can have reclaimed its tasks before the lease was over; nobody may find it running them after.
       if (monotonic() - this.#beatAt >= settings.leaseSeconds * 1_000) this.#parts.gone('its lease ran out while the database could not be reached')
     }
   }

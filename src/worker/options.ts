@@ -29,6 +29,8 @@ export interface WorkerOptions {
   readonly storeStacks?: boolean
   /** A draw from [0, 1), for the jitter of retries. */
   readonly random?: () => number
+  /** Milliseconds of a clock that is never set: a worker that hears nothing for a whole lease stops itself by it. */
+  readonly monotonic?: () => number
 }
 
 export interface WorkerLogEntry {
@@ -52,6 +54,7 @@ export interface WorkerSettings {
   readonly log: (entry: WorkerLogEntry) => void
   readonly storeStacks: boolean
   readonly random: () => number
+  readonly monotonic: () => number
 }
 
 /** @throws MillraceError worker_option_invalid */
@@ -76,6 +79,7 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     log: options.log ?? (() => {}),
     storeStacks: options.storeStacks ?? false,
     random: options.random ?? Math.random,
+    monotonic: options.monotonic ?? (() => performance.now()),
   }
 }
 

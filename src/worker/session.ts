@@ -150,7 +150,8 @@ export class WorkerSession implements LocalWorker {
   async drain(drainMs: number, forced: AbortSignal): Promise<void> {
     this.#state = 'draining'
     await this.#heartbeats.tick()
-    await Promise.race([this.#empty(), pause(drainMs, forced)])
+    // Ended by #end too: a timer that is left would keep the process alive for all of drainMs.
+    await Promise.race([this.#empty(), pause(drainMs, AbortSignal.any([forced, this.#ended.signal]))])
     await this.#giveBack()
     await this.#flush.settled()
     await this.#end('it was stopped')

@@ -5,6 +5,7 @@ export class Slots {
   readonly size: number
   readonly #held = new Map<number, HeldTask>()
   #reserved = 0
+  #emptied: Array<() => void> = []
 
   constructor(size: number) {
     this.size = size
@@ -34,6 +35,16 @@ export class Slots {
 
   giveBack(reserved: number): void {
     this.#reserved -= reserved
+    // What the answer brought is taken in this same turn.
+    if (this.#emptied.length > 0) queueMicrotask(() => this.#tellEmpty())
+  }
+
+  /** When it holds nothing, and nothing is on its way to it. */
+  empty(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#emptied.push(resolve)
+      this.#tellEmpty()
+    })
   }
 
   hold(task: HeldTask): void {
@@ -45,5 +56,10 @@ export class Slots {
   release(task: HeldTask): void {
     task.run.tasks--
     if (this.#held.get(task.taskId) === task) this.#held.delete(task.taskId)
+    if (this.#emptied.length > 0) queueMicrotask(() => this.#tellEmpty())
+  }
+
+  #tellEmpty(): void {
+    if (this.#held.size === 0 && this.#reserved === 0) for (const resolve of this.#emptied.splice(0)) resolve()
   }
 }

@@ -3,10 +3,10 @@ import { type House, pathsUnder, sourcePaths, textOf } from './house.ts'
 import type { Rule } from './rule.ts'
 import { isNode, type Node, parse, readSource, walk } from './source.ts'
 
-const catalogue_path = 'src/core/errors.ts'
+const catalogue_path = 'src/core/error-catalogue.ts'
 
 const raised_codes: Rule = {
-  claim: 'every code given to MillraceError stands in the catalogue of src/core/errors.ts',
+  claim: 'every code given to MillraceError stands in the catalogue of src/core/error-catalogue.ts',
   reason: 'the page of remedies is written from the catalogue; a code outside it has none.',
   offence: {
     [catalogue_path]: 'export const catalogue = { run_unknown: { cause: "", remedy: "" } }',

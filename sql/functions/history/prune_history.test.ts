@@ -69,7 +69,9 @@ const prune = async (batch = 1000): Promise<{ dropped_partitions: number; delete
 let spared: Record<'queued' | 'held' | 'delayed' | 'dead', string>
 
 test('history lies in weekly partitions, made once, from this week to four ahead', async () => {
-  expect(await partitions()).toEqual(['run_2031w23', 'run_2031w24', 'run_2031w25', 'run_2031w26', 'run_2031w27', 'run_default'].sort())
+  expect(await partitions()).toEqual(
+    ['run_2031w23', 'run_2031w24', 'run_2031w25', 'run_2031w26', 'run_2031w27', 'run_default'].sort(),
+  )
   const [again] = await database.query('select millrace.create_partitions() as made')
   expect(again).toEqual({ made: 0 })
   expect(await partitionOf(await completed())).toBe('run_2031w23')
@@ -111,7 +113,8 @@ test('E10 in the default partition too only what has ended is pruned, when its t
   await database.clock.advance('31 days')
   await prune()
   expect(await partitionOf(spared.held)).toBe('gone')
-  for (const run of [spared.queued, spared.delayed, spared.dead]) expect(await partitionOf(run)).toBe('run_default')
+  for (const run of [spared.queued, spared.delayed, spared.dead])
+    expect(await partitionOf(run)).toBe('run_default')
   expect(await findBrokenInvariants(database, [spared.queued, spared.delayed, spared.dead])).toEqual([])
 })
 

@@ -11,6 +11,7 @@ import {
   registerWorker,
   type StepSpec,
   startRun,
+  taskOf,
   type Worker,
 } from '../../../test/protocol.ts'
 
@@ -21,7 +22,9 @@ beforeAll(async () => {
 afterAll(() => database.close())
 
 const progressOf = async (run: string): Promise<number> => {
-  const [row] = await database.query<{ progress: number }>('select millrace.run_progress($1) as progress', [run])
+  const [row] = await database.query<{ progress: number }>('select millrace.run_progress($1) as progress', [
+    run,
+  ])
   return row?.progress ?? Number.NaN
 }
 
@@ -56,11 +59,12 @@ test('PP-D10 a map counts by its items, before, during and after; an empty one i
   if (list === undefined || beside === undefined) throw new Error('two steps begin')
   const items = await complete(database, worker, [{ task: list, output: [1, 2, 3, 4] }], { room: 10 })
   expect(await progressOf(run_id)).toBe(25)
-  await complete(database, worker, [{ task: { ...items[0], run_id } as typeof list }])
+  await complete(database, worker, [{ task: taskOf(items[0], run_id) }])
   expect(await progressOf(run_id)).toBe(31)
   const more = await complete(database, worker, [{ task: beside }], { room: 10 })
   expect(await progressOf(run_id)).toBe(56)
-  for (const task of [...items.slice(1), ...more]) await complete(database, worker, [{ task: { ...task, run_id } as typeof list }])
+  for (const task of [...items.slice(1), ...more])
+    await complete(database, worker, [{ task: { ...task, run_id } }])
   expect(await progressOf(run_id)).toBe(100)
 
   const empty = await startRun(database, 'mapped')

@@ -27,10 +27,15 @@ as $$
 #variable_conflict use_column
 declare
   at timestamptz := millrace.now();
+  earliest uuid := uuid_floor(at - interval '1 day');
+  latest uuid := uuid_floor(at + interval '1 day');
   keep boolean[];
   refused record;
   started record;
   kept int := cardinality(run_ids);
+  refusing boolean := idempotency_keys is not null;
+  handlers int[] := array[]::int[];
+  entries int := 0;
   leasing boolean := false;
 begin
   if kept = 0 then
@@ -40,11 +45,10 @@ begin
     raise exception '% starts in one call; 10,000 are the most.', kept
       using errcode = 'MR004', hint = 'Start them in several calls.';
   end if;
-  if not (select bool_and(id >= uuid_floor(at - interval '1 day') and id < uuid_floor(at + interval '1 day')) from unnest(run_ids) id) then
+  if not (earliest <= all (run_ids) and latest > all (run_ids)) then
     raise exception 'A run id lies more than a day off the database''s clock.'
       using errcode = 'MR005', hint = 'Make version 7 ids with the current time, or give none.';
   end if;
-
   if available_ats is not null and exists (
        select from unnest(available_ats) a where a not between at - interval '1 year' and at + interval '10 years') then
     raise exception 'A start lies more than a year back or more than ten years ahead: %.',
@@ -52,41 +56,41 @@ begin
       using errcode = 'MR012', hint = 'Give available_at as a timestamp, and leave it out to start at once.';
   end if;
 
-  perform check_start(g.slug, g.version) from (select distinct slug, version from unnest(slugs, versions) u(slug, version)) g;
-
-  -- Refusals first: pause, idempotency key, run key. The arrays shrink to what remains.
-  for refused in
-    select * from refuse_starts(run_ids, slugs, versions, inputs, tenants, idempotency_keys, idempotency_seconds, at)
-  loop
-    keep := coalesce(keep, array_fill(true, array[cardinality(run_ids)]));
-    keep[refused.place] := false;
-    kept := kept - 1;
-    reason := refused.reason;
-    run_id := run_ids[refused.place];
-    live_run_id := refused.live_run_id;
-    return next;
+  for started in select * from find_start_versions(slugs, versions) loop
+    refusing := refusing or started.paused or started.key_paths <> '[]';
+    handlers := handlers || started.entry_handlers;
+    entries := greatest(entries, cardinality(started.entry_steps));
   end loop;
-  if kept = 0 then
-    return;
+
+  -- Refusals first: pause, idempotency key, run key.
+  if refusing then
+    for refused in
+      select * from refuse_starts(run_ids, slugs, versions, inputs, tenants, idempotency_keys, idempotency_seconds, at)
+    loop
+      keep := coalesce(keep, array_fill(true, array[cardinality(run_ids)]));
+      keep[refused.place] := false;
+      kept := kept - 1;
+      reason := refused.reason;
+      run_id := run_ids[refused.place];
+      live_run_id := refused.live_run_id;
+      return next;
+    end loop;
+    if kept = 0 then
+      return;
+    end if;
   end if;
 
-  if worker_id is not null and kept <= room then
-    leasing := available_ats is null and may_hand_over(worker_id, worker_lock_key, slugs, versions, priorities, room);
+  if worker_id is not null and available_ats is null and kept * entries <= room then
+    leasing := may_hand_over(worker_id, worker_lock_key, handlers, coalesce((select max(p) from unnest(priorities) p), 5::smallint));
   end if;
-  live_run_id := null;
 
-  for started in
-    select g.slug, g.version, v.version as resolved, v.entry_steps, v.key_paths,
-           exists (select from step_definition d where d.slug = v.slug and d.version = v.version and cardinality(d.needs) > 1) as joins
-      from (select distinct slug, version from unnest(slugs, versions) u(slug, version)) g
-      join pipeline p on p.slug = g.slug
-      join pipeline_version v on v.slug = g.slug and v.version = coalesce(g.version, p.active_version)
-  loop
-    for task_id, run_id, step_id in
+  for started in select * from find_start_versions(slugs, versions) loop
+    return query
       with begun as (
         insert into run (id, slug, version, tenant, key, state, priority, input, headers, idempotency_key,
                          started_via, started_by, created_at, available_at, started_at)
-        select g.id, started.slug, started.resolved, g.tenant, run_key(started.slug, g.input, started.key_paths),
+        select g.id, started.slug, started.resolved, g.tenant,
+               case when started.key_paths <> '[]' then run_key(started.slug, g.input, started.key_paths) end,
                case when leasing then 'running' else 'pending' end,
                coalesce(g.priority, 5), g.input, g.headers, g.idempotency_key,
                start_runs.started_via, session_user, at, case when g.available_at > at then g.available_at end,
@@ -103,22 +107,18 @@ begin
          where started.joins and d.slug = started.slug and d.version = started.resolved and cardinality(d.needs) > 1
       ), delayed as (
         insert into waiting_task (handler, priority, run_id, step_id, reason, available_at)
-        select d.handler, b.priority, b.id, d.id, 'delayed', b.available_at
-          from begun b cross join unnest(started.entry_steps) e(id) join step_definition d on d.id = e.id
-         where b.available_at is not null
+        select e.handler, b.priority, b.id, e.id, 'delayed', b.available_at
+          from unnest(started.entry_steps, started.entry_handlers) e(id, handler) cross join begun b
+         where available_ats is not null and b.available_at is not null
+      ), added as (
+        insert into task (handler, priority, run_id, step_id, attempt, worker_id, ready_at, claimed_at)
+        select e.handler, b.priority, b.id, e.id, case when leasing then 1 else 0 end,
+               case when leasing then start_runs.worker_id end, at, case when leasing then at end
+          from unnest(started.entry_steps, started.entry_handlers) e(id, handler) cross join begun b
+         where b.available_at is null
+        returning id, run_id, step_id
       )
-      insert into task (handler, priority, run_id, step_id, attempt, worker_id, ready_at, claimed_at)
-      select d.handler, b.priority, b.id, d.id, case when leasing then 1 else 0 end,
-             case when leasing then start_runs.worker_id end, at, case when leasing then at end
-        from begun b cross join unnest(started.entry_steps) e(id) join step_definition d on d.id = e.id
-       where b.available_at is null
-      returning id, run_id, step_id
-    loop
-      if leasing then
-        reason := 'leased';
-        return next;
-      end if;
-    end loop;
+      select 'leased', a.run_id, null::uuid, a.id, a.step_id from added a where leasing;
   end loop;
 
   if not leasing then

@@ -28,7 +28,7 @@ beforeAll(async () => {
   other = await connect(database)
   listener = new pg.Client(database.url)
   listener.on('error', () => {})
-  listener.on('notification', ({ channel, payload }) => heard.push(`${channel} ${payload}`))
+  listener.on('notification', (message) => heard.push(`${message.channel} ${message.payload}`))
   await listener.connect()
   await listener.query('listen millrace_end')
   await registerPipeline(database, 'watched', chain('only'))
@@ -41,7 +41,10 @@ afterAll(async () => {
 })
 
 const watch = async (sql: Sql, run: string): Promise<string | undefined> => {
-  const [row] = await sql.query<{ state: string }>('select state from millrace.watch_run($1, $2, 60)', [run, randomUUID()])
+  const [row] = await sql.query<{ state: string }>('select state from millrace.watch_run($1, $2, 60)', [
+    run,
+    randomUUID(),
+  ])
   return row?.state
 }
 

@@ -1,7 +1,7 @@
 -- An executor outside takes a step of a run, for lease_seconds unless it sends heartbeats. Its attempt is its token for everything after.
 -- What can't be started now is answered with the reason: waiting, held, not ready, or final.
 create or replace function millrace.start_step(
-  run_id uuid, step text, executor text default 'outside', lease_seconds int default 300, item int default -1)
+  run_id uuid, step text, held_by text default 'outside', lease_seconds int default 300, item int default -1)
 returns table (started boolean, reason text, attempt int, item_value jsonb, lease_expires_at timestamptz)
 language plpgsql security definer set search_path = millrace, pg_temp
 as $$
@@ -52,7 +52,7 @@ begin
   end if;
 
   insert into worker (id, kind, state, name, host, slots, lease_seconds, started_at, heartbeat_at, lease_expires_at)
-  values (holder, 'outside', 'running', left(start_step.executor, 200), 'outside', 1, start_step.lease_seconds, at, at,
+  values (holder, 'outside', 'running', left(start_step.held_by, 200), 'outside', 1, start_step.lease_seconds, at, at,
           at + make_interval(secs => start_step.lease_seconds))
   returning worker.lease_expires_at into lease_expires_at;
   update task t set worker_id = holder, claimed_at = at, attempt = t.attempt + 1 where t.id = found_task.id

@@ -60,19 +60,25 @@ const verbs: [string, string][] = [
   ['release_step', 'select millrace.release_step($1, $2, 1)'],
 ]
 
-test.each(verbs)('PP-C10 %s of an unknown step is an error that names it and those there are', async (_, call) => {
-  const { run_id } = await startRun(database, 'reported')
-  await expect(database.query(call, [run_id, 'stroe'])).rejects.toMatchObject({
-    code: 'MR007',
-    message: "Pipeline 'reported' (version 1) has no step 'stroe'.",
-    hint: 'Its steps: fetch, store',
-  })
-  await expect(database.query(call, [run_id, '$end'])).rejects.toMatchObject({ code: 'MR007' })
-  const nobody = '01890000-0000-7000-8000-000000000000'
-  await expect(database.query(call, [nobody, 'store'])).rejects.toMatchObject({ code: 'MR006', message: `There is no run ${nobody}.` })
-  expect((await runOf(database, run_id)).state).toBe('pending')
-  await cancelRun(database, run_id)
-})
+test.each(verbs)(
+  'PP-C10 %s of an unknown step is an error that names it and those there are',
+  async (_, call) => {
+    const { run_id } = await startRun(database, 'reported')
+    await expect(database.query(call, [run_id, 'stroe'])).rejects.toMatchObject({
+      code: 'MR007',
+      message: "Pipeline 'reported' (version 1) has no step 'stroe'.",
+      hint: 'Its steps: fetch, store',
+    })
+    await expect(database.query(call, [run_id, '$end'])).rejects.toMatchObject({ code: 'MR007' })
+    const nobody = '01890000-0000-7000-8000-000000000000'
+    await expect(database.query(call, [nobody, 'store'])).rejects.toMatchObject({
+      code: 'MR006',
+      message: `There is no run ${nobody}.`,
+    })
+    expect((await runOf(database, run_id)).state).toBe('pending')
+    await cancelRun(database, run_id)
+  },
+)
 
 test.each(verbs.slice(1))('A3 %s of an attempt that was reclaimed is refused', async (_, call) => {
   const { run_id } = await startRun(database, 'reported')
@@ -88,7 +94,10 @@ test.each(verbs.slice(1))('A3 %s of an attempt that was reclaimed is refused', a
 
 test('PP-C17 no heartbeat by the deadline: failed as executor gone, and tried again by policy', async () => {
   const { run_id } = await startRun(database, 'reported')
-  expect(await startStep(database, run_id, 'fetch', { leaseSeconds: 60 })).toMatchObject({ started: true, attempt: 1 })
+  expect(await startStep(database, run_id, 'fetch', { leaseSeconds: 60 })).toMatchObject({
+    started: true,
+    attempt: 1,
+  })
   await database.clock.advance('50 seconds')
   const beat = () => database.query('select millrace.heartbeat_step($1, $2, 1) as goes_on', [run_id, 'fetch'])
   expect(await beat()).toEqual([{ goes_on: true }])
@@ -109,7 +118,10 @@ test('PP-C17 no heartbeat by the deadline: failed as executor gone, and tried ag
     await database.clock.advance('61 seconds')
     expect(await sweep(database)).toBe(1)
   }
-  expect(await runOf(database, run_id)).toMatchObject({ state: 'failed', error: { code: 'executor_gone', step: 'fetch' } })
+  expect(await runOf(database, run_id)).toMatchObject({
+    state: 'failed',
+    error: { code: 'executor_gone', step: 'fetch' },
+  })
 })
 
 test('PP-C17 PP-C8 when all declared steps are final the run ends, with or without complete_run', async () => {
@@ -136,14 +148,23 @@ test('PP-C8 complete_run names a map of which an item is open, and fails the run
   await startStep(database, run_id, 'list')
   await completeStep(run_id, 'list', 1, ['x', 'y'])
   expect(await startStep(database, run_id, 'each')).toMatchObject({ started: false, reason: 'not ready' })
-  expect(await startStep(database, run_id, 'each', { item: 1 })).toMatchObject({ started: true, item_value: 'y' })
+  expect(await startStep(database, run_id, 'each', { item: 1 })).toMatchObject({
+    started: true,
+    item_value: 'y',
+  })
   await completeStep(run_id, 'each', 1, 'Y', 1)
   await expect(database.query('select millrace.complete_run($1)', [run_id])).rejects.toMatchObject({
     message: `Run ${run_id} can't be completed: 'each' not finished.`,
   })
-  const [ended] = await database.query("select millrace.complete_run($1, $2) as state", [run_id, JSON.stringify('gave up')])
+  const [ended] = await database.query('select millrace.complete_run($1, $2) as state', [
+    run_id,
+    JSON.stringify('gave up'),
+  ])
   expect(ended).toEqual({ state: 'failed' })
-  expect(await runOf(database, run_id)).toMatchObject({ state: 'failed', error: { code: 'unknown', message: 'gave up' } })
+  expect(await runOf(database, run_id)).toMatchObject({
+    state: 'failed',
+    error: { code: 'unknown', message: 'gave up' },
+  })
 })
 
 test('PP-C17 a run of which nothing is heard until its deadline fails', async () => {
@@ -160,7 +181,10 @@ test('PP-C17 a run of which nothing is heard until its deadline fails', async ()
   await startStep(database, heard?.run_id ?? '', 'only', { leaseSeconds: 3600 })
   await database.clock.advance('30 seconds')
   await sweep(database)
-  expect(await runOf(database, silent?.run_id ?? '')).toMatchObject({ state: 'failed', error: { code: 'run_silent' } })
+  expect(await runOf(database, silent?.run_id ?? '')).toMatchObject({
+    state: 'failed',
+    error: { code: 'run_silent' },
+  })
   expect((await runOf(database, heard?.run_id ?? '')).state).toBe('running')
   await database.query("select millrace.log_step($1, 'only', 1, 'still here')", [heard?.run_id])
   await database.clock.advance('50 seconds')
@@ -185,11 +209,10 @@ test('PP-C7 a completion whose answer was lost may be sent again, also while the
   expect(await send(one)).toEqual([{ done: false }])
   await startStep(database, run_id, 'store')
   const fail = (connection: Connection) =>
-    connection.query<{ retry_at: Date }>('select millrace.fail_step($1, $2, 1, $3, random => 0.5) as retry_at', [
-      run_id,
-      'store',
-      JSON.stringify({ code: 'E', message: 'm' }),
-    ])
+    connection.query<{ retry_at: Date }>(
+      'select millrace.fail_step($1, $2, 1, $3, random => 0.5) as retry_at',
+      [run_id, 'store', JSON.stringify({ code: 'E', message: 'm' })],
+    )
   await one.query('begin')
   const [first] = await fail(one)
   const second = fail(other)
@@ -227,7 +250,9 @@ test('what cannot be started now is answered with the reason', async () => {
   await resumeRun(database, run_id)
   await startStep(database, run_id, 'fetch')
   await cancelRun(database, run_id)
-  expect(await database.query("select millrace.heartbeat_step($1, 'fetch', 1) as goes_on", [run_id])).toEqual([{ goes_on: false }])
+  expect(await database.query("select millrace.heartbeat_step($1, 'fetch', 1) as goes_on", [run_id])).toEqual(
+    [{ goes_on: false }],
+  )
   await database.query("select millrace.release_step($1, 'fetch', 1)", [run_id])
   expect(await startStep(database, run_id, 'fetch')).toMatchObject({ started: false, reason: 'run ended' })
 })

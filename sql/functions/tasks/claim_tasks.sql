@@ -2,6 +2,7 @@
 --
 -- A lane is a handler and a priority, with the last position that the worker has seen there: dead index entries before it, kept
 -- by somebody's long transaction, are not read again. A worker looks from position 0 once a second, so that nothing stays behind.
+-- Position and order are written as those of (priority, id), though the priority is one: so no plan can walk the backlog of all by id.
 create or replace function millrace.claim_tasks(
   worker_id uuid, lock_key int, room int, lane_handlers int[], lane_priorities smallint[], lane_positions bigint[])
 returns table (task_id bigint, run_id uuid, step_id int, item int, item_value jsonb, attempt int, priority smallint, handler int,
@@ -40,8 +41,9 @@ begin
         select c.id from unnest(lane_handlers, lane_priorities, lane_positions) lane(handler, priority, after)
          cross join lateral (
            select t.id from task t
-            where t.handler = lane.handler and t.priority = lane.priority and t.id > lane.after and t.worker_id is null
-            order by t.id limit left_over for update skip locked) c
+            where t.handler = lane.handler and (t.priority, t.id) > (lane.priority, lane.after) and t.priority <= lane.priority
+              and t.worker_id is null
+            order by t.priority, t.id limit left_over for update skip locked) c
          where lane.priority = level and lane.handler <> all (paused_lanes)
          order by c.id limit left_over
       ), taken as (

@@ -55,7 +55,10 @@ async function startMany(slug: string, priorities: number[]): Promise<string[]> 
 
 test('JQ-4 with ten thousand of priority 3 waiting, one of priority 1 is claimed next', async () => {
   const worker = await pipelineWithWorker('urgent')
-  await startMany('urgent', Array.from({ length: 10_000 }, () => 3))
+  await startMany(
+    'urgent',
+    Array.from({ length: 10_000 }, () => 3),
+  )
   const [urgent] = await startMany('urgent', [1])
   expect(await claimOne(database, worker)).toMatchObject({ run_id: urgent, priority: 1 })
   expect(await claimOne(database, worker)).toMatchObject({ priority: 3 })
@@ -66,7 +69,8 @@ test('JQ-25 a thousand of mixed priorities are claimed in the order of priority,
   const priorities = Array.from({ length: 1000 }, (_, n) => ((n * 7919) % 9) + 1)
   const ids = await startMany('mixed', priorities)
   const claimed: ClaimedTask[] = []
-  for (let room = 1; claimed.length < 1000; room = (room % 17) + 1) claimed.push(...(await claimInOrder(worker, room)))
+  for (let room = 1; claimed.length < 1000; room = (room % 17) + 1)
+    claimed.push(...(await claimInOrder(worker, room)))
   const expected = ids
     .map((id, n) => ({ id, n, priority: priorities[n] ?? 0 }))
     .toSorted((a, b) => a.priority - b.priority || a.n - b.n)
@@ -83,7 +87,10 @@ test('JQ-25 eight claimers at once never claim a task twice, leave none, and mee
   const worker = await pipelineWithWorker('contended')
   const connections = await Promise.all(Array.from({ length: 8 }, () => connect(database)))
   const before = await deadlocks()
-  await startMany('contended', Array.from({ length: 1000 }, (_, n) => ((n * 31) % 9) + 1))
+  await startMany(
+    'contended',
+    Array.from({ length: 1000 }, (_, n) => ((n * 31) % 9) + 1),
+  )
   const lists = await Promise.all(
     connections.map(async (connection) => {
       const own = await registerWorker(connection, { handlers: worker.handlers, leaseSeconds: 3600 })
@@ -123,8 +130,19 @@ test('a claim says what the step needs to run, and its run is running', async ()
   const worker = await pipelineWithWorker('told')
   const { run_id } = await startRun(database, 'told', { a: 1 }, { tenant: 't', headers: { trace: 'x' } })
   const task = await claimOne(database, worker)
-  expect(task).toMatchObject({ run_id, item: -1, attempt: 1, failures: 0, input: { a: 1 }, tenant: 't', headers: { trace: 'x' } })
-  const [run] = await database.query('select state, started_at is not null as began from millrace.run where id = $1', [run_id])
+  expect(task).toMatchObject({
+    run_id,
+    item: -1,
+    attempt: 1,
+    failures: 0,
+    input: { a: 1 },
+    tenant: 't',
+    headers: { trace: 'x' },
+  })
+  const [run] = await database.query(
+    'select state, started_at is not null as began from millrace.run where id = $1',
+    [run_id],
+  )
   expect(run).toEqual({ state: 'running', began: true })
 })
 
@@ -173,7 +191,9 @@ test('what waits for a time, a resume or its retry is not where claims look', as
   const paused = await startRun(database, 'not-yet')
   await pauseRun(database, paused.run_id)
   expect(await claim(database, worker, 10)).toEqual([])
-  const reasons = await database.query<{ run_id: string; reason: string }>('select run_id, reason from millrace.waiting_task order by id')
+  const reasons = await database.query<{ run_id: string; reason: string }>(
+    'select run_id, reason from millrace.waiting_task order by id',
+  )
   expect(reasons).toEqual([
     { run_id: delayed.run_id, reason: 'delayed' },
     { run_id: failed.run_id, reason: 'retry' },
@@ -197,16 +217,19 @@ test('a paused pipeline is never claimed, and is claimed again when it is resume
   expect(await claim(database, worker, 10)).toHaveLength(2)
 })
 
-test.each(['paused', 'draining'])('a worker that was ordered to be %s claims nothing and keeps what it holds', async (order) => {
-  const slug = `ordered-${order}`
-  const worker = await pipelineWithWorker(slug)
-  await startMany(slug, [5, 5])
-  const task = await claimOne(database, worker)
-  await database.query(`select millrace.${order === 'paused' ? 'pause' : 'drain'}_worker($1)`, [worker.id])
-  expect(await claim(database, worker, 10)).toEqual([])
-  expect(await heartbeat(database, worker, [task])).toMatchObject([{ kind: 'order', detail: order }])
-  expect(await complete(database, worker, [{ task }])).toEqual([])
-})
+test.each(['paused', 'draining'])(
+  'a worker that was ordered to be %s claims nothing and keeps what it holds',
+  async (order) => {
+    const slug = `ordered-${order}`
+    const worker = await pipelineWithWorker(slug)
+    await startMany(slug, [5, 5])
+    const task = await claimOne(database, worker)
+    await database.query(`select millrace.${order === 'paused' ? 'pause' : 'drain'}_worker($1)`, [worker.id])
+    expect(await claim(database, worker, 10)).toEqual([])
+    expect(await heartbeat(database, worker, [task])).toMatchObject([{ kind: 'order', detail: order }])
+    expect(await complete(database, worker, [{ task }])).toEqual([])
+  },
+)
 
 test('E12 a claim answers only what the worker names, and uses no attempt of anything else', async () => {
   const mine = await pipelineWithWorker('mine')
@@ -214,7 +237,9 @@ test('E12 a claim answers only what the worker names, and uses no attempt of any
   const [foreign] = await startMany('theirs', [1])
   const [own] = await startMany('mine', [9])
   expect(await claim(database, mine, 10)).toMatchObject([{ run_id: own }])
-  expect(await database.query('select attempt from millrace.task where run_id = $1', [foreign])).toEqual([{ attempt: 0 }])
+  expect(await database.query('select attempt from millrace.task where run_id = $1', [foreign])).toEqual([
+    { attempt: 0 },
+  ])
 })
 
 test('A12 two claims race for one task: one has it, the other neither waits nor gets it', async () => {
@@ -257,7 +282,10 @@ test('two claims of entry steps of one run begin it once', async () => {
     { name: 'a', after: [] },
     { name: 'b', after: [] },
   ])
-  const worker = await registerWorker(database, { handlers: steps.slice(0, 1).map(({ handler }) => handler), leaseSeconds: 3600 })
+  const worker = await registerWorker(database, {
+    handlers: steps.slice(0, 1).map(({ handler }) => handler),
+    leaseSeconds: 3600,
+  })
   await startRun(database, 'two-entries')
   await one.query('begin')
   expect(await claim(one, worker, 1)).toHaveLength(1)

@@ -23,7 +23,7 @@ import {
   runOf,
   startRun,
   startRuns,
-  type Task,
+  taskOf,
   untilBlocked,
   type Worker,
   workOff,
@@ -52,7 +52,9 @@ async function workerFor(slug: string): Promise<Worker> {
 }
 
 const stepNames = async (tasks: { step_id: number }[]): Promise<string[]> => {
-  const rows = await database.query<{ id: number; step: string }>('select id, step from millrace.step_definition')
+  const rows = await database.query<{ id: number; step: string }>(
+    'select id, step from millrace.step_definition',
+  )
   const names = new Map(rows.map(({ id, step }) => [id, step]))
   return tasks.map(({ step_id }) => names.get(step_id) ?? '').sort()
 }
@@ -64,8 +66,8 @@ test('a chain is handed on, already leased, and its last step ends the run with 
   const first = await claimOne(database, worker)
   const [second] = await complete(database, worker, [{ task: first, output: 1 }])
   expect(second).toMatchObject({ kind: 'next', task_id: first.task_id, attempt: 1 })
-  const [third] = await complete(database, worker, [{ task: { ...first, ...second, run_id }, output: 2 }])
-  const ended = await complete(database, worker, [{ task: { ...first, ...third, run_id }, output: { n: 3 } }], {
+  const [third] = await complete(database, worker, [{ task: taskOf(second, run_id), output: 2 }])
+  const ended = await complete(database, worker, [{ task: taskOf(third, run_id), output: { n: 3 } }], {
     watched: true,
   })
   expect(ended).toMatchObject([{ kind: 'ended', run_id, output: { n: 3 } }])
@@ -79,8 +81,12 @@ test('PP-C7 a completion that was recorded already, or is not of the holder, is 
   await startRun(database, 'lost')
   const task = await claimOne(database, worker)
   const stranger = await workerFor('lost')
-  expect(await complete(database, stranger, [{ task }])).toMatchObject([{ kind: 'lost', task_id: task.task_id }])
-  expect(await complete(database, worker, [{ task: { ...task, attempt: 2 } }])).toMatchObject([{ kind: 'lost' }])
+  expect(await complete(database, stranger, [{ task }])).toMatchObject([
+    { kind: 'lost', task_id: task.task_id },
+  ])
+  expect(await complete(database, worker, [{ task: { ...task, attempt: 2 } }])).toMatchObject([
+    { kind: 'lost' },
+  ])
   expect(await complete(database, worker, [{ task }])).toMatchObject([{ kind: 'next' }])
   expect(await complete(database, worker, [{ task }])).toMatchObject([{ kind: 'lost' }])
 })
@@ -111,7 +117,7 @@ test('a skipped step satisfies the steps after it', async () => {
   expect(next).toMatchObject({ kind: 'next' })
   const attempts = await attemptsOf(database, run_id)
   expect(attempts).toMatchObject([{ step: 'a', outcome: 'skipped', output: null, reason: 'nothing to do' }])
-  await complete(database, worker, [{ task: { ...task, ...next, run_id }, output: 'b' }])
+  await complete(database, worker, [{ task: taskOf(next, run_id), output: 'b' }])
   expect((await runOf(database, run_id)).output).toBe('b')
 })
 
@@ -151,10 +157,12 @@ test('SH-8 in a diamond each step runs once, after all it needs, and the last jo
   const sides = await complete(database, worker, [{ task: await claimOne(database, worker) }], { room: 10 })
   expect(await stepNames(sides)).toEqual(['left', 'right'])
   const [left, right] = sides
-  expect(await complete(database, worker, [{ task: { ...left, run_id } as ClaimedTask }], { room: 10 })).toEqual([])
-  const bottom = await complete(database, worker, [{ task: { ...right, run_id } as ClaimedTask }], { room: 10 })
+  expect(await complete(database, worker, [{ task: taskOf(left, run_id) }], { room: 10 })).toEqual([])
+  const bottom = await complete(database, worker, [{ task: taskOf(right, run_id) }], {
+    room: 10,
+  })
   expect(await stepNames(bottom)).toEqual(['bottom'])
-  await complete(database, worker, [{ task: { ...bottom[0], run_id } as ClaimedTask, output: 'end' }])
+  await complete(database, worker, [{ task: taskOf(bottom[0], run_id), output: 'end' }])
   expect(await runOf(database, run_id)).toMatchObject({ state: 'completed', output: 'end' })
 })
 
@@ -236,7 +244,8 @@ test('E11 of a fan-in of 10,000 the last two finish at once, and the join wakes 
   ).map((task) => ({ ...task, run_id }))
   expect(items).toHaveLength(10_000)
   expect(items[123]).toMatchObject({ item: 123, item_value: 123 })
-  const [last_but_one, last] = items.slice(-2) as [Task, Task]
+  const [last_but_one, last] = items.slice(-2)
+  if (last_but_one === undefined || last === undefined) throw new Error('there are no items')
   for (let n = 0; n < 9_998; n += 1000) {
     const batch = items.slice(n, Math.min(n + 1000, 9_998))
     expect(
@@ -261,7 +270,7 @@ test('E11 of a fan-in of 10,000 the last two finish at once, and the join wakes 
     [run_id],
   )
   expect(read?.output).toEqual(Array.from({ length: 10_000 }, (_, n) => n * 2))
-  await complete(database, worker, [{ task: { ...next[0], run_id } as ClaimedTask, output: 'sum' }])
+  await complete(database, worker, [{ task: taskOf(next[0], run_id), output: 'sum' }])
   expect((await runOf(database, run_id)).output).toBe('sum')
 })
 
@@ -276,7 +285,9 @@ test('a map over an empty list is final at once, and so is a map over that', asy
   await registerPipeline(database, 'empty-map', mapped)
   const worker = await workerFor('empty-map')
   const { run_id } = await startRun(database, 'empty-map')
-  const next = await complete(database, worker, [{ task: await claimOne(database, worker), output: [] }], { room: 5 })
+  const next = await complete(database, worker, [{ task: await claimOne(database, worker), output: [] }], {
+    room: 5,
+  })
   expect(await stepNames(next)).toEqual(['last'])
   const attempts = await attemptsOf(database, run_id)
   expect(attempts.filter(({ step }) => step !== 'list')).toMatchObject([
@@ -299,7 +310,9 @@ test('a map over a map goes over the list of its outputs', async () => {
   await registerPipeline(database, 'nested-map', mapped)
   const worker = await workerFor('nested-map')
   const { run_id } = await startRun(database, 'nested-map')
-  await workOff(database, worker, (step, task) => (step === 'list' ? [1, 2, 3] : step === 'last' ? 'done' : [task.item_value]))
+  await workOff(database, worker, (step, task) =>
+    step === 'list' ? [1, 2, 3] : step === 'last' ? 'done' : [task.item_value],
+  )
   const [read] = await database.query<{ output: unknown }>(
     "select output from millrace.read_outputs(array[$1::uuid], array['again'])",
     [run_id],
@@ -322,27 +335,32 @@ test('the whole output of a run may be that of a map', async () => {
   expect(await runOf(database, nothing.run_id)).toMatchObject({ state: 'completed', output: null })
 })
 
-test.each([[{ a: 1 }, 'object'], ['text', 'string'], [null, 'null'], [7, 'number']])(
-  'a map over %j fails the run and says so; nothing beside it starts any more',
-  async (output, kind) => {
-    const slug = `no-list-${kind}`
-    await registerPipeline(database, slug, [
-      { name: 'list', after: [] },
-      { name: 'each', kind: 'map', over: 'list', after: ['list'] },
-      { name: 'beside', after: ['list'] },
-      { name: 'also', kind: 'map', over: 'list', after: ['list'] },
-    ])
-    const worker = await workerFor(slug)
-    const { run_id } = await startRun(database, slug)
-    const task = await claimOne(database, worker)
-    expect(await complete(database, worker, [{ task, output }], { room: 10 })).toEqual([])
-    const run = await runOf(database, run_id)
-    expect(run).toMatchObject({ state: 'failed', error: { code: 'map_not_a_list', step: 'each', retryable: false } })
-    expect(run.error?.['message']).toBe(`'each' maps over 'list', whose output is no list but ${kind}.`)
-    expect(await claim(database, worker, 10)).toEqual([])
-    expect(await database.query('select from millrace.dead_letter where run_id = $1', [run_id])).toHaveLength(1)
-  },
-)
+test.each([
+  [{ a: 1 }, 'object'],
+  ['text', 'string'],
+  [null, 'null'],
+  [7, 'number'],
+])('a map over %j fails the run and says so; nothing beside it starts any more', async (output, kind) => {
+  const slug = `no-list-${kind}`
+  await registerPipeline(database, slug, [
+    { name: 'list', after: [] },
+    { name: 'each', kind: 'map', over: 'list', after: ['list'] },
+    { name: 'beside', after: ['list'] },
+    { name: 'also', kind: 'map', over: 'list', after: ['list'] },
+  ])
+  const worker = await workerFor(slug)
+  const { run_id } = await startRun(database, slug)
+  const task = await claimOne(database, worker)
+  expect(await complete(database, worker, [{ task, output }], { room: 10 })).toEqual([])
+  const run = await runOf(database, run_id)
+  expect(run).toMatchObject({
+    state: 'failed',
+    error: { code: 'map_not_a_list', step: 'each', retryable: false },
+  })
+  expect(run.error?.['message']).toBe(`'each' maps over 'list', whose output is no list but ${kind}.`)
+  expect(await claim(database, worker, 10)).toEqual([])
+  expect(await database.query('select from millrace.dead_letter where run_id = $1', [run_id])).toHaveLength(1)
+})
 
 test('a map that fails one run leaves the other runs of its batch alone', async () => {
   await registerPipeline(database, 'neighbours', mapped.slice(0, 2))
@@ -368,7 +386,10 @@ test('begun runs go first unless something more urgent is ready', async () => {
   const task = await claimOne(database, worker)
   await startRun(database, 'urgent', null, { priority: 2 })
   expect(await complete(database, worker, [{ task }], { room: 5 })).toEqual([])
-  expect(await claim(database, worker, 5)).toMatchObject([{ priority: 2 }, { priority: 5, run_id: task.run_id }])
+  expect(await claim(database, worker, 5)).toMatchObject([
+    { priority: 2 },
+    { priority: 5, run_id: task.run_id },
+  ])
 })
 
 test('under a paused pipeline a chain parks after the step that runs, and resumes where it stopped', async () => {
@@ -410,9 +431,9 @@ test('PP-C7 a completion that meets a pause half-way is recorded, and what follo
   await one.query('commit')
   expect(await completing).toEqual([])
   expect(await outcomesOf(database, run_id)).toEqual(['a completed'])
-  expect(await database.query('select paused from millrace.waiting_task where run_id = $1', [run_id])).toEqual([
-    { paused: true },
-  ])
+  expect(
+    await database.query('select paused from millrace.waiting_task where run_id = $1', [run_id]),
+  ).toEqual([{ paused: true }])
   await resumeRun(database, run_id)
   await workOff(database, worker)
   expect((await runOf(database, run_id)).state).toBe('completed')
@@ -459,7 +480,10 @@ test('a transactional completion of a cancelled step is lost, so that its caller
   await untilBlocked(database)
   await one.query('commit')
   expect(await completing).toMatchObject([{ kind: 'lost' }])
-  expect(await heartbeat(database, worker, [task])).toMatchObject([{ kind: 'order' }, { kind: 'abort', detail: 'cancelled' }])
+  expect(await heartbeat(database, worker, [task])).toMatchObject([
+    { kind: 'order' },
+    { kind: 'abort', detail: 'cancelled' },
+  ])
   await fail(database, worker, [{ task }])
   expect(await outcomesOf(database, run_id)).toEqual(['a cancelled'])
 })
@@ -487,7 +511,7 @@ test('a cancel and a pause that come while a chain moves on find its next step',
       [run_id],
     )
     expect(found).toEqual(left)
-    await complete(database, worker, [{ task: { ...task, ...next, run_id } }])
+    await complete(database, worker, [{ task: taskOf(next, run_id) }])
     await cancelRun(database, run_id)
   }
 })
@@ -513,7 +537,12 @@ test('a failure for good and a completion of the same run that meet half-way lea
     await one.query('commit')
     await second
     expect((await runOf(database, run_id)).state).toBe('failed')
-    const held = await database.query<{ task_id: string; step_id: number; attempt: number; aborted: boolean }>(
+    const held = await database.query<{
+      task_id: string
+      step_id: number
+      attempt: number
+      aborted: boolean
+    }>(
       `select id as task_id, step_id, attempt, aborted_at is not null as aborted from millrace.task where run_id = $1`,
       [run_id],
     )

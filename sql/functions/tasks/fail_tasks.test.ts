@@ -48,7 +48,10 @@ afterAll(async () => {
 
 async function pipelineWithWorker(slug: string, steps: StepSpec[]): Promise<Worker> {
   const registered = await registerPipeline(database, slug, steps)
-  return registerWorker(database, { handlers: [...new Set(registered.steps.map(({ handler }) => handler))], leaseSeconds: 31_536_000 })
+  return registerWorker(database, {
+    handlers: [...new Set(registered.steps.map(({ handler }) => handler))],
+    leaseSeconds: 31_536_000,
+  })
 }
 
 const permanent = { code: 'BadAddress', message: 'There is no such place.', retryable: false }
@@ -61,7 +64,9 @@ test('JQ-5 JQ-6 each retry writes attempt, delay and reason; after three attempt
     const task = await claimOne(database, worker)
     expect(task).toMatchObject({ attempt, failures: attempt - 1 })
     const at = await database.clock.now()
-    const [answer] = await fail(database, worker, [{ task, error: { code: 'E', message: `try ${attempt}`, retryable: true } }])
+    const [answer] = await fail(database, worker, [
+      { task, error: { code: 'E', message: `try ${attempt}`, retryable: true } },
+    ])
     if (attempt === 3) {
       expect(answer).toBeUndefined()
       break
@@ -79,11 +84,16 @@ test('JQ-5 JQ-6 each retry writes attempt, delay and reason; after three attempt
     { attempt: 2, outcome: 'failed', error: { message: 'try 2' } },
     { attempt: 3, outcome: 'failed', error: { message: 'try 3' }, retry_at: null },
   ])
-  expect(attempts.slice(0, 2).map(({ retry_at, finished_at }) => Number(retry_at) - Number(finished_at))).toEqual(delays)
-  expect(await runOf(database, run_id)).toMatchObject({ state: 'failed', error: { message: 'try 3', step: 'only' } })
-  expect(await database.query('select step, item from millrace.dead_letter where run_id = $1', [run_id])).toEqual([
-    { step: 'only', item: -1 },
-  ])
+  expect(
+    attempts.slice(0, 2).map(({ retry_at, finished_at }) => Number(retry_at) - Number(finished_at)),
+  ).toEqual(delays)
+  expect(await runOf(database, run_id)).toMatchObject({
+    state: 'failed',
+    error: { message: 'try 3', step: 'only' },
+  })
+  expect(
+    await database.query('select step, item from millrace.dead_letter where run_id = $1', [run_id]),
+  ).toEqual([{ step: 'only', item: -1 }])
 })
 
 test('JQ-6 a fourth attempt waits two minutes in the mean', async () => {
@@ -105,21 +115,33 @@ test('JQ-20 a permanent error is not tried again, and its class stands in the ac
   const { run_id } = await startRun(database, 'permanent')
   const task = await claimOne(database, worker)
   expect(await fail(database, worker, [{ task, error: permanent }])).toEqual([])
-  expect(await attemptsOf(database, run_id)).toMatchObject([{ outcome: 'failed', error: permanent, retry_at: null }])
-  expect(await runOf(database, run_id)).toMatchObject({ state: 'failed', error: { ...permanent, step: 'only' } })
+  expect(await attemptsOf(database, run_id)).toMatchObject([
+    { outcome: 'failed', error: permanent, retry_at: null },
+  ])
+  expect(await runOf(database, run_id)).toMatchObject({
+    state: 'failed',
+    error: { ...permanent, step: 'only' },
+  })
 })
 
 test('E1 from the 44th failure to the thousandth, recording one never raises', async () => {
   const worker = await pipelineWithWorker('many', [
-    { name: 'only', max_attempts: 1000, backoff: { initial_ms: 2_073_600_000, factor: 100, max_ms: 2_073_600_000 } },
+    {
+      name: 'only',
+      max_attempts: 1000,
+      backoff: { initial_ms: 2_073_600_000, factor: 100, max_ms: 2_073_600_000 },
+    },
   ])
   await startRun(database, 'many')
   for (const failures of [43, 44, 63, 64, 500, 998]) {
+    await database.query(`update millrace.task set failures = $1, attempt = $1 where handler = $2`, [
+      failures,
+      worker.handlers[0],
+    ])
     await database.query(
-      `update millrace.task set failures = $1, attempt = $1 where handler = $2`,
-      [failures, worker.handlers[0]],
+      'delete from millrace.attempt where run_id in (select run_id from millrace.task where handler = $1)',
+      [worker.handlers[0]],
     )
-    await database.query('delete from millrace.attempt where run_id in (select run_id from millrace.task where handler = $1)', [worker.handlers[0]])
     const [answer] = await fail(database, worker, [{ task: await claimOne(database, worker), random: 1 }])
     expect(answer?.kind).toBe('retry')
     await database.clock.advance('60 days')
@@ -127,7 +149,9 @@ test('E1 from the 44th failure to the thousandth, recording one never raises', a
   }
   await database.query('delete from millrace.task where handler = $1', [worker.handlers[0]])
   await database.query("update millrace.run set state = 'cancelled', finished_at = now() where slug = 'many'")
-  await database.query("delete from millrace.attempt where run_id in (select id from millrace.run where slug = 'many')")
+  await database.query(
+    "delete from millrace.attempt where run_id in (select id from millrace.run where slug = 'many')",
+  )
 })
 
 test.each([
@@ -212,7 +236,9 @@ test('two steps of one run that fail for good, in one batch or in two at once, a
   await second
   for (const { run_id } of [together, apart]) {
     expect(await outcomesOf(database, run_id)).toEqual(['a failed', 'b failed'])
-    expect(await database.query('select from millrace.dead_letter where run_id = $1', [run_id])).toHaveLength(1)
+    expect(await database.query('select from millrace.dead_letter where run_id = $1', [run_id])).toHaveLength(
+      1,
+    )
   }
 })
 
@@ -255,9 +281,9 @@ test('a pause that meets a promotion half-way parks the promoted task again', as
   await one.query('commit')
   expect(await pausing).toBe(true)
   expect(await claim(database, worker, 1)).toEqual([])
-  expect(await database.query('select paused from millrace.waiting_task where run_id = $1', [run_id])).toEqual([
-    { paused: true },
-  ])
+  expect(
+    await database.query('select paused from millrace.waiting_task where run_id = $1', [run_id]),
+  ).toEqual([{ paused: true }])
   await cancelRun(database, run_id)
 })
 
@@ -276,7 +302,12 @@ test('a step that fails while its run is paused waits for the resume and for its
 
 test('B10 a deadlock undoes one of two transactions, and trying it again does the rest', async () => {
   const worker = await pipelineWithWorker('deadlocked', chain('only'))
-  await startRuns(database, [newId((await database.clock.now()).getTime()), newId((await database.clock.now()).getTime())].map((id) => ({ id, slug: 'deadlocked' })))
+  await startRuns(
+    database,
+    [newId((await database.clock.now()).getTime()), newId((await database.clock.now()).getTime())].map(
+      (id) => ({ id, slug: 'deadlocked' }),
+    ),
+  )
   const [a, b] = (await claim(database, worker, 2)) as [ClaimedTask, ClaimedTask]
   const meet = [meeting(), meeting()]
   const inOrder = (connection: Connection, first: ClaimedTask, second: ClaimedTask, n: 0 | 1) =>

@@ -1,5 +1,7 @@
 -- Takes back what a gone worker held: each lost attempt counts as a failure, so a step that kills its worker ends as a dead letter.
-create or replace function millrace.reclaim_tasks(worker_id uuid, reason text, at timestamptz, code text) returns int
+-- The caller gives the tasks: no index leads from a worker to them, because every hand-over would pay for it, so they are looked up once
+-- for all workers that are gone.
+create or replace function millrace.reclaim_tasks(worker_id uuid, task_ids bigint[], reason text, at timestamptz, code text) returns int
 language plpgsql
 as $$
 #variable_conflict use_column
@@ -13,11 +15,11 @@ declare
 begin
   perform lock_run_tasks(array(
     select distinct t.run_id from task t join step_definition d on d.id = t.step_id
-     where t.worker_id = reclaim_tasks.worker_id and t.failures + 1 >= d.max_attempts));
+     where t.id = any (task_ids) and t.worker_id = reclaim_tasks.worker_id and t.failures + 1 >= d.max_attempts));
   for taken in
     with removed as (
       delete from task t using step_definition d
-       where t.worker_id = reclaim_tasks.worker_id and d.id = t.step_id
+       where t.id = any (task_ids) and t.worker_id = reclaim_tasks.worker_id and d.id = t.step_id
       returning t.*, d.step, t.aborted_at is null and t.failures + 1 < d.max_attempts as again
     ), written as (
       insert into attempt (run_id, step, item, attempt, worker_id, outcome, error, reason, ready_at, started_at, finished_at, retry_at)
@@ -50,4 +52,4 @@ begin
   end if;
   return reclaimed;
 end $$;
-comment on function millrace.reclaim_tasks(uuid, text, timestamptz, text) is 'Takes back what a gone worker held; answers how many tasks.';
+comment on function millrace.reclaim_tasks(uuid, bigint[], text, timestamptz, text) is 'Takes back what a gone worker held; answers how many tasks.';

@@ -8,7 +8,7 @@ import { type Sql } from '../../../test/protocol.ts'
 let database: TestDatabase
 beforeAll(async () => {
   database = await createTestDatabase()
-  await database.query("select millrace.register_pipeline('p', '{\"steps\": [{\"name\": \"a\"}]}')")
+  await database.query('select millrace.register_pipeline(\'p\', \'{"steps": [{"name": "a"}]}\')')
 })
 afterAll(() => database.close())
 
@@ -40,7 +40,10 @@ async function delaysInSql(sql: Sql, cases: Case[]): Promise<number[]> {
   return rows.map(({ delay }) => delay)
 }
 
-const ms = fc.oneof(fc.constantFrom(0, 1, 30_000, 3_600_000, 2_073_600_000), fc.integer({ min: 0, max: 2_073_600_000 }))
+const ms = fc.oneof(
+  fc.constantFrom(0, 1, 30_000, 3_600_000, 2_073_600_000),
+  fc.integer({ min: 0, max: 2_073_600_000 }),
+)
 const anyCase: fc.Arbitrary<Case> = fc
   .record({
     initial_ms: ms,
@@ -62,7 +65,8 @@ test('JQ-6 E1 SQL and TypeScript compute the same delay for any policy and any n
       const expected = cases.map(({ backoff, failures, random }) => delayMs(backoff, failures, random))
       const found = await delaysInSql(database, cases)
       // The power function of the two differs in its last digit, which may tip a rounding.
-      for (const [n, delay] of found.entries()) expect(Math.abs(delay - (expected[n] ?? Number.NaN))).toBeLessThanOrEqual(2)
+      for (const [n, delay] of found.entries())
+        expect(Math.abs(delay - (expected[n] ?? Number.NaN))).toBeLessThanOrEqual(2)
     }),
     { numRuns: 25, seed: 6 },
   )
@@ -70,7 +74,11 @@ test('JQ-6 E1 SQL and TypeScript compute the same delay for any policy and any n
 
 test('JQ-6 the means are 30, 60 and 120 seconds, and full jitter draws from nothing to twice that', async () => {
   const backoff: Backoff = { initial_ms: 30_000, factor: 2, max_ms: 3_600_000, jitter: 'full' }
-  const of = (random: number) => delaysInSql(database, [1, 2, 3].map((failures) => ({ backoff, failures, random })))
+  const of = (random: number) =>
+    delaysInSql(
+      database,
+      [1, 2, 3].map((failures) => ({ backoff, failures, random })),
+    )
   expect(await of(0.5)).toEqual([30_000, 60_000, 120_000])
   expect(await of(0)).toEqual([0, 0, 0])
   expect(await of(1)).toEqual([60_000, 120_000, 240_000])

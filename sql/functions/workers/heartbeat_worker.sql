@@ -36,8 +36,8 @@ begin
 
   if sweep then
     perform sweep_workers(heartbeat_worker.worker_id);
-    perform promote_tasks(1000);
   end if;
+  perform promote_tasks(1000);
   if room > 0 then
     return query
       select 'task', null::text, c.*

@@ -13,7 +13,7 @@ begin
   end if;
   update worker w set state = 'gone', gone_at = at, gone_reason = stop_worker.reason, sleeping = false, ordered_state = null
    where w.id = stop_worker.worker_id;
-  perform reclaim_tasks(stop_worker.worker_id, format('The worker stopped: %s.', stop_worker.reason), at, 'worker_lost');
+  perform reclaim_tasks(stop_worker.worker_id, array(select t.id from task t where t.worker_id = stop_worker.worker_id), format('The worker stopped: %s.', stop_worker.reason), at, 'worker_lost');
   return true;
 end $$;
 comment on function millrace.stop_worker(uuid, int, text) is 'A worker leaves in good order.';

@@ -8,7 +8,7 @@ as $$
 declare
   at timestamptz := millrace.now();
   gone record;
-  swept int := 0;
+  gone_ids uuid[] := array[]::uuid[];
 begin
   if exists (select from worker w where w.state <> 'gone' and w.id <> sweeper and w.heartbeat_at < at - interval '1 second') then
     for gone in
@@ -21,7 +21,7 @@ begin
                     where l.locktype = 'advisory' and l.classid = 77421 and l.objid = w.lock_key::oid and l.objsubid = 2 and l.granted
                       and l.database = (select oid from pg_database where datname = current_database()))))
       )
-      select w.id, w.lock_key, w.name, w.kind, w.lease_expires_at < at as expired
+      select w.id, w.lock_key, w.lease_expires_at < at as expired
         from worker w join free on free.id = w.id
        where w.state <> 'gone' and (w.lease_expires_at < at or (w.locked and w.heartbeat_at < at - interval '1 second'))
        order by w.id limit 100 for update of w skip locked
@@ -31,14 +31,18 @@ begin
       update worker w set state = 'gone', gone_at = at, sleeping = false,
              gone_reason = case when gone.expired then 'its lease ran out' else 'its process died' end
        where w.id = gone.id;
-      perform reclaim_tasks(gone.id,
-        case gone.kind when 'outside' then format('The executor outside, ''%s'', is gone.', gone.name)
-                       else format('Worker ''%s'' is gone: %s.', gone.name, case when gone.expired then 'its lease ran out' else 'its process died' end) end,
-        at, case gone.kind when 'outside' then 'executor_gone' else 'worker_lost' end);
-      swept := swept + 1;
+      gone_ids := gone_ids || gone.id;
     end loop;
+    if gone_ids <> '{}' then
+      perform reclaim_tasks(held.worker_id, held.task_ids,
+        case w.kind when 'outside' then format('The executor outside, ''%s'', is gone.', w.name)
+                    else format('Worker ''%s'' is gone: %s.', w.name, w.gone_reason) end,
+        at, case w.kind when 'outside' then 'executor_gone' else 'worker_lost' end)
+         from (select t.worker_id, array_agg(t.id) as task_ids from task t where t.worker_id = any (gone_ids) group by t.worker_id) held
+         join worker w on w.id = held.worker_id;
+    end if;
   end if;
   perform fail_silent_runs(at);
-  return swept;
+  return cardinality(gone_ids);
 end $$;
 comment on function millrace.sweep_workers(uuid) is 'Takes back what gone workers held; answers how many were gone.';

@@ -65,7 +65,9 @@ async function twoWorkers(slug: string, steps: StepSpec[] = chain('only')): Prom
 }
 
 const stateOf = async (worker: Worker): Promise<string> => {
-  const [row] = await database.query<{ state: string }>('select state from millrace.worker where id = $1', [worker.id])
+  const [row] = await database.query<{ state: string }>('select state from millrace.worker where id = $1', [
+    worker.id,
+  ])
   return row?.state ?? ''
 }
 
@@ -80,15 +82,24 @@ test('A3 every verb of a former attempt is refused, and the new owner is untouch
   const before = await database.query('select * from millrace.task where id = $1', [task.task_id])
   for (const attempt of [1, 2]) {
     const stale = { ...task, attempt }
-    expect(await complete(database, zombie, [{ task: stale, output: 'stale' }])).toMatchObject([{ kind: 'lost' }])
+    expect(await complete(database, zombie, [{ task: stale, output: 'stale' }])).toMatchObject([
+      { kind: 'lost' },
+    ])
     expect(await fail(database, zombie, [{ task: stale }])).toMatchObject([{ kind: 'lost' }])
     expect(await release(database, zombie, [stale])).toMatchObject([{ kind: 'lost' }])
-    expect(await heartbeat(database, zombie, [stale], { sweep: true, room: 5 })).toMatchObject([{ kind: 'gone' }])
+    expect(await heartbeat(database, zombie, [stale], { sweep: true, room: 5 })).toMatchObject([
+      { kind: 'gone' },
+    ])
     expect(await holds(zombie, stale)).toBe(false)
   }
   expect(await claim(database, zombie, 5)).toEqual([])
-  expect(await startRuns(database, [{ id: newId(Date.now() + 3_600_000), slug: 'zombie' }], zombie, 5)).toEqual([])
-  const [stopped] = await database.query('select millrace.stop_worker($1, $2) as done', [zombie.id, zombie.lockKey])
+  expect(
+    await startRuns(database, [{ id: newId(Date.now() + 3_600_000), slug: 'zombie' }], zombie, 5),
+  ).toEqual([])
+  const [stopped] = await database.query('select millrace.stop_worker($1, $2) as done', [
+    zombie.id,
+    zombie.lockKey,
+  ])
   expect(stopped).toEqual({ done: false })
   expect(await database.query('select * from millrace.task where id = $1', [task.task_id])).toEqual(before)
   await complete(database, heir, [{ task: own, output: 'fresh' }])
@@ -96,14 +107,14 @@ test('A3 every verb of a former attempt is refused, and the new owner is untouch
   expect(await outcomesOf(database, run_id)).toEqual(['only reclaimed', 'only completed'])
 })
 
-async function holds(worker: Worker, task: { task_id: string; step_id: number; attempt: number }): Promise<boolean> {
-  const [row] = await database.query<{ holds: boolean }>('select millrace.hold_task($1, $2, $3, $4, $5) as holds', [
-    worker.id,
-    worker.lockKey,
-    task.task_id,
-    task.step_id,
-    task.attempt,
-  ])
+async function holds(
+  worker: Worker,
+  task: { task_id: string; step_id: number; attempt: number },
+): Promise<boolean> {
+  const [row] = await database.query<{ holds: boolean }>(
+    'select millrace.hold_task($1, $2, $3, $4, $5) as holds',
+    [worker.id, worker.lockKey, task.task_id, task.step_id, task.attempt],
+  )
   return row?.holds ?? false
 }
 
@@ -112,7 +123,10 @@ test('A3 a live worker hears which of its attempts it has lost, and which to abo
   const { run_id } = await startRun(database, 'partly')
   await startRun(database, 'partly')
   const tasks = await claim(database, worker, 2)
-  const [mine, cancelled] = [tasks.find((task) => task.run_id !== run_id), tasks.find((task) => task.run_id === run_id)]
+  const [mine, cancelled] = [
+    tasks.find((task) => task.run_id !== run_id),
+    tasks.find((task) => task.run_id === run_id),
+  ]
   if (mine === undefined || cancelled === undefined) throw new Error('both were claimed')
   await cancelRun(database, run_id)
   const answers = await heartbeat(database, worker, [mine, cancelled, { ...mine, attempt: 7 }])
@@ -172,7 +186,9 @@ test('a worker whose liveness lock the server has freed is gone after a second o
   expect(await sweep(database)).toBe(0)
   await database.clock.advance('0.2 seconds')
   expect(await sweep(database)).toBe(1)
-  expect([await stateOf(dead), await stateOf(living)]).toEqual(['gone', 'idle'].map((state, n) => (n === 0 ? state : 'running')))
+  expect([await stateOf(dead), await stateOf(living)]).toEqual(
+    ['gone', 'idle'].map((state, n) => (n === 0 ? state : 'running')),
+  )
   await database.clock.advance('100001 seconds')
   expect(await sweep(database)).toBe(1)
   await other.query('select pg_advisory_unlock_all()')
@@ -186,8 +202,11 @@ test('nobody is swept sooner than one lease after the server started', async () 
   const [row] = await database.query<{ started: Date }>('select pg_postmaster_start_time() as started')
   await database.clock.freeze(row?.started)
   const [worker] = await twoWorkers('restarted')
-  await database.query(`update millrace.worker set heartbeat_at = heartbeat_at - interval '1 minute',
-    lease_expires_at = heartbeat_at - interval '50 seconds' where id = $1`, [worker.id])
+  await database.query(
+    `update millrace.worker set heartbeat_at = heartbeat_at - interval '1 minute',
+    lease_expires_at = heartbeat_at - interval '50 seconds' where id = $1`,
+    [worker.id],
+  )
   await database.clock.advance('9 seconds')
   expect(await sweep(database)).toBe(0)
   await database.clock.advance('2 seconds')
@@ -310,7 +329,9 @@ test('a sweep and a report from outside that meet half-way never wait in a circl
       expect(await sweep(other)).toBe(0)
       await one.query('commit')
     }
-    expect(await outcomesOf(database, run_id)).toEqual([first === 'sweep' ? 'only reclaimed' : 'only completed'])
+    expect(await outcomesOf(database, run_id)).toEqual([
+      first === 'sweep' ? 'only reclaimed' : 'only completed',
+    ])
     await cancelRun(database, run_id)
   }
 })

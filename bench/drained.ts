@@ -1,0 +1,39 @@
+// One drain: runs of one step that wait already when a worker starts, until the last of them is recorded.
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Bench } from './bench.ts'
+import { withClient } from './local-worker.ts'
+import { perSecond } from './measure.ts'
+import { givenInput, oneStep } from './pipelines.ts'
+import { startWorker } from './product.ts'
+
+export interface DrainOptions {
+  readonly database: string
+  readonly runs: number
+  readonly slots: number
+}
+
+/** Runs a second, from the moment at which the worker is told to start: its connecting and registering count. */
+export async function drainedPerSecond(
+  bench: Bench,
+  { database, runs, slots }: DrainOptions,
+): Promise<number> {
+  let begun = 0
+  const pipeline = oneStep(() => begun++)
+  await withClient(database, (client) =>
+    client.startMany(
+      pipeline,
+      Array.from({ length: runs }, () => givenInput),
+    ),
+  )
+  let stop = async () => {}
+  const rate = await perSecond(runs, () =>
+    bench.profiled(async () => {
+      const worker = await startWorker({ database, pipelines: [pipeline], slots })
+      stop = () => worker.stop()
+      // A task is held until the database has answered that its outcome is recorded.
+      while (begun < runs || worker.held > 0) await turn()
+    }),
+  )
+  await stop()
+  return rate
+}

@@ -1,0 +1,27 @@
+// A worker in a process of its own, loaded as `millrace worker` loads it: tells its parent when it is ready, when each handler
+// begins, and, asked for it, how much memory it holds. usage: fork(file, [JSON of {database, slots, pipelines: {slug: steps}}])
+import { pipeline } from '../dist/sdk/index.js'
+import { startWorker } from '../dist/worker/index.js'
+
+const { database, slots, pipelines } = JSON.parse(process.argv[2])
+
+const begun = () => process.send({ beganMs: Number(process.hrtime.bigint()) / 1e6 })
+
+const chain = ([slug, steps]) => {
+  let built = pipeline(slug)
+  for (const [place, name] of steps.entries())
+    built = built.step(name, () => {
+      if (place === 0) begun()
+      return { ok: 1 }
+    })
+  return built
+}
+
+const worker = await startWorker({ database, slots, pipelines: Object.entries(pipelines).map(chain) })
+process.send({ ready: true })
+
+process.on('message', (question) => {
+  if (question === 'memory') process.send({ residentBytes: process.memoryUsage.rss() })
+})
+process.once('disconnect', () => void worker.stop())
+process.once('SIGTERM', () => void worker.stop().then(() => process.disconnect?.()))

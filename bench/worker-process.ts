@@ -1,0 +1,68 @@
+// The worker of another process, as its parent sees it.
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+const program = fileURLToPath(new URL('worker-process.mjs', import.meta.url))
+
+export interface WorkerProcessOptions {
+  readonly database: string
+  readonly slots?: number
+  /** The steps of each pipeline, in a chain. */
+  readonly pipelines: Readonly<Record<string, readonly string[]>>
+}
+
+interface Told {
+  readonly ready?: true
+  readonly beganMs?: number
+  readonly residentBytes?: number
+}
+
+export class WorkerProcess {
+  readonly #child: ChildProcess
+
+  private constructor(child: ChildProcess) {
+    this.#child = child
+  }
+
+  /** Waits until it claims. */
+  static async start(options: WorkerProcessOptions): Promise<WorkerProcess> {
+    // Without the loader of this process, which would make it larger than a worker is.
+    const child = fork(program, [JSON.stringify(options)], { execArgv: [] })
+    const worker = new WorkerProcess(child)
+    const failed = once(child, 'exit').then(() => {
+      throw new Error('The worker process ended before it was ready.')
+    })
+    await Promise.race([worker.#told(({ ready }) => ready), failed])
+    failed.catch(() => {})
+    return worker
+  }
+
+  /** When the next handler begins, on the clock that all processes share. */
+  nextBegin(): Promise<number> {
+    return this.#told(({ beganMs }) => beganMs)
+  }
+
+  residentBytes(): Promise<number> {
+    this.#child.send('memory')
+    return this.#told(({ residentBytes }) => residentBytes)
+  }
+
+  async stop(): Promise<void> {
+    const ended = once(this.#child, 'exit')
+    this.#child.kill('SIGTERM')
+    await ended
+  }
+
+  #told<T>(pick: (told: Told) => T | undefined): Promise<T> {
+    return new Promise((resolve) => {
+      const listen = (told: unknown) => {
+        const picked = pick(told as Told)
+        if (picked === undefined) return
+        this.#child.off('message', listen)
+        resolve(picked)
+      }
+      this.#child.on('message', listen)
+    })
+  }
+}

@@ -1,0 +1,112 @@
+// millrace doctor: looks at everything that a pipeline needs to run, and says what to do about what it finds.
+import { Command } from 'commander'
+import type pg from 'pg'
+import { type Caller, clientCaller } from '../../db/call.ts'
+import { connectClient, describeDatabase, isPooled } from '../../db/connection.ts'
+import { listUnserved, listWorkers, readClock, readHistory, readServer } from '../../db/diagnosis.ts'
+import { existingRoles, roleNames } from '../../db/roles.ts'
+import { checkSchema } from '../../db/schema-check.ts'
+import { readSchemaFiles } from '../../db/schema-files.ts'
+import type { WorkerConfig } from '../../sdk/config.ts'
+import type { ChosenDatabase } from '../database-choice.ts'
+import { withoutPasswords } from '../failure.ts'
+import type { CurrentSession, Session } from '../session.ts'
+import type { Terminal } from '../terminal.ts'
+import { fail, type Finding, ok } from './finding.ts'
+import { checkConfig, checkNode } from './machine.ts'
+import { checkClock, checkConnections, checkPooler, checkRoles, checkVersion } from './server.ts'
+import { checkPartitions, checkTasks, checkWorkers } from './work.ts'
+
+export function doctorCommand(current: CurrentSession): Command {
+  return new Command('doctor')
+    .description('check Node, configuration, database, schema, connections, workers and waiting tasks')
+    .action(async () => {
+      const session = current()
+      const findings = await examine(session)
+      session.terminal.answer({ findings })
+      for (const finding of findings) printFinding(session.terminal, finding)
+      session.exitStatus = findings.some(({ level }) => level === 'fail') ? 1 : 0
+    })
+}
+
+async function examine(session: Session): Promise<Finding[]> {
+  const machine = [checkNode(process.versions.node), await checkConfig(session)]
+  try {
+    const database = await session.chooseDatabase()
+    try {
+      return [...machine, ...(await examineDatabase(database, await workerConfig(session)))]
+    } finally {
+      await database.release()
+    }
+  } catch (error) {
+    return [...machine, failure('database', error)]
+  }
+}
+
+async function workerConfig(session: Session): Promise<WorkerConfig> {
+  const loaded = await session.findConfig().catch(() => undefined)
+  return loaded?.config.worker ?? {}
+}
+
+async function examineDatabase({ url, directUrl }: ChosenDatabase, config: WorkerConfig): Promise<Finding[]> {
+  const client = await connectClient({ connectionString: url, applicationName: 'millrace doctor' })
+  try {
+    const caller = clientCaller(client)
+    const sent = Date.now()
+    const server = await readServer(caller)
+    const tripMs = Date.now() - sent
+    const workers = await listWorkersIfAny(caller)
+    return [
+      ok('database', `${describeDatabase(url)} answers`),
+      checkVersion(server),
+      checkClock(server, sent + tripMs / 2, tripMs),
+      checkPooler(await isPooled(client), directUrl !== undefined),
+      checkConnections(server, workers, config),
+      ...(await examineSchema(client, caller)),
+    ]
+  } finally {
+    await client.end()
+  }
+}
+
+/** A database without the schema has no workers. */
+async function listWorkersIfAny(caller: Caller): Promise<Awaited<ReturnType<typeof listWorkers>>> {
+  try {
+    return await listWorkers(caller, await readClock(caller))
+  } catch {
+    return []
+  }
+}
+
+async function examineSchema(client: pg.Client, caller: Caller): Promise<Finding[]> {
+  try {
+    await checkSchema(client)
+    const { roles, migrations } = await readSchemaFiles()
+    const names = roleNames(roles)
+    const existing = await existingRoles(client, names)
+    const now = await readClock(caller)
+    return [
+      ok('schema', `The schema is up to date, at migration ${migrations.length}`),
+      checkRoles(names.filter((name) => !existing.includes(name))),
+      checkPartitions(await readHistory(caller, now)),
+      checkWorkers(await listWorkers(caller, now)),
+      checkTasks(await listUnserved(caller, now), now),
+    ]
+  } catch (error) {
+    return [failure('schema', error)]
+  }
+}
+
+function failure(check: string, error: unknown): Finding {
+  const { message, hint } = error as { message: string; hint?: string }
+  return fail(check, withoutPasswords(message), hint ?? 'See docs/troubleshooting.md.')
+}
+
+const marks = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' } as const
+
+function printFinding(terminal: Terminal, { check, level, message, remedy }: Finding): void {
+  const { green, yellow, red, dim } = terminal.colours
+  const paint = { ok: green, warn: yellow, fail: red }[level]
+  terminal.print(`${paint(marks[level])}  ${check.padEnd(13)}  ${message}`)
+  if (remedy !== undefined) terminal.print(`${' '.repeat(21)}${dim(remedy)}`)
+}

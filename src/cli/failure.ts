@@ -1,0 +1,57 @@
+// Owns how a command fails: one sentence with the next action on stderr, and the exit status that the catalogue gives.
+import { type CatalogueEntry, catalogue } from '../core/error-catalogue.ts'
+import type { ErrorCode } from '../core/errors.ts'
+import { oneLine } from '../core/wording.ts'
+import type { Terminal } from './terminal.ts'
+
+/** What each status means; shown by `millrace --help` and in docs/cli.md. */
+export const exitStatuses = [
+  [0, 'done'],
+  [1, 'failed: the message says why'],
+  [2, 'the command line or the configuration is wrong'],
+  [3, 'the database cannot be reached, or its schema does not fit'],
+  [4, 'the run was refused, or it failed or was cancelled while waited for'],
+] as const
+
+interface Told {
+  readonly code: string
+  readonly message: string
+  readonly hint: string | undefined
+  readonly exitStatus: number
+}
+
+/** Prints an error and answers with the exit status. */
+export function tellFailure(error: unknown, terminal: Terminal, debug: boolean): number {
+  const told = describe(error, debug)
+  if (terminal.json) terminal.note(JSON.stringify({ error: { code: told.code, message: told.message, hint: told.hint } }))
+  else terminal.note(`${terminal.colours.red('Error:')} ${[told.message, told.hint].filter(Boolean).join(' ')}`)
+  if (debug && error instanceof Error) terminal.note(withoutPasswords(error.stack ?? ''))
+  return told.exitStatus
+}
+
+function describe(error: unknown, debug: boolean): Told {
+  const known = knownError(error)
+  if (known !== undefined) return known
+  const message = error instanceof Error ? error.message : String(error)
+  return {
+    code: 'unexpected',
+    message: withoutPasswords(oneLine(message === '' ? 'The command failed without a message.' : message)),
+    hint: debug ? undefined : 'This was not expected: --debug shows where it comes from.',
+    exitStatus: 1,
+  }
+}
+
+// By its code, not its class: the configuration may have loaded another copy of this package.
+function knownError(error: unknown): Told | undefined {
+  if (!(error instanceof Error) || !('code' in error) || error.name !== 'MillraceError') return undefined
+  const code = String(error.code)
+  const entry: CatalogueEntry | undefined = catalogue[code as ErrorCode]
+  if (entry === undefined) return undefined
+  const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : undefined
+  return { code, message: withoutPasswords(error.message), hint: hint ?? entry.remedy, exitStatus: entry.exitCode ?? 1 }
+}
+
+/** An address keeps its user and loses its password, wherever it stands. */
+export function withoutPasswords(text: string): string {
+  return text.replaceAll(/(postgres(?:ql)?:\/\/[^\s:/@]*):[^\s@]*@/g, '$1:…@')
+}

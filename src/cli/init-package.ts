@@ -1,0 +1,99 @@
+// Owns what init adds to package.json: what a pipeline needs to run, and nothing that is there already.
+import fs from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { MillraceError } from '../core/errors.ts'
+
+/** One thing that init did, or left as it was. */
+export interface InitNote {
+  readonly file: string
+  readonly did: 'wrote' | 'added' | 'kept'
+  readonly what: string
+}
+
+interface Package {
+  name?: string
+  version?: string
+  private?: boolean
+  type?: string
+  scripts?: Record<string, string>
+  dependencies?: Record<string, string>
+  devDependencies?: Record<string, string>
+}
+
+/** @throws MillraceError command_invalid for a package.json that can't be read */
+export function extendPackage(folder: string): InitNote[] {
+  const file = path.join(folder, 'package.json')
+  const isNew = !fs.existsSync(file)
+  const before: Package = isNew ? newPackage(folder) : readPackage(file)
+  const additions = isNew ? [] : missing(before, hasOwnScripts(folder))
+  const after = isNew ? before : extended(before, additions)
+  if (!isNew && additions.length === 0) return [{ file: 'package.json', did: 'kept', what: 'it has what is needed' }]
+  fs.writeFileSync(file, `${JSON.stringify(after, null, 2)}\n`)
+  const what = isNew ? 'with millrace and zod' : additions.map(({ name }) => name).join(', ')
+  return [{ file: 'package.json', did: isNew ? 'wrote' : 'added', what }]
+}
+
+function newPackage(folder: string): Package {
+  const name = path.basename(path.resolve(folder)).toLowerCase().replaceAll(/[^a-z0-9-]+/g, '-').replaceAll(/^-+|-+$/g, '')
+  return {
+    name: name === '' ? 'pipelines' : name,
+    private: true,
+    type: 'module',
+    scripts: { dev: 'millrace dev' },
+    dependencies: ownDependencies(),
+  }
+}
+
+/** As this package itself names them: what was tried together. */
+function ownDependencies(): Record<string, string> {
+  const own = readPackage(fileURLToPath(new URL('../../package.json', import.meta.url)))
+  return { millrace: `^${own.version}`, zod: own.dependencies?.['zod'] ?? '*' }
+}
+
+interface Addition {
+  readonly name: string
+  readonly add: (to: Package) => void
+}
+
+function missing(before: Package, hasScripts: boolean): Addition[] {
+  const known = { ...before.devDependencies, ...before.dependencies }
+  const dependencies = Object.entries(ownDependencies()).filter(([name]) => known[name] === undefined)
+  return [
+    // Scripts that Node reads as CommonJS today would break; pipelines are loaded either way.
+    ...(before.type === undefined && !hasScripts
+      ? [{ name: '"type": "module"', add: (to: Package) => void (to.type = 'module') }]
+      : []),
+    ...(before.scripts?.['dev'] === undefined
+      ? [{ name: 'the script dev', add: (to: Package) => void (to.scripts = { ...to.scripts, dev: 'millrace dev' }) }]
+      : []),
+    ...dependencies.map(([name, version]) => ({
+      name: `the dependency ${name}`,
+      add: (to: Package) => void (to.dependencies = { ...to.dependencies, [name]: version }),
+    })),
+  ]
+}
+
+function extended(before: Package, additions: readonly Addition[]): Package {
+  const after = { ...before }
+  for (const { add } of additions) add(after)
+  return after
+}
+
+function hasOwnScripts(folder: string): boolean {
+  return fs
+    .readdirSync(folder, { withFileTypes: true })
+    .some((entry) => (entry.isFile() && /\.[jt]sx?$/.test(entry.name)) || (entry.isDirectory() && entry.name === 'src'))
+}
+
+function readPackage(file: string): Package {
+  try {
+    return JSON.parse(fs.readFileSync(file, 'utf8')) as Package
+  } catch (cause) {
+    throw new MillraceError('command_invalid', `${file} cannot be read as JSON: ${(cause as Error).message}.`, {
+      fields: { file },
+      hint: 'Repair it, and call init again.',
+      cause,
+    })
+  }
+}

@@ -1,0 +1,18 @@
+// millrace pipeline activate: chooses the version that starts without one of their own get.
+import { Command } from 'commander'
+import { activatePipeline } from '../../db/pipelines.ts'
+import { wholeNumber } from '../option-values.ts'
+import type { CurrentSession } from '../session.ts'
+
+export function activateCommand(current: CurrentSession): Command {
+  return new Command('activate')
+    .description('choose the version that starts from SQL, schedules and HTTP get')
+    .argument('<pipeline>', 'the name of the pipeline')
+    .argument('<version>', 'the number of the version', wholeNumber('The version', 1, 999_999_999))
+    .action(async (slug: string, version: number) => {
+      const session = current()
+      await session.withDatabase(({ caller }) => activatePipeline(caller, slug, version))
+      session.terminal.answer({ pipeline: slug, active_version: version })
+      session.terminal.print(`Version ${version} of ${slug} is active.`)
+    })
+}

@@ -1,0 +1,29 @@
+// millrace pipeline list: what is registered, and how its last run went.
+import { Command } from 'commander'
+import { listPipelines, type PipelineRow } from '../../db/pipeline-list.ts'
+import { ago, paintState } from '../run-words.ts'
+import type { CurrentSession } from '../session.ts'
+import { type Column, printTable } from '../table.ts'
+import type { Terminal } from '../terminal.ts'
+
+export function listCommand(current: CurrentSession): Command {
+  return new Command('list').description('list the pipelines, each with its newest run').action(async () => {
+    const session = current()
+    const rows = await session.withDatabase(({ caller }) => listPipelines(caller))
+    session.terminal.answer(rows)
+    if (rows.length > 0) printTable(session.terminal, columns(session.terminal), rows)
+    else session.terminal.print('No pipeline is registered yet: a worker registers what it serves.')
+  })
+}
+
+function columns(terminal: Terminal): Column<PipelineRow>[] {
+  const now = new Date()
+  return [
+    { title: 'pipeline', cell: ({ slug }) => slug },
+    { title: 'version', cell: ({ active_version }) => String(active_version ?? ''), side: 'right' },
+    { title: 'starts', cell: ({ paused_at }) => (paused_at === null ? 'taken' : 'paused') },
+    { title: 'live runs', cell: ({ live_runs }) => String(live_runs), side: 'right' },
+    { title: 'last run', cell: ({ last_run_state }) => last_run_state ?? 'none', paint: (cell) => paintState(terminal, cell) },
+    { title: 'begun', cell: ({ last_run_at }) => (last_run_at === null ? '' : ago(last_run_at, now)), side: 'right' },
+  ]
+}

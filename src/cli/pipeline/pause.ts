@@ -1,0 +1,17 @@
+// millrace pipeline pause: refuses starts of a pipeline and claims of its tasks until it is resumed.
+import { Command } from 'commander'
+import { pausePipeline } from '../../db/pipelines.ts'
+import type { CurrentSession } from '../session.ts'
+
+export function pauseCommand(current: CurrentSession): Command {
+  return new Command('pause')
+    .description('pause a pipeline: starts are refused, and no task of it is claimed')
+    .argument('<pipeline>', 'the name of the pipeline')
+    .option('--reason <text>', 'why; it is shown with the pipeline')
+    .action(async (slug: string, { reason }: { reason?: string }) => {
+      const session = current()
+      const changed = await session.withDatabase(({ caller }) => pausePipeline(caller, slug, reason ?? null))
+      session.terminal.answer({ pipeline: slug, changed })
+      session.terminal.print(`The pipeline ${slug} ${changed ? 'is paused' : 'was paused already'}.`)
+    })
+}

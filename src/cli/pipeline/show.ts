@@ -1,0 +1,58 @@
+// millrace pipeline show: the steps of a pipeline as a tree, and its versions.
+import { Command } from 'commander'
+import { MillraceError } from '../../core/errors.ts'
+import { drawGraph } from '../../core/graph-drawing.ts'
+import { dateWords, oneLine } from '../../core/wording.ts'
+import { listPipelines, listVersions, type PipelineRow, type VersionRow } from '../../db/pipeline-list.ts'
+import type { CurrentSession } from '../session.ts'
+import { type Column, printTable } from '../table.ts'
+import type { Terminal } from '../terminal.ts'
+
+export function showCommand(current: CurrentSession): Command {
+  return new Command('show')
+    .description('show the steps of a pipeline and its versions')
+    .argument('<pipeline>', 'the name of the pipeline')
+    .action(async (slug: string) => {
+      const session = current()
+      const [pipeline, versions] = await session.withDatabase(async ({ caller }) => [
+        (await listPipelines(caller, slug))[0],
+        await listVersions(caller, slug),
+      ])
+      if (pipeline === undefined) throw unknownPipeline(slug)
+      session.terminal.answer({ ...pipeline, versions })
+      printPipeline(session.terminal, pipeline, versions)
+    })
+}
+
+function unknownPipeline(slug: string): MillraceError {
+  return new MillraceError('pipeline_unknown', `There is no pipeline '${slug.slice(0, 100)}'.`, {
+    fields: { pipeline: slug },
+    hint: 'List the pipelines with: millrace pipeline list',
+  })
+}
+
+function printPipeline(terminal: Terminal, pipeline: PipelineRow, versions: readonly VersionRow[]): void {
+  const active = versions.find(({ version }) => version === pipeline.active_version) ?? versions[0]
+  const paths = active?.graph.key?.map((path) => path.join('.')) ?? []
+  terminal.print(`${terminal.colours.bold(pipeline.slug)}, version ${active?.version ?? 'none'}`)
+  if (paths.length > 0) terminal.print(`One live run for each ${paths.join(' and ')}.`)
+  if (pipeline.retention_days !== null) terminal.print(`Its history is kept for ${pipeline.retention_days} days.`)
+  if (pipeline.paused_at !== null) {
+    const reason = pipeline.pause_reason === null ? '' : `: ${oneLine(pipeline.pause_reason)}`
+    terminal.print(`Paused by ${pipeline.paused_by} on ${dateWords(pipeline.paused_at)} UTC${reason}.`)
+  }
+  terminal.print()
+  for (const line of active === undefined ? [] : drawGraph(active.graph)) terminal.print(`  ${line}`)
+  terminal.print()
+  printTable(terminal, versionColumns(pipeline), versions)
+}
+
+function versionColumns({ active_version }: PipelineRow): Column<VersionRow>[] {
+  return [
+    { title: 'version', cell: ({ version }) => `${version}${version === active_version ? ' (active)' : ''}` },
+    { title: 'steps', cell: ({ graph }) => String(graph.steps.length), side: 'right' },
+    { title: 'registered', cell: ({ registered_at }) => `${dateWords(registered_at).slice(0, -4)} UTC` },
+    { title: 'by', cell: ({ registered_by }) => registered_by },
+    { title: 'digest', cell: ({ digest }) => digest.slice(0, 12) },
+  ]
+}

@@ -1,0 +1,64 @@
+// Owns the command line as a whole: its commands, the options that all of them take, and its help.
+import { Command } from 'commander'
+import { devCommand } from './dev.ts'
+import { doctorCommand } from './doctor/doctor.ts'
+import { exitStatuses } from './failure.ts'
+import { initCommand } from './init.ts'
+import { migrateCommand } from './migrate.ts'
+import { activateCommand } from './pipeline/activate.ts'
+import { listCommand as pipelineListCommand } from './pipeline/list.ts'
+import { pauseCommand as pipelinePauseCommand } from './pipeline/pause.ts'
+import { resumeCommand as pipelineResumeCommand } from './pipeline/resume.ts'
+import { showCommand as pipelineShowCommand } from './pipeline/show.ts'
+import { accountCommand } from './run/account.ts'
+import { cancelCommand } from './run/cancel.ts'
+import { listCommand } from './run/list.ts'
+import { pauseCommand } from './run/pause.ts'
+import { resumeCommand } from './run/resume.ts'
+import { showCommand } from './run/show.ts'
+import { startCommand } from './run/start.ts'
+import type { CurrentSession } from './session.ts'
+import { workerCommand } from './worker.ts'
+
+export function createProgram(current: CurrentSession, version: string): Command {
+  const program = new Command('millrace')
+    .description('Durable pipelines that live in your own PostgreSQL and account for themselves.')
+    .version(version, '-V, --version', 'print the version')
+    .option('--database <url>', 'the database; otherwise that of the configuration, then DATABASE_URL')
+    .option('--config <file>', 'the configuration; otherwise the nearest millrace.config.ts')
+    .option('--json', 'print the result as JSON, and nothing else on stdout')
+    .option('--debug', 'show where an error comes from')
+    .addHelpText('after', `\nExit status:\n${exitStatuses.map(([status, meaning]) => `  ${status}  ${meaning}`).join('\n')}`)
+  program.addCommand(initCommand(current))
+  program.addCommand(devCommand(current))
+  program.addCommand(workerCommand(current))
+  program.addCommand(migrateCommand(current))
+  program.addCommand(
+    group('pipeline', 'list, show, pause, resume and activate pipelines', [
+      pipelineListCommand(current),
+      pipelineShowCommand(current),
+      pipelinePauseCommand(current),
+      pipelineResumeCommand(current),
+      activateCommand(current),
+    ]),
+  )
+  program.addCommand(
+    group('run', 'start runs, look at them, and steer them', [
+      startCommand(current),
+      listCommand(current),
+      showCommand(current),
+      accountCommand(current),
+      cancelCommand(current),
+      pauseCommand(current),
+      resumeCommand(current),
+    ]),
+  )
+  program.addCommand(doctorCommand(current))
+  return program
+}
+
+function group(name: string, description: string, commands: readonly Command[]): Command {
+  const parent = new Command(name).description(description)
+  for (const command of commands) parent.addCommand(command)
+  return parent
+}

@@ -1,0 +1,19 @@
+// millrace run pause: holds a run back after the steps that run.
+import { Command } from 'commander'
+import { pauseRun } from '../../db/runs.ts'
+import type { CurrentSession } from '../session.ts'
+import { changeRun } from './changes.ts'
+
+export function pauseCommand(current: CurrentSession): Command {
+  return new Command('pause')
+    .description('pause a run: steps that run end, nothing after them begins until it is resumed')
+    .argument('<run>', 'the id of the run')
+    .option('--reason <text>', 'why; it stands in the account')
+    .action(async (run: string, { reason }: { reason?: string }) => {
+      await changeRun(current(), run, {
+        change: (caller, id) => pauseRun(caller, id, reason ?? null),
+        done: 'is paused',
+        already: 'had ended or was paused already',
+      })
+    })
+}

@@ -1,0 +1,80 @@
+// millrace run show: one run at a glance, with its steps, what went in and what came out.
+import { Command } from 'commander'
+import type { AccountStep, RunAccount } from '../../core/account-data.ts'
+import { errorWords, stepState } from '../../core/account-steps.ts'
+import { dateWords, durationWords, grouped } from '../../core/wording.ts'
+import { runAccount } from '../../db/accounts.ts'
+import { readRunValues, type RunValues } from '../../db/run-list.ts'
+import { runIdOf } from '../run-id.ts'
+import { paintState } from '../run-words.ts'
+import type { CurrentSession } from '../session.ts'
+import { type Column, printTable } from '../table.ts'
+import type { Terminal } from '../terminal.ts'
+
+export function showCommand(current: CurrentSession): Command {
+  return new Command('show')
+    .description('show a run with its steps, its input and its output')
+    .argument('<run>', 'the id of the run')
+    .action(async (run: string) => {
+      const { terminal, ...rest } = await readRun(current, runIdOf(run))
+      terminal.answer({ ...rest.account.run, ...rest.values, steps: rest.account.steps.map((step) => withState(rest.account, step)) })
+      printRun(terminal, rest.account)
+      printTable(terminal, stepColumns(terminal, rest.account), rest.account.steps)
+      printValues(terminal, rest.values)
+    })
+}
+
+interface Read {
+  readonly terminal: Terminal
+  readonly account: RunAccount
+  readonly values: RunValues
+}
+
+async function readRun(current: CurrentSession, id: string): Promise<Read> {
+  const session = current()
+  return session.withDatabase(async ({ caller }) => {
+    const account = await runAccount(caller, id)
+    const values = (await readRunValues(caller, id)) ?? { input: null, output: null, headers: null }
+    return { terminal: session.terminal, account, values }
+  })
+}
+
+function withState(account: RunAccount, step: AccountStep): object {
+  return { ...step, state: stepState(account, step) }
+}
+
+function printRun(terminal: Terminal, { run, time }: RunAccount): void {
+  const state = run.paused_at === null ? run.state : `${run.state}, paused`
+  terminal.print(`Run ${run.id}`)
+  terminal.print(`${run.pipeline}, version ${run.version}: ${paintState(terminal, state)}`)
+  if (run.key !== null) terminal.print(`run key   ${run.key}`)
+  terminal.print(`started   ${dateWords(run.created_at)} UTC by ${run.started_by} (${run.started_via})`)
+  if (run.finished_at !== null) terminal.print(`ended     ${dateWords(run.finished_at)} UTC`)
+  terminal.print(`took      ${durationWords(time.total_ms)}`)
+  if (run.error !== null) terminal.print(`error     ${errorWords(run.error)}`)
+  terminal.print()
+}
+
+function stepColumns(terminal: Terminal, account: RunAccount): Column<AccountStep>[] {
+  return [
+    { title: 'step', cell: ({ step }) => step },
+    { title: 'state', cell: (step) => stepState(account, step), paint: (cell) => paintState(terminal, cell) },
+    { title: 'items', cell: ({ items, completed }) => (items === null ? '' : `${grouped(completed)}/${grouped(items)}`), side: 'right' },
+    { title: 'attempts', cell: ({ attempts }) => grouped(attempts), side: 'right' },
+    { title: 'failed', cell: ({ failed, reclaimed }) => (failed + reclaimed === 0 ? '' : grouped(failed + reclaimed)), side: 'right' },
+    { title: 'running', cell: ({ running_ms, attempts }) => (attempts === 0 ? '' : durationWords(running_ms)), side: 'right' },
+  ]
+}
+
+function printValues(terminal: Terminal, { input, output }: RunValues): void {
+  terminal.print()
+  terminal.print(`input     ${shortened(input)}`)
+  if (output !== null) terminal.print(`output    ${shortened(output)}`)
+}
+
+const charactersShown = 600
+
+function shortened(value: unknown): string {
+  const text = JSON.stringify(value)
+  return text.length <= charactersShown ? text : `${text.slice(0, charactersShown)}… (all of it with --json)`
+}

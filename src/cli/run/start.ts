@@ -1,0 +1,81 @@
+// millrace run start: starts a run of a pipeline, and waits for its end if asked to.
+import { text as readText } from 'node:stream/consumers'
+import { Command } from 'commander'
+import { connect } from '../../sdk/client.ts'
+import type { StartOptions } from '../../sdk/start.ts'
+import { jsonFrom, pair, timeFrom, wholeNumber } from '../option-values.ts'
+import { showProgress } from '../run-progress.ts'
+import type { CurrentSession, OpenDatabase, Session } from '../session.ts'
+import { type StartAnswer, startRun } from '../start-run.ts'
+
+interface Choices {
+  readonly idempotencyKey?: string
+  readonly priority?: number
+  readonly at?: Date
+  readonly tenant?: string
+  readonly header?: Record<string, string>
+  readonly wait?: boolean
+}
+
+export function startCommand(current: CurrentSession): Command {
+  return new Command('start')
+    .description('start a run; where its run key is live already, that run is named instead')
+    .argument('<pipeline>', 'the name of the pipeline')
+    .argument('[input]', 'the input as JSON; - reads it from stdin')
+    .option('--idempotency-key <key>', 'the same key within a day is the same run')
+    .option('--priority <n>', 'from 1, first, to 9, last', wholeNumber('--priority', 1, 9))
+    .option('--at <time>', 'not before this time: 2030-01-31T08:00Z, or 10m from now', timeFrom)
+    .option('--tenant <tenant>', 'whose run it is')
+    .option('--header <name=value>', 'carried along with the run; may be given again', pair)
+    .option('--wait', 'wait for the end of the run, and print its output')
+    .action(async (pipeline: string, input: string | undefined, choices: Choices) => {
+      const given = input === '-' ? await readText(process.stdin) : input
+      await start(current(), pipeline, given === undefined ? null : jsonFrom(given), choices)
+    })
+}
+
+async function start(session: Session, pipeline: string, input: unknown, choices: Choices): Promise<void> {
+  const config = (await session.findConfig())?.config
+  const definition = config?.pipelines.find(({ slug }) => slug === pipeline)
+  await session.withDatabase(async (database) => {
+    const answer = await startRun(database.caller, definition ?? pipeline, input, optionsOf(choices))
+    session.terminal.print(startedWords(pipeline, answer))
+    if (choices.wait) await printResult(session, database, answer)
+    else {
+      session.terminal.answer(answer)
+      session.terminal.print(`See it with: millrace run account ${answer.run_id}`)
+    }
+  })
+}
+
+function optionsOf({ idempotencyKey, priority, at, tenant, header }: Choices): StartOptions {
+  return {
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+    ...(priority !== undefined && { priority }),
+    ...(at !== undefined && { availableAt: at }),
+    ...(tenant !== undefined && { tenant }),
+    ...(header !== undefined && { headers: header }),
+  }
+}
+
+function startedWords(pipeline: string, { created, reason, run_id }: StartAnswer): string {
+  if (created) return `Started run ${run_id} of ${pipeline}.`
+  const why = reason === 'live' ? 'its run key is live' : 'its idempotency key was used'
+  return `No new run of ${pipeline}, since ${why}: it is run ${run_id}.`
+}
+
+/** @throws MillraceError run_failed, run_cancelled */
+async function printResult({ terminal }: Session, database: OpenDatabase, answer: StartAnswer): Promise<void> {
+  const { url, directUrl } = database
+  const client = connect({ database: url, ...(directUrl !== undefined && { directDatabase: directUrl }) })
+  const hideProgress = showProgress(terminal, database.caller, answer.run_id)
+  try {
+    const output = await client.run(answer.run_id).result()
+    await hideProgress()
+    terminal.answer({ ...answer, state: 'completed', output })
+    terminal.print(`Completed: ${JSON.stringify(output)}`)
+  } finally {
+    await hideProgress()
+    await client.close()
+  }
+}

@@ -1,0 +1,56 @@
+// Owns what commands print: results on stdout, everything else on stderr; colours and progress on a terminal only.
+import pc from 'picocolors'
+
+export interface Streams {
+  readonly stdout: NodeJS.WriteStream
+  readonly stderr: NodeJS.WriteStream
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+export interface Terminal {
+  /** Whether the result is for a program: one JSON value on stdout, nothing else there. */
+  readonly json: boolean
+  /** Whether a person sees stdout as it is printed. */
+  readonly isTerminal: boolean
+  /** Whether a person sees stderr, where progress is shown. */
+  readonly hasProgress: boolean
+  /** How wide a line may be. */
+  readonly columns: number
+  readonly colours: ReturnType<typeof pc.createColors>
+  /** A line of the result; nothing where the result is for a program. */
+  print(line?: string): void
+  /** The result for a program; nothing where it is for people. */
+  answer(value: unknown): void
+  /** A line beside the result. */
+  note(line: string): void
+}
+
+const columnsDefault = 80
+
+export function createTerminal({ stdout, stderr, environment }: Streams, json: boolean): Terminal {
+  const isTerminal = stdout.isTTY === true && !json
+  const isPlain = !isTerminal || (environment['NO_COLOR'] ?? '') !== '' || environment['TERM'] === 'dumb'
+  return {
+    json,
+    isTerminal,
+    hasProgress: stderr.isTTY === true && !json,
+    columns: columnsOf(stdout, environment),
+    colours: pc.createColors(!isPlain),
+    print: (line = '') => {
+      if (!json) stdout.write(`${line}\n`)
+    },
+    answer: (value) => {
+      if (json) stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+    },
+    note: (line) => {
+      stderr.write(`${line}\n`)
+    },
+  }
+}
+
+/** COLUMNS first, which a person may set; then what the terminal says; else 80. */
+function columnsOf(stdout: NodeJS.WriteStream, environment: Streams['environment']): number {
+  const wanted = Number(environment['COLUMNS'])
+  if (Number.isInteger(wanted) && wanted >= 20) return wanted
+  return stdout.isTTY === true && stdout.columns >= 20 ? stdout.columns : columnsDefault
+}

@@ -1,0 +1,67 @@
+// Lists of pipelines and of their versions.
+import type { Graph } from '../core/graph.ts'
+import type { RunState } from '../core/state.ts'
+import type { Caller } from './call.ts'
+
+export interface PipelineRow {
+  readonly slug: string
+  readonly active_version: number | null
+  readonly paused_at: Date | null
+  readonly paused_by: string | null
+  readonly pause_reason: string | null
+  readonly retention_days: number | null
+  /** Runs with a task that is not finished, which every live run has. */
+  readonly live_runs: number
+  readonly last_run_id: string | null
+  readonly last_run_state: RunState | null
+  readonly last_run_at: Date | null
+}
+
+/** All pipelines by name, or the one named, each with its newest run. */
+export function listPipelines(caller: Caller, slug: string | null = null): Promise<PipelineRow[]> {
+  return caller.call<PipelineRow>(
+    {
+      name: 'millrace_list_pipelines',
+      text: `with live as (
+          select h.slug, count(distinct t.run_id)::int as runs
+            from (select handler, run_id from millrace.task union select handler, run_id from millrace.waiting_task) t
+            join millrace.handler h on h.id = t.handler
+           where $1::text is null or h.slug = $1
+           group by h.slug
+        )
+        select p.slug, p.active_version, p.paused_at, p.paused_by, p.pause_reason, p.retention_days,
+               coalesce(l.runs, 0) as live_runs, newest.id as last_run_id, newest.state as last_run_state, newest.created_at as last_run_at
+          from millrace.pipeline p
+          left join live l on l.slug = p.slug
+          left join lateral (
+            select last.* from millrace.pipeline_version v
+              cross join lateral (
+                select r.id, r.state, r.created_at from millrace.run r
+                 where r.slug = v.slug and r.version = v.version order by r.id desc limit 1) last
+             where v.slug = p.slug order by last.id desc limit 1) newest on true
+         where $1::text is null or p.slug = $1
+         order by p.slug`,
+    },
+    [slug],
+  )
+}
+
+export interface VersionRow {
+  readonly version: number
+  readonly digest: string
+  readonly graph: Graph
+  readonly registered_at: Date
+  readonly registered_by: string
+}
+
+/** The versions of a pipeline, newest first, at most 100. */
+export function listVersions(caller: Caller, slug: string): Promise<VersionRow[]> {
+  return caller.call<VersionRow>(
+    {
+      name: 'millrace_list_versions',
+      text: `select v.version, v.digest, v.graph, v.registered_at, v.registered_by
+          from millrace.pipeline_version v where v.slug = $1 order by v.version desc limit 100`,
+    },
+    [slug],
+  )
+}

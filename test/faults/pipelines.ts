@@ -1,0 +1,114 @@
+// The pipelines of the fault tests: a load of every shape that counts its effects, and steps that wait, end their process, or try to
+// go on after they were told to stop.
+import { setTimeout as pause } from 'node:timers/promises'
+import { z } from 'zod'
+import { pipeline } from '../../src/sdk/pipeline.ts'
+import type { Sql } from '../../src/sdk/context.ts'
+
+/** Told by handlers: printed as a line by the program that runs them. */
+export type Tell = (line: Record<string, unknown>) => void
+
+const retry = { attempts: 20, initial: '50ms', max: '200ms' } as const
+const shared = { input: z.object({ ms: z.number() }), retry }
+
+export const effectTable = `create table if not exists public.effect (
+  run_id uuid not null, step text not null, item int not null, attempt int not null, worker_pid int not null, at timestamptz not null default clock_timestamp())`
+
+const count = (sql: Sql, run: string, step: string, attempt: number) =>
+  sql`insert into public.effect (run_id, step, item, attempt, worker_pid) values (${run}, ${step}, -1, ${attempt}, ${process.pid})`
+
+/** Three steps in a row; the last writes its effect in its own transaction. */
+export const chain = pipeline('fault-chain', shared)
+  .step('first', async ({ input }) => {
+    await pause(input.ms)
+    return 1
+  })
+  .step('second', async ({ input, steps }) => {
+    await pause(input.ms)
+    return steps.first + 1
+  })
+  .step('write', { tx: true }, async ({ input, steps, sql, run, step, attempt }) => {
+    await count(sql, run.id, step, attempt)
+    await pause(input.ms)
+    return steps.second + 1
+  })
+
+/** A list, a task an item, and a sum that writes its effect. */
+export const spread = pipeline('fault-map', shared)
+  .step('list', () => [1, 2, 3, 4, 5])
+  .map('square', { over: 'list' }, async ({ item, input }) => {
+    await pause(input.ms)
+    return item * item
+  })
+  .step('write', { tx: true }, async ({ steps, sql, run, step, attempt }) => {
+    await count(sql, run.id, step, attempt)
+    return steps.square.reduce((sum, value) => sum + value, 0)
+  })
+
+/** Two branches that meet. */
+export const join = pipeline('fault-join', shared)
+  .step('left', { after: [], tx: true }, async ({ sql, run, step, attempt }) => {
+    await count(sql, run.id, step, attempt)
+    return 2
+  })
+  .step('right', { after: [] }, async ({ input }) => {
+    await pause(input.ms)
+    return 3
+  })
+  .step('write', { after: ['left', 'right'], tx: true }, async ({ steps, sql, run, step, attempt }) => {
+    await count(sql, run.id, step, attempt)
+    return steps.left * steps.right
+  })
+
+/** What each run of the load gives, and which of its steps write an effect. */
+export const load = [
+  { pipeline: chain, output: 3, effects: ['write'] },
+  { pipeline: spread, output: 55, effects: ['write'] },
+  { pipeline: join, output: 6, effects: ['left', 'write'] },
+] as const
+
+/** The pipelines whose handlers tell what they do. */
+export function tellingPipelines(tell: Tell) {
+  /** Waits until it is told to stop, or for its time; then goes on as a zombie would if it is asked to. */
+  const hold = pipeline('fault-hold', {
+    input: z.object({ ms: z.number(), deaf: z.boolean() }),
+    retry,
+  }).step('hold', async ({ input, abort, run, attempt, log }) => {
+    tell({ kind: 'began', run: run.id, attempt })
+    log('began')
+    const stopped = await waited(input.ms, abort)
+    if (stopped) tell({ kind: 'aborted', run: run.id, attempt, reason: String((abort.reason as Error).message) })
+    if (stopped && !input.deaf) throw new Error('stopped')
+    log('goes on')
+    tell({ kind: 'ended', run: run.id, attempt })
+    return attempt
+  })
+
+  /** Writes an effect, then waits inside its transaction. */
+  const holdTransaction = pipeline('fault-hold-tx', { input: z.object({ ms: z.number() }), retry }).step(
+    'hold',
+    { tx: true },
+    async ({ input, sql, run, step, attempt, abort }) => {
+      await count(sql, run.id, step, attempt)
+      tell({ kind: 'began', run: run.id, attempt })
+      if (await waited(input.ms, abort)) {
+        tell({ kind: 'aborted', run: run.id, attempt, reason: String((abort.reason as Error).message) })
+      }
+      return attempt
+    },
+  )
+
+  /** Ends the process that runs it. */
+  const poison = pipeline('fault-poison', { retry: { attempts: 3, initial: '10ms' } }).step('die', ({ run, attempt }) => {
+    tell({ kind: 'began', run: run.id, attempt })
+    process.kill(process.pid, 'SIGKILL')
+    return new Promise<never>(() => {})
+  })
+
+  return [hold, holdTransaction, poison] as const
+}
+
+/** True where the signal fired first. */
+function waited(ms: number, signal: AbortSignal): Promise<boolean> {
+  return pause(ms, false, { signal }).catch(() => true)
+}

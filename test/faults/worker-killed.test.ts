@@ -1,0 +1,183 @@
+// Workers that are killed: their work goes on elsewhere within seconds, and nothing is done twice.
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { type Client, connect } from '../../src/sdk/client.ts'
+import { createTestDatabase, type TestDatabase } from '../database.ts'
+import { allEnded, expectLoadDone, expectSound, isLong, recordFigure, startLoad } from './effects.ts'
+import { effectTable, tellingPipelines } from './pipelines.ts'
+import { openProxy } from './proxy.ts'
+import { seededRandom } from './random.ts'
+import { until } from './until.ts'
+import { type WorkerProgram, WorkerPrograms } from './worker-program.ts'
+
+const kills = isLong ? 200 : 8
+const seed = Number(process.env['MILLRACE_SEED'] ?? 20_240_613)
+const [hold, holdTransaction, poison] = tellingPipelines(() => {})
+
+let database: TestDatabase
+let client: Client
+const programs = new WorkerPrograms()
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  await database.query(effectTable)
+  client = connect({ database: database.url })
+})
+afterEach(() => programs.killAll())
+afterAll(async () => {
+  await client.close()
+  await database.close()
+})
+
+interface Recovery {
+  reason: string
+  /** From the last sign of life to the moment at which the task was free again. */
+  seconds: number
+  leaseLeft: number
+}
+
+async function recoveriesOf(worker: string): Promise<Recovery[]> {
+  return database.query<{ reason: string; seconds: number; leaseLeft: number }>(
+    `select w.gone_reason as reason, extract(epoch from a.finished_at - w.heartbeat_at)::float8 as seconds,
+            extract(epoch from w.lease_expires_at - a.finished_at)::float8 as "leaseLeft"
+       from millrace.attempt a join millrace.worker w on w.id = a.worker_id
+      where a.outcome = 'reclaimed' and w.id = $1`,
+    [worker],
+  )
+}
+
+test(
+  'A1 JQ-3 a worker is killed at any moment: its work runs elsewhere before its lease is over, and each effect happens once',
+  async () => {
+    const random = seededRandom(seed)
+    const options = { database: database.url, leaseSeconds: 10, heartbeatMs: 300, slots: 10 }
+    const acknowledged: string[] = []
+    const recoveries: Recovery[] = []
+    // The one that stays has been connected for longer than its lease once the killing begins, so it may judge.
+    const survivor = await programs.start({ ...options, leaseSeconds: 3 })
+    let victim: WorkerProgram = await programs.start(options)
+    await mayJudge(survivor.worker, 3)
+    for (let kill = 0; kill < kills; kill++) {
+      const next = programs.begin(options)
+      acknowledged.push(...(await startLoad(client, 60, Math.floor(random() * 60))))
+      await moment(random() * 400)
+      await victim.kill()
+      const held = await database.query('select id from millrace.task where worker_id = $1', [victim.worker])
+      if (held.length > 0) {
+        await until('the recovery', async () => (await recoveriesOf(victim.worker)).length > 0)
+        recoveries.push(...(await recoveriesOf(victim.worker)))
+      }
+      await next.said('ready')
+      victim = next
+    }
+    await allEnded(database, acknowledged, 60_000)
+    await expectLoadDone(database, acknowledged)
+
+    expect(recoveries.length).toBeGreaterThan(0)
+    const slowest = recoveries.reduce((most, { seconds }) => Math.max(most, seconds), 0)
+    recordFigure(
+      'A1',
+      `${kills} kills, ${acknowledged.length} runs, ${recoveries.length} tasks recovered, the slowest ${slowest.toFixed(2)} s after the last heartbeat`,
+    )
+    for (const { reason, leaseLeft } of recoveries) {
+      expect(reason).toBe('its process died')
+      expect(leaseLeft).toBeGreaterThan(0)
+    }
+    expect(slowest).toBeLessThan(isLong ? 9 : 5)
+  },
+  isLong ? 3_600_000 : 90_000,
+)
+
+test('A2 a worker is killed between the commit of an effect and its answer: the effect is not repeated', async () => {
+  const proxy = await openProxy(database.url)
+  const options = { leaseSeconds: 3, heartbeatMs: 200, slots: 2 }
+  const worker = await programs.start({ ...options, database: proxy.through(database.url) })
+  const lost = proxy.loseAnswerTo('commit\0')
+  const run = (await client.start(holdTransaction, { ms: 1 })).run!
+  await lost
+  await until('the commit', async () => (await effectsOf(run.id)).length > 0)
+  await worker.kill()
+  await programs.start({ ...options, database: database.url })
+  await allEnded(database, [run.id])
+  expect(await effectsOf(run.id)).toHaveLength(1)
+  await expectSound(database, [run.id])
+  await proxy.close()
+}, 40_000)
+
+test('A2 the answer to the commit of an effect is lost and the worker lives: it finds out, and the effect is not repeated', async () => {
+  const proxy = await openProxy(database.url)
+  const worker = await programs.start({ database: proxy.through(database.url), leaseSeconds: 3, heartbeatMs: 200, slots: 2 })
+  const lost = proxy.loseAnswerTo('commit\0')
+  const run = (await client.start(holdTransaction, { ms: 1 })).run!
+  await lost
+  await until('the commit', async () => (await effectsOf(run.id)).length > 0)
+  proxy.cut()
+  const next = (await client.start(holdTransaction, { ms: 1 })).run!
+  await allEnded(database, [run.id, next.id])
+  expect(await effectsOf(run.id)).toHaveLength(1)
+  await expectSound(database, [run.id, next.id])
+  await worker.kill()
+  await proxy.close()
+}, 40_000)
+
+test('A10 a step that kills its worker each time becomes a dead letter, and other work flows', async () => {
+  const options = { database: database.url, leaseSeconds: 3, heartbeatMs: 200, slots: 1 }
+  const steady = await programs.start({ ...options, queues: ['default'] })
+  await mayJudge(steady.worker, 3)
+  const poisoned = (await client.start(poison, null)).run!
+  const begun = performance.now()
+  // Whoever dies is replaced, as a service manager does; the poison may pick either.
+  let alive = [steady, await programs.start(options)]
+  const others: string[] = []
+  await until(
+    'the dead letter',
+    async () => {
+      for (const dead of alive.filter(({ ended }) => ended)) alive = [...alive.filter((other) => other !== dead), programs.begin(options)]
+      if (others.length < 40) others.push(...(await startLoad(client, 1, 1)))
+      return (await database.query('select run_id from millrace.dead_letter where run_id = $1', [poisoned.id])).length > 0
+    },
+    40_000,
+  )
+  recordFigure('A10', `a dead letter after ${((performance.now() - begun) / 1_000).toFixed(1)} s and 3 killed workers`)
+  const outcomes = await database.query('select outcome from millrace.attempt where run_id = $1 order by attempt', [poisoned.id])
+  expect(outcomes).toEqual([{ outcome: 'reclaimed' }, { outcome: 'reclaimed' }, { outcome: 'reclaimed' }])
+  await allEnded(database, others)
+  await expectLoadDone(database, others)
+}, 80_000)
+
+test('A1 a worker that is killed while it holds nothing is counted as gone', async () => {
+  const options = { database: database.url, leaseSeconds: 3, heartbeatMs: 200 }
+  const survivor = await programs.start(options)
+  await mayJudge(survivor.worker, 3)
+  const idle = await programs.start(options)
+  await idle.kill()
+  const run = (await client.start(hold, { ms: 1, deaf: false })).run!
+  await allEnded(database, [run.id])
+  const gone = await until('the sweep', async () => {
+    const [row] = await database.query<{ state: string; sleeping: boolean }>(
+      'select state, sleeping from millrace.worker where id = $1',
+      [idle.worker],
+    )
+    return row?.state === 'gone' && row
+  })
+  expect(gone).toEqual({ state: 'gone', sleeping: false })
+}, 40_000)
+
+const effectsOf = (run: string) => database.query('select * from public.effect where run_id = $1', [run])
+
+/** Passes once this worker, and the server, have lived for longer than a lease: nobody judges sooner. */
+async function mayJudge(worker: string, leaseSeconds: number): Promise<void> {
+  await until('a worker that may judge', async () => {
+    const [row] = await database.query<{ may: boolean }>(
+      `select millrace.now() > started_at + make_interval(secs => $2 + 0.5)
+          and clock_timestamp() > pg_postmaster_start_time() + interval '10.5 seconds' as may
+         from millrace.worker where id = $1`,
+      [worker, leaseSeconds],
+    )
+    return row?.may === true
+  })
+}
+
+/** A random moment later, by the database's clock. */
+async function moment(ms: number): Promise<void> {
+  await database.query('select pg_sleep($1)', [ms / 1_000])
+}

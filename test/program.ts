@@ -1,0 +1,52 @@
+// A program that a test starts: what it printed, how it ended, and that it does not outlive the test.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+export interface Program {
+  readonly child: ChildProcess
+  /** All that it printed so far, on both of its outputs. */
+  readonly printed: () => string
+  /** Its exit code, or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>
+  /** Ends it if it still runs. */
+  kill(): Promise<void>
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** Starts a program in the folder of the project, with this environment besides ours; undefined takes a variable away. */
+export function startProgram(
+  file: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>> = {},
+): Program {
+  const child = spawn(file, args, {
+    cwd: root,
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (more: string) => {
+      text += more
+    })
+  }
+  const ended = new Promise<number | NodeJS.Signals>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code, signal) => resolve(signal ?? code ?? 1))
+  })
+  const kill = async () => {
+    child.kill('SIGKILL')
+    await ended
+  }
+  return { child, printed: () => text, ended, kill }
+}
+
+/** Starts a TypeScript program of the project. */
+export function startTypeScript(
+  file: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>> = {},
+): Program {
+  return startProgram(process.execPath, ['--import', 'tsx', file, ...args], environment)
+}

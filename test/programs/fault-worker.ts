@@ -1,0 +1,33 @@
+// A worker process of the fault tests: serves their pipelines and prints a JSON line for whatever happens. SIGTERM stops it, a second
+// one by force.
+// usage: node --import tsx test/programs/fault-worker.ts '{"database": "postgres://…", "leaseSeconds": 3}'
+import { writeSync } from 'node:fs'
+import { startWorker, type Worker } from '../../src/worker/worker.ts'
+import type { WorkerOptions } from '../../src/worker/options.ts'
+import { load, tellingPipelines } from '../faults/pipelines.ts'
+
+const options = JSON.parse(process.argv[2] ?? '{}') as Omit<WorkerOptions, 'pipelines'>
+
+/** At once: a line of a process that is killed next must not be lost in a buffer. */
+function tell(line: Record<string, unknown>): void {
+  writeSync(1, `${JSON.stringify(line)}\n`)
+}
+
+let worker: Worker | undefined
+let asked = 0
+process.on('SIGTERM', () => {
+  asked++
+  tell({ kind: 'stopping', asked })
+  if (worker === undefined) process.exit(0)
+  void worker.stop({ force: asked > 1 })
+})
+
+worker = await startWorker({
+  ...options,
+  pipelines: [...load.map(({ pipeline }) => pipeline), ...tellingPipelines(tell)],
+  log: ({ level, message }) => tell({ kind: 'log', level, message, at: Date.now() }),
+})
+tell({ kind: 'ready', worker: worker.id })
+await worker.stopped
+tell({ kind: 'stopped' })
+process.exit(0)
