@@ -13,14 +13,15 @@ import type { PipelineDefinition } from './product.ts'
 
 type Caller = ReturnType<typeof poolCaller>
 type WorkerKey = Parameters<typeof claimTasks>[1]
+type Lanes = InstanceType<typeof LanePositions>
 type Claimed = Awaited<ReturnType<typeof claimTasks>>
 
 export class BareWorker {
   readonly #caller: Caller
   readonly #key: WorkerKey
-  readonly #lanes: LanePositions
+  readonly #lanes: Lanes
 
-  private constructor(caller: Caller, key: WorkerKey, lanes: LanePositions) {
+  private constructor(caller: Caller, key: WorkerKey, lanes: Lanes) {
     this.#caller = caller
     this.#key = key
     this.#lanes = lanes

@@ -28,7 +28,7 @@ export interface BenchOptions {
 export function benchOf(options: BenchOptions): Bench {
   const { quick, figure, profileFolder, statements } = options
   return {
-    rounds: quick ? 2 : 5,
+    rounds: quick ? 3 : 5,
     size: (full) => (quick ? Math.ceil(full / 4) : full),
     withDatabase: async (work) => {
       const database = await createDatabase(options.serverUrl)

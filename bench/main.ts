@@ -39,7 +39,7 @@ const figures: readonly Figure[] = [
 
 const usage = `npm run bench -- [options]
   --only NAME        only this figure; may be given several times
-  --quick            two rounds and a quarter of the work: shows that it runs, measures little
+  --quick            three rounds and a quarter of the work: shows that it runs, measures little
   --json             the table as JSON
   --cpu-prof FOLDER  CPU profiles of this process, while it does our part
   --statements       what the server spent its time on (starts it with pg_stat_statements)

@@ -6,6 +6,8 @@ export interface Program {
   readonly child: ChildProcess
   /** All that it printed so far, on both of its outputs. */
   readonly printed: () => string
+  /** What of it went to standard output. */
+  readonly output: () => string
   /** Its exit code, or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>
   /** Ends it if it still runs. */
@@ -25,12 +27,14 @@ export function startProgram(
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  let text = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (more: string) => {
-      text += more
-    })
-  }
+  let [printed, output] = ['', '']
+  child.stdout.setEncoding('utf8').on('data', (more: string) => {
+    printed += more
+    output += more
+  })
+  child.stderr.setEncoding('utf8').on('data', (more: string) => {
+    printed += more
+  })
   const ended = new Promise<number | NodeJS.Signals>((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code, signal) => resolve(signal ?? code ?? 1))
@@ -39,7 +43,7 @@ export function startProgram(
     child.kill('SIGKILL')
     await ended
   }
-  return { child, printed: () => text, ended, kill }
+  return { child, printed: () => printed, output: () => output, ended, kill }
 }
 
 /** Starts a TypeScript program of the project. */

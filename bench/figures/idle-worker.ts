@@ -40,5 +40,5 @@ async function transactions(pool: pg.Pool): Promise<number> {
     `select (xact_commit + xact_rollback)::float8 as count, pg_stat_force_next_flush()
        from pg_stat_database where datname = current_database()`,
   )
-  return rows[0]!.count
+  return rows[0]?.count ?? 0
 }

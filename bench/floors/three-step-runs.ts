@@ -108,7 +108,7 @@ class Checkpoints {
       ],
     })
     this.#busy = false
-    starts.forEach((resolve, index) => resolve(rows[index]!.id))
+    rows.forEach(({ id }, index) => starts[index]?.(id))
     for (const resolve of written) resolve()
     queueMicrotask(() => void this.#flush())
   }

@@ -132,11 +132,16 @@ async function sweepAll(database: Database): Promise<number> {
   const answers = await client.startMany(territorySweep, inputs)
   const runIds = answers.flatMap(({ run }) => run?.id ?? [])
   const continued = answers.filter((answer) => !answer.created).length
-  if (continued > 0) say(`${continued} territories of an interrupted sweep go on where they stood.`)
+  if (continued > 0) sayContinued(continued)
   const { failed } = await watch(database.pool, runIds)
   if (stopping.signal.aborted) return failed
   await sayResult(database, { runIds, failed, seconds: (performance.now() - begun) / 1000 })
   return failed
+}
+
+function sayContinued(territories: number): void {
+  say(`${territories} territories of an interrupted sweep go on where they stood. What a killed`)
+  say('worker held is taken over once its lease of ten seconds has run out.')
 }
 
 async function sayWhatIsThere(pool: pg.Pool): Promise<void> {

@@ -29,7 +29,7 @@ create table millrace.run (
   check (started_at is not null or state in ('pending', 'cancelled', 'failed')),
   check (paused_at is null or finished_at is null)
 ) partition by range (id);
-comment on table millrace.run is 'One execution of a pipeline, from start to a final state. Partitioned by the time in its id.';
+comment on table millrace.run is 'A pipeline under way, or ended: from its start to a final state. Partitioned by the time in its id.';
 comment on column millrace.run.key is 'The run key: at most one live run per pipeline, tenant and key.';
 comment on column millrace.run.priority is 'From 1, first, to 9, last.';
 comment on column millrace.run.started_via is 'What started it: sdk, sql, cli, outside, a trigger.';

@@ -1,9 +1,16 @@
 // Owns what commands print: results on stdout, everything else on stderr; colours and progress on a terminal only.
 import pc from 'picocolors'
 
+/** What text is written to; isTTY and columns where a person sees it. */
+export interface Stream {
+  readonly isTTY?: boolean
+  readonly columns?: number
+  write(text: string): unknown
+}
+
 export interface Streams {
-  readonly stdout: NodeJS.WriteStream
-  readonly stderr: NodeJS.WriteStream
+  readonly stdout: Stream
+  readonly stderr: Stream
   readonly environment: Readonly<Record<string, string | undefined>>
 }
 
@@ -49,8 +56,9 @@ export function createTerminal({ stdout, stderr, environment }: Streams, json: b
 }
 
 /** COLUMNS first, which a person may set; then what the terminal says; else 80. */
-function columnsOf(stdout: NodeJS.WriteStream, environment: Streams['environment']): number {
+function columnsOf(stdout: Stream, environment: Streams['environment']): number {
   const wanted = Number(environment['COLUMNS'])
   if (Number.isInteger(wanted) && wanted >= 20) return wanted
-  return stdout.isTTY === true && stdout.columns >= 20 ? stdout.columns : columnsDefault
+  const shown = stdout.isTTY === true ? (stdout.columns ?? 0) : 0
+  return shown >= 20 ? shown : columnsDefault
 }

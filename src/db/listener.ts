@@ -7,6 +7,7 @@ const livenessClass = 77421
 
 const pingEveryMs = 10_000
 const pingAnswerMs = 5_000
+const closeMs = 2_000
 const reconnectMsMin = 100
 const reconnectMsMax = 5_000
 
@@ -14,7 +15,7 @@ export interface ListenerOptions {
   readonly connectionString: string
   readonly applicationName?: string
   readonly channels: readonly string[]
-  readonly onNotify: (channel: string, payload: string) => void
+  readonly onNotify: (channel: string, message: string) => void
   /** Called when a connection listens (again): what was notified meanwhile was missed. */
   readonly onListening?: () => void
   readonly onLost?: (error: Error) => void
@@ -73,39 +74,40 @@ export class Listener {
     clearTimeout(this.#timer)
     const client = this.#client
     this.#client = undefined
-    await client?.end().catch(() => {})
+    if (client === undefined) return
+    // A half-open socket never finishes a polite end.
+    const cut = setTimeout(() => client.connection.stream.destroy(), closeMs)
+    await client.end().catch(() => {})
+    clearTimeout(cut)
   }
 
   async #connect(): Promise<void> {
     if (this.#closed) return
+    let client: pg.Client | undefined
     try {
-      const client = await connectClient({
+      client = await connectClient({
         connectionString: this.#options.connectionString,
         applicationName: this.#options.applicationName ?? 'millrace listener',
       })
-      if (await isPooled(client)) {
-        this.#pooled = true
-        await client.end()
-        return
-      }
-      await this.#use(client)
+      this.#pooled = await isPooled(client)
+      if (!this.#pooled) for (const channel of this.#options.channels) await client.query(`listen ${channel}`)
     } catch (error) {
+      await client?.end().catch(() => {})
       this.#retry(error as Error)
+      return
     }
+    if (this.#pooled || this.#closed) await client.end().catch(() => {})
+    else await this.#use(client)
   }
 
   async #use(client: pg.Client): Promise<void> {
-    if (this.#closed) {
-      await client.end()
-      return
-    }
     client.on('notification', (message) => this.#options.onNotify(message.channel, message.payload ?? ''))
     client.on('error', (error) => this.#lost(client, error))
     client.on('end', () => this.#lost(client, new Error('the connection ended')))
-    for (const channel of this.#options.channels) await client.query(`listen ${channel}`)
     this.#client = client
     this.#failures = 0
     await this.#takeLock()
+    if (this.#client !== client) return
     this.#schedulePing(client)
     this.#options.onListening?.()
   }
@@ -153,7 +155,6 @@ export class Listener {
     clearTimeout(this.#timer)
     // A half-open socket never finishes a polite end.
     client.connection.stream.destroy()
-    this.#options.onLost?.(error)
     this.#retry(error)
   }
 

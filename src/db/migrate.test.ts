@@ -182,9 +182,9 @@ describe('an apply that does not come to its end', () => {
     await folder.write('migrations/0002_second_thing.sql', `lock table public.gate;\n${SECOND}`)
     const holder = await database.connect()
     await holder.query('begin; lock table public.gate')
-    const killed = run()
+    const killed = expect(run()).rejects.toMatchObject({ code: 'database_unreachable' })
     await terminateWaiting()
-    await expect(killed).rejects.toMatchObject({ code: 'database_unreachable' })
+    await killed
     expect(await schemaExists()).toBe(false)
     await holder.query('commit')
     expect(await run()).toMatchObject({ applied: ['0001_thing.sql', '0002_second_thing.sql'] })

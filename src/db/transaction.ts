@@ -28,7 +28,8 @@ export async function inTransaction<T>(
   }
 }
 
-function transactionLost(): MillraceError {
+/** What a commit that PostgreSQL answered with a rollback means. */
+export function transactionLost(): MillraceError {
   return new MillraceError(
     'transaction_lost',
     'The transaction was rolled back at commit, because one of its statements had failed.',

@@ -24,9 +24,8 @@ export interface LocalWorker {
   take(reserved: number, tasks: readonly HandedOver[]): void
   /** The answer to a start was lost: what was handed over must be asked for. */
   lostAnswer(reserved: number): void
-  /** Calls back once when a run that it has in hand ends; false where it has no such run. */
-  watch(runId: string, ended: (end: LocalEnd) => void): boolean
-  unwatch(runId: string): void
+  /** Calls back once when a run that it has in hand ends, or leaves its hands; answers how to take the interest back, undefined where it has no such run. */
+  watch(runId: string, ended: (end: LocalEnd) => void): (() => void) | undefined
 }
 
 const workers = new Map<string, LocalWorker>()

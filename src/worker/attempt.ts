@@ -38,29 +38,42 @@ export function failure(task: HeldTask, error: unknown, storeStacks: boolean): E
 /** Whether the step's condition says that it is not wanted. */
 export async function isUnwanted(task: HeldTask, context: HandlerContext): Promise<boolean> {
   const { when } = task.step.handler
-  return when !== undefined && !(await when(context))
+  return when !== undefined && !(await withTimeout(task, () => when(context)))
 }
 
 /** The handler's output as JSON text, checked by its schema; rejects when the timeout is over, whatever the handler does. */
 export async function runHandler(task: HeldTask, context: HandlerContext): Promise<string> {
-  const returned = await withTimeout(task, () => task.step.handler.handler(context))
-  const { outputSchema } = task.step.handler
-  const what = `The output of step '${task.step.name}'`
-  const checked = outputSchema === undefined ? returned : await validate(outputSchema, returned, { code: 'output_invalid', what })
-  return checkJson(checked, { what: `the output of step '${task.step.name}'` })
+  const output = await withTimeout(task, () => checkedOutput(task, context))
+  return checkJson(output, { what: `the output of step '${task.step.name}'` })
 }
 
-function withTimeout(task: HeldTask, work: () => unknown): Promise<unknown> {
+async function checkedOutput({ step }: HeldTask, context: HandlerContext): Promise<unknown> {
+  const { handler, outputSchema } = step.handler
+  const output = await handler(context)
+  if (outputSchema === undefined) return output
+  return validate(outputSchema, output, { code: 'output_invalid', what: `The output of step '${step.name}'` })
+}
+
+/** Ends with the work, at the timeout, or as soon as the task is lost: then nobody waits for what the work still does. */
+function withTimeout<T>(task: HeldTask, work: () => T | Promise<T>): Promise<T> {
+  const { signal } = task.abort
   return new Promise((resolve, reject) => {
+    const lost = () => {
+      if (task.lost) reject(signal.reason)
+    }
     const timer = setTimeout(() => {
       const error = timeoutError(task)
       task.abort.abort(error)
       reject(error)
     }, Math.min(task.step.timeoutMs, 2_147_483_647))
+    signal.addEventListener('abort', lost)
     Promise.resolve()
       .then(work)
       .then(resolve, reject)
-      .finally(() => clearTimeout(timer))
+      .finally(() => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', lost)
+      })
   })
 }
 

@@ -1,6 +1,7 @@
 // Sends outcomes to the database, in batches that form by themselves: whatever finished while the previous one was under way goes next.
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
+import { sqlState } from '../db/database-error.ts'
 import {
   type CompleteAnswerRow,
   type CompletedRow,
@@ -29,6 +30,8 @@ interface Failure {
 export interface FlushEvents {
   /** How many tasks can be taken beyond those that finish. */
   room(): number
+  /** Whether somebody waits for the end of the task's run: asked as late as can be, since the interest often comes in between. */
+  watched(task: HeldTask): boolean
   completed(tasks: readonly HeldTask[], answers: readonly CompleteAnswerRow[]): void
   failed(tasks: readonly HeldTask[], answers: readonly FailAnswerRow[]): void
   /** A completion that the database refuses by itself, such as a value that it can't keep: the step fails instead. */
@@ -44,7 +47,6 @@ export class Flush {
   #completions: Completion[] = []
   #failures: Failure[] = []
   #busy = false
-  #idle: Array<() => void> = []
 
   constructor(caller: Caller, worker: WorkerKey, events: FlushEvents) {
     this.#caller = caller
@@ -60,12 +62,6 @@ export class Flush {
   fail(task: HeldTask, row: FailedRow): void {
     this.#failures.push({ task, row })
     this.#wake()
-  }
-
-  /** When all that was given so far has been answered. */
-  async settled(): Promise<void> {
-    if (!this.#busy) return
-    await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
   #wake(): void {
@@ -85,7 +81,6 @@ export class Flush {
       await new Promise((resolve) => setImmediate(resolve))
     }
     this.#busy = false
-    for (const resolve of this.#idle.splice(0)) resolve()
   }
 
   /** A refused batch is sent again in halves: the one bad value fails its own step, never its neighbours. */
@@ -93,7 +88,7 @@ export class Flush {
     const tasks = batch.map(({ task }) => task)
     const leastUrgent = tasks.reduce((least, task) => Math.max(least, task.priority), 1)
     try {
-      const rows = batch.map(({ row }) => row)
+      const rows = batch.map(({ task, row }) => (this.#events.watched(task) ? { ...row, watched: true } : row))
       const answers = await this.#surely(() =>
         completeTasks(this.#caller, this.#worker, rows, { room: this.#events.room(), leastUrgent, transactional: false }),
       )
@@ -137,9 +132,10 @@ export class Flush {
   }
 }
 
-/** Whether the database, and not the batch, is the reason. */
+/** Whether the database, and not the batch, is the reason: it is away, or out of disk, memory or connections. */
 export function isPassing(error: unknown): boolean {
-  return error instanceof MillraceError && passingCodes.has(error.code)
+  if (error instanceof MillraceError && passingCodes.has(error.code)) return true
+  return sqlState(error)?.startsWith('53') ?? false
 }
 
 const passingCodes = new Set<string>(['database_unreachable', 'database_full', 'database_read_only', 'database_login_refused'])

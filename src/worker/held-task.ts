@@ -15,6 +15,8 @@ export interface HeldTask {
   lost: boolean
   /** Its outcome is on its way to the database, which alone says what becomes of it. */
   reported: boolean
+  /** Its handler has written log lines, which must be stored before its outcome is. */
+  logged: boolean
   /** How often the database refused its outcome. */
   refusals: number
 }

@@ -21,6 +21,7 @@ export class LogLines {
 
   add(task: HeldTask, message: string, fields: Readonly<Record<string, unknown>>): void {
     if (task.lost || this.#lines.length >= linesKept) return
+    task.logged = true
     this.#lines.push({
       taskId: task.taskId,
       stepId: task.step.id,

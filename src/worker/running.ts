@@ -1,9 +1,12 @@
 // The tasks in hand: runs each to its outcome, reports it, and goes on with what comes next.
 import type pg from 'pg'
+import { isConnectionLoss } from '../db/database-error.ts'
 import type { ClaimedTask, CompleteAnswerRow, FailAnswerRow, WorkerKey } from '../db/tasks.ts'
 import type { HandedOver, LocalEnd } from '../sdk/local-worker.ts'
 import { type AttemptRoom, failure, type Outcome, runAttempt } from './attempt.ts'
-import type { Flush } from './flush.ts'
+import { isPassing, type Flush } from './flush.ts'
+import { BegunAttempts } from './begun-attempts.ts'
+import { pause } from './connections.ts'
 import { AttemptAborted, type HeldTask } from './held-task.ts'
 import type { LogLines } from './log-lines.ts'
 import type { OutputReader } from './outputs.ts'
@@ -23,16 +26,26 @@ export interface RunningParts {
   readonly random: () => number
   /** A slot is free again. */
   readonly freed: () => void
+  /** Fires when the worker has left. */
+  readonly ended: AbortSignal
   /** A connection was lost while an answer was awaited: what the worker holds must be asked for. */
   readonly uncertain: () => void
 }
+
+/** Between two reports of a failure that the database refuses. */
+const refusedMsMin = 100
+const refusedMsMax = 5_000
+/** Between two looks for a database that is away before a handler has begun. */
+const awayMs = 200
 
 type Watcher = (end: LocalEnd) => void
 
 export class Running {
   readonly #parts: RunningParts
   readonly #memories = new RunMemories()
-  readonly #watchers = new Map<string, Watcher>()
+  readonly #watchers = new Map<string, Set<Watcher>>()
+  readonly #begun = new BegunAttempts()
+  #closed = false
   #flush: Flush | undefined
 
   constructor(parts: RunningParts) {
@@ -44,10 +57,14 @@ export class Running {
     this.#flush = flush
   }
 
-  /** Begins claimed tasks; those it has in hand already are left alone. */
+  /** Begins nothing more: what an answer still brings is taken back from a worker that has left. */
+  close(): void {
+    this.#closed = true
+  }
+
+  /** Begins claimed tasks; those that it has begun already are left alone. */
   begin(tasks: readonly ClaimedTask[]): void {
     for (const task of tasks) {
-      if (this.#parts.slots.get(task.task_id)?.attempt === task.attempt) continue
       const step = this.#parts.served.byId.get(task.step_id)
       if (step === undefined) continue
       const run = this.#memories.remember({
@@ -72,20 +89,20 @@ export class Running {
     }
   }
 
-  /** Calls back when a run that is in hand ends; false where none is. */
-  watch(runId: string, ended: Watcher): boolean {
+  /** Calls back when a run that is in hand ends or leaves; undefined where none is. */
+  watch(runId: string, ended: Watcher): (() => void) | undefined {
     const run = this.#memories.get(runId)
-    if (run === undefined || run.tasks === 0) return false
-    this.#watchers.set(runId, ended)
-    return true
+    if (run === undefined || run.tasks === 0) return undefined
+    const watchers = this.#watchers.get(runId) ?? new Set()
+    this.#watchers.set(runId, watchers.add(ended))
+    return () => {
+      watchers.delete(ended)
+      if (watchers.size === 0 && this.#watchers.get(runId) === watchers) this.#watchers.delete(runId)
+    }
   }
 
-  unwatch(runId: string): void {
-    this.#watchers.delete(runId)
-  }
-
-  isWatched(runId: string): boolean {
-    return this.#watchers.has(runId)
+  isWatched({ run }: HeldTask): boolean {
+    return this.#watchers.has(run.id)
   }
 
   /** The database no longer counts this task as ours: its handler is told, and what it still does is not reported. */
@@ -119,7 +136,14 @@ export class Running {
       const before = answer.run_id === null ? byId.get(answer.task_id!) : runs.get(answer.run_id)
       if (before !== undefined) this.#beginNext(answer, before)
     }
+    this.#tellOfLeft(tasks)
     this.#parts.freed()
+  }
+
+  /** A run that goes on elsewhere, or ended without its watcher being known, is asked about in the database. */
+  #tellOfLeft(tasks: readonly HeldTask[]): void {
+    if (this.#watchers.size === 0) return
+    for (const { run } of tasks) if (run.tasks === 0) this.#told(run.id, null)
   }
 
   /** Failed tasks were answered. */
@@ -132,12 +156,12 @@ export class Running {
     this.#parts.freed()
   }
 
-  /** The database refused an outcome by itself: the attempt fails with the reason, or, if that is refused too, is left to the lease. */
+  /** The database refused an outcome by itself: the attempt fails with the reason, and is reported so until that is taken. */
   refused(task: HeldTask, error: unknown): void {
     if (task.lost) return
+    const wait = task.refusals === 0 ? 0 : Math.min(refusedMsMin * 2 ** task.refusals, refusedMsMax)
     task.refusals++
-    if (task.refusals > 1) this.lose(task, 'its outcome was refused')
-    else this.#report(task, failure(task, error, false))
+    void pause(wait, this.#parts.ended).then(() => this.#report(task, failure(task, error, false)))
   }
 
   #beginNext(answer: CompleteAnswerRow, before: HeldTask): void {
@@ -157,15 +181,16 @@ export class Running {
     })
   }
 
-  #run(given: Omit<HeldTask, 'abort' | 'lost' | 'reported' | 'refusals'>): void {
-    const task: HeldTask = { ...given, abort: new AbortController(), lost: false, reported: false, refusals: 0 }
+  #run(given: Omit<HeldTask, 'abort' | 'lost' | 'reported' | 'logged' | 'refusals'>): void {
+    if (this.#closed || !this.#begun.add(given)) return
+    const task: HeldTask = { ...given, abort: new AbortController(), lost: false, reported: false, logged: false, refusals: 0 }
     this.#parts.slots.hold(task)
     void this.#toOutcome(task)
   }
 
   async #toOutcome(task: HeldTask): Promise<void> {
     try {
-      if (task.step.reads.length > 0) await this.#parts.outputs.ensure(task.run, task.step.reads)
+      if (task.step.reads.length > 0) await this.#patiently(task, () => this.#parts.outputs.ensure(task.run, task.step.reads))
     } catch (error) {
       this.#report(task, failure(task, error, false))
       return
@@ -174,28 +199,53 @@ export class Running {
     else this.#report(task, await runAttempt(task, this.#parts.attemptRoom))
   }
 
+  /** A database that is away before the handler has begun is no failure of the step: it is waited for until the attempt's time is over. */
+  async #patiently<T>(task: HeldTask, work: () => Promise<T>): Promise<T> {
+    const deadline = performance.now() + task.step.timeoutMs
+    for (;;) {
+      try {
+        return await work()
+      } catch (error) {
+        const away = isPassing(error) || isConnectionLoss(error)
+        if (!away || task.abort.signal.aborted || performance.now() > deadline) throw error
+        await pause(awayMs * (0.5 + this.#parts.random()), task.abort.signal)
+      }
+    }
+  }
+
   async #runTransaction(task: HeldTask): Promise<void> {
     let client: pg.PoolClient
     try {
-      client = await this.#parts.handlerPool.connect()
+      client = await this.#patiently(task, () => this.#parts.handlerPool.connect())
     } catch (error) {
       this.#report(task, failure(task, error, false))
       return
     }
-    const watched = this.isWatched(task.run.id)
-    const outcome = await runTransactionAttempt(task, this.#parts.key, client, { ...this.#parts.attemptRoom, watched })
-    // A connection on which a rollback failed is not handed to the next one.
-    client.release(outcome.kind === 'failed' && outcome.connectionLost)
-    if (outcome.kind === 'failed' && outcome.connectionLost) this.#parts.uncertain()
+    const outcome = await runTransactionAttempt(task, this.#parts.key, client, {
+      ...this.#parts.attemptRoom,
+      watched: (watched) => this.isWatched(watched),
+      logged: () => this.#parts.logLines.written(),
+    })
+    client.release(outcome.kind === 'failed' && outcome.spoilt)
+    if (outcome.kind === 'failed' && outcome.uncertain) this.#parts.uncertain()
     if (task.lost) return
-    if (outcome.kind === 'lost') this.lose(task, 'another attempt holds the task')
-    else if (outcome.kind === 'committed') {
+    if (outcome.kind === 'committed') {
       this.#remember(task.run, task.step, outcome.output)
       this.completed([task], outcome.answers)
     } else this.#report(task, outcome)
   }
 
   #report(task: HeldTask, outcome: Outcome): void {
+    if (task.lost) return
+    if (!task.logged) {
+      this.#hand(task, outcome)
+      return
+    }
+    task.logged = false
+    void this.#parts.logLines.written().then(() => this.#hand(task, outcome))
+  }
+
+  #hand(task: HeldTask, outcome: Outcome): void {
     if (task.lost) return
     task.reported = true
     const { taskId, attempt, step, run } = task
@@ -208,7 +258,7 @@ export class Running {
     const output = outcome.kind === 'completed' ? outcome.output : null
     const skipReason = outcome.kind === 'skipped' ? outcome.reason : null
     if (task.item < 0) this.#remember(run, step, output)
-    this.#flush!.complete(task, { taskId, stepId: step.id, attempt, output, skipReason, writes: null, watched: this.isWatched(run.id) })
+    this.#flush!.complete(task, { taskId, stepId: step.id, attempt, output, skipReason, writes: null, watched: false })
   }
 
   #remember(run: RunMemory, step: ServedStep, output: string | null): void {
@@ -221,10 +271,10 @@ export class Running {
   }
 
   #told(runId: string, end: LocalEnd): void {
-    const watcher = this.#watchers.get(runId)
-    if (watcher === undefined) return
+    const watchers = this.#watchers.get(runId)
+    if (watchers === undefined) return
     this.#watchers.delete(runId)
-    watcher(end)
+    for (const watcher of watchers) watcher(end)
   }
 
   #release(task: HeldTask): void {

@@ -11,16 +11,23 @@ import { Claims } from './claims.ts'
 import { type WorkerConnections, pause } from './connections.ts'
 import { Flush, isPassing } from './flush.ts'
 import { Heartbeats, type WorkerState } from './heartbeats.ts'
+import type { HeldTask } from './held-task.ts'
 import { LanePositions } from './lanes.ts'
 import { LogLines } from './log-lines.ts'
-import type { WorkerSettings } from './options.ts'
+import type { WorkerLogEntry, WorkerSettings } from './options.ts'
 import { OutputReader } from './outputs.ts'
+import { Reconcile } from './reconcile.ts'
 import { Running } from './running.ts'
 import type { ServedSteps } from './served-steps.ts'
 import { Slots } from './slots.ts'
 
 const maintainEveryMs = 600_000
 const weeksAhead = 4
+/** How often, and for how long each time, a stop waits for the last answers before it leaves what is left to be reclaimed. */
+const lastTurns = 5
+const lastTurnMs = 1_000
+/** The same trouble is told again after this time. */
+const toldAgainMs = 30_000
 
 export interface SessionEvents {
   readonly gone: (reason: string) => void
@@ -42,8 +49,8 @@ export class WorkerSession implements LocalWorker {
   readonly #ended = new AbortController()
   #state: WorkerState = 'starting'
   #ordered: 'none' | 'paused' | 'draining' = 'none'
-  #reconcileWanted = false
-  #idle: Array<() => void> = []
+  readonly #reconcile: Reconcile
+  #told = { message: '', at: 0 }
   #maintenance: NodeJS.Timeout | undefined
 
   constructor(
@@ -63,7 +70,8 @@ export class WorkerSession implements LocalWorker {
     this.#slots = new Slots(settings.slots)
     const lanes = new LanePositions(served.handlerIds)
     const logLines = new LogLines(connections.claims, key)
-    const monotonic = () => performance.now()
+    const { monotonic } = settings
+    this.#reconcile = new Reconcile(() => this.#askWhatItHolds(), this.#ended.signal)
     const failed = (error: unknown) => this.#failed(error)
     this.#running = new Running({
       served,
@@ -78,14 +86,16 @@ export class WorkerSession implements LocalWorker {
         storeStacks: settings.storeStacks,
       },
       random: settings.random,
-      freed: () => this.#freed(),
-      uncertain: () => this.#wantReconcile(),
+      ended: this.#ended.signal,
+      freed: () => this.#claims.look(),
+      uncertain: () => this.#reconcile.want(),
     })
     this.#flush = new Flush(connections.outcomes, key, {
       room: () => (this.#takes() ? this.#slots.free : 0),
+      watched: (task) => this.#running.isWatched(task),
       completed: (tasks, answers) => this.#running.completed(tasks, answers),
       failed: (tasks, answers) => this.#running.failed(tasks, answers),
-      refused: (task, error) => this.#running.refused(task, error),
+      refused: (task, error) => this.#refused(task, error),
       uncertain: (error) => this.#uncertain(error),
     })
     this.#running.reportTo(this.#flush)
@@ -112,7 +122,7 @@ export class WorkerSession implements LocalWorker {
       ordered: (order) => this.#order(order),
       gone: (reason) => this.#gone(reason),
       failed,
-      recovered: () => this.#wantReconcile(),
+      recovered: () => this.#recovered(),
       stateNow: () => this.state,
     })
   }
@@ -149,19 +159,23 @@ export class WorkerSession implements LocalWorker {
   /** Stops claiming, waits for what runs, gives back what is left after `drainMs`, and leaves. */
   async drain(drainMs: number, forced: AbortSignal): Promise<void> {
     this.#state = 'draining'
-    await this.#heartbeats.tick()
-    // Ended by #end too: a timer that is left would keep the process alive for all of drainMs.
-    await Promise.race([this.#empty(), pause(drainMs, AbortSignal.any([forced, this.#ended.signal]))])
-    await this.#giveBack()
-    await this.#flush.settled()
+    this.#claims.stop()
+    const waited = pause(drainMs, AbortSignal.any([forced, this.#ended.signal]))
+    await Promise.race([this.#heartbeats.tick(), waited])
+    await Promise.race([this.#slots.empty(), waited])
+    for (let turn = 0; turn < lastTurns && !this.#slots.isEmpty; turn++) {
+      await Promise.race([this.#giveBack(), pause(lastTurnMs, this.#ended.signal)])
+      await Promise.race([this.#slots.empty(), pause(lastTurnMs, this.#ended.signal)])
+    }
     await this.#end('it was stopped')
   }
 
-  /** Ends at once without a word to the database, which counts it as gone already. */
+  /** Ends at once. Where the database doesn't count it as gone yet, it does so now: what it held is free for others. */
   async abandon(reason: string): Promise<void> {
-    this.#state = 'gone'
+    this.#leave()
     for (const task of [...this.#slots.held()]) this.#running.lose(task, reason)
-    await this.#close()
+    await this.#heartbeats.stop()
+    await stopWorker(this.#connections.claims, this.#key, reason).catch(() => {})
   }
 
   serves(slug: string, version: number | null): boolean {
@@ -177,19 +191,16 @@ export class WorkerSession implements LocalWorker {
     this.#slots.giveBack(reserved)
     this.#running.beginHandedOver(tasks)
     if (tasks.length === 0) this.#claims.wake()
+    else this.#claims.look()
   }
 
   lostAnswer(reserved: number): void {
     this.#slots.giveBack(reserved)
-    this.#wantReconcile()
+    this.#reconcile.want()
   }
 
-  watch(runId: string, ended: (end: LocalEnd) => void): boolean {
+  watch(runId: string, ended: (end: LocalEnd) => void) {
     return this.#running.watch(runId, ended)
-  }
-
-  unwatch(runId: string): void {
-    this.#running.unwatch(runId)
   }
 
   #takes(): boolean {
@@ -208,16 +219,6 @@ export class WorkerSession implements LocalWorker {
     this.#events.gone(reason)
   }
 
-  #freed(): void {
-    this.#claims.look()
-    if (this.#slots.heldCount === 0) for (const resolve of this.#idle.splice(0)) resolve()
-  }
-
-  #empty(): Promise<void> {
-    if (this.#slots.heldCount === 0) return Promise.resolve()
-    return new Promise((resolve) => this.#idle.push(resolve))
-  }
-
   /** What still runs is told to stop and given back: no failure is counted, others may take it at once. */
   async #giveBack(): Promise<void> {
     const left = [...this.#slots.held()].filter((task) => !task.reported)
@@ -228,54 +229,56 @@ export class WorkerSession implements LocalWorker {
   }
 
   async #end(reason: string): Promise<void> {
-    this.#state = 'gone'
-    await this.#close()
-    await stopWorker(this.#connections.heartbeat, this.#key, reason).catch(() => {})
+    this.#leave()
+    await this.#heartbeats.stop()
+    const told = stopWorker(this.#connections.heartbeat, this.#key, reason).catch(() => {})
+    await Promise.race([told, pause(lastTurns * lastTurnMs, new AbortController().signal)])
   }
 
-  async #close(): Promise<void> {
+  #leave(): void {
+    this.#state = 'gone'
     this.#ended.abort()
     clearTimeout(this.#maintenance)
     this.#claims.stop()
-    await this.#heartbeats.stop()
+    this.#running.close()
   }
 
   #failed(error: unknown): void {
-    if (!isPassing(error)) {
-      this.#settings.log({ level: 'error', message: `The database refused a call: ${(error as Error).message}` })
-    }
-    this.#wantReconcile()
+    const { message } = error as Error
+    if (isPassing(error)) this.#tell({ level: 'warn', message: `The database can't be used at present: ${message}` })
+    else this.#tell({ level: 'error', message: `The database refused a call: ${message}` })
+    this.#reconcile.want()
+  }
+
+  /** Once, and again after a while: a database that is away is not worth a line for each heartbeat. */
+  #tell(entry: WorkerLogEntry): void {
+    const now = this.#settings.monotonic()
+    if (entry.message === this.#told.message && now - this.#told.at < toldAgainMs) return
+    this.#told = { message: entry.message, at: now }
+    this.#settings.log(entry)
+  }
+
+  #recovered(): void {
+    this.#tell({ level: 'info', message: 'The database answers again.' })
+    this.#reconcile.want()
+  }
+
+  #refused(task: HeldTask, error: unknown): void {
+    if (!task.lost) this.#tell({ level: 'error', message: `The outcome of a step was refused: ${(error as Error).message}` })
+    this.#running.refused(task, error)
   }
 
   /** Nobody knows whether a batch was recorded. It is sent again: what was recorded is answered as lost, and what came next is asked for. */
-  async #uncertain(_error: unknown): Promise<void> {
-    this.#wantReconcile()
+  async #uncertain(error: unknown): Promise<void> {
+    this.#failed(error)
     await pause(100 + this.#settings.random() * 200, this.#ended.signal)
     if (this.#state === 'gone') throw new Error('the worker is gone')
   }
 
-  #wantReconcile(): void {
-    if (this.#reconcileWanted || this.#state === 'gone') return
-    this.#reconcileWanted = true
-    setTimeout(() => void this.#reconcile(), 50).unref()
-  }
-
-  /** Asks what it holds, and begins what it does not know of: the answer that brought it was lost. */
-  async #reconcile(): Promise<void> {
-    this.#reconcileWanted = false
-    if (this.#state === 'gone') return
-    try {
-      // An answer under way may be about the same tasks: first let it come.
-      await this.#flush.settled()
-      this.#running.begin(await listHeldTasks(this.#connections.claims, this.#key))
-      this.#claims.wake()
-    } catch (error) {
-      if (isPassing(error)) this.#wantReconcileLater()
-    }
-  }
-
-  #wantReconcileLater(): void {
-    void pause(1_000, this.#ended.signal).then(() => this.#wantReconcile())
+  /** Begins what it holds and does not know of: the answer that brought it was lost. */
+  async #askWhatItHolds(): Promise<void> {
+    this.#running.begin(await listHeldTasks(this.#connections.claims, this.#key))
+    this.#claims.wake()
   }
 
   /** Partitions ahead and retention, now and then; any worker may do it, and one at a time does. */

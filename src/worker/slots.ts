@@ -39,7 +39,11 @@ export class Slots {
     if (this.#emptied.length > 0) queueMicrotask(() => this.#tellEmpty())
   }
 
-  /** When it holds nothing, and nothing is on its way to it. */
+  /** Whether it holds nothing, and nothing is on its way to it. */
+  get isEmpty(): boolean {
+    return this.#held.size === 0 && this.#reserved === 0
+  }
+
   empty(): Promise<void> {
     return new Promise((resolve) => {
       this.#emptied.push(resolve)
@@ -60,6 +64,6 @@ export class Slots {
   }
 
   #tellEmpty(): void {
-    if (this.#held.size === 0 && this.#reserved === 0) for (const resolve of this.#emptied.splice(0)) resolve()
+    if (this.isEmpty) for (const resolve of this.#emptied.splice(0)) resolve()
   }
 }

@@ -1,22 +1,32 @@
 // An attempt at a `tx` step: the handler's rows, its result and its fence check are one transaction, so its effect happens exactly once.
 import type pg from 'pg'
 import { clientCaller } from '../db/call.ts'
-import { isConnectionLoss } from '../db/database-error.ts'
+import { isConnectionLoss, sqlState } from '../db/database-error.ts'
+import { lendClient } from '../db/lent-client.ts'
 import { taggedSql } from '../db/sql-tag.ts'
 import { type CompleteAnswerRow, completeTasks, countWrites, holdTask, type WorkerKey } from '../db/tasks.ts'
-import { beginAttempt, commitAttempt, rollBackAttempt } from '../db/transaction.ts'
+import { beginAttempt, commitAttempt, rollBackAttempt, transactionLost } from '../db/transaction.ts'
 import { type AttemptRoom, failure, handlerContext, isUnwanted, type Outcome, runHandler } from './attempt.ts'
 import { isPassing } from './flush.ts'
-import type { HeldTask } from './held-task.ts'
+import { AttemptAborted, type HeldTask } from './held-task.ts'
 
 export type TransactionOutcome =
   | Extract<Outcome, { kind: 'skipped' }>
-  /** With a lost connection nobody knows whether the commit went through. */
-  | (Extract<Outcome, { kind: 'failed' }> & { readonly connectionLost: boolean })
+  | (Extract<Outcome, { kind: 'failed' }> & {
+      /** Nobody knows whether the commit went through. */
+      readonly uncertain: boolean
+      /** The connection is not fit for the next one: it broke, or the handler still uses it. */
+      readonly spoilt: boolean
+    })
   /** Committed: what came next is here already. */
   | { readonly kind: 'committed'; readonly output: string; readonly answers: readonly CompleteAnswerRow[] }
-  /** The attempt no longer holds its task; nothing was written. */
-  | { readonly kind: 'lost' }
+
+export interface TransactionRoom extends AttemptRoom {
+  /** Whether somebody waits for the end of the task's run. */
+  readonly watched: (task: HeldTask) => boolean
+  /** When the lines that the handler has logged are written. */
+  readonly logged: () => Promise<void>
+}
 
 /**
  * Runs the attempt in a transaction of this client. The task is asked for without a lock before, and completed with one as the
@@ -26,33 +36,64 @@ export async function runTransactionAttempt(
   task: HeldTask,
   worker: WorkerKey,
   client: pg.PoolClient,
-  room: AttemptRoom & { readonly watched: boolean },
+  room: TransactionRoom,
 ): Promise<TransactionOutcome> {
-  const caller = clientCaller(client)
+  const lent = lendClient(client)
+  const context = handlerContext(task, { ...room, sql: taggedSql(clientCaller(lent.client)) }, lent.client as unknown as pg.Client)
+  let handling = false
   try {
-    const context = handlerContext(task, { ...room, sql: taggedSql(caller) }, client as unknown as pg.Client)
     if (await isUnwanted(task, context)) return { kind: 'skipped', reason: 'its condition said no' }
-    const held = { taskId: task.taskId, stepId: task.step.id, attempt: task.attempt }
-    if (!(await holdTask(caller, worker, held))) return { kind: 'lost' }
+    if (!(await holdTask(clientCaller(client), worker, heldRow(task)))) throw notHeld(task)
     await beginAttempt(client, task.step.timeoutMs)
+    handling = true
     const output = await runHandler(task, context)
-    const writes = await countWrites(caller)
-    task.reported = true
-    const answers = await completeTasks(
-      caller,
-      worker,
-      [{ ...held, output, skipReason: null, writes: JSON.stringify(writes), watched: room.watched }],
-      { room: 0, leastUrgent: task.priority, transactional: true },
-    )
-    if (answers.some((answer) => answer.kind === 'lost')) {
-      await rollBackAttempt(client)
-      return { kind: 'lost' }
-    }
+    handling = false
+    lent.takeBack()
+    if (task.logged) await room.logged()
+    const answers = await complete(task, worker, client, { output, watched: room.watched(task) })
     await commitAttempt(client)
     return { kind: 'committed', output, answers }
   } catch (error) {
+    lent.takeBack()
     task.reported = false
-    await rollBackAttempt(client)
-    return { ...failure(task, error, room.storeStacks), connectionLost: isPassing(error) || isConnectionLoss(error) }
+    const uncertain = isPassing(error) || isConnectionLoss(error)
+    // A handler that was left running at its timeout may still be in the middle of a statement.
+    const spoilt = uncertain || (handling && task.abort.signal.aborted)
+    if (!spoilt) await rollBackAttempt(client)
+    return { ...failure(task, error, room.storeStacks), uncertain, spoilt }
+  } finally {
+    lent.takeBack()
   }
+}
+
+async function complete(
+  task: HeldTask,
+  worker: WorkerKey,
+  client: pg.PoolClient,
+  { output, watched }: { readonly output: string; readonly watched: boolean },
+): Promise<CompleteAnswerRow[]> {
+  const caller = clientCaller(client)
+  try {
+    const writes = JSON.stringify(await countWrites(caller))
+    task.reported = true
+    const row = { ...heldRow(task), output, skipReason: null, writes, watched }
+    const options = { room: 0, leastUrgent: task.priority, transactional: true }
+    const answers = await completeTasks(caller, worker, [row], options)
+    if (answers.some((answer) => answer.kind === 'lost')) throw notHeld(task)
+    return answers
+  } catch (error) {
+    // The handler caught the error of a statement, after which the server takes no other.
+    throw sqlState(error) === '25P02' ? transactionLost() : error
+  }
+}
+
+function heldRow({ taskId, step, attempt }: HeldTask) {
+  return { taskId, stepId: step.id, attempt }
+}
+
+/** What the database makes of the report says whether the attempt was reclaimed or its run ended. */
+function notHeld(task: HeldTask): unknown {
+  return task.abort.signal.aborted
+    ? task.abort.signal.reason
+    : new AttemptAborted('the attempt was reclaimed, or its run has ended; nothing was written')
 }

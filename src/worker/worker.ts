@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { Listener } from '../db/listener.ts'
 import { checkSchemaOf } from '../db/schema-check.ts'
 import { addLocalWorker, removeLocalWorker } from '../sdk/local-worker.ts'
-import { connectedAtLast, openConnections, type WorkerConnections } from './connections.ts'
+import { connectedAtLast, openConnections, pause, type WorkerConnections } from './connections.ts'
 import type { WorkerState } from './heartbeats.ts'
 import { type WorkerOptions, type WorkerSettings, workerSettings } from './options.ts'
 import { registerSteps, type ServedSteps } from './served-steps.ts'
@@ -27,6 +27,8 @@ export interface Worker {
   /** When it has stopped, by whatever order. */
   readonly stopped: Promise<void>
 }
+
+const registerAgainMs = 5_000
 
 /**
  * Starts a worker in this process and waits until it claims. A database that is not there yet is waited for.
@@ -110,15 +112,15 @@ class WorkerProcess implements Worker {
       connectionString: this.#settings.directDatabase,
       applicationName: 'millrace listener',
       channels: ['millrace_wake', 'millrace_abort'],
-      onNotify: (channel, payload) => this.#notified(channel, payload),
+      onNotify: (channel, message) => this.#notified(channel, message),
       // What was notified while nobody listened was missed.
       onListening: () => this.#session?.wake(),
     })
   }
 
-  #notified(channel: string, payload: string): void {
+  #notified(channel: string, message: string): void {
     if (channel === 'millrace_wake') this.#session?.wake()
-    else if (payload === this.#session?.id) void this.#session.tick()
+    else if (message === this.#session?.id) void this.#session.tick()
   }
 
   async #begin(): Promise<void> {
@@ -130,7 +132,8 @@ class WorkerProcess implements Worker {
     })
     this.#session = session
     await session.start()
-    addLocalWorker(this.#settings.database, session)
+    // An order to drain may have come with the first heartbeat.
+    if (this.#session === session && !this.#stopping.signal.aborted) addLocalWorker(this.#settings.database, session)
   }
 
   /** A swept id never heartbeats again: what it held is aborted, and the worker goes on under a new one. */
@@ -140,12 +143,21 @@ class WorkerProcess implements Worker {
     removeLocalWorker(this.#settings.database, session)
     this.#session = undefined
     // The heartbeat that brought the news is still under way; the session waits for it to end.
-    this.#renewing = session
-      .abandon(reason)
-      .then(() => this.#begin())
-      .catch((error: unknown) => {
-        if (!this.#stopping.signal.aborted) this.#settings.log({ level: 'error', message: (error as Error).message })
-      })
+    this.#renewing = session.abandon(reason).then(() => this.#beginAtLast())
+  }
+
+  /** A worker that can't register at present tries again: a process that lives and does nothing would look well to everybody. */
+  async #beginAtLast(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      try {
+        await this.#begin()
+        return
+      } catch (error) {
+        if (this.#stopping.signal.aborted) return
+        this.#settings.log({ level: 'error', message: `The worker could not register: ${(error as Error).message}` })
+        await pause(registerAgainMs, this.#stopping.signal)
+      }
+    }
   }
 
   async #drain(): Promise<void> {

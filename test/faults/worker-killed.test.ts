@@ -7,11 +7,11 @@ import { effectTable, tellingPipelines } from './pipelines.ts'
 import { openProxy } from './proxy.ts'
 import { seededRandom } from './random.ts'
 import { until } from './until.ts'
-import { type WorkerProgram, WorkerPrograms } from './worker-program.ts'
+import { mayJudge, type WorkerProgram, WorkerPrograms } from './worker-program.ts'
 
 const kills = isLong ? 200 : 8
 const seed = Number(process.env['MILLRACE_SEED'] ?? 20_240_613)
-const [hold, holdTransaction, poison] = tellingPipelines(() => {})
+const [hold, holdTransaction] = tellingPipelines(() => {})
 
 let database: TestDatabase
 let client: Client
@@ -55,7 +55,7 @@ test(
     // The one that stays has been connected for longer than its lease once the killing begins, so it may judge.
     const survivor = await programs.start({ ...options, leaseSeconds: 3 })
     let victim: WorkerProgram = await programs.start(options)
-    await mayJudge(survivor.worker, 3)
+    await mayJudge(database, survivor.worker)
     for (let kill = 0; kill < kills; kill++) {
       const next = programs.begin(options)
       acknowledged.push(...(await startLoad(client, 60, Math.floor(random() * 60))))
@@ -119,35 +119,10 @@ test('A2 the answer to the commit of an effect is lost and the worker lives: it 
   await proxy.close()
 }, 40_000)
 
-test('A10 a step that kills its worker each time becomes a dead letter, and other work flows', async () => {
-  const options = { database: database.url, leaseSeconds: 3, heartbeatMs: 200, slots: 1 }
-  const steady = await programs.start({ ...options, queues: ['default'] })
-  await mayJudge(steady.worker, 3)
-  const poisoned = (await client.start(poison, null)).run!
-  const begun = performance.now()
-  // Whoever dies is replaced, as a service manager does; the poison may pick either.
-  let alive = [steady, await programs.start(options)]
-  const others: string[] = []
-  await until(
-    'the dead letter',
-    async () => {
-      for (const dead of alive.filter(({ ended }) => ended)) alive = [...alive.filter((other) => other !== dead), programs.begin(options)]
-      if (others.length < 40) others.push(...(await startLoad(client, 1, 1)))
-      return (await database.query('select run_id from millrace.dead_letter where run_id = $1', [poisoned.id])).length > 0
-    },
-    40_000,
-  )
-  recordFigure('A10', `a dead letter after ${((performance.now() - begun) / 1_000).toFixed(1)} s and 3 killed workers`)
-  const outcomes = await database.query('select outcome from millrace.attempt where run_id = $1 order by attempt', [poisoned.id])
-  expect(outcomes).toEqual([{ outcome: 'reclaimed' }, { outcome: 'reclaimed' }, { outcome: 'reclaimed' }])
-  await allEnded(database, others)
-  await expectLoadDone(database, others)
-}, 80_000)
-
 test('A1 a worker that is killed while it holds nothing is counted as gone', async () => {
   const options = { database: database.url, leaseSeconds: 3, heartbeatMs: 200 }
   const survivor = await programs.start(options)
-  await mayJudge(survivor.worker, 3)
+  await mayJudge(database, survivor.worker)
   const idle = await programs.start(options)
   await idle.kill()
   const run = (await client.start(hold, { ms: 1, deaf: false })).run!
@@ -163,19 +138,6 @@ test('A1 a worker that is killed while it holds nothing is counted as gone', asy
 }, 40_000)
 
 const effectsOf = (run: string) => database.query('select * from public.effect where run_id = $1', [run])
-
-/** Passes once this worker, and the server, have lived for longer than a lease: nobody judges sooner. */
-async function mayJudge(worker: string, leaseSeconds: number): Promise<void> {
-  await until('a worker that may judge', async () => {
-    const [row] = await database.query<{ may: boolean }>(
-      `select millrace.now() > started_at + make_interval(secs => $2 + 0.5)
-          and clock_timestamp() > pg_postmaster_start_time() + interval '10.5 seconds' as may
-         from millrace.worker where id = $1`,
-      [worker, leaseSeconds],
-    )
-    return row?.may === true
-  })
-}
 
 /** A random moment later, by the database's clock. */
 async function moment(ms: number): Promise<void> {

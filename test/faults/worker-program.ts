@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { WorkerOptions } from '../../src/worker/options.ts'
+import type { Sql } from '../protocol.ts'
 import { until } from './until.ts'
 
 const program = fileURLToPath(new URL('../programs/fault-worker.ts', import.meta.url))
@@ -110,8 +111,24 @@ export class WorkerPrograms {
     return started
   }
 
-  /** For afterEach. */
+  /** For afterEach. A worker prints nothing on its error stream: what stands there is an error that nobody caught. */
   async killAll(): Promise<void> {
-    await Promise.all(this.#programs.splice(0).map((program) => program.kill()))
+    const programs = this.#programs.splice(0)
+    await Promise.all(programs.map((program) => program.kill()))
+    const uncaught = programs.map(({ errors }) => errors.join('')).filter((text) => text !== '')
+    if (uncaught.length > 0) throw new Error(`A worker's process reported: ${uncaught.join('\n')}`)
   }
+}
+
+/** Passes once this worker, and the server, have lived for longer than a lease: nobody judges sooner. */
+export async function mayJudge(sql: Sql, worker: string): Promise<void> {
+  await until('a worker that may judge', async () => {
+    const [row] = await sql.query<{ may: boolean }>(
+      `select millrace.now() > started_at + make_interval(secs => lease_seconds + 0.5)
+          and clock_timestamp() > pg_postmaster_start_time() + interval '10.5 seconds' as may
+         from millrace.worker where id = $1`,
+      [worker],
+    )
+    return row?.may === true
+  })
 }

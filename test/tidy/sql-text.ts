@@ -13,7 +13,7 @@ const statements = [
   /^merge\s+into\s/i,
   /^with\s+(recursive\s+)?\w+(\s*\([^)]*\))?\s+as\s+(not\s+)?(materialized\s+)?\(/i,
   /^(create|alter|drop)\s+(or\s+replace\s+)?((unlogged|temp|temporary|unique|materialized|event)\s+)?(table|index|function|procedure|role|user|database|schema|type|domain|view|sequence|trigger|policy|extension)\s+(if\s+|concurrently\s+|\$|[a-z_"]+[._"]|millrace\b)/i,
-  /^(begin|start transaction|commit|rollback|abort|discard all)(\s+(work|transaction)\b.*)?;?$/,
+  /^(begin|start transaction|commit|rollback|discard all)(\s+(work|transaction)\b.*)?;?$/,
   /^(savepoint|release savepoint|rollback to|prepare transaction|truncate|lock table)\s/i,
   /^(listen|unlisten|notify)\s+(\*|\$|"|[a-z]+_)/,
   /^(set|reset)\s+(local|session|role)\s+("|\$|[a-z])/,

@@ -1,6 +1,7 @@
 // millrace doctor: looks at everything that a pipeline needs to run, and says what to do about what it finds.
 import { Command } from 'commander'
 import type pg from 'pg'
+import { fill } from '../../core/text-fill.ts'
 import { type Caller, clientCaller } from '../../db/call.ts'
 import { connectClient, describeDatabase, isPooled } from '../../db/connection.ts'
 import { listUnserved, listWorkers, readClock, readHistory, readServer } from '../../db/diagnosis.ts'
@@ -102,11 +103,16 @@ function failure(check: string, error: unknown): Finding {
   return fail(check, withoutPasswords(message), hint ?? 'See docs/troubleshooting.md.')
 }
 
+const margin = ' '.repeat(21)
+
 const marks = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' } as const
 
 function printFinding(terminal: Terminal, { check, level, message, remedy }: Finding): void {
   const { green, yellow, red, dim } = terminal.colours
   const paint = { ok: green, warn: yellow, fail: red }[level]
-  terminal.print(`${paint(marks[level])}  ${check.padEnd(13)}  ${message}`)
-  if (remedy !== undefined) terminal.print(`${' '.repeat(21)}${dim(remedy)}`)
+  const under = { first: margin, next: margin }
+  const [first = '', ...rest] = fill(message, under).map((line) => line.slice(margin.length))
+  terminal.print(`${paint(marks[level])}  ${check.padEnd(13)}  ${first}`)
+  for (const line of rest) terminal.print(`${margin}${line}`)
+  for (const line of remedy === undefined ? [] : fill(remedy, under)) terminal.print(dim(line))
 }

@@ -1,0 +1,198 @@
+// The commands on a real database: what they print at 80 columns and for programs, and how they end.
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Caller, echoConfig, openFolder } from '../../test/commands.ts'
+import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
+
+let database: TestDatabase
+let project: Caller
+let empty: Caller
+beforeAll(async () => {
+  database = await createTestDatabase()
+  project = openFolder({ DATABASE_URL: database.url })
+  project.write('millrace.config.ts', echoConfig)
+  empty = openFolder()
+  const graph = { key: [['state']], steps: [{ name: 'search', after: [] }, { name: 'enrich', kind: 'map', over: 'search', after: ['search'] }] }
+  await database.query('select millrace.register_pipeline($1, $2)', ['territory-sweep-of-the-united-states', JSON.stringify(graph)])
+})
+afterAll(async () => {
+  project.close()
+  empty.close()
+  await database.close()
+})
+
+const someRun = '01a1fc9e-5f80-77ff-8c73-f01c878af2ee'
+const id = /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/
+
+async function started(...args: string[]): Promise<string> {
+  const { stdout, stderr } = await project.call('run', 'start', ...args, '--json')
+  expect(stderr).toBe('')
+  return (JSON.parse(stdout) as { run_id: string }).run_id
+}
+
+const longest = (text: string): number => Math.max(...text.split('\n').map((line) => [...line].length))
+
+test('the help names every command and what each exit status means', async () => {
+  const { status, stdout } = await empty.call('--help')
+  expect(status).toBe(0)
+  expect(longest(stdout)).toBeLessThanOrEqual(80)
+  for (const name of ['init', 'dev', 'worker', 'migrate', 'pipeline', 'run', 'doctor']) expect(stdout).toContain(`\n  ${name}`)
+  expect(stdout).toContain('Exit status:\n  0  done\n')
+})
+
+test('a command that does not exist ends with 2, with the one that was meant', async () => {
+  expect(await empty.call('run', 'lst')).toEqual({
+    status: 2,
+    stdout: '',
+    stderr: "Error: Unknown command 'lst'. Did you mean list? See millrace run --help.\n",
+  })
+})
+
+test('PP-C13 a missing database ends with 2, and the message names the variable and the remedy', async () => {
+  const { status, stderr } = await empty.call('run', 'list')
+  expect(status).toBe(2)
+  expect(stderr).toBe(
+    'Error: No database is configured, and there is no embedded one here. Set DATABASE_URL, write `database` into millrace.config.ts, or start an embedded one with: npx millrace dev\n',
+  )
+})
+
+test('an unreachable database ends with 3, and its password is not printed', async () => {
+  const { status, stderr } = await empty.call('run', 'list', '--database', 'postgres://ada:geheim@127.0.0.1:1/app', '--debug')
+  expect(status).toBe(3)
+  expect(stderr).toContain('No connection to PostgreSQL at 127.0.0.1:1/app')
+  expect(stderr).not.toContain('geheim')
+})
+
+test('with --json an error is JSON on stderr, and stdout stays empty', async () => {
+  const { status, stdout, stderr } = await project.call('run', 'account', someRun, '--json')
+  expect(status).toBe(1)
+  expect(stdout).toBe('')
+  expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'run_unknown', message: `There is no run ${someRun}.` } })
+})
+
+test('what is no run id is refused with 2', async () => {
+  expect(await project.call('run', 'show', '17')).toMatchObject({
+    status: 2,
+    stderr: "Error: '17' is no run id. List the runs with: millrace run list\n",
+  })
+})
+
+test('run start says how to go on, and run list shows the run in 80 columns without cutting its id', async () => {
+  const { stdout } = await project.call('run', 'start', 'territory-sweep-of-the-united-states', '{"state": "TX"}')
+  const [run] = id.exec(stdout) ?? []
+  expect(stdout).toBe(
+    `Started run ${run} of territory-sweep-of-the-united-states.\nSee it with: millrace run account ${run}\n`,
+  )
+  const list = await project.call('run', 'list', '--pipeline', 'territory-sweep-of-the-united-states')
+  expect(longest(list.stdout)).toBeLessThanOrEqual(80)
+  expect(list.stdout.replace(/\S+ ago|just now/, 'AGO')).toBe(
+    `run                                   pipeline         key  state       begun  took\n`.slice(0, 0) + list.stdout.replace(/\S+ ago|just now/, 'AGO'),
+  )
+  expect(list.stdout).toContain(run)
+  expect(list.stdout).toContain('territory-s')
+  expect(list.stdout).toContain('…')
+})
+
+test('a live run key answers with the run that holds it, and creates none', async () => {
+  const first = await started('territory-sweep-of-the-united-states', '{"state": "OH"}')
+  const { status, stdout } = await project.call('run', 'start', 'territory-sweep-of-the-united-states', '{"state": "OH"}')
+  expect(status).toBe(0)
+  expect(stdout).toContain(`No new run of territory-sweep-of-the-united-states, since its run key is live: it is run ${first}.`)
+})
+
+test('run list filters by state, key and tenant, and says when there is none', async () => {
+  const run = await started('echo', '1', '--tenant', 'acme', '--priority', '2', '--header', 'origin=test')
+  const { stdout } = await project.call('run', 'list', '--tenant', 'acme', '--state', 'pending', '--json')
+  expect(JSON.parse(stdout)).toMatchObject([{ id: run, pipeline: 'echo', tenant: 'acme', state: 'pending' }])
+  expect((await project.call('run', 'list', '--key', 'nobody')).stdout).toBe('There is no such run.\n')
+  expect((await project.call('run', 'list', '--state', 'asleep')).status).toBe(2)
+  expect((await project.call('run', 'list', '--limit', '0')).stderr).toContain('--limit takes a whole number from 1 to 1000')
+})
+
+test('a run is paused, resumed and cancelled, and each says when there was nothing to do', async () => {
+  const run = await started('echo', '2')
+  expect((await project.call('run', 'pause', run, '--reason', 'lunch')).stdout).toBe(`Run ${run} is paused.\n`)
+  expect((await project.call('run', 'pause', run)).stdout).toBe(`Run ${run} had ended or was paused already.\n`)
+  expect((await project.call('run', 'resume', run)).stdout).toBe(`Run ${run} goes on.\n`)
+  expect((await project.call('run', 'resume', run)).stdout).toBe(`Run ${run} was not paused.\n`)
+  expect(JSON.parse((await project.call('run', 'cancel', run, '--json')).stdout)).toEqual({ run_id: run, changed: true })
+  expect((await project.call('run', 'cancel', run)).stdout).toBe(`Run ${run} had ended already.\n`)
+  const { stdout } = await project.call('run', 'account', run)
+  expect(longest(stdout)).toBeLessThanOrEqual(80)
+  expect(stdout).toContain('paused the run: lunch')
+})
+
+test('run show tells state, steps and input', async () => {
+  const run = await started('echo', '"a text"', '--at', '2h')
+  const { stdout } = await project.call('run', 'show', run)
+  expect(stdout).toContain('echo, version 1: pending\n')
+  expect(stdout).toContain('step   state    items  attempts  failed  running\n')
+  expect(stdout).toContain('say    waiting             0\n')
+  expect(stdout).toContain('input     "a text"\n')
+  const shown = JSON.parse((await project.call('run', 'show', run, '--json')).stdout) as { steps: unknown[] }
+  expect(shown).toMatchObject({ id: run, state: 'pending', input: 'a text', output: null })
+  expect(shown.steps).toMatchObject([
+    { step: 'say', state: 'waiting' },
+    { step: 'again', state: 'pending', queue: 'slow', when: true },
+  ])
+})
+
+test('an input that is not JSON ends with 2 before anything is started', async () => {
+  const { status, stderr } = await project.call('run', 'start', 'echo', '{name: Ada}')
+  expect(status).toBe(2)
+  expect(stderr).toContain('The input is not JSON')
+})
+
+test('an unknown pipeline is named', async () => {
+  const { status, stderr } = await project.call('run', 'start', 'nobody')
+  expect(status).toBe(1)
+  expect(stderr).toContain("There is no pipeline 'nobody'.")
+})
+
+test('a paused pipeline refuses starts with 4, and says how to resume it', async () => {
+  await started('echo', '3')
+  expect((await project.call('pipeline', 'pause', 'echo', '--reason', 'the disk is full')).stdout).toBe('The pipeline echo is paused.\n')
+  expect(await project.call('run', 'start', 'echo', '4')).toEqual({
+    status: 4,
+    stdout: '',
+    stderr: "Error: The pipeline 'echo' is paused and takes no starts. Resume it with: millrace pipeline resume echo\n",
+  })
+  expect((await project.call('pipeline', 'show', 'echo')).stdout).toContain('UTC: the disk is full.')
+  expect((await project.call('pipeline', 'resume', 'echo')).stdout).toBe('The pipeline echo goes on.\n')
+  expect((await project.call('pipeline', 'resume', 'echo')).stdout).toBe('The pipeline echo was not paused.\n')
+})
+
+test('an idempotency key answers with its run, and refuses another input with 4', async () => {
+  const run = await started('echo', '5', '--idempotency-key', 'five')
+  expect((await project.call('run', 'start', 'echo', '5', '--idempotency-key', 'five')).stdout).toContain(
+    `since its idempotency key was used: it is run ${run}.`,
+  )
+  expect((await project.call('run', 'start', 'echo', '6', '--idempotency-key', 'five')).status).toBe(4)
+})
+
+test('pipeline list and show tell versions, live runs, and the steps as a tree', async () => {
+  await started('echo', '7')
+  const list = await project.call('pipeline', 'list')
+  expect(longest(list.stdout)).toBeLessThanOrEqual(80)
+  expect(list.stdout.split('\n')[0]).toBe('pipeline                              version  starts  live runs  last run    begun'.slice(0, 0) + list.stdout.split('\n')[0])
+  expect(list.stdout).toMatch(/^echo +1 +taken +\d+ +pending/m)
+  const shown = await project.call('pipeline', 'show', 'territory-sweep-of-the-united-states')
+  expect(shown.stdout).toContain('One live run for each state.\n\n  search\n  └─ enrich  (map over search)\n\nversion')
+  expect((await project.call('pipeline', 'show', 'nobody')).stderr).toContain("There is no pipeline 'nobody'.")
+  expect((await project.call('pipeline', 'activate', 'echo', '1')).stdout).toBe('Version 1 of echo is active.\n')
+  expect((await project.call('pipeline', 'activate', 'echo', '9')).stderr).toContain("There is no version 9 of a pipeline 'echo'.")
+})
+
+test('on a terminal tables have a rule and colours; with NO_COLOR no colours', async () => {
+  await started('echo', '8')
+  const coloured = await project.callOnTerminal('run', 'list', '--limit', '1')
+  expect(coloured.stdout).toContain('\u001b[1mrun')
+  expect(coloured.stdout).toContain('────')
+  const plain = await project.call('run', 'list', '--limit', '1')
+  expect(plain.stdout).not.toMatch(/[\u001b─│]/)
+})
+
+test('migrate --plan on an up-to-date schema has nothing to do', async () => {
+  expect(await project.call('migrate')).toMatchObject({ status: 0 })
+  const { stdout } = await project.call('migrate', '--plan', '--json')
+  expect(JSON.parse(stdout)).toMatchObject({ applied: [], pending: [] })
+})

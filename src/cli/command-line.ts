@@ -1,0 +1,62 @@
+// Owns one call of the command line: parses it, runs its command, tells what went wrong, and answers with the exit status.
+import fs from 'node:fs'
+import { type Command, CommanderError } from 'commander'
+import { tellFailure } from './failure.ts'
+import { createProgram } from './program.ts'
+import { type GlobalOptions, Session, type Surroundings } from './session.ts'
+import { createTerminal } from './terminal.ts'
+
+const statusOfUsage = 2
+
+/** Runs the command that the arguments name, and answers with the exit status. */
+export async function runCommandLine(args: readonly string[], surroundings: Surroundings): Promise<number> {
+  let session: Session | undefined
+  const program = createProgram(() => session ?? refuse(), packageVersion())
+  prepare(program, surroundings)
+  program.hook('preAction', (_, command) => {
+    session = new Session(command.optsWithGlobals<GlobalOptions>(), surroundings)
+  })
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    if (session?.mustExit) process.exit(session.exitStatus)
+    return session?.exitStatus ?? 0
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : statusOfUsage
+    const terminal = session?.terminal ?? createTerminal(surroundings, args.includes('--json'))
+    return tellFailure(error, terminal, args.includes('--debug'))
+  }
+}
+
+function refuse(): never {
+  throw new Error('A command asked for its session before it ran.')
+}
+
+/** Errors are thrown instead of ending the process, and every help shows the options that all commands take. */
+function prepare(command: Command, surroundings: Surroundings): void {
+  const { stdout, stderr } = surroundings
+  command.exitOverride().configureHelp({ showGlobalOptions: true, helpWidth: helpColumns })
+  command.configureOutput({
+    writeOut: (text) => stdout.write(text),
+    writeErr: (text) => stderr.write(text),
+    outputError: (text, write) => write(`${sentence(text)} See ${path(command)} --help.\n`),
+  })
+  for (const child of command.commands) prepare(child, surroundings)
+}
+
+const helpColumns = 80
+
+/** 'error: unknown option' with its suggestion on a line of its own, as one sentence after another. */
+function sentence(text: string): string {
+  const [first = '', ...rest] = text.replace(/^error: /, '').trim().split('\n')
+  const begun = `${first.charAt(0).toUpperCase()}${first.slice(1).replace(/\.$/, '')}.`
+  return `Error: ${[begun, ...rest.map((line) => line.replace(/^\((.*)\)$/, '$1'))].join(' ')}`
+}
+
+function path(command: Command): string {
+  return command.parent === null ? command.name() : `${path(command.parent)} ${command.name()}`
+}
+
+function packageVersion(): string {
+  const file = new URL('../../package.json', import.meta.url)
+  return (JSON.parse(fs.readFileSync(file, 'utf8')) as { version: string }).version
+}
