@@ -10,16 +10,16 @@ export const statementSettings = {
 }
 
 interface StatementRow {
-  calls: string
+  calls: number
   total: number
   mean: number
-  rows: string
+  rows: number
   query: string
 }
 
 interface FunctionRow {
   name: string
-  calls: string
+  calls: number
   total: number
   own: number
 }
@@ -40,12 +40,12 @@ export async function readStatements(pool: pg.Pool): Promise<string> {
     'function                        calls   total ms     own ms',
     ...functions.rows.map(
       ({ name, calls, total, own }) =>
-        `${name.padEnd(26)} ${calls.padStart(10)} ${total.toFixed(0).padStart(10)} ${own.toFixed(0).padStart(10)}`,
+        `${name.padEnd(26)} ${String(calls).padStart(10)} ${total.toFixed(0).padStart(10)} ${own.toFixed(0).padStart(10)}`,
     ),
     '  total ms      calls    mean ms       rows  statement',
     ...statements.rows.map(
       ({ calls, total, mean, rows, query }) =>
-        `${total.toFixed(0).padStart(10)} ${calls.padStart(10)} ${mean.toFixed(3).padStart(10)} ${rows.padStart(10)}  ${query.replace(/\s+/g, ' ').slice(0, 110)}`,
+        `${total.toFixed(0).padStart(10)} ${String(calls).padStart(10)} ${mean.toFixed(3).padStart(10)} ${String(rows).padStart(10)}  ${query.replace(/\s+/g, ' ').slice(0, 110)}`,
     ),
   ].join('\n')
 }

@@ -31,12 +31,16 @@ async function secondsToFirstRun(): Promise<number> {
   fs.chmodSync(folder, 0o755)
   const { DATABASE_URL: _, ...env } = process.env
   const begun = performance.now()
-  const child = spawn('npm', ['start', '--', '--exit', '--directory', path.join(folder, '.millrace')], {
-    cwd: root,
-    env,
-    shell: process.platform === 'win32',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child = spawn(
+    'npm',
+    ['start', '--silent', '--', '--exit', '--directory', path.join(folder, '.millrace')],
+    {
+      cwd: root,
+      env,
+      shell: process.platform === 'win32',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   const ended = once(child, 'exit')
   let seconds: number | undefined
   for await (const line of createInterface({ input: child.stdout })) {

@@ -84,12 +84,7 @@ test('run start says how to go on, and run list shows the run in 80 columns with
   )
   const list = await project.call('run', 'list', '--pipeline', 'territory-sweep-of-the-united-states')
   expect(longest(list.stdout)).toBeLessThanOrEqual(80)
-  expect(list.stdout.replace(/\S+ ago|just now/, 'AGO')).toBe(
-    `run                                   pipeline         key  state       begun  took\n`.slice(0, 0) + list.stdout.replace(/\S+ ago|just now/, 'AGO'),
-  )
-  expect(list.stdout).toContain(run)
-  expect(list.stdout).toContain('territory-s')
-  expect(list.stdout).toContain('…')
+  expect(list.stdout.split('\n')[1]).toMatch(new RegExp(`^${run}  territory-s.*…  TX   pending  (just now|\\d s ago)$`))
 })
 
 test('a live run key answers with the run that holds it, and creates none', async () => {
@@ -126,7 +121,7 @@ test('run show tells state, steps and input', async () => {
   const { stdout } = await project.call('run', 'show', run)
   expect(stdout).toContain('echo, version 1: pending\n')
   expect(stdout).toContain('step   state    items  attempts  failed  running\n')
-  expect(stdout).toContain('say    waiting             0\n')
+  expect(stdout).toContain('say    waiting                0\n')
   expect(stdout).toContain('input     "a text"\n')
   const shown = JSON.parse((await project.call('run', 'show', run, '--json')).stdout) as { steps: unknown[] }
   expect(shown).toMatchObject({ id: run, state: 'pending', input: 'a text', output: null })
@@ -173,8 +168,8 @@ test('pipeline list and show tell versions, live runs, and the steps as a tree',
   await started('echo', '7')
   const list = await project.call('pipeline', 'list')
   expect(longest(list.stdout)).toBeLessThanOrEqual(80)
-  expect(list.stdout.split('\n')[0]).toBe('pipeline                              version  starts  live runs  last run    begun'.slice(0, 0) + list.stdout.split('\n')[0])
-  expect(list.stdout).toMatch(/^echo +1 +taken +\d+ +pending/m)
+  expect(list.stdout).toMatch(/^pipeline +version +starts +live runs +last run +begun$/m)
+  expect(list.stdout).toMatch(/^echo +1 +taken +\d+ +pending +/m)
   const shown = await project.call('pipeline', 'show', 'territory-sweep-of-the-united-states')
   expect(shown.stdout).toContain('One live run for each state.\n\n  search\n  └─ enrich  (map over search)\n\nversion')
   expect((await project.call('pipeline', 'show', 'nobody')).stderr).toContain("There is no pipeline 'nobody'.")

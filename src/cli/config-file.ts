@@ -1,5 +1,6 @@
 // Owns millrace.config.ts as a file: found in this folder or above it, loaded as TypeScript or JavaScript, and checked.
 import fs from 'node:fs'
+import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { tsImport } from 'tsx/esm/api'
@@ -44,11 +45,14 @@ export async function loadConfig(file: string, onImport: (file: string) => void 
 }
 
 async function importFile(file: string, onImport: (file: string) => void): Promise<unknown> {
+  const tell = (name: string): void => {
+    if (!name.split(path.sep).includes('node_modules')) onImport(name)
+  }
   try {
     const loaded: unknown = await tsImport(pathToFileURL(file).href, {
       parentURL: import.meta.url,
       onImport: (url) => {
-        if (url.startsWith('file:') && !url.includes('/node_modules/')) onImport(fileURLToPath(url.split('?')[0] ?? url))
+        if (url.startsWith('file:')) tell(fileURLToPath(withoutQuery(url)))
       },
     })
     return innermost(loaded)
@@ -60,7 +64,14 @@ async function importFile(file: string, onImport: (file: string) => void): Promi
       hint: 'Correct it, or the file that it imports; --debug shows where.',
       cause,
     })
+  } finally {
+    // What a package without "type": "module" imports is required, and not told by the loader.
+    for (const name of Object.keys(createRequire(import.meta.url).cache)) tell(withoutQuery(name))
   }
+}
+
+function withoutQuery(address: string): string {
+  return address.split('?')[0] ?? address
 }
 
 /** The default export; a file that was loaded as CommonJS carries it one level deeper. */

@@ -31,7 +31,6 @@ export class DevWorker {
     const { config, database } = this.#options
     this.#imports = new Set([config])
     const child = fork(process.argv[1] ?? '', ['worker', '--config', config], {
-      cwd: path.dirname(config),
       env: { ...process.env, [devDatabaseVariable]: database },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })

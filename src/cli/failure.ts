@@ -24,7 +24,7 @@ interface Told {
 export function tellFailure(error: unknown, terminal: Terminal, debug: boolean): number {
   const told = describe(error, debug)
   if (terminal.json) terminal.note(JSON.stringify({ error: { code: told.code, message: told.message, hint: told.hint } }))
-  else terminal.note(`${terminal.colours.red('Error:')} ${[told.message, told.hint].filter(Boolean).join(' ')}`)
+  else terminal.note(`${terminal.colours.red('Error:')} ${`${asSentence(told.message)} ${told.hint ?? ''}`.trim()}`)
   if (debug && error instanceof Error) terminal.note(withoutPasswords(error.stack ?? ''))
   return told.exitStatus
 }
@@ -49,6 +49,11 @@ function knownError(error: unknown): Told | undefined {
   if (entry === undefined) return undefined
   const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : undefined
   return { code, message: withoutPasswords(error.message), hint: hint ?? entry.remedy, exitStatus: entry.exitCode ?? 1 }
+}
+
+/** The reason that a step or a driver gave may lack its full stop; a hint may end with a command, which takes none. */
+function asSentence(message: string): string {
+  return /[.!?]$/.test(message) ? message : `${message}.`
 }
 
 /** An address keeps its user and loses its password, wherever it stands. */

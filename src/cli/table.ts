@@ -36,7 +36,7 @@ const noRules = {
   right: '', 'right-mid': '', middle: '',
 }
 
-const headRule = { mid: '─', 'mid-mid': '─', 'left-mid': '', 'right-mid': '' }
+const headRule = { mid: '─' }
 
 /** Cut and set here, so that the gap to the next column stays: the library would fill it. */
 function finished<Row>(cell: string, column: Column<Row> | undefined, width: number): string {

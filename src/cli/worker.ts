@@ -76,6 +76,8 @@ async function work(
     },
   })
   await worker.stopped
+  // A handler that does not heed its abort signal would keep the process.
+  session.mustExit = true
 }
 
 function tellServing(terminal: Terminal, worker: Worker, config: Config): void {

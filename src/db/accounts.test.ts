@@ -294,10 +294,35 @@ test('a map of many items is summarised: its counts, its slowest items, and the 
   await worker.complete(one(await worker.take()), null)
   await worker.complete(tasks[59]!, null)
   const account = await runAccount(caller, run)
-  expect(account.attempts.total).toBe(62)
-  expect(account.attempts.listed).toHaveLength(51)
-  expect(account.steps[1]).toMatchObject({ items: 60, completed: 60, failed: 1, items_with_failures: 1 })
-  expect(await told(run)).toMatchInlineSnapshot()
+  expect(account.attempts.listed.filter(({ step }) => step === 'load')).toHaveLength(50)
+  expect(account.steps[1]).toMatchObject({ items: 60, attempts: 61, completed: 60, failed: 1, items_with_failures: 1 })
+  expect(await told(run)).toMatchInlineSnapshot(`
+    "Run R
+    wide, version 1: completed
+
+    Started from SQL by postgres on DAY at 15:00:00.000 UTC.
+    Completed after 580 ms, on DAY at 15:00:00.580 UTC.
+
+    What its steps did
+      list                                                         completed in 0 ms
+        15:00:00.000  attempt 1 completed in 0 ms on loader (4711)
+      load  map over list, 60 items                              completed in 580 ms
+        60 of 60 items completed; 1 attempt at 1 item failed.
+        The slowest: item 57 with 580 ms, item 58 with 580 ms, item 59 with 580 ms.
+        15:00:00.000  item 58, attempt 1 failed after 580 ms on loader (4711)
+                      no route
+                      the next attempt was ready at once
+        15:00:00.580  item 58, attempt 2 completed in 0 ms on loader (4711)
+
+    Where the time went
+      running                   580 ms  100 %  ██████████████████████████████
+      in the queue                0 ms    0 %
+      waiting for retries         0 ms    0 %
+
+    Its workers
+      loader: process 4711 on host host-a
+    "
+  `)
 })
 
 test('a worker that died stands in the account with the reason why its attempt was lost', async () => {

@@ -5,8 +5,7 @@ import { connectClient, isPooled } from './connection.ts'
 /** First key of the liveness locks; the second is the worker's lock key. The sweep looks for the same number. */
 const livenessClass = 77421
 
-const pingEveryMs = 10_000
-const pingAnswerMs = 5_000
+const pingMs = 10_000
 const closeMs = 2_000
 const reconnectMsMin = 100
 const reconnectMsMax = 5_000
@@ -19,15 +18,18 @@ export interface ListenerOptions {
   /** Called when a connection listens (again): what was notified meanwhile was missed. */
   readonly onListening?: () => void
   readonly onLost?: (error: Error) => void
+  /** Milliseconds between pings; 10,000 by default. An answer may take half as long. */
+  readonly pingMs?: number
 }
 
 /**
  * Listens for as long as it is not closed: a lost connection is made anew, with growing pauses. A connection that only looks
- * alive is found by a ping (10 s, 5 s for the answer), not by TCP two hours later. Behind a transaction pooler notifications
+ * alive is found by a ping (each 10 s, 5 s for the answer), not by TCP two hours later. Behind a transaction pooler notifications
  * are never delivered and a session's locks leak, so there it closes itself and says so.
  */
 export class Listener {
   readonly #options: ListenerOptions
+  readonly #pingMs: number
   #client: pg.Client | undefined
   #timer: NodeJS.Timeout | undefined
   #failures = 0
@@ -39,6 +41,7 @@ export class Listener {
 
   constructor(options: ListenerOptions) {
     this.#options = options
+    this.#pingMs = options.pingMs ?? pingMs
   }
 
   /** Whether notifications arrive at present. */
@@ -128,14 +131,14 @@ export class Listener {
 
   #schedulePing(client: pg.Client): void {
     // A lock that somebody's dying session still held is tried again soon: until then only the lease protects this worker.
-    const wait = this.#lockKey !== undefined && !this.#locked ? 500 : pingEveryMs
+    const wait = this.#lockKey !== undefined && !this.#locked ? 500 : this.#pingMs
     this.#timer = setTimeout(() => void this.#ping(client), wait)
     this.#timer.unref()
   }
 
   async #ping(client: pg.Client): Promise<void> {
     if (this.#client !== client) return
-    const deadline = setTimeout(() => this.#lost(client, new Error('no answer to a ping')), pingAnswerMs)
+    const deadline = setTimeout(() => this.#lost(client, new Error('no answer to a ping')), this.#pingMs / 2)
     deadline.unref()
     try {
       await client.query('select 1')

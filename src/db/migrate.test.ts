@@ -140,7 +140,7 @@ describe('an apply', () => {
     await client.query('listen pgrst')
     const heard = new Promise<pg.Notification>((resolve) => client.once('notification', resolve))
     await run()
-    expect(await heard).toMatchObject({ channel: 'pgrst', payload: 'reload schema' })
+    expect((await heard).payload).toBe('reload schema')
     await client.query('drop role authenticator')
   })
 })

@@ -61,6 +61,7 @@ export class Client {
   readonly #pool: ReturnType<typeof createPool>
   readonly #newId: () => string
   readonly #registered = new Map<string, Promise<RegisteredPipeline>>()
+  readonly #underWay = new Set<Promise<unknown>>()
   #session: Promise<Session> | undefined
   #closed = false
 
@@ -79,7 +80,11 @@ export class Client {
    *
    * @throws MillraceError input_invalid, json_invalid, json_too_large, pipeline_unknown, key_value_missing, idempotency_conflict
    */
-  async start<P extends Startable>(pipeline: P, input: PipelineInput<P>, options: StartOptions = {}): Promise<StartAnswer> {
+  start<P extends Startable>(pipeline: P, input: PipelineInput<P>, options: StartOptions = {}): Promise<StartAnswer> {
+    return this.#finish(this.#start(pipeline, input, options))
+  }
+
+  async #start(pipeline: Startable, input: unknown, options: StartOptions): Promise<StartAnswer> {
     const session = await this.#open()
     const start = await this.#prepare(session, pipeline, input, options)
     if (options.tx !== undefined) return (await startInTransaction(options.tx, [start]))[0]!
@@ -95,11 +100,15 @@ export class Client {
    * Starts a run for each input, with the same options; answers in the order of the inputs. At most 1,000 are started in
    * one transaction, so a failure half-way leaves the earlier thousands started; with `tx` it is all or none.
    */
-  async startMany<P extends Startable>(
+  startMany<P extends Startable>(
     pipeline: P,
     inputs: ReadonlyArray<PipelineInput<P>>,
     options: Omit<StartOptions, 'runId' | 'idempotencyKey'> = {},
   ): Promise<StartAnswer[]> {
+    return this.#finish(this.#startMany(pipeline, inputs, options))
+  }
+
+  async #startMany(pipeline: Startable, inputs: readonly unknown[], options: StartOptions): Promise<StartAnswer[]> {
     if (inputs.length > 100_000) {
       throw new MillraceError('too_many_starts', `${inputs.length} starts in one call; 100,000 are the most.`)
     }
@@ -140,6 +149,7 @@ export class Client {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    await Promise.allSettled(this.#underWay)
     const session = await this.#session?.catch(() => undefined)
     await session?.results.close()
     await this.#pool.end()
@@ -155,16 +165,26 @@ export class Client {
             code: 'input_invalid',
             what: `The input of pipeline '${pipeline.slug}'`,
           })
-    const known = this.#registered.get(pipeline.digest)
+    const known = this.#registered.get(versionName(pipeline))
     const { version } = await (known ?? this.#register(session, pipeline))
-    return pendingStart({ slug: pipeline.slug, version, id, input: checked }, options)
+    return pendingStart({ slug: pipeline.slug, version, id, input: checked, keyPaths: pipeline.graph.key }, options)
+  }
+
+  /** Remembers a call until it has ended, so that close() waits for it. */
+  async #finish<T>(call: Promise<T>): Promise<T> {
+    this.#underWay.add(call)
+    try {
+      return await call
+    } finally {
+      this.#underWay.delete(call)
+    }
   }
 
   /** Once per process and version: a start uses the version of its own code, and registers it if nobody has. */
   #register(session: Session, pipeline: PipelineDefinition): Promise<RegisteredPipeline> {
     const registering = registerPipeline(session.caller, pipeline.slug, pipeline.graph)
-    this.#registered.set(pipeline.digest, registering)
-    registering.catch(() => this.#registered.delete(pipeline.digest))
+    this.#registered.set(versionName(pipeline), registering)
+    registering.catch(() => this.#registered.delete(versionName(pipeline)))
     return registering
   }
 
@@ -192,8 +212,14 @@ export class Client {
   /** The worker of this process, where it serves all that is started. */
   #workerFor(starts: readonly PendingStart[]) {
     const worker = localWorker(this.#options.database)
-    return worker !== undefined && starts.every(({ row }) => worker.serves(row.slug, row.version)) ? worker : undefined
+    const handsOver = ({ row, key }: PendingStart) => key !== undefined && worker?.serves(row.slug, row.version) === true
+    return starts.every(handsOver) ? worker : undefined
   }
+}
+
+/** Two pipelines may have the same graph, and so the same digest. */
+function versionName({ slug, digest }: PipelineDefinition): string {
+  return `${slug} ${digest}`
 }
 
 interface Session {

@@ -7,7 +7,9 @@ import type { LocalEnd, LocalWorker } from './local-worker.ts'
 
 /** A run that only this process's own worker holds is asked about in the database after this time, in case others took it over. */
 const localOnlyMs = 1_000
-const lookEveryMs = 1_000
+/** Where notifications arrive, looking is only the net below them. */
+const lookEveryMs = { listening: 10_000, deaf: 1_000 }
+const awayMs = 500
 const watchSeconds = 600
 
 export interface ResultOptions {
@@ -22,6 +24,7 @@ export class RunResults {
   readonly #watcher: string
   readonly #waiting = new Map<string, Set<() => void>>()
   #listener: Listener | undefined
+  #closed = false
 
   constructor(caller: Caller, connectionString: string, watcher: string) {
     this.#caller = caller
@@ -30,25 +33,47 @@ export class RunResults {
   }
 
   /**
-   * The output of a run.
+   * The output of a run. A database that goes away meanwhile is waited for.
    *
-   * @throws MillraceError run_failed, run_cancelled, run_unknown, wait_timeout
+   * @throws MillraceError run_failed, run_cancelled, run_unknown, wait_timeout, client_closed
    */
   async result(runId: string, worker: LocalWorker | undefined, options: ResultOptions = {}): Promise<unknown> {
     const deadline = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.timeoutMs
     const told = worker === undefined ? undefined : await toldLocally(runId, worker, Math.min(localOnlyMs, deadline - performance.now()))
     if (told !== undefined && told !== null) return told.output
     for (;;) {
-      const standing = await this.#standing(runId)
-      if (isFinal(standing)) return outputOf(runId, standing)
+      const ended = this.#ended(runId)
+      const standing = await this.#look(runId)
+      if (standing !== undefined && isFinal(standing)) {
+        ended.forget()
+        return outputOf(runId, standing)
+      }
       const left = deadline - performance.now()
-      if (left <= 0) throw waitTimeout(runId, options.timeoutMs!)
-      await this.#ended(runId, Math.min(lookEveryMs, left))
+      if (left <= 0) ended.forget()
+      else await ended.within(Math.min(this.#lookAgainMs(standing), left))
+      if (deadline <= performance.now()) throw waitTimeout(runId, options.timeoutMs!)
+    }
+  }
+
+  #lookAgainMs(standing: RunStanding | undefined): number {
+    if (standing === undefined) return awayMs
+    return this.#listener?.listening === true ? lookEveryMs.listening : lookEveryMs.deaf
+  }
+
+  /** How the run stands; undefined while the database is away. */
+  async #look(runId: string): Promise<RunStanding | undefined> {
+    if (this.#closed) throw new MillraceError('client_closed', `The client was closed while the result of run ${runId} was awaited.`)
+    try {
+      return await this.#standing(runId)
+    } catch (error) {
+      if (!this.#closed && error instanceof MillraceError && error.code === 'database_unreachable') return undefined
+      throw error
     }
   }
 
   async close(): Promise<void> {
-    for (const wakers of this.#waiting.values()) for (const wake of wakers) wake()
+    this.#closed = true
+    for (const runId of [...this.#waiting.keys()]) this.#wake(runId)
     await this.#listener?.close()
   }
 
@@ -59,7 +84,7 @@ export class RunResults {
       channels: ['millrace_end'],
       onNotify: (_, ended) => this.#wake(ended),
       onListening: () => {
-        for (const id of this.#waiting.keys()) this.#wake(id)
+        for (const id of [...this.#waiting.keys()]) this.#wake(id)
       },
     })
     await this.#listener.start()
@@ -70,39 +95,44 @@ export class RunResults {
     return standing
   }
 
-  #ended(runId: string, ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wakers = this.#waiting.get(runId) ?? new Set()
-      const wake = () => {
-        clearTimeout(timer)
-        wakers.delete(wake)
-        if (wakers.size === 0) this.#waiting.delete(runId)
+  /** Hears of the run's end from now on, so that one that comes between the look and the waiting is not missed. */
+  #ended(runId: string): { readonly within: (ms: number) => Promise<void>; readonly forget: () => void } {
+    const wakers = this.#waiting.get(runId) ?? new Set()
+    let forget = () => {}
+    const heard = new Promise<void>((resolve) => {
+      forget = () => {
+        wakers.delete(forget)
+        if (wakers.size === 0 && this.#waiting.get(runId) === wakers) this.#waiting.delete(runId)
         resolve()
       }
-      const timer = setTimeout(wake, ms)
-      wakers.add(wake)
-      this.#waiting.set(runId, wakers)
     })
+    this.#waiting.set(runId, wakers.add(forget))
+    const within = async (ms: number) => {
+      const timer = setTimeout(forget, ms)
+      await heard
+      clearTimeout(timer)
+    }
+    return { within, forget }
   }
 
   #wake(runId: string): void {
-    for (const wake of this.#waiting.get(runId) ?? []) wake()
+    for (const wake of [...(this.#waiting.get(runId) ?? [])]) wake()
   }
 }
 
 function toldLocally(runId: string, worker: LocalWorker, ms: number): Promise<LocalEnd | undefined> {
   return new Promise((resolve) => {
     let timer: NodeJS.Timeout | undefined
-    const watching = worker.watch(runId, (end) => {
+    const unwatch = worker.watch(runId, (end) => {
       clearTimeout(timer)
       resolve(end)
     })
-    if (!watching) {
+    if (unwatch === undefined) {
       resolve(undefined)
       return
     }
     timer = setTimeout(() => {
-      worker.unwatch(runId)
+      unwatch()
       resolve(undefined)
     }, ms)
   })

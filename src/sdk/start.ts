@@ -3,10 +3,11 @@ import { MillraceError } from '../core/errors.ts'
 import { checkJson } from '../core/json.ts'
 import { isUuid } from '../core/uuid.ts'
 import { type Caller, type Transaction, transactionCaller } from '../db/call.ts'
-import { isConnectionLoss } from '../db/database-error.ts'
+import { sqlState } from '../db/database-error.ts'
 import { type StartAnswerRow, type StartRow, startRuns } from '../db/runs.ts'
 import { isUndoneByConflict, retryTransaction, retryWhen } from '../db/transaction.ts'
 import type { LocalWorker } from './local-worker.ts'
+import { knownRunKey } from './run-key.ts'
 
 export interface StartOptions {
   /** The start belongs to this transaction: it commits and rolls back with it. */
@@ -39,23 +40,30 @@ export type StartAnswer =
 /** One start on its way: the row, and what a hand-over needs of it. */
 export interface PendingStart {
   readonly row: StartRow
-  readonly input: unknown
   readonly headers: Record<string, string> | null
+  /** The run key; undefined where only the database knows it. */
+  readonly key: string | null | undefined
 }
 
 const startsPerCall = 1_000
 
 /** The row of one start. @throws MillraceError json_invalid, json_too_large, start_option_invalid */
 export function pendingStart(
-  start: { readonly slug: string; readonly version: number | null; readonly id: string; readonly input: unknown },
+  start: {
+    readonly slug: string
+    readonly version: number | null
+    readonly id: string
+    readonly input: unknown
+    readonly keyPaths?: ReadonlyArray<readonly string[]>
+  },
   options: StartOptions,
 ): PendingStart {
   checkOptions(start.slug, options)
   const text = checkJson(start.input, { what: `the input of pipeline '${start.slug}'` })
   const headers = options.headers === undefined ? null : { ...options.headers }
   return {
-    input: start.input,
     headers,
+    key: knownRunKey(start.input, start.keyPaths ?? []),
     row: {
       id: options.runId ?? start.id,
       slug: start.slug,
@@ -96,12 +104,13 @@ function checkOptions(slug: string, options: StartOptions): void {
 /** Starts inside the caller's own transaction: nothing is handed over, and the wake-up leaves with the commit. */
 export async function startInTransaction(transaction: Transaction, starts: readonly PendingStart[]): Promise<StartAnswer[]> {
   const caller = transactionCaller(transaction)
-  const rows = await startRuns(
-    caller,
-    starts.map((start) => start.row),
-    { via: 'sdk', wakeAlways: true },
-  )
-  return answersOf(starts, rows)
+  const answers: StartAnswer[] = []
+  for (let from = 0; from < starts.length; from += startsPerCall) {
+    const part = starts.slice(from, from + startsPerCall)
+    const rows = part.map((start) => start.row)
+    answers.push(...answersOf(part, await startRuns(caller, rows, { via: 'sdk', wakeAlways: true })))
+  }
+  return answers
 }
 
 /** Starts a list, in calls of a bounded size, two under way at a time: so that client and server both work. */
@@ -170,7 +179,7 @@ export class StartBatches {
         if (answer !== undefined) entry.resolve(answer)
       })
     } catch (error) {
-      if (batch.length === 1 || isConnectionLoss(error) || hasCode(error, 'database_unreachable')) {
+      if (batch.length === 1 || !isOnesFault(error)) {
         for (const entry of batch) entry.reject(error)
         return
       }
@@ -179,6 +188,11 @@ export class StartBatches {
       await this.#send(batch.slice(half))
     }
   }
+}
+
+/** Whether a start itself may be what the database refused: what our functions raise, and values that it can't take. */
+function isOnesFault(error: unknown): boolean {
+  return /^(?:MR|22|23|54)/.test(sqlState(error) ?? '')
 }
 
 function hasCode(error: unknown, code: string): boolean {
@@ -221,10 +235,11 @@ function handedOver(starts: readonly PendingStart[], rows: readonly StartAnswerR
       taskId: row.task_id!,
       stepId: row.step_id!,
       runId: row.run_id,
-      input: start.input,
+      // As everybody else will read it, and nobody's object but the handler's own.
+      input: JSON.parse(start.row.input) as unknown,
       tenant: start.row.tenant,
       headers: start.headers,
-      key: null,
+      key: start.key ?? null,
       priority: start.row.priority ?? 5,
     }
   })

@@ -95,7 +95,8 @@ export class Claims {
 
   async #claim(): Promise<boolean> {
     const { slots, lanes, caller, key } = this.#parts
-    const reserved = slots.reserve(slots.free)
+    // Half of the slots at most: while the outcomes of one half are written, the other is claimed.
+    const reserved = slots.reserve(Math.min(slots.free, Math.ceil(slots.size / 2)))
     const fullLook = this.#parts.monotonic() - this.#lookedFully >= fullLookEveryMs
     // Cleared before the look: what wakes it from now on asks for another one.
     this.#hungry = false

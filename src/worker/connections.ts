@@ -1,7 +1,7 @@
 // The connections of a worker: one kept for heartbeats, one for claims, one for outcomes, some for handlers, one that listens.
 import type pg from 'pg'
 import { type Caller, poolCaller } from '../db/call.ts'
-import { createPool, describeDatabase, isPoolPooled } from '../db/connection.ts'
+import { createPool, cutClient, describeDatabase, isPoolPooled } from '../db/connection.ts'
 import { isPassing } from './flush.ts'
 import type { WorkerSettings } from './options.ts'
 
@@ -14,6 +14,8 @@ export interface WorkerConnections {
   readonly handlerPool: pg.Pool
   /** Whether a pooler stands in between: then there are no notifications and no liveness lock. */
   readonly pooled: boolean
+  /** Ends all connections where they stand: what looked alive may be half open, and what a lost attempt still does is undone. */
+  cut(): void
   close(): Promise<void>
 }
 
@@ -37,6 +39,7 @@ export async function openConnections(settings: WorkerSettings, stopped: AbortSi
 
 function connectionsOf(settings: WorkerSettings, database: string, pooled: boolean): WorkerConnections {
   const pools: pg.Pool[] = []
+  const clients = new Set<pg.PoolClient>()
   const open = (purpose: string, connectionsMax: number, answerTimeoutMs?: number) => {
     const pool = createPool({
       connectionString: settings.database,
@@ -44,6 +47,8 @@ function connectionsOf(settings: WorkerSettings, database: string, pooled: boole
       connectionsMax,
       ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }),
     })
+    pool.on('connect', (client) => clients.add(client))
+    pool.on('remove', (client) => clients.delete(client))
     pools.push(pool)
     return pool
   }
@@ -57,9 +62,10 @@ function connectionsOf(settings: WorkerSettings, database: string, pooled: boole
     handlers: poolCaller(handlerPool, { prepare: false, database }),
     handlerPool,
     pooled,
+    cut: () => clients.forEach(cutClient),
     close: async () => {
       // A handler that hangs may hold a connection for ever: the process's end closes that.
-      await Promise.race([Promise.all(pools.map((pool) => pool.end())), pause(closeMs, new AbortController().signal)])
+      await within(closeMs, Promise.all(pools.map((pool) => pool.end())))
     },
   }
 }
@@ -96,4 +102,11 @@ export function pause(ms: number, stopped: AbortSignal): Promise<void> {
     const timer = setTimeout(done, ms)
     stopped.addEventListener('abort', done)
   })
+}
+
+/** Waits for the work, but not longer than so many milliseconds. */
+export async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const enough = new AbortController()
+  await Promise.race([work, pause(ms, enough.signal)])
+  enough.abort()
 }

@@ -34,7 +34,7 @@ export interface HeartbeatParts {
 
 export class Heartbeats {
   readonly #parts: HeartbeatParts
-  readonly #connectedAt: number
+  #connectedAt: number
   #timer: NodeJS.Timeout | undefined
   #deadline: NodeJS.Timeout | undefined
   #beating: Promise<void> | undefined
@@ -114,7 +114,10 @@ export class Heartbeats {
       this.#beatAt = sentAt
       slots.giveBack(reserved)
       if (claims.sleeping && !sleeping) claims.sleepAgain()
-      if (this.#failing) this.#parts.recovered()
+      if (this.#failing) {
+        this.#connectedAt = sentAt
+        this.#parts.recovered()
+      }
       this.#failing = false
       this.#answer(rows, reserved, held)
     } catch (error) {

@@ -22,6 +22,8 @@ export interface WorkerOptions {
   readonly heartbeatMs?: number
   /** Milliseconds that a stop waits for running steps before it gives them back. 30,000 by default. */
   readonly drainMs?: number
+  /** Milliseconds between pings of the listening connection, whose answer may take half as long. 10,000 by default. */
+  readonly pingMs?: number
   /** What people see; the host's name by default. */
   readonly name?: string
   readonly log?: (entry: WorkerLogEntry) => void
@@ -50,6 +52,7 @@ export interface WorkerSettings {
   readonly leaseSeconds: number
   readonly heartbeatMs: number
   readonly drainMs: number
+  readonly pingMs: number
   readonly name: string
   readonly log: (entry: WorkerLogEntry) => void
   readonly storeStacks: boolean
@@ -75,6 +78,7 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     leaseSeconds,
     heartbeatMs,
     drainMs: wholeNumber('drainMs', options.drainMs ?? 30_000, 0, 86_400_000),
+    pingMs: wholeNumber('pingMs', options.pingMs ?? 10_000, 100, 600_000),
     name: options.name ?? hostname(),
     log: options.log ?? (() => {}),
     storeStacks: options.storeStacks ?? false,

@@ -29,7 +29,7 @@ export class Reconcile {
   async #run(): Promise<void> {
     this.#running = true
     let seen = 0
-    for (let look = 0; look < looksMs.length && !this.#ended.aborted; ) {
+    for (let look = 0; (look < looksMs.length || seen !== this.#wanted) && !this.#ended.aborted; ) {
       if (seen !== this.#wanted) {
         look = 0
         seen = this.#wanted

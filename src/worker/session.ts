@@ -8,7 +8,7 @@ import { listHeldTasks, releaseTasks, type WorkerKey } from '../db/tasks.ts'
 import { registerWorker, stopWorker } from '../db/workers.ts'
 import type { HandedOver, LocalEnd, LocalWorker } from '../sdk/local-worker.ts'
 import { Claims } from './claims.ts'
-import { type WorkerConnections, pause } from './connections.ts'
+import { pause, within, type WorkerConnections } from './connections.ts'
 import { Flush, isPassing } from './flush.ts'
 import { Heartbeats, type WorkerState } from './heartbeats.ts'
 import type { HeldTask } from './held-task.ts'
@@ -26,8 +26,9 @@ const weeksAhead = 4
 /** How often, and for how long each time, a stop waits for the last answers before it leaves what is left to be reclaimed. */
 const lastTurns = 5
 const lastTurnMs = 1_000
-/** The same trouble is told again after this time. */
+/** The same trouble is told again after this time, another one after that: a server that goes down and comes up has many reasons. */
 const toldAgainMs = 30_000
+const toldNextMs = 1_000
 
 export interface SessionEvents {
   readonly gone: (reason: string) => void
@@ -164,8 +165,8 @@ export class WorkerSession implements LocalWorker {
     await Promise.race([this.#heartbeats.tick(), waited])
     await Promise.race([this.#slots.empty(), waited])
     for (let turn = 0; turn < lastTurns && !this.#slots.isEmpty; turn++) {
-      await Promise.race([this.#giveBack(), pause(lastTurnMs, this.#ended.signal)])
-      await Promise.race([this.#slots.empty(), pause(lastTurnMs, this.#ended.signal)])
+      await within(lastTurnMs, this.#giveBack())
+      await within(lastTurnMs, this.#slots.empty())
     }
     await this.#end('it was stopped')
   }
@@ -174,6 +175,7 @@ export class WorkerSession implements LocalWorker {
   async abandon(reason: string): Promise<void> {
     this.#leave()
     for (const task of [...this.#slots.held()]) this.#running.lose(task, reason)
+    this.#connections.cut()
     await this.#heartbeats.stop()
     await stopWorker(this.#connections.claims, this.#key, reason).catch(() => {})
   }
@@ -231,8 +233,7 @@ export class WorkerSession implements LocalWorker {
   async #end(reason: string): Promise<void> {
     this.#leave()
     await this.#heartbeats.stop()
-    const told = stopWorker(this.#connections.heartbeat, this.#key, reason).catch(() => {})
-    await Promise.race([told, pause(lastTurns * lastTurnMs, new AbortController().signal)])
+    await within(lastTurns * lastTurnMs, stopWorker(this.#connections.heartbeat, this.#key, reason).catch(() => {}))
   }
 
   #leave(): void {
@@ -253,7 +254,8 @@ export class WorkerSession implements LocalWorker {
   /** Once, and again after a while: a database that is away is not worth a line for each heartbeat. */
   #tell(entry: WorkerLogEntry): void {
     const now = this.#settings.monotonic()
-    if (entry.message === this.#told.message && now - this.#told.at < toldAgainMs) return
+    const since = now - this.#told.at
+    if (since < (entry.message === this.#told.message ? toldAgainMs : entry.level === 'info' ? 0 : toldNextMs)) return
     this.#told = { message: entry.message, at: now }
     this.#settings.log(entry)
   }

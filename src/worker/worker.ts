@@ -112,6 +112,7 @@ class WorkerProcess implements Worker {
       connectionString: this.#settings.directDatabase,
       applicationName: 'millrace listener',
       channels: ['millrace_wake', 'millrace_abort'],
+      pingMs: this.#settings.pingMs,
       onNotify: (channel, message) => this.#notified(channel, message),
       // What was notified while nobody listened was missed.
       onListening: () => this.#session?.wake(),

@@ -50,7 +50,7 @@ function printRun(terminal: Terminal, { run, time }: RunAccount): void {
   if (run.key !== null) terminal.print(`run key   ${run.key}`)
   terminal.print(`started   ${dateWords(run.created_at)} UTC by ${run.started_by} (${run.started_via})`)
   if (run.finished_at !== null) terminal.print(`ended     ${dateWords(run.finished_at)} UTC`)
-  terminal.print(`took      ${durationWords(time.total_ms)}`)
+  terminal.print(`${run.finished_at === null ? 'live for ' : 'took     '} ${durationWords(time.total_ms)}`)
   if (run.error !== null) terminal.print(`error     ${errorWords(run.error)}`)
   terminal.print()
 }

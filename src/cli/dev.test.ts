@@ -1,0 +1,60 @@
+// millrace dev as a process: it migrates, serves, reloads with the code, prints the ends of runs, and stops cleanly.
+import path from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Caller, openFolder, programFile, sdkAddress } from '../../test/commands.ts'
+import { until } from '../../test/deadline.ts'
+import { createEmptyDatabase, type EmptyDatabase } from '../../test/empty-database.ts'
+import { type Program, startTypeScript } from '../../test/program.ts'
+
+let database: EmptyDatabase
+let project: Caller
+let dev: Program
+beforeAll(async () => {
+  database = await createEmptyDatabase()
+  project = openFolder({ DATABASE_URL: database.url })
+})
+afterAll(async () => {
+  await dev.kill()
+  project.close()
+  await database.close()
+})
+
+const pipelineText = (answer: string): string => `
+import { pipeline } from ${JSON.stringify(sdkAddress)}
+import { z } from ${JSON.stringify(path.join(path.dirname(sdkAddress), '../../node_modules/zod/index.js'))}
+export const hello = pipeline('hello', { input: z.object({ name: z.string().default('Ada') }) })
+  .step('greet', ({ input }) => '${answer}, ' + input.name)
+`
+
+const prints = (text: string, times = 1): Promise<void> =>
+  until(`dev prints ${times} times: ${text}\n${dev.printed()}`, async () => dev.printed().split(text).length > times)
+
+test('it migrates, serves, reloads what changed, tells broken code, and stops with SIGINT', async () => {
+  project.write('package.json', '{}')
+  project.write('pipelines/hello.ts', pipelineText('Hello'))
+  const config = project.write(
+    'millrace.config.ts',
+    `import { hello } from './pipelines/hello.ts'\nexport default { pipelines: [hello] }\n`,
+  )
+  dev = startTypeScript(programFile, ['dev', '--config', config], { DATABASE_URL: database.url })
+  await prints(`Start a run from another terminal:\n  npx millrace run start hello '{"name":"Ada"}'\n`)
+  expect(dev.printed()).toContain('Applied migration 0001_pipelines.sql.')
+
+  expect((await project.call('run', 'start', 'hello', '{}', '--wait')).stdout).toContain('Completed: "Hello, Ada"')
+  await prints('  hello completed in ')
+
+  project.write('notes.json', '{"not": "imported"}')
+  project.write('pipelines/hello.ts', 'export const hello = (\n')
+  await prints('pipelines/hello.ts changed; reloading.')
+  await prints('The worker ended with status 2; it starts again when a file changes.')
+  expect(dev.printed()).not.toContain('notes.json changed')
+
+  project.write('pipelines/hello.ts', pipelineText('Good morning'))
+  await prints('The worker serves hello', 2)
+  expect((await project.call('run', 'start', 'hello', '{}', '--wait')).stdout).toContain('Completed: "Good morning, Ada"')
+
+  dev.child.kill('SIGINT')
+  expect(await dev.ended).toBe(0)
+  expect(dev.printed()).toMatch(/Stopped\.\n$/)
+  expect(await database.query("select from millrace.worker where state <> 'gone'")).toEqual([])
+}, 60_000)

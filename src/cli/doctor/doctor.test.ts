@@ -1,0 +1,71 @@
+// The doctor on a real database, and on what is missing.
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Caller, echoConfig, openFolder } from '../../../test/commands.ts'
+import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { createEmptyDatabase } from '../../../test/empty-database.ts'
+
+let database: TestDatabase
+let project: Caller
+beforeAll(async () => {
+  database = await createTestDatabase()
+  project = openFolder({ DATABASE_URL: database.url })
+  project.write('millrace.config.ts', echoConfig)
+})
+afterAll(async () => {
+  project.close()
+  await database.close()
+})
+
+test('it finds a healthy database without a worker, and warns of the task that nobody serves', async () => {
+  await project.call('run', 'start', 'echo', '1')
+  const { status, stdout } = await project.call('doctor')
+  expect(status).toBe(0)
+  for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
+  for (const check of ['node', 'configuration', 'database', 'server', 'clock', 'pooler', 'connections', 'schema', 'roles']) {
+    expect(stdout).toMatch(new RegExp(`^ok {4}${check} `, 'm'))
+  }
+  expect(stdout).toMatch(/^warn {2}workers {8}No worker is alive\.\n {21}Start one with: npx millrace worker$/m)
+  expect(stdout).toContain('Nobody serves 1 task of echo version 1 on queue default\n')
+})
+
+test('RR-13 pools that open more connections than the server allows are a failure, with what to do', async () => {
+  const greedy = openFolder({ DATABASE_URL: database.url })
+  greedy.write('millrace.config.ts', echoConfig.replace('{ pipelines', '{ worker: { connectionsMax: 900 }, pipelines'))
+  const { status, stdout } = await greedy.call('doctor', '--json')
+  greedy.close()
+  expect(status).toBe(1)
+  const { findings } = JSON.parse(stdout) as { findings: { check: string }[] }
+  expect(findings.find(({ check }) => check === 'connections')).toMatchObject({
+    level: 'fail',
+    message: expect.stringContaining('may open 904 connections'),
+    remedy: expect.stringContaining('worker.connectionsMax'),
+  })
+})
+
+test('a database without the schema is a failure that names the next command', async () => {
+  const empty = await createEmptyDatabase()
+  const { status, stdout } = await project.call('doctor', '--database', empty.url)
+  await empty.close()
+  expect(status).toBe(1)
+  expect(stdout).toMatch(/^FAIL {2}schema {9}Database/m)
+  expect(stdout).toContain('Run `millrace migrate`.')
+})
+
+test('without configuration and database it says how to get each', async () => {
+  const nowhere = openFolder()
+  const { status, stdout } = await nowhere.call('doctor')
+  nowhere.close()
+  expect(status).toBe(1)
+  expect(stdout).toContain('Write one with: npx millrace init')
+  expect(stdout).toContain('FAIL  database')
+})
+
+test('a configuration that cannot be loaded is a failure, and the rest is still looked at', async () => {
+  const broken = openFolder({ DATABASE_URL: database.url })
+  broken.write('millrace.config.ts', "import './gone.ts'\nexport default {}\n")
+  const { status, stdout } = await broken.call('doctor', '--database', database.url)
+  broken.close()
+  expect(status).toBe(1)
+  expect(stdout).toMatch(/^FAIL {2}configuration {2}millrace\.config\.ts cannot be loaded/m)
+  expect(stdout).toMatch(/^ok {4}schema /m)
+})

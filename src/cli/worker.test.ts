@@ -1,0 +1,94 @@
+// The worker command as a process: what it prints, how it drains, and what it refuses.
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { type Caller, echoConfig, openFolder, programFile } from '../../test/commands.ts'
+import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
+import { until } from '../../test/deadline.ts'
+import { createEmptyDatabase } from '../../test/empty-database.ts'
+import { type Program, startTypeScript } from '../../test/program.ts'
+
+let database: TestDatabase
+let project: Caller
+let config: string
+const programs: Program[] = []
+beforeAll(async () => {
+  database = await createTestDatabase()
+  project = openFolder({ DATABASE_URL: database.url })
+  config = project.write('millrace.config.ts', `${echoConfig}`)
+})
+afterEach(async () => {
+  for (const program of programs.splice(0)) await program.kill()
+})
+afterAll(async () => {
+  project.close()
+  await database.close()
+})
+
+function start(url: string, ...args: string[]): Program {
+  const program = startTypeScript(programFile, [...args, '--config', config], { DATABASE_URL: url })
+  programs.push(program)
+  return program
+}
+
+const prints = (program: Program, text: string | RegExp): Promise<void> =>
+  until(`it prints ${text}`, async () => (typeof text === 'string' ? program.printed().includes(text) : text.test(program.printed())))
+
+test('it says in one line what it serves, runs it, and drains on SIGTERM with status 0', async () => {
+  const worker = start(database.url, 'worker')
+  await prints(worker, 'The worker serves echo (version 1).\n')
+  const completed = await project.call('run', 'start', 'echo', '"hello"', '--wait')
+  expect(completed.stdout).toContain('Completed: "hello"\n')
+  expect(JSON.parse((await project.call('run', 'start', 'echo', '2', '--wait', '--json')).stdout)).toMatchObject({
+    created: true,
+    state: 'completed',
+    output: 2,
+  })
+  const failed = await project.call('run', 'start', 'echo', '"fail"', '--wait')
+  expect(failed.status).toBe(4)
+  expect(failed.stderr).toMatch(/^Error: Run \S+ of 'echo' failed in step 'say': it was told to fail\. See what happened with: millrace run account /)
+  worker.child.kill('SIGTERM')
+  expect(await worker.ended).toBe(0)
+})
+
+test('with --json it prints one object a line', async () => {
+  const worker = start(database.url, 'worker', '--json', '--queue', 'default', '--slots', '3', '--name', 'json-worker')
+  await prints(worker, 'The worker serves echo')
+  const [line = ''] = worker.output().split('\n')
+  expect(JSON.parse(line)).toMatchObject({ level: 30, message: 'The worker serves echo (version 1).', worker_id: expect.any(String) })
+  const workers = await database.query("select slots, queues from millrace.worker where name = 'json-worker'")
+  expect(workers).toEqual([{ slots: 3, queues: ['default'] }])
+  worker.child.kill('SIGINT')
+  expect(await worker.ended).toBe(0)
+})
+
+test('a second signal gives back at once what still runs, and ends with 1', async () => {
+  const slow = project.write(
+    'slow/millrace.config.ts',
+    echoConfig.replace("'echo'", "'slow-echo'").replace('return input', "console.log('it runs')\n    await new Promise((resolve) => setTimeout(resolve, 600_000))").replace('({ input }) => {', 'async ({ input }) => {'),
+  )
+  const worker = startTypeScript(programFile, ['worker', '--config', slow], { DATABASE_URL: database.url })
+  programs.push(worker)
+  await prints(worker, 'The worker serves slow-echo')
+  await project.call('run', 'start', 'slow-echo', '1')
+  await prints(worker, 'it runs')
+  worker.child.kill('SIGTERM')
+  await prints(worker, 'Finishing 1 running')
+  worker.child.kill('SIGTERM')
+  expect(await worker.ended).toBe(1)
+  expect(await database.query("select outcome from millrace.attempt where step = 'say' and outcome = 'released'")).toHaveLength(1)
+})
+
+test('FO-3 a database without the schema is refused with 3 and the next command', async () => {
+  const empty = await createEmptyDatabase()
+  const worker = start(empty.url, 'worker')
+  expect(await worker.ended).toBe(3)
+  expect(worker.printed()).toMatch(/has no schema millrace yet\. Run `millrace migrate`\.\n$/)
+  await empty.close()
+})
+
+test('while it waits for its database a signal ends it', async () => {
+  const worker = start('postgres://ada:geheim@127.0.0.1:1/app', 'worker')
+  await prints(worker, 'Waiting for the database')
+  worker.child.kill('SIGTERM')
+  expect(await worker.ended).toBe(0)
+  expect(worker.printed()).not.toContain('geheim')
+})

@@ -1,0 +1,261 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
+import { until } from '../../test/deadline.ts'
+import { openProxy } from '../../test/faults/proxy.ts'
+import { Arrival, asOther, openOn, type Opened } from '../../test/millrace.ts'
+import { attemptsOf, runOf } from '../../test/protocol.ts'
+import { poolCaller } from '../db/call.ts'
+import { drainWorker, pauseWorker, resumeWorker } from '../db/workers.ts'
+import { pipeline } from '../sdk/pipeline.ts'
+import { startWorker } from './worker.ts'
+
+let database: TestDatabase
+let opened: Opened
+beforeAll(async () => {
+  database = await createTestDatabase()
+  opened = openOn(database)
+})
+afterEach(async () => {
+  await opened.close()
+  await database.clock.reset()
+})
+afterAll(() => database.close())
+
+const caller = () => poolCaller(database.pool, { prepare: false, database: 'test' })
+const storedState = async (id: string) => (await database.query<{ state: string }>('select state from millrace.worker where id = $1', [id]))[0]?.state
+const outcomes = async (run: string) => (await attemptsOf(database, run)).map(({ outcome }) => outcome)
+
+/** A pipeline of one step that begins, and ends when it is told to. */
+function heldPipeline(slug: string, { ignoreAbort = true } = {}) {
+  const began = new Arrival()
+  const finish = new Arrival()
+  const signals: AbortSignal[] = []
+  const definition = pipeline(slug, { retry: { initial: 0 } }).step('hold', async ({ abort, attempt }) => {
+    signals.push(abort)
+    began.arrive()
+    const aborted = new Promise((resolve) => abort.addEventListener('abort', resolve))
+    await (ignoreAbort ? finish.come : Promise.race([finish.come, aborted]))
+    return attempt
+  })
+  return { definition, began: began.come, finish: () => finish.arrive(), signals }
+}
+
+test('a worker is idle, running, paused, draining and gone, and the database says the same', async () => {
+  const { definition, began, finish } = heldPipeline('states')
+  const worker = await opened.worker({ pipelines: [definition] })
+  const client = opened.client()
+  expect(worker.state).toBe('idle')
+  const { run } = await client.start(definition, null)
+  await began
+  await worker.tick()
+  expect([worker.state, await storedState(worker.id)]).toEqual(['running', 'running'])
+  expect(await pauseWorker(caller(), worker.id)).toBe(true)
+  await worker.tick()
+  await worker.tick()
+  expect([worker.state, await storedState(worker.id)]).toEqual(['paused', 'paused'])
+
+  const other = opened.client({ database: asOther(database.url) })
+  const waiting = await other.start(definition, null)
+  await worker.tick()
+  expect((await runOf(database, waiting.run!.id)).state).toBe('pending')
+  finish()
+  expect(await client.run(run!.id).result()).toBe(1)
+
+  expect(await resumeWorker(caller(), worker.id)).toBe(true)
+  await worker.tick()
+  expect(await client.run(waiting.run!.id).result()).toBe(1)
+  expect(await drainWorker(caller(), worker.id)).toBe(true)
+  const { id } = worker
+  await worker.tick()
+  await worker.stopped
+  expect([worker.state, await storedState(id)]).toEqual(['gone', 'gone'])
+  await expect(pauseWorker(caller(), id)).rejects.toMatchObject({ code: 'worker_unknown' })
+})
+
+test('A9 a stop lets running steps finish, takes nothing new, and the next step of a chain is left to others', async () => {
+  const began = new Arrival()
+  const finish = new Arrival()
+  const chain = pipeline('drained')
+    .step('first', async () => {
+      began.arrive()
+      await finish.come
+      return 1
+    })
+    .step('second', ({ steps }) => steps.first + 1)
+  const worker = await opened.worker({ pipelines: [chain] })
+  const client = opened.client({ database: asOther(database.url) })
+  const { run } = await client.start(chain, null)
+  await began.come
+  const stopped = worker.stop()
+  await until('it drains', async () => (await storedState(worker.id)) === 'draining')
+  const late = await client.start(chain, null)
+  finish.arrive()
+  await stopped
+  expect(await outcomes(run!.id)).toEqual(['completed'])
+  expect((await runOf(database, late.run!.id)).state).toBe('pending')
+  expect(await database.query('select worker_id from millrace.task where run_id = $1', [run!.id])).toEqual([{ worker_id: null }])
+  await opened.worker({ pipelines: [chain] })
+  expect(await client.run(run!.id).result()).toBe(2)
+  expect(await client.run(late.run!.id).result()).toBe(2)
+})
+
+test('A9 a second, forced stop gives back what still runs at once, and no attempt is used up', async () => {
+  const { definition, began, signals } = heldPipeline('forced')
+  const worker = await opened.worker({ pipelines: [definition], drainMs: 3_600_000 })
+  const client = opened.client({ database: asOther(database.url) })
+  const { run } = await client.start(definition, null)
+  await began
+  const stopped = worker.stop()
+  await until('it drains', async () => (await storedState(worker.id)) === 'draining')
+  await worker.stop({ force: true })
+  await stopped
+  expect(signals[0]!.aborted).toBe(true)
+  expect(await outcomes(run!.id)).toEqual(['released'])
+  expect(await database.query('select failures, worker_id from millrace.task where run_id = $1', [run!.id])).toEqual([{ failures: 0, worker_id: null }])
+})
+
+test('A9 a stop whose time is over gives back what still runs, also a tx step that never ends', async () => {
+  const began = new Arrival()
+  const stuck = pipeline('stuck-tx').step('hang', { tx: true }, async ({ sql }) => {
+    await sql`select 1`
+    began.arrive()
+    await new Promise(() => {})
+  })
+  const worker = await opened.worker({ pipelines: [stuck], drainMs: 0 })
+  const client = opened.client({ database: asOther(database.url) })
+  const { run } = await client.start(stuck, null)
+  await began.come
+  await worker.stop()
+  expect(await outcomes(run!.id)).toEqual(['released'])
+})
+
+test('a stop ends while the database is away', async () => {
+  const proxy = await openProxy(database.url)
+  const { definition, began } = heldPipeline('away')
+  const worker = await startWorker({ database: proxy.through(database.url), pipelines: [definition], drainMs: 0 })
+  const client = opened.client()
+  await client.start(definition, null)
+  await began
+  proxy.refuse()
+  proxy.cut()
+  await worker.stop()
+  expect(worker.state).toBe('gone')
+  await proxy.close()
+})
+
+test('A3 a worker that was swept aborts what it held, goes on under a new id, and its late success does not count', async () => {
+  const { definition, began, finish, signals } = heldPipeline('zombie')
+  let monotonic = 0
+  const zombie = await opened.worker({ pipelines: [definition], slots: 1 })
+  const sweeper = await opened.worker({ pipelines: [], monotonic: () => monotonic })
+  const client = opened.client({ database: asOther(database.url) })
+  const { run } = await client.start(definition, null)
+  await began
+  const { id } = zombie
+  await database.query('begin') // A breath: nothing of this test depends on it.
+  await database.query('rollback')
+  await database.query("update millrace.worker set lease_expires_at = millrace.now() - interval '1 second', heartbeat_at = millrace.now() - interval '20 seconds', started_at = millrace.now() - interval '1 hour' where id = $1", [id])
+  await database.query("select millrace.sweep_workers($1)", [sweeper.id])
+  monotonic += 1
+  await until('it is gone', async () => (await storedState(id)) === 'gone')
+  await zombie.tick()
+  await until('it goes on under a new id', async () => zombie.id !== '' && zombie.id !== id)
+  expect(signals[0]!.aborted).toBe(true)
+  finish()
+  await client.run(run!.id).result()
+  expect(await outcomes(run!.id)).toEqual(['reclaimed', 'completed'])
+  expect(opened.log.some(({ message }) => message.includes('goes on under a new id'))).toBe(true)
+})
+
+test('A5 a step that takes longer than the lease keeps its task, because the heartbeat began with the claim', async () => {
+  const { definition, began, finish } = heldPipeline('patient')
+  const worker = await opened.worker({ pipelines: [definition], leaseSeconds: 3 })
+  const client = opened.client({ database: asOther(database.url) })
+  const { run } = await client.start(definition, null)
+  await began
+  for (let turn = 0; turn < 5; turn++) {
+    await database.clock.advance('2 seconds')
+    await worker.tick()
+    await database.query('select millrace.sweep_workers(gen_random_uuid())')
+  }
+  finish()
+  expect(await client.run(run!.id).result()).toBe(1)
+})
+
+test('A6 handlers that hold every handler connection take none from the heartbeats', async () => {
+  const finish = new Arrival()
+  let running = 0
+  const hungry = pipeline('hungry').step('hold', { tx: true }, async ({ sql }) => {
+    await sql`select 1`
+    running++
+    await finish.come
+  })
+  const worker = await opened.worker({ pipelines: [hungry], slots: 10, connectionsMax: 10, leaseSeconds: 3 })
+  const client = opened.client()
+  const answers = await client.startMany(hungry, Array(10).fill(null))
+  await until('all hold a connection', async () => running === 10)
+  for (let turn = 0; turn < 4; turn++) {
+    await database.clock.advance('2 seconds')
+    await worker.tick()
+    await database.query('select millrace.sweep_workers(gen_random_uuid())')
+  }
+  expect(await storedState(worker.id)).toBe('running')
+  finish.arrive()
+  await Promise.all(answers.map(({ run }) => client.run(run!.id).result()))
+  expect(await database.query("select 1 from millrace.attempt where outcome = 'reclaimed' and step = 'hold' and run_id = any ($1)", [answers.map(({ run }) => run!.id)])).toEqual([])
+})
+
+test('A8 a worker that is started again under the same name is another one, and what its predecessor held is found', async () => {
+  const { definition, began, finish, signals } = heldPipeline('named')
+  const first = await opened.worker({ pipelines: [definition], name: 'the-one' })
+  const client = opened.client({ database: asOther(database.url) })
+  const { run } = await client.start(definition, null)
+  await began
+  const second = await opened.worker({ pipelines: [definition], name: 'the-one' })
+  expect(second.id).not.toBe(first.id)
+  await first.stop({ force: true })
+  await until('the second has it', async () => signals.length === 2)
+  finish()
+  await client.run(run!.id).result()
+  expect(await outcomes(run!.id)).toEqual(['released', 'completed'])
+})
+
+test('C4 a worker that hears nothing for a whole lease stops itself by its own monotonic clock', async () => {
+  const proxy = await openProxy(database.url)
+  const { definition, began, signals } = heldPipeline('cut-off')
+  let monotonic = 0
+  const worker = await startWorker({ database: proxy.through(database.url), pipelines: [definition], leaseSeconds: 10, monotonic: () => monotonic })
+  const client = opened.client()
+  await client.start(definition, null)
+  await began
+  const { id } = worker
+  proxy.refuse()
+  proxy.cut()
+  monotonic += 10_001
+  await worker.tick()
+  await until('the handler is told', async () => signals[0]!.aborted)
+  proxy.heal()
+  await until('it goes on under a new id', async () => worker.id !== '' && worker.id !== id && worker.state !== 'starting')
+  await worker.stop({ force: true })
+  await proxy.close()
+})
+
+test('A13 workers that are started and stopped at once neither hang nor leak nor reject unheard', async () => {
+  const quick = pipeline('quick').step('do', () => 1)
+  const unheard: unknown[] = []
+  const hear = (error: unknown) => unheard.push(error)
+  process.on('unhandledRejection', hear)
+  for (let round = 0; round < 10; round++) {
+    const workers = await Promise.all(Array.from({ length: 5 }, () => startWorker({ database: database.url, pipelines: [quick], slots: 1 })))
+    await Promise.all(workers.flatMap((worker) => [worker.stop(), worker.stop({ force: round % 2 === 0 })]))
+  }
+  await until('no connection is left', async () => {
+    const [row] = await database.query<{ left: number }>(
+      "select count(*)::int as left from pg_stat_activity where datname = current_database() and application_name like 'millrace%'",
+    )
+    return row!.left === 0
+  })
+  process.off('unhandledRejection', hear)
+  expect(unheard).toEqual([])
+  expect(await database.query("select 1 from millrace.worker where state <> 'gone'")).toEqual([])
+})

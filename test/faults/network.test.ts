@@ -1,0 +1,151 @@
+// Networks that fail: connections that are ended, that only look alive, and a worker that is cut off from its database.
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { type Client, connect } from '../../src/sdk/client.ts'
+import { createTestDatabase, type TestDatabase } from '../database.ts'
+import { allEnded, expectLoadDone, expectSound, recordFigure, startLoad } from './effects.ts'
+import { effectTable, tellingPipelines } from './pipelines.ts'
+import { openProxy, type Proxy } from './proxy.ts'
+import { until } from './until.ts'
+import { type WorkerProgram, WorkerPrograms } from './worker-program.ts'
+
+const [hold, holdTransaction] = tellingPipelines(() => {})
+
+let database: TestDatabase
+let client: Client
+let proxy: Proxy
+const programs = new WorkerPrograms()
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  await database.query(effectTable)
+  client = connect({ database: database.url })
+  proxy = await openProxy(database.url)
+})
+afterEach(async () => {
+  proxy.heal()
+  await programs.killAll()
+})
+afterAll(async () => {
+  await client.close()
+  await proxy.close()
+  await database.close()
+})
+
+const direct = () => ({ database: database.url, leaseSeconds: 3, heartbeatMs: 300, slots: 4 })
+const proxied = () => ({ ...direct(), database: proxy.through(database.url) })
+
+test('B3 the listening backend alone is ended: the worker polls meanwhile, listens again, and takes its lock again', async () => {
+  const worker = await programs.start(direct())
+  await until('a locked worker', () => isLocked(worker))
+  const [before] = await listeners()
+  const began = performance.now()
+  await database.query('select pg_terminate_backend($1)', [before])
+  const runs = await startLoad(client, 6)
+  await until('another listener', async () => (await listeners()).some((pid) => pid !== before))
+  recordFigure('B3', `listens again after ${(performance.now() - began).toFixed(0)} ms`)
+  expect(performance.now() - began).toBeLessThan(15_000)
+  await until('its lock', () => isLocked(worker))
+  await allEnded(database, runs)
+  await expectLoadDone(database, runs)
+  expect(await reclaimed(runs)).toEqual([])
+}, 40_000)
+
+test('B3 all backends of a worker are ended, again and again, and each effect happens once', async () => {
+  await programs.start(direct())
+  const runs: string[] = []
+  for (let times = 0; times < 5; times++) {
+    runs.push(...(await startLoad(client, 30, 10)))
+    await database.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'millrace %' and application_name <> 'millrace client'",
+    )
+  }
+  await allEnded(database, runs, 30_000)
+  await expectLoadDone(database, runs)
+}, 60_000)
+
+test('B4 a listening connection that only looks alive is found by its ping, and replaced', async () => {
+  const worker = await programs.start({ ...direct(), directDatabase: proxy.through(database.url), pingMs: 1_000 })
+  await until('a locked worker', () => isLocked(worker))
+  const [before] = await listeners()
+  proxy.blackhole()
+  const began = performance.now()
+  await until('an unlocked worker', async () => !(await isLocked(worker)))
+  const runs = await startLoad(client, 3)
+  await allEnded(database, runs, 5_000)
+  proxy.heal()
+  await until('another listener', async () => (await listeners()).some((pid) => pid !== before))
+  await until('its lock', () => isLocked(worker))
+  recordFigure('B4', `a half-open listener was found and replaced in ${((performance.now() - began) / 1_000).toFixed(1)} s with pings each second`)
+  expect(await reclaimed(runs)).toEqual([])
+  await expectLoadDone(database, runs)
+}, 60_000)
+
+test('C4 B4 a worker that is cut off stops itself before its lease is over, another one finishes, and nothing happens twice', async () => {
+  const cutOff = await programs.start(proxied())
+  const writing = (await client.start(holdTransaction, { ms: 60_000 })).run!
+  const holding = (await client.start(hold, { ms: 1_500, deaf: false })).run!
+  await cutOff.said('began', { run: writing.id })
+  await cutOff.said('began', { run: holding.id })
+  const heir = await programs.start(direct())
+  proxy.blackhole()
+  await cutOff.said('aborted', { run: writing.id })
+  await cutOff.said('ended', { run: holding.id, attempt: 1 })
+  // Its half-open transaction is the server's to end; whoever comes next must not wait for it.
+  await heir.said('began', { run: writing.id, attempt: 2 })
+  const [seen] = await database.query<{ early: boolean }>(
+    `select a.finished_at >= w.lease_expires_at as early from millrace.attempt a join millrace.worker w on w.id = a.worker_id
+      where a.run_id = $1 and a.outcome = 'reclaimed'`,
+    [writing.id],
+  )
+  expect(seen).toEqual({ early: true })
+  await allEnded(database, [holding.id])
+
+  proxy.heal()
+  const healed = performance.now()
+  await until('the worker that was cut off', async () => {
+    const rows = await database.query("select id from millrace.worker where process_id = $1 and state in ('idle', 'running')", [
+      cutOff.child.pid,
+    ])
+    return rows.some(({ id }) => id !== cutOff.worker)
+  })
+  recordFigure('C4', `registered again ${((performance.now() - healed) / 1_000).toFixed(1)} s after the network came back`)
+  const runs = await startLoad(client, 6)
+  await allEnded(database, runs)
+  await client.run(writing).cancel()
+  await until('nothing held', async () => (await database.query('select from millrace.task where run_id = $1', [writing.id])).length === 0)
+  expect(await database.query('select from public.effect where run_id = $1', [writing.id])).toEqual([])
+  expect(await outcomes(holding.id)).toEqual(['reclaimed', 'completed'])
+  await expectLoadDone(database, runs)
+  await expectSound(database, [writing.id, holding.id])
+}, 90_000)
+
+test('C3 with 300 ms of latency no lease is lost, and a load still ends', async () => {
+  const worker = await programs.start(proxied())
+  proxy.delay(150)
+  const runs = await startLoad(client, 30, 1)
+  await allEnded(database, runs, 30_000)
+  proxy.delay(0)
+  await expectLoadDone(database, runs)
+  expect(await reclaimed(runs)).toEqual([])
+  expect(worker.logs).toEqual([])
+}, 60_000)
+
+async function listeners(): Promise<number[]> {
+  const rows = await database.query<{ pid: number }>(
+    "select pid from pg_stat_activity where datname = current_database() and application_name = 'millrace listener' and query not like 'listen%' order by backend_start desc",
+  )
+  return rows.map(({ pid }) => pid)
+}
+
+async function isLocked({ worker }: WorkerProgram): Promise<boolean> {
+  const [row] = await database.query<{ locked: boolean }>('select locked from millrace.worker where id = $1', [worker])
+  return row?.locked === true
+}
+
+async function outcomes(run: string): Promise<string[]> {
+  const rows = await database.query<{ outcome: string }>('select outcome from millrace.attempt where run_id = $1 order by attempt', [run])
+  return rows.map(({ outcome }) => outcome)
+}
+
+const reclaimed = (runs: readonly string[]) =>
+  database.query("select run_id, step, error from millrace.attempt where run_id = any ($1) and outcome = 'reclaimed'", [runs])

@@ -1,0 +1,85 @@
+// A client and workers on one test database: what a test opened is ended with the test, and statements can be counted.
+import { createHash } from 'node:crypto'
+import pg from 'pg'
+import { vi } from 'vitest'
+import { type Client, type ClientOptions, connect } from '../src/sdk/client.ts'
+import { startWorker, type Worker } from '../src/worker/worker.ts'
+import type { WorkerLogEntry, WorkerOptions } from '../src/worker/options.ts'
+import type { TestDatabase } from './database.ts'
+
+export interface Opened {
+  client(options?: Partial<ClientOptions>): Client
+  worker(options: Omit<WorkerOptions, 'database'> & { readonly database?: string }): Promise<Worker>
+  /** What the workers logged, errors and warnings. */
+  readonly log: WorkerLogEntry[]
+  close(): Promise<void>
+}
+
+/** In afterEach, close() stops every worker by force and closes every client. */
+export function openOn(database: Pick<TestDatabase, 'url'>): Opened {
+  const clients = new Set<Client>()
+  const workers = new Set<Worker>()
+  const log: WorkerLogEntry[] = []
+  return {
+    log,
+    client: (options = {}) => {
+      const client = connect({ database: database.url, ...options })
+      clients.add(client)
+      return client
+    },
+    worker: async (options) => {
+      const worker = await startWorker({ database: database.url, log: (entry) => log.push(entry), ...options })
+      workers.add(worker)
+      return worker
+    },
+    close: async () => {
+      await Promise.all([...workers].map((worker) => worker.stop({ force: true })))
+      await Promise.all([...clients].map((client) => client.close()))
+      workers.clear()
+      clients.clear()
+      log.length = 0
+    },
+  }
+}
+
+/** An address of the same database that no worker of this process is known under. */
+export function asOther(url: string): string {
+  const other = new URL(url)
+  other.searchParams.set('application_name', 'other')
+  return other.href
+}
+
+/** Something that comes once, and can be waited for. */
+export class Arrival<T = void> {
+  readonly come: Promise<T>
+  #arrive: (value: T) => void = () => {}
+
+  constructor() {
+    this.come = new Promise((resolve) => {
+      this.#arrive = resolve
+    })
+  }
+
+  arrive(value: T): void {
+    this.#arrive(value)
+  }
+}
+
+/** The names of the prepared statements that this process has sent since. */
+export function countStatements(): { readonly sent: string[]; stop(): void } {
+  const sent: string[] = []
+  const query = pg.Client.prototype.query
+  const spy = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (this: pg.Client, ...given: unknown[]) {
+    const [first] = given
+    const name = typeof first === 'object' && first !== null ? (Reflect.get(first, 'name') ?? Reflect.get(first, 'text')) : first
+    sent.push(String(name))
+    return Reflect.apply(query, this, given) as never
+  } as never)
+  return { sent, stop: () => spy.mockRestore() }
+}
+
+/** Draws that repeat: the same seed, the same numbers. */
+export function seededDraws(seed: string): () => number {
+  let count = 0
+  return () => createHash('sha256').update(`${seed} ${count++}`).digest().readUInt32BE(0) / 2 ** 32
+}
