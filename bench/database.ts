@@ -4,7 +4,10 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
+import { removeAbandonedServers } from '../test/abandoned-servers.ts'
 import { createPool, migrate, startEmbeddedPostgres } from './product.ts'
+
+const folderPrefix = 'millrace-bench-'
 
 export interface BenchDatabase {
   readonly url: string
@@ -44,7 +47,8 @@ export async function openServer(settings: Record<string, string>): Promise<Benc
   const given = process.env['BENCH_DATABASE_URL']
   if (given !== undefined && given !== '')
     return { url: given, description: await describe(given), close: async () => {} }
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'millrace-bench-'))
+  await removeAbandonedServers(os.tmpdir(), folderPrefix)
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), folderPrefix))
   // As root the server runs under another user, who must be able to enter.
   fs.chmodSync(folder, 0o755)
   const server = await startEmbeddedPostgres({

@@ -42,24 +42,15 @@ const usage = `npm run bench -- [options]
   --quick            three rounds and a quarter of the work: shows that it runs, measures little
   --json             the table as JSON
   --cpu-prof FOLDER  CPU profiles of this process, while it does our part
-  --statements       what the server spent its time on (starts it with pg_stat_statements)
+  --statements       what the server spent its time on (with pg_stat_statements)
   --list             the names of the figures
 BENCH_DATABASE_URL names a server whose login may create databases, instead of an embedded one.`
 
 process.exitCode = await main()
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      only: { type: 'string', multiple: true },
-      quick: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      'cpu-prof': { type: 'string' },
-      statements: { type: 'boolean', default: false },
-      list: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  })
+  const values = readOptions()
+  if (values === undefined) return 2
   const unknown = values.only?.find((name) => figures.every((figure) => figure.name !== name))
   if (unknown !== undefined) {
     console.error(`There is no figure '${unknown}'; there is ${figures.map(({ name }) => name).join(', ')}.`)
@@ -72,6 +63,25 @@ async function main(): Promise<number> {
   const chosen = figures.filter(({ name }) => values.only?.includes(name) ?? true)
   await measureAll(chosen, { ...values, profileFolder: values['cpu-prof'] })
   return 0
+}
+
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        only: { type: 'string', multiple: true },
+        quick: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        'cpu-prof': { type: 'string' },
+        statements: { type: 'boolean', default: false },
+        list: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    }).values
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`)
+    return undefined
+  }
 }
 
 interface Options {

@@ -1,9 +1,9 @@
 // A worker in a process of its own, loaded as `millrace worker` loads it: tells its parent when it is ready, when each handler
-// begins, and, asked for it, how much memory it holds. usage: fork(file, [JSON of {database, slots, pipelines: {slug: steps}}])
+// begins, and, asked for it, how much memory it holds. BENCH_WORKER: the JSON of {database, slots, pipelines: {slug: steps}}.
 import { pipeline } from '../dist/sdk/index.js'
 import { startWorker } from '../dist/worker/index.js'
 
-const { database, slots, pipelines } = JSON.parse(process.argv[2])
+const { database, slots, pipelines } = JSON.parse(process.env.BENCH_WORKER)
 
 const begun = () => process.send({ beganMs: Number(process.hrtime.bigint()) / 1e6 })
 
@@ -23,5 +23,6 @@ process.send({ ready: true })
 process.on('message', (question) => {
   if (question === 'memory') process.send({ residentBytes: process.memoryUsage.rss() })
 })
-process.once('disconnect', () => void worker.stop())
-process.once('SIGTERM', () => void worker.stop().then(() => process.disconnect?.()))
+// Its parent died, and the database with it: nothing is left to be put in order.
+process.once('disconnect', () => process.exit(1))
+process.once('SIGTERM', () => void worker.stop().then(() => process.exit(0)))

@@ -28,13 +28,13 @@ export class WorkerProcess {
   /** Waits until it claims. */
   static async start(options: WorkerProcessOptions): Promise<WorkerProcess> {
     // Without the loader of this process, which would make it larger than a worker is.
-    const child = fork(program, [JSON.stringify(options)], { execArgv: [] })
-    const worker = new WorkerProcess(child)
-    const failed = once(child, 'exit').then(() => {
-      throw new Error('The worker process ended before it was ready.')
+    const child = fork(program, {
+      execArgv: [],
+      // Not as an argument: the address holds a password, and arguments are for everybody to see.
+      env: { ...process.env, BENCH_WORKER: JSON.stringify(options) },
     })
-    await Promise.race([worker.#told(({ ready }) => ready), failed])
-    failed.catch(() => {})
+    const worker = new WorkerProcess(child)
+    await worker.#told(({ ready }) => ready)
     return worker
   }
 
@@ -55,14 +55,17 @@ export class WorkerProcess {
   }
 
   #told<T>(pick: (told: Told) => T | undefined): Promise<T> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
+      const ended = () => reject(new Error('The worker process ended; it says why above.'))
       const listen = (told: unknown) => {
         const picked = pick(told as Told)
         if (picked === undefined) return
         this.#child.off('message', listen)
+        this.#child.off('exit', ended)
         resolve(picked)
       }
       this.#child.on('message', listen)
+      this.#child.once('exit', ended)
     })
   }
 }

@@ -102,6 +102,8 @@ const invariants: Invariant[] = [
     id: 'I11',
     claim: 'nothing is kept of a run that does not exist, and nothing is left to do for one that has ended',
     offenders: `
+      select 'attempt at no step: ' || a.run_id || ' ' || a.step as thing from millrace.attempt a where a.step = '$end'
+      union all
       select 'attempt of ' || a.run_id as thing from millrace.attempt a
        where not exists (select from millrace.run r where r.id = a.run_id)
       union all

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { runCommandLine } from '../src/cli/command-line.ts'
 import { makeReachableFolder } from './reachable-folder.ts'
 
-export interface Called {
+interface Called {
   readonly status: number
   readonly stdout: string
   readonly stderr: string

@@ -7,7 +7,8 @@ const lookEveryMs = 10
 export async function until(what: string, condition: () => Promise<boolean>, seconds = 15): Promise<void> {
   const deadline = performance.now() + seconds * 1_000
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`Within ${seconds} s it did not become true that ${what}.`)
+    if (performance.now() > deadline)
+      throw new Error(`Within ${seconds} s it did not become true that ${what}.`)
     await pause(lookEveryMs)
   }
 }

@@ -19,18 +19,29 @@ function measure(bench: Bench, width: number, goal: Goal) {
       () => threeStepRunsFloor(database.pool, width),
       () => runsPerSecond(bench, database, width),
     )
-    return [{ label: `three-step runs, ${width} in flight`, ...turns, unit: 'runs/s', goal }]
+    return [
+      {
+        label: `three-step runs, ${width} in flight`,
+        ...turns,
+        unit: 'runs/s',
+        goal,
+        note: `${2 * width} slots`,
+      },
+    ]
   })
 }
 
 function runsPerSecond(bench: Bench, database: BenchDatabase, width: number): Promise<number> {
   const pipeline = threeSteps()
   const runs = bench.size(20_000)
-  return withLocalWorker({ database: database.url, pipelines: [pipeline], slots: width }, ({ client }) => {
-    const oneRun = async () => {
-      const { run } = await client.start(pipeline, givenInput)
-      await client.run(run!).result()
-    }
-    return perSecond(runs, () => bench.profiled(() => inFlight(width, runs, oneRun)))
-  })
+  return withLocalWorker(
+    { database: database.url, pipelines: [pipeline], slots: 2 * width },
+    ({ client }) => {
+      const oneRun = async () => {
+        const { run } = await client.start(pipeline, givenInput)
+        await client.run(run!).result()
+      }
+      return perSecond(runs, () => bench.profiled(() => inFlight(width, runs, oneRun)))
+    },
+  )
 }

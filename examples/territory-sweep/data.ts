@@ -66,19 +66,22 @@ const zipCodeSearch = once(() =>
   nearestTo(readTable('zipcodes.csv', 'zip_code,latitude,longitude,city,state,county').map(zipCodeOf)),
 )
 
-const trafficByAirport = once(() => {
+const trafficByAirport = once((): ReadonlyMap<string, Traffic> => {
   const traffic = new Map<string, { departures: number; arrivals: number; destinations: number }>()
   const at = (airport: string) => {
     const known = traffic.get(airport) ?? { departures: 0, arrivals: 0, destinations: 0 }
     traffic.set(airport, known)
     return known
   }
-  for (const [origin = '', destination = '', count] of readTable('flights-airport.csv', 'origin,destination,count')) {
+  for (const [origin = '', destination = '', count] of readTable(
+    'flights-airport.csv',
+    'origin,destination,count',
+  )) {
     at(origin).departures += Number(count)
     at(origin).destinations += 1
     at(destination).arrivals += Number(count)
   }
-  return traffic as ReadonlyMap<string, Traffic>
+  return traffic
 })
 
 function once<T>(make: () => T): () => T {
@@ -86,18 +89,34 @@ function once<T>(make: () => T): () => T {
   return () => (made ??= { value: make() }).value
 }
 
-function airportOf([code = '', name = '', city = '', state = '', , latitude, longitude]: readonly string[]): Airport {
+function airportOf([
+  code = '',
+  name = '',
+  city = '',
+  state = '',
+  ,
+  latitude,
+  longitude,
+]: readonly string[]): Airport {
   return { code, name, city, state, latitude: Number(latitude), longitude: Number(longitude) }
 }
 
-function zipCodeOf([code = '', latitude, longitude, city = '', state = '', county = '']: readonly string[]): ZipCode {
+function zipCodeOf([
+  code = '',
+  latitude,
+  longitude,
+  city = '',
+  state = '',
+  county = '',
+]: readonly string[]): ZipCode {
   return { code, city, state, county, latitude: Number(latitude), longitude: Number(longitude) }
 }
 
 /** The rows of a file of the package; other columns than these mean another version of the data. */
 function readTable(file: string, columns: string): string[][] {
   const [header, ...lines] = readFileSync(join(dataFolder, file), 'utf8').trimEnd().split(/\r?\n/)
-  if (header !== columns) throw new Error(`${file} of vega-datasets has the columns ${header}, not ${columns}.`)
+  if (header !== columns)
+    throw new Error(`${file} of vega-datasets has the columns ${header}, not ${columns}.`)
   return lines.map(fieldsOf)
 }
 

@@ -14,7 +14,7 @@ import { connect } from '../../src/sdk/index.ts'
 import { startWorker } from '../../src/worker/index.ts'
 import { territories } from './data.ts'
 import { grouped, type Progress, progressDisplay, readProgress } from './progress.ts'
-import { countReport, readTopTerritories, territoryTable } from './report.ts'
+import { countReport, readRunToTell, readTopTerritories, territoryTable } from './report.ts'
 import { createReportTable } from './schema.ts'
 import { territorySweep } from './territory-sweep.ts'
 
@@ -122,43 +122,54 @@ async function openEmbedded(directory: string): Promise<string> {
 
 /** Sweeps every territory, and says what came of it. Answers how many runs failed. */
 async function sweepAll(database: Database): Promise<number> {
-  await sayWhatIsThere(database.pool)
   const client = connect({ database: database.url })
   opened.push(() => client.close())
   const worker = await startWorker({ database: database.url, pipelines: [territorySweep], slots })
   opened.push(() => worker.stop())
-  const inputs = [...territories().keys()].sort().map((state) => ({ state }))
+  const before = await countReport(database.pool)
   const begun = performance.now()
+  const inputs = [...territories().keys()].sort().map((state) => ({ state }))
   const answers = await client.startMany(territorySweep, inputs)
   const runIds = answers.flatMap(({ run }) => run?.id ?? [])
-  const continued = answers.filter((answer) => !answer.created).length
-  if (continued > 0) sayContinued(continued)
+  const continued = answers.filter(({ created }) => !created).length
+  sayWhatWasThere(before.airports, continued)
   const { failed } = await watch(database.pool, runIds)
   if (stopping.signal.aborted) return failed
-  await sayResult(database, { runIds, failed, seconds: (performance.now() - begun) / 1000 })
+  const seconds = (performance.now() - begun) / 1000
+  await sayResult(database, { failed, seconds, tasks: continued > 0 ? undefined : taskCount() })
   return failed
 }
 
-function sayContinued(territories: number): void {
-  say(`${territories} territories of an interrupted sweep go on where they stood. What a killed`)
-  say('worker held is taken over once its lease of ten seconds has run out.')
+/** At most one run of a territory is live: what an interrupted sweep left is answered by its run, not by a second one. */
+function sayWhatWasThere(airports: number, continued: number): void {
+  if (continued > 0) {
+    say(`${continued} territories of an interrupted sweep go on where they stood. What a killed`)
+    say('worker held is taken over once its lease of ten seconds has run out.')
+  } else if (airports > 0) {
+    say(`The report of the last sweep (${grouped(airports)} airports) is replaced by a new one.`)
+  }
 }
 
-async function sayWhatIsThere(pool: pg.Pool): Promise<void> {
-  const { airports } = await countReport(pool)
-  if (airports > 0) say(`The report of the last sweep (${grouped(airports)} airports) is replaced by a new one.`)
+function airportCount(): number {
+  return [...territories().values()].reduce((sum, count) => sum + count, 0)
+}
+
+/** A task an airport, and one for each other step of a run. */
+function taskCount(): number {
+  return airportCount() + territories().size * (territorySweep.graph.steps.length - 1)
 }
 
 /** Shows the progress until all of the runs have ended, or until we are told to stop. */
 async function watch(pool: pg.Pool, runIds: readonly string[]): Promise<Progress> {
-  const airports = [...territories().values()].reduce((sum, count) => sum + count, 0)
   let progress = await readProgress(pool, runIds)
   while (progress.begun === 0 && !stopping.signal.aborted) {
     await pause(10)
     progress = await readProgress(pool, runIds)
   }
-  say(`\n${runIds.length} runs; the first began ${(performance.now() / 1000).toFixed(1)} s after this program.`)
-  const display = progressDisplay(process.stdout, { airports, territories: runIds.length })
+  say(
+    `\n${runIds.length} runs; the first began ${(performance.now() / 1000).toFixed(1)} s after this program.`,
+  )
+  const display = progressDisplay(process.stdout, { airports: airportCount(), territories: runIds.length })
   for (;;) {
     display.show(progress)
     if (progress.territories === runIds.length || stopping.signal.aborted) break
@@ -171,20 +182,24 @@ async function watch(pool: pg.Pool, runIds: readonly string[]): Promise<Progress
 
 async function sayResult(
   { url, pool }: Database,
-  { runIds, failed, seconds }: { runIds: readonly string[]; failed: number; seconds: number },
+  { failed, seconds, tasks }: { failed: number; seconds: number; tasks: number | undefined },
 ): Promise<void> {
   const { airports, territories } = await countReport(pool)
-  const tasks = airports + runIds.length * (territorySweep.graph.steps.length - 1)
-  const rate = `${grouped(Math.round(tasks / seconds))} tasks/s`
-  say(`\n${grouped(airports)} airports in ${territories} states and territories, in ${seconds.toFixed(1)} s (${rate}).`)
-  if (failed > 0) say(`${failed} runs failed: npx millrace run list --state failed`)
-  const top = await readTopTerritories(pool, 10)
-  say(territoryTable(top, { colors: process.stdout.isTTY && colors.isColorSupported }))
-  const told = top[0]?.run_id
+  const rate = tasks === undefined ? '' : ` (${grouped(Math.round(tasks / seconds))} tasks/s)`
+  say(
+    `\n${grouped(airports)} airports in ${territories} states and territories, in ${seconds.toFixed(1)} s${rate}.`,
+  )
+  if (failed > 0) say(`${failed} of the runs failed: npx millrace run list --state failed`)
+  say(
+    territoryTable(await readTopTerritories(pool, 10), {
+      colors: process.stdout.isTTY && colors.isColorSupported,
+    }),
+  )
+  const told = await readRunToTell(pool)
   if (told === undefined) return
-  const account = await runAccount(poolCaller(pool, { prepare: false, database: url }), told)
-  say(`\n${colors.bold(`The account of one of the runs, ${top[0]?.state}:`)}\n\n${tellAccount(account)}`)
-  sayHowToGoOn(told)
+  const account = await runAccount(poolCaller(pool, { prepare: false, database: url }), told.id)
+  say(`\n${colors.bold(`The account of one of the runs, ${told.state}:`)}\n\n${tellAccount(account)}`)
+  sayHowToGoOn(told.id)
 }
 
 function sayHowToGoOn(runId: string): void {
@@ -192,7 +207,8 @@ function sayHowToGoOn(runId: string): void {
   cd ${relative(process.cwd(), here) || '.'}
   npx millrace run list
   npx millrace run account ${runId}
-  npx millrace pipeline show territory-sweep`)
+  npx millrace pipeline show territory-sweep
+  npx millrace run start territory-sweep '{"state":"TX"}'`)
 }
 
 async function stayUp(): Promise<void> {

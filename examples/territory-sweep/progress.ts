@@ -44,7 +44,8 @@ function bar(output: NodeJS.WriteStream, { airports, territories }: Totals): Pro
     {
       stream: output,
       format: `  {bar} {value} of {total} airports, {ended} of ${territories} territories`,
-      formatValue: (value, _, type) => (type === 'value' || type === 'total' ? grouped(value) : String(value)),
+      formatValue: (value, _, type) =>
+        type === 'value' || type === 'total' ? grouped(value) : String(value),
       barsize: 26,
       hideCursor: true,
       // The program ends on signals itself, and has more to put in order than a cursor.

@@ -10,7 +10,6 @@ interface TerritoryRow {
   readonly counties: number
   readonly flights: number
   readonly busiest: string
-  readonly run_id: string
 }
 
 /** The territories with the most flights, first the one with most of all. */
@@ -20,12 +19,26 @@ export async function readTopTerritories(connection: Connection, limit: number):
             count(*) filter (where departures + arrivals > 0)::int as with_flights,
             count(distinct (zip_state, county))::int as counties,
             sum(departures + arrivals)::int as flights,
-            min(airport || ' ' || name) filter (where rank = 1) as busiest,
-            min(run_id::text) as run_id
+            min(airport || ' ' || name) filter (where rank = 1) as busiest
        from territory_report group by state order by flights desc, state limit $1`,
     [limit],
   )
   return rows as TerritoryRow[]
+}
+
+/** The run to tell: one in which a few attempts did not go well, where there is one; else that of the busiest territory. */
+export async function readRunToTell(
+  connection: Connection,
+): Promise<{ readonly id: string; readonly state: string } | undefined> {
+  const { rows } = await connection.query(
+    `select r.run_id as id, r.state from territory_report r
+      group by r.run_id, r.state
+      order by (select nullif(count(*), 0) from millrace.attempt a
+                 where a.run_id = r.run_id and a.outcome <> 'completed') nulls last,
+               sum(r.departures + r.arrivals) desc
+      limit 1`,
+  )
+  return rows[0] as { id: string; state: string } | undefined
 }
 
 /** How many airports the report holds, and of how many territories. */
@@ -44,7 +57,10 @@ const columnWidths = [7, 10, 14, 10, 11, 21]
 const chars = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' }
 
 /** The rows as a table of 80 columns. */
-export function territoryTable(rows: readonly TerritoryRow[], { colors }: { readonly colors: boolean }): string {
+export function territoryTable(
+  rows: readonly TerritoryRow[],
+  { colors }: { readonly colors: boolean },
+): string {
   const table = new Table({
     head: ['State', 'Airports', 'With flights', 'Counties', 'Flights', 'The busiest'],
     colAligns: ['left', 'right', 'right', 'right', 'right', 'left'],

@@ -18,7 +18,10 @@ export interface ReportRow {
 
 /** Whatever runs SQL: a connection, or the transaction of a `tx` step. */
 export interface Connection {
-  query(text: string, values?: unknown[]): Promise<{ readonly rows: unknown[]; readonly rowCount: number | null }>
+  query(
+    text: string,
+    values?: unknown[],
+  ): Promise<{ readonly rows: unknown[]; readonly rowCount: number | null }>
 }
 
 /** Makes the table where there is none. The primary key refuses an airport that is written twice. */
@@ -52,7 +55,10 @@ export async function writeReport(
   report: { readonly state: string; readonly runId: string; readonly rows: readonly ReportRow[] },
 ): Promise<{ replaced: number; written: number }> {
   const { state, runId, rows } = report
-  const replaced = await tx.query('delete from territory_report where state = $1 and run_id <> $2', [state, runId])
+  const replaced = await tx.query('delete from territory_report where state = $1 and run_id <> $2', [
+    state,
+    runId,
+  ])
   const written = await tx.query(
     `insert into territory_report (airport, state, rank, name, city, zip_code, county, zip_state, distance_km,
        departures, arrivals, destinations, run_id)

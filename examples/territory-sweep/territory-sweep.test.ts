@@ -25,7 +25,14 @@ afterAll(async () => {
 
 test('a run writes each airport of its territory once, and tells what it found', async () => {
   const summary = await sweep('CT', territorySweep)
-  expect(summary).toEqual({ state: 'CT', airports: 15, with_flights: 1, flights: 58_894, counties: 7, busiest: 'BDL' })
+  expect(summary).toEqual({
+    state: 'CT',
+    airports: 15,
+    with_flights: 1,
+    flights: 58_894,
+    counties: 7,
+    busiest: 'BDL',
+  })
   const rows = await reportOf('CT')
   expect(rows.map(({ airport }) => airport).sort()).toEqual(airportsOf('CT').map(({ code }) => code))
   expect(rows[0]).toMatchObject({ airport: 'BDL', rank: 1, zip_state: 'CT', county: 'Hartford' })

@@ -1,5 +1,6 @@
 // The commands on a real database: what they print at 80 columns and for programs, and how they end.
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { width } from '../core/text-width.ts'
 import { type Caller, echoConfig, openFolder } from '../../test/commands.ts'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 
@@ -11,8 +12,17 @@ beforeAll(async () => {
   project = openFolder({ DATABASE_URL: database.url })
   project.write('millrace.config.ts', echoConfig)
   empty = openFolder()
-  const graph = { key: [['state']], steps: [{ name: 'search', after: [] }, { name: 'enrich', kind: 'map', over: 'search', after: ['search'] }] }
-  await database.query('select millrace.register_pipeline($1, $2)', ['territory-sweep-of-the-united-states', JSON.stringify(graph)])
+  const graph = {
+    key: [['state']],
+    steps: [
+      { name: 'search', after: [] },
+      { name: 'enrich', kind: 'map', over: 'search', after: ['search'] },
+    ],
+  }
+  await database.query('select millrace.register_pipeline($1, $2)', [
+    'territory-sweep-of-the-united-states',
+    JSON.stringify(graph),
+  ])
 })
 afterAll(async () => {
   project.close()
@@ -29,13 +39,14 @@ async function started(...args: string[]): Promise<string> {
   return (JSON.parse(stdout) as { run_id: string }).run_id
 }
 
-const longest = (text: string): number => Math.max(...text.split('\n').map((line) => [...line].length))
+const longest = (text: string): number => Math.max(...text.split('\n').map((line) => width(line)))
 
 test('the help names every command and what each exit status means', async () => {
   const { status, stdout } = await empty.call('--help')
   expect(status).toBe(0)
   expect(longest(stdout)).toBeLessThanOrEqual(80)
-  for (const name of ['init', 'dev', 'worker', 'migrate', 'pipeline', 'run', 'doctor']) expect(stdout).toContain(`\n  ${name}`)
+  for (const name of ['init', 'dev', 'worker', 'migrate', 'pipeline', 'run', 'doctor'])
+    expect(stdout).toContain(`\n  ${name}`)
   expect(stdout).toContain('Exit status:\n  0  done\n')
 })
 
@@ -56,7 +67,13 @@ test('PP-C13 a missing database ends with 2, and the message names the variable 
 })
 
 test('an unreachable database ends with 3, and its password is not printed', async () => {
-  const { status, stderr } = await empty.call('run', 'list', '--database', 'postgres://ada:geheim@127.0.0.1:1/app', '--debug')
+  const { status, stderr } = await empty.call(
+    'run',
+    'list',
+    '--database',
+    'postgres://ada:geheim@127.0.0.1:1/app',
+    '--debug',
+  )
   expect(status).toBe(3)
   expect(stderr).toContain('No connection to PostgreSQL at 127.0.0.1:1/app')
   expect(stderr).not.toContain('geheim')
@@ -66,7 +83,9 @@ test('with --json an error is JSON on stderr, and stdout stays empty', async () 
   const { status, stdout, stderr } = await project.call('run', 'account', someRun, '--json')
   expect(status).toBe(1)
   expect(stdout).toBe('')
-  expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'run_unknown', message: `There is no run ${someRun}.` } })
+  expect(JSON.parse(stderr)).toMatchObject({
+    error: { code: 'run_unknown', message: `There is no run ${someRun}.` },
+  })
 })
 
 test('what is no run id is refused with 2', async () => {
@@ -77,21 +96,35 @@ test('what is no run id is refused with 2', async () => {
 })
 
 test('run start says how to go on, and run list shows the run in 80 columns without cutting its id', async () => {
-  const { stdout } = await project.call('run', 'start', 'territory-sweep-of-the-united-states', '{"state": "TX"}')
+  const { stdout } = await project.call(
+    'run',
+    'start',
+    'territory-sweep-of-the-united-states',
+    '{"state": "TX"}',
+  )
   const [run] = id.exec(stdout) ?? []
   expect(stdout).toBe(
     `Started run ${run} of territory-sweep-of-the-united-states.\nSee it with: millrace run account ${run}\n`,
   )
   const list = await project.call('run', 'list', '--pipeline', 'territory-sweep-of-the-united-states')
   expect(longest(list.stdout)).toBeLessThanOrEqual(80)
-  expect(list.stdout.split('\n')[1]).toMatch(new RegExp(`^${run}  territory-s.*…  TX   pending  (just now|\\d s ago)$`))
+  expect(list.stdout.split('\n')[1]).toMatch(
+    new RegExp(`^${run}  territory-s.*…  TX   pending  (just now|\\d s ago)$`),
+  )
 })
 
 test('a live run key answers with the run that holds it, and creates none', async () => {
   const first = await started('territory-sweep-of-the-united-states', '{"state": "OH"}')
-  const { status, stdout } = await project.call('run', 'start', 'territory-sweep-of-the-united-states', '{"state": "OH"}')
+  const { status, stdout } = await project.call(
+    'run',
+    'start',
+    'territory-sweep-of-the-united-states',
+    '{"state": "OH"}',
+  )
   expect(status).toBe(0)
-  expect(stdout).toContain(`No new run of territory-sweep-of-the-united-states, since its run key is live: it is run ${first}.`)
+  expect(stdout).toContain(
+    `No new run of territory-sweep-of-the-united-states, since its run key is live: it is run ${first}.`,
+  )
 })
 
 test('run list filters by state, key and tenant, and says when there is none', async () => {
@@ -100,16 +133,25 @@ test('run list filters by state, key and tenant, and says when there is none', a
   expect(JSON.parse(stdout)).toMatchObject([{ id: run, pipeline: 'echo', tenant: 'acme', state: 'pending' }])
   expect((await project.call('run', 'list', '--key', 'nobody')).stdout).toBe('There is no such run.\n')
   expect((await project.call('run', 'list', '--state', 'asleep')).status).toBe(2)
-  expect((await project.call('run', 'list', '--limit', '0')).stderr).toContain('--limit takes a whole number from 1 to 1000')
+  expect((await project.call('run', 'list', '--limit', '0')).stderr).toContain(
+    '--limit takes a whole number from 1 to 1000',
+  )
 })
 
 test('a run is paused, resumed and cancelled, and each says when there was nothing to do', async () => {
   const run = await started('echo', '2')
-  expect((await project.call('run', 'pause', run, '--reason', 'lunch')).stdout).toBe(`Run ${run} is paused.\n`)
-  expect((await project.call('run', 'pause', run)).stdout).toBe(`Run ${run} had ended or was paused already.\n`)
+  expect((await project.call('run', 'pause', run, '--reason', 'lunch')).stdout).toBe(
+    `Run ${run} is paused.\n`,
+  )
+  expect((await project.call('run', 'pause', run)).stdout).toBe(
+    `Run ${run} had ended or was paused already.\n`,
+  )
   expect((await project.call('run', 'resume', run)).stdout).toBe(`Run ${run} goes on.\n`)
   expect((await project.call('run', 'resume', run)).stdout).toBe(`Run ${run} was not paused.\n`)
-  expect(JSON.parse((await project.call('run', 'cancel', run, '--json')).stdout)).toEqual({ run_id: run, changed: true })
+  expect(JSON.parse((await project.call('run', 'cancel', run, '--json')).stdout)).toEqual({
+    run_id: run,
+    changed: true,
+  })
   expect((await project.call('run', 'cancel', run)).stdout).toBe(`Run ${run} had ended already.\n`)
   const { stdout } = await project.call('run', 'account', run)
   expect(longest(stdout)).toBeLessThanOrEqual(80)
@@ -145,15 +187,20 @@ test('an unknown pipeline is named', async () => {
 
 test('a paused pipeline refuses starts with 4, and says how to resume it', async () => {
   await started('echo', '3')
-  expect((await project.call('pipeline', 'pause', 'echo', '--reason', 'the disk is full')).stdout).toBe('The pipeline echo is paused.\n')
+  expect((await project.call('pipeline', 'pause', 'echo', '--reason', 'the disk is full')).stdout).toBe(
+    'The pipeline echo is paused.\n',
+  )
   expect(await project.call('run', 'start', 'echo', '4')).toEqual({
     status: 4,
     stdout: '',
-    stderr: "Error: The pipeline 'echo' is paused and takes no starts. Resume it with: millrace pipeline resume echo\n",
+    stderr:
+      "Error: The pipeline 'echo' is paused and takes no starts. Resume it with: millrace pipeline resume echo\n",
   })
   expect((await project.call('pipeline', 'show', 'echo')).stdout).toContain('UTC: the disk is full.')
   expect((await project.call('pipeline', 'resume', 'echo')).stdout).toBe('The pipeline echo goes on.\n')
-  expect((await project.call('pipeline', 'resume', 'echo')).stdout).toBe('The pipeline echo was not paused.\n')
+  expect((await project.call('pipeline', 'resume', 'echo')).stdout).toBe(
+    'The pipeline echo was not paused.\n',
+  )
 })
 
 test('an idempotency key answers with its run, and refuses another input with 4', async () => {
@@ -171,10 +218,18 @@ test('pipeline list and show tell versions, live runs, and the steps as a tree',
   expect(list.stdout).toMatch(/^pipeline +version +starts +live runs +last run +begun$/m)
   expect(list.stdout).toMatch(/^echo +1 +taken +\d+ +pending +/m)
   const shown = await project.call('pipeline', 'show', 'territory-sweep-of-the-united-states')
-  expect(shown.stdout).toContain('One live run for each state.\n\n  search\n  └─ enrich  (map over search)\n\nversion')
-  expect((await project.call('pipeline', 'show', 'nobody')).stderr).toContain("There is no pipeline 'nobody'.")
-  expect((await project.call('pipeline', 'activate', 'echo', '1')).stdout).toBe('Version 1 of echo is active.\n')
-  expect((await project.call('pipeline', 'activate', 'echo', '9')).stderr).toContain("There is no version 9 of a pipeline 'echo'.")
+  expect(shown.stdout).toContain(
+    'One live run for each state.\n\n  search\n  └─ enrich  (map over search)\n\nversion',
+  )
+  expect((await project.call('pipeline', 'show', 'nobody')).stderr).toContain(
+    "There is no pipeline 'nobody'.",
+  )
+  expect((await project.call('pipeline', 'activate', 'echo', '1')).stdout).toBe(
+    'Version 1 of echo is active.\n',
+  )
+  expect((await project.call('pipeline', 'activate', 'echo', '9')).stderr).toContain(
+    "There is no version 9 of a pipeline 'echo'.",
+  )
 })
 
 test('on a terminal tables have a rule and colours; with NO_COLOR no colours', async () => {
@@ -183,7 +238,7 @@ test('on a terminal tables have a rule and colours; with NO_COLOR no colours', a
   expect(coloured.stdout).toContain('\u001b[1mrun')
   expect(coloured.stdout).toContain('────')
   const plain = await project.call('run', 'list', '--limit', '1')
-  expect(plain.stdout).not.toMatch(/[\u001b─│]/)
+  for (const mark of ['\u001b', '─', '│']) expect(plain.stdout).not.toContain(mark)
 })
 
 test('migrate --plan on an up-to-date schema has nothing to do', async () => {

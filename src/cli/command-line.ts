@@ -47,7 +47,10 @@ const helpColumns = 80
 
 /** 'error: unknown option' with its suggestion on a line of its own, as one sentence after another. */
 function sentence(text: string): string {
-  const [first = '', ...rest] = text.replace(/^error: /, '').trim().split('\n')
+  const [first = '', ...rest] = text
+    .replace(/^error: /, '')
+    .trim()
+    .split('\n')
   const begun = `${first.charAt(0).toUpperCase()}${first.slice(1).replace(/\.$/, '')}.`
   return `Error: ${[begun, ...rest.map((line) => line.replace(/^\((.*)\)$/, '$1'))].join(' ')}`
 }

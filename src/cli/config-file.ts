@@ -8,7 +8,12 @@ import { MillraceError } from '../core/errors.ts'
 import { oneLine } from '../core/wording.ts'
 import { type Config, defineConfig } from '../sdk/config.ts'
 
-export const configNames = ['millrace.config.ts', 'millrace.config.mts', 'millrace.config.js', 'millrace.config.mjs']
+export const configNames = [
+  'millrace.config.ts',
+  'millrace.config.mts',
+  'millrace.config.js',
+  'millrace.config.mjs',
+]
 
 export interface LoadedConfig {
   readonly file: string
@@ -30,7 +35,10 @@ export function findConfig(from: string): string | undefined {
  * @param onImport gets each file of the project that is loaded with it
  * @throws MillraceError config_missing, config_not_loadable, config_invalid, and those of pipeline()
  */
-export async function loadConfig(file: string, onImport: (file: string) => void = () => {}): Promise<LoadedConfig> {
+export async function loadConfig(
+  file: string,
+  onImport: (file: string) => void = () => {},
+): Promise<LoadedConfig> {
   if (!fs.existsSync(file)) {
     throw new MillraceError('config_missing', `There is no configuration file ${file}.`, { fields: { file } })
   }
@@ -59,11 +67,15 @@ async function importFile(file: string, onImport: (file: string) => void): Promi
   } catch (cause) {
     // An error of ours says by itself what is wrong with a pipeline.
     if (cause instanceof Error && cause.name === 'MillraceError') throw cause
-    throw new MillraceError('config_not_loadable', `${path.basename(file)} cannot be loaded: ${reason(cause)}`, {
-      fields: { file },
-      hint: 'Correct it, or the file that it imports; --debug shows where.',
-      cause,
-    })
+    throw new MillraceError(
+      'config_not_loadable',
+      `${path.basename(file)} cannot be loaded: ${reason(cause)}`,
+      {
+        fields: { file },
+        hint: 'Correct it, or the file that it imports; --debug shows where.',
+        cause,
+      },
+    )
   } finally {
     // What a package without "type": "module" imports is required, and not told by the loader.
     for (const name of Object.keys(createRequire(import.meta.url).cache)) tell(withoutQuery(name))

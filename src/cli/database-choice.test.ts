@@ -11,12 +11,20 @@ beforeEach(() => {
 })
 afterEach(() => project.close())
 
-const sources = () => ({ option: undefined, config: undefined, environment: {}, project: project.folder, mayCreate: false })
+const sources = () => ({
+  option: undefined,
+  config: undefined,
+  environment: {},
+  project: project.folder,
+  mayCreate: false,
+})
 const config = { database: 'postgres://config/app', directDatabase: 'postgres://direct/app', pipelines: [] }
 const environment = { DATABASE_URL: 'postgres://environment/app' }
 
 test('the command line comes before the configuration, and that before the environment', async () => {
-  expect(await chooseDatabase({ ...sources(), option: 'postgres://option/app', config, environment })).toMatchObject({
+  expect(
+    await chooseDatabase({ ...sources(), option: 'postgres://option/app', config, environment }),
+  ).toMatchObject({
     url: 'postgres://option/app',
     directUrl: undefined,
     source: 'option',
@@ -30,7 +38,9 @@ test('the command line comes before the configuration, and that before the envir
 
 test('an empty variable is as good as none', async () => {
   const found = { MILLRACE_DATABASE_URL: ' ', DATABASE_URL: 'postgres://environment/app' }
-  expect(await chooseDatabase({ ...sources(), environment: found })).toMatchObject({ url: 'postgres://environment/app' })
+  expect(await chooseDatabase({ ...sources(), environment: found })).toMatchObject({
+    url: 'postgres://environment/app',
+  })
 })
 
 test('PP-C13 without any the error names the variable, and no server is made', async () => {

@@ -62,8 +62,12 @@ async function chooseEmbedded({ project, mayCreate, log }: DatabaseSources): Pro
 }
 
 function noDatabase(): MillraceError {
-  return new MillraceError('config_variable_missing', 'No database is configured, and there is no embedded one here.', {
-    fields: { variable: 'DATABASE_URL' },
-    hint: 'Set DATABASE_URL, write `database` into millrace.config.ts, or start an embedded one with: npx millrace dev',
-  })
+  return new MillraceError(
+    'config_variable_missing',
+    'No database is configured, and there is no embedded one here.',
+    {
+      fields: { variable: 'DATABASE_URL' },
+      hint: 'Set DATABASE_URL, write `database` into millrace.config.ts, or start an embedded one with: npx millrace dev',
+    },
+  )
 }

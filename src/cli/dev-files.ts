@@ -16,7 +16,11 @@ export function watchCode(folder: string, onChange: (file: string) => void): Cod
   const changed = new Set<string>()
   const watcher = watch(folder, {
     ignoreInitial: true,
-    ignored: (file) => path.relative(folder, file).split(path.sep).some((part) => ignored.has(part)),
+    ignored: (file) =>
+      path
+        .relative(folder, file)
+        .split(path.sep)
+        .some((part) => ignored.has(part)),
   })
   watcher.on('all', (_, file) => {
     if (!code.test(file)) return

@@ -56,7 +56,8 @@ export class Ends {
     if (runs === undefined) return
     const ended = runs.filter((run) => this.#hasEnded(run))
     for (const run of ended.slice(0, linesPerLook)) this.#print(endLine(run))
-    if (ended.length > linesPerLook) this.#print(`… and ${count(ended.length - linesPerLook, 'more run', 'more runs')} ended`)
+    if (ended.length > linesPerLook)
+      this.#print(`… and ${count(ended.length - linesPerLook, 'more run', 'more runs')} ended`)
     this.#seen = new Set(runs.filter(({ state }) => isFinal(state)).map(({ id }) => id))
   }
 

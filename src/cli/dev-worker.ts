@@ -43,7 +43,9 @@ export class DevWorker {
   async changed(file: string): Promise<void> {
     if (this.#stopped || this.#restarting !== undefined) return
     if (this.#child !== undefined && !this.#imports.has(file)) return
-    this.#options.terminal.print(`${path.relative(path.dirname(this.#options.config), file)} changed; reloading.`)
+    this.#options.terminal.print(
+      `${path.relative(path.dirname(this.#options.config), file)} changed; reloading.`,
+    )
     this.#restarting = this.#restart()
     await this.#restarting
     this.#restarting = undefined
@@ -87,7 +89,9 @@ export class DevWorker {
     if (this.#isOffered || first === undefined) return
     this.#isOffered = true
     const input = first.example === '' ? '' : ` '${first.example.replaceAll("'", "'\\''")}'`
-    this.#options.terminal.print(`Start a run from another terminal:\n  npx millrace run start ${first.slug}${input}`)
+    this.#options.terminal.print(
+      `Start a run from another terminal:\n  npx millrace run start ${first.slug}${input}`,
+    )
   }
 
   #ended(child: ChildProcess, status: number | null): void {

@@ -27,7 +27,10 @@ export const hello = pipeline('hello', { input: z.object({ name: z.string().defa
 `
 
 const prints = (text: string, times = 1): Promise<void> =>
-  until(`dev prints ${times} times: ${text}\n${dev.printed()}`, async () => dev.printed().split(text).length > times)
+  until(
+    `dev prints ${times} times: ${text}\n${dev.printed()}`,
+    async () => dev.printed().split(text).length > times,
+  )
 
 test('it migrates, serves, reloads what changed, tells broken code, and stops with SIGINT', async () => {
   project.write('package.json', '{}')
@@ -40,7 +43,9 @@ test('it migrates, serves, reloads what changed, tells broken code, and stops wi
   await prints(`Start a run from another terminal:\n  npx millrace run start hello '{"name":"Ada"}'\n`)
   expect(dev.printed()).toContain('Applied migration 0001_pipelines.sql.')
 
-  expect((await project.call('run', 'start', 'hello', '{}', '--wait')).stdout).toContain('Completed: "Hello, Ada"')
+  expect((await project.call('run', 'start', 'hello', '{}', '--wait')).stdout).toContain(
+    'Completed: "Hello, Ada"',
+  )
   await prints('  hello completed in ')
 
   project.write('notes.json', '{"not": "imported"}')
@@ -51,7 +56,9 @@ test('it migrates, serves, reloads what changed, tells broken code, and stops wi
 
   project.write('pipelines/hello.ts', pipelineText('Good morning'))
   await prints('The worker serves hello', 2)
-  expect((await project.call('run', 'start', 'hello', '{}', '--wait')).stdout).toContain('Completed: "Good morning, Ada"')
+  expect((await project.call('run', 'start', 'hello', '{}', '--wait')).stdout).toContain(
+    'Completed: "Good morning, Ada"',
+  )
 
   dev.child.kill('SIGINT')
   expect(await dev.ended).toBe(0)

@@ -11,7 +11,9 @@ import type { CurrentSession, Session } from './session.ts'
 
 export function devCommand(current: CurrentSession): Command {
   return new Command('dev')
-    .description('start a database if none is configured, migrate it, and run a worker that reloads with the code')
+    .description(
+      'start a database if none is configured, migrate it, and run a worker that reloads with the code',
+    )
     .action(() => develop(current()))
 }
 
@@ -31,7 +33,12 @@ async function develop(session: Session): Promise<void> {
   log('Stopped.')
 }
 
-async function runUntilStopped(session: Session, config: string, database: ChosenDatabase, stopped: StopRequests): Promise<void> {
+async function runUntilStopped(
+  session: Session,
+  config: string,
+  database: ChosenDatabase,
+  stopped: StopRequests,
+): Promise<void> {
   const worker = new DevWorker({ config, database: database.url, terminal: session.terminal })
   const follower = await followEnds(database.url, (line) => session.terminal.print(line))
   const watcher = watchCode(path.dirname(config), (file) => void worker.changed(file))

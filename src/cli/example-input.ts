@@ -31,7 +31,9 @@ function exampleOf(schema: JsonSchema): unknown {
   if (schema.enum !== undefined) return schema.enum[0]
   switch (schema.type) {
     case 'object':
-      return Object.fromEntries(Object.entries(schema.properties ?? {}).map(([name, value]) => [name, exampleOf(value)]))
+      return Object.fromEntries(
+        Object.entries(schema.properties ?? {}).map(([name, value]) => [name, exampleOf(value)]),
+      )
     case 'array':
       return []
     case 'boolean':

@@ -34,7 +34,7 @@ test('an unexpected error is one line; --debug shows the stack, without password
   const error = new Error('cannot use\npostgres://ada:geheim@host/app')
   expect(told(error)).toEqual({
     status: 1,
-    text: 'Error: cannot use postgres://ada:…@host/app This was not expected: --debug shows where it comes from.\n',
+    text: 'Error: cannot use postgres://ada:…@host/app. This was not expected: --debug shows where it comes from.\n',
   })
   const debugged = told(error, { debug: true }).text
   expect(debugged).toContain('failure.test.ts')
@@ -43,5 +43,7 @@ test('an unexpected error is one line; --debug shows the stack, without password
 })
 
 test('a password is taken out wherever an address stands', () => {
-  expect(withoutPasswords('a postgresql://u:p%40@h/d and postgres://u:p2@h')).toBe('a postgresql://u:…@h/d and postgres://u:…@h')
+  expect(withoutPasswords('a postgresql://u:p%40@h/d and postgres://u:p2@h')).toBe(
+    'a postgresql://u:…@h/d and postgres://u:…@h',
+  )
 })

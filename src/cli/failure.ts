@@ -23,8 +23,12 @@ interface Told {
 /** Prints an error and answers with the exit status. */
 export function tellFailure(error: unknown, terminal: Terminal, debug: boolean): number {
   const told = describe(error, debug)
-  if (terminal.json) terminal.note(JSON.stringify({ error: { code: told.code, message: told.message, hint: told.hint } }))
-  else terminal.note(`${terminal.colours.red('Error:')} ${`${asSentence(told.message)} ${told.hint ?? ''}`.trim()}`)
+  if (terminal.json)
+    terminal.note(JSON.stringify({ error: { code: told.code, message: told.message, hint: told.hint } }))
+  else
+    terminal.note(
+      `${terminal.colours.red('Error:')} ${`${asSentence(told.message)} ${told.hint ?? ''}`.trim()}`,
+    )
   if (debug && error instanceof Error) terminal.note(withoutPasswords(error.stack ?? ''))
   return told.exitStatus
 }
@@ -48,7 +52,12 @@ function knownError(error: unknown): Told | undefined {
   const entry: CatalogueEntry | undefined = catalogue[code as ErrorCode]
   if (entry === undefined) return undefined
   const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : undefined
-  return { code, message: withoutPasswords(error.message), hint: hint ?? entry.remedy, exitStatus: entry.exitCode ?? 1 }
+  return {
+    code,
+    message: withoutPasswords(error.message),
+    hint: hint ?? entry.remedy,
+    exitStatus: entry.exitCode ?? 1,
+  }
 }
 
 /** The reason that a step or a driver gave may lack its full stop; a hint may end with a command, which takes none. */

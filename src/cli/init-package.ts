@@ -28,14 +28,19 @@ export function extendPackage(folder: string): InitNote[] {
   const before: Package = isNew ? newPackage(folder) : readPackage(file)
   const additions = isNew ? [] : missing(before, hasOwnScripts(folder))
   const after = isNew ? before : extended(before, additions)
-  if (!isNew && additions.length === 0) return [{ file: 'package.json', did: 'kept', what: 'it has what is needed' }]
+  if (!isNew && additions.length === 0)
+    return [{ file: 'package.json', did: 'kept', what: 'it has what is needed' }]
   fs.writeFileSync(file, `${JSON.stringify(after, null, 2)}\n`)
   const what = isNew ? 'with millrace and zod' : additions.map(({ name }) => name).join(', ')
   return [{ file: 'package.json', did: isNew ? 'wrote' : 'added', what }]
 }
 
 function newPackage(folder: string): Package {
-  const name = path.basename(path.resolve(folder)).toLowerCase().replaceAll(/[^a-z0-9-]+/g, '-').replaceAll(/^-+|-+$/g, '')
+  const name = path
+    .basename(path.resolve(folder))
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '')
   return {
     name: name === '' ? 'pipelines' : name,
     private: true,
@@ -65,7 +70,12 @@ function missing(before: Package, hasScripts: boolean): Addition[] {
       ? [{ name: '"type": "module"', add: (to: Package) => void (to.type = 'module') }]
       : []),
     ...(before.scripts?.['dev'] === undefined
-      ? [{ name: 'the script dev', add: (to: Package) => void (to.scripts = { ...to.scripts, dev: 'millrace dev' }) }]
+      ? [
+          {
+            name: 'the script dev',
+            add: (to: Package) => void (to.scripts = { ...to.scripts, dev: 'millrace dev' }),
+          },
+        ]
       : []),
     ...dependencies.map(([name, version]) => ({
       name: `the dependency ${name}`,
@@ -83,17 +93,24 @@ function extended(before: Package, additions: readonly Addition[]): Package {
 function hasOwnScripts(folder: string): boolean {
   return fs
     .readdirSync(folder, { withFileTypes: true })
-    .some((entry) => (entry.isFile() && /\.[jt]sx?$/.test(entry.name)) || (entry.isDirectory() && entry.name === 'src'))
+    .some(
+      (entry) =>
+        (entry.isFile() && /\.[jt]sx?$/.test(entry.name)) || (entry.isDirectory() && entry.name === 'src'),
+    )
 }
 
 function readPackage(file: string): Package {
   try {
     return JSON.parse(fs.readFileSync(file, 'utf8')) as Package
   } catch (cause) {
-    throw new MillraceError('command_invalid', `${file} cannot be read as JSON: ${(cause as Error).message}.`, {
-      fields: { file },
-      hint: 'Repair it, and call init again.',
-      cause,
-    })
+    throw new MillraceError(
+      'command_invalid',
+      `${file} cannot be read as JSON: ${(cause as Error).message}.`,
+      {
+        fields: { file },
+        hint: 'Repair it, and call init again.',
+        cause,
+      },
+    )
   }
 }

@@ -39,7 +39,10 @@ test('called again it keeps everything', async () => {
 })
 
 test('a package.json keeps what it has and gets what is missing', async () => {
-  project.write('package.json', '{"name": "app", "type": "commonjs", "scripts": {"dev": "next dev"}, "dependencies": {"zod": "4.0.0"}}')
+  project.write(
+    'package.json',
+    '{"name": "app", "type": "commonjs", "scripts": {"dev": "next dev"}, "dependencies": {"zod": "4.0.0"}}',
+  )
   project.write('.gitignore', 'dist')
   await project.call('init')
   expect(JSON.parse(read('package.json'))).toEqual({

@@ -23,7 +23,7 @@ export function initCommand(current: CurrentSession): Command {
     })
 }
 
-export function initProject(folder: string): InitNote[] {
+function initProject(folder: string): InitNote[] {
   return [
     ...extendPackage(folder),
     writeConfig(folder),

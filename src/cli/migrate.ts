@@ -12,7 +12,11 @@ export function migrateCommand(current: CurrentSession): Command {
       const session = current()
       const { url, release } = await session.chooseDatabase()
       try {
-        const result = await migrate({ connectionString: url, plan, log: (line) => session.terminal.print(line) })
+        const result = await migrate({
+          connectionString: url,
+          plan,
+          log: (line) => session.terminal.print(line),
+        })
         session.terminal.answer(result)
         if (!plan) session.terminal.print(summary(result))
       } finally {

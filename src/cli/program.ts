@@ -28,7 +28,10 @@ export function createProgram(current: CurrentSession, version: string): Command
     .option('--config <file>', 'the configuration; otherwise the nearest millrace.config.ts')
     .option('--json', 'print the result as JSON, and nothing else on stdout')
     .option('--debug', 'show where an error comes from')
-    .addHelpText('after', `\nExit status:\n${exitStatuses.map(([status, meaning]) => `  ${status}  ${meaning}`).join('\n')}`)
+    .addHelpText(
+      'after',
+      `\nExit status:\n${exitStatuses.map(([status, meaning]) => `  ${status}  ${meaning}`).join('\n')}`,
+    )
   program.addCommand(initCommand(current))
   program.addCommand(devCommand(current))
   program.addCommand(workerCommand(current))

@@ -10,7 +10,12 @@ const lookEveryMs = 250
 export function showProgress(terminal: Terminal, caller: Caller, runId: string): () => Promise<void> {
   if (!terminal.hasProgress) return async () => {}
   const bar = new SingleBar(
-    { format: '{bar} {value} of {total} done', stream: process.stderr, hideCursor: true, clearOnComplete: true },
+    {
+      format: '{bar} {value} of {total} done',
+      stream: process.stderr,
+      hideCursor: true,
+      clearOnComplete: true,
+    },
     Presets.shades_classic,
   )
   bar.start(1, 0)

@@ -31,10 +31,16 @@ export function paintState({ colours }: Terminal, cell: string): string {
 /** '3 min ago'; the largest unit is enough for a list. */
 export function ago(time: Date, now: Date): string {
   const ms = now.getTime() - time.getTime()
-  return ms < 1_000 ? 'just now' : `${durationWords(ms).replace(/^(\d+)\.\d s$/, '$1 s').replace(/^(\d+ \w+) .*$/, '$1')} ago`
+  return ms < 1_000
+    ? 'just now'
+    : `${durationWords(ms)
+        .replace(/^(\d+)\.\d s$/, '$1 s')
+        .replace(/^(\d+ \w+) .*$/, '$1')} ago`
 }
 
 /** How long a run took from its start; what is live has taken no time yet that could be compared. */
 export function tookWords({ state, created_at, finished_at }: Timed): string {
-  return isFinal(state) && finished_at !== null ? durationWords(finished_at.getTime() - created_at.getTime()) : ''
+  return isFinal(state) && finished_at !== null
+    ? durationWords(finished_at.getTime() - created_at.getTime())
+    : ''
 }

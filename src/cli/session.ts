@@ -80,7 +80,9 @@ export class Session {
   }
 
   /** @throws MillraceError config_variable_missing, and those of startEmbeddedPostgres and findConfig */
-  async chooseDatabase(options: Pick<DatabaseSources, 'mayCreate' | 'log'> = { mayCreate: false }): Promise<ChosenDatabase> {
+  async chooseDatabase(
+    options: Pick<DatabaseSources, 'mayCreate' | 'log'> = { mayCreate: false },
+  ): Promise<ChosenDatabase> {
     const database = this.options.database ?? this.surroundings.environment[devDatabaseVariable]
     return chooseDatabase({
       option: database,

@@ -43,7 +43,11 @@ export async function startRun(
       { fields: { runId: answer.live_run_id }, hint: 'Use another key, or send the same input again.' },
     )
   }
-  return { created: false, reason: answer.reason === 'live' ? 'live' : 'repeated', run_id: answer.live_run_id ?? id }
+  return {
+    created: false,
+    reason: answer.reason === 'live' ? 'live' : 'repeated',
+    run_id: answer.live_run_id ?? id,
+  }
 }
 
 const newRunId = createRunIds({ now: Date.now, random: (bytes) => randomBytes(bytes) })
@@ -55,7 +59,11 @@ interface ToStart {
   readonly input: unknown
 }
 
-async function toStart(caller: Caller, pipeline: PipelineDefinition | string, input: unknown): Promise<ToStart> {
+async function toStart(
+  caller: Caller,
+  pipeline: PipelineDefinition | string,
+  input: unknown,
+): Promise<ToStart> {
   if (typeof pipeline === 'string') return { slug: pipeline, version: null, input }
   const { slug, inputSchema, graph } = pipeline
   const what = { code: 'input_invalid', what: `The input of pipeline '${slug}'` } as const

@@ -12,7 +12,10 @@ interface Row {
 function printed(rows: readonly Row[], columns: number, isTTY = false): string {
   let text = ''
   const stdout = { isTTY, columns: 200, write: (more: string) => void (text += more) }
-  const terminal = createTerminal({ stdout, stderr: stdout, environment: { COLUMNS: String(columns), NO_COLOR: '1' } }, false)
+  const terminal = createTerminal(
+    { stdout, stderr: stdout, environment: { COLUMNS: String(columns), NO_COLOR: '1' } },
+    false,
+  )
   printTable(
     terminal,
     [

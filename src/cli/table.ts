@@ -1,5 +1,6 @@
 // Owns tables: as wide as the terminal at most, cells cut with …, ruled on a terminal and plain when piped.
 import CliTable from 'cli-table3'
+import { cut, width } from '../core/text-width.ts'
 import { oneLine } from '../core/wording.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -16,32 +17,51 @@ export interface Column<Row> {
 const gap = 2
 const narrowest = 6
 
-export function printTable<Row>(terminal: Terminal, columns: readonly Column<Row>[], rows: readonly Row[]): void {
+export function printTable<Row>(
+  terminal: Terminal,
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+): void {
   const cells = rows.map((row) => columns.map((column) => oneLine(column.cell(row))))
   const widths = fitWidths(columns, cells, terminal.columns)
   const table = new CliTable({
     chars: { ...noRules, ...(terminal.isTerminal ? headRule : {}) },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
     colWidths: widths.map((width, index) => (index === widths.length - 1 ? width : width + gap)),
-    head: columns.map((column, index) => terminal.colours.bold(finished(column.title, { ...column, paint: undefined }, widths[index] ?? 0))),
+    head: columns.map((column, index) =>
+      terminal.colours.bold(finished(column.title, { ...column, paint: undefined }, widths[index] ?? 0)),
+    ),
   })
-  table.push(...cells.map((row) => row.map((cell, index) => finished(cell, columns[index], widths[index] ?? 0))))
+  table.push(
+    ...cells.map((row) => row.map((cell, index) => finished(cell, columns[index], widths[index] ?? 0))),
+  )
   for (const line of table.toString().split('\n')) terminal.print(line.trimEnd())
 }
 
 const noRules = {
-  top: '', 'top-mid': '', 'top-left': '', 'top-right': '',
-  bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
-  left: '', 'left-mid': '', mid: '', 'mid-mid': '',
-  right: '', 'right-mid': '', middle: '',
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '',
 }
 
 const headRule = { mid: '─' }
 
 /** Cut and set here, so that the gap to the next column stays: the library would fill it. */
-function finished<Row>(cell: string, column: Column<Row> | undefined, width: number): string {
-  const shown = cut(cell, width)
-  const set = column?.side === 'right' ? shown.padStart(width) : shown
+function finished<Row>(cell: string, column: Column<Row> | undefined, columns: number): string {
+  const shown = cut(cell, columns)
+  const set = column?.side === 'right' ? shown.padStart(columns) : shown
   return column?.paint === undefined ? set : column.paint(set)
 }
 
@@ -61,17 +81,9 @@ function fitWidths<Row>(columns: readonly Column<Row>[], cells: readonly string[
 function widestOf<Row>(columns: readonly Column<Row>[], widths: readonly number[]): number | undefined {
   let widest: number | undefined
   for (const [index, column] of columns.entries()) {
-    const isCuttable = column.whole !== true && (widths[index] ?? 0) > Math.max(narrowest, width(column.title))
+    const isCuttable =
+      column.whole !== true && (widths[index] ?? 0) > Math.max(narrowest, width(column.title))
     if (isCuttable && (widest === undefined || (widths[index] ?? 0) > (widths[widest] ?? 0))) widest = index
   }
   return widest
-}
-
-function cut(text: string, most: number): string {
-  const characters = [...text]
-  return characters.length <= most ? text : `${characters.slice(0, most - 1).join('')}…`
-}
-
-function width(text: string): number {
-  return [...text].length
 }

@@ -2,7 +2,7 @@
 import pc from 'picocolors'
 
 /** What text is written to; isTTY and columns where a person sees it. */
-export interface Stream {
+interface Stream {
   readonly isTTY?: boolean
   readonly columns?: number
   write(text: string): unknown

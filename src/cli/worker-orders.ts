@@ -3,7 +3,10 @@
 /** What a worker tells the `dev` that started it. */
 export type WorkerNews =
   | { readonly kind: 'import'; readonly file: string }
-  | { readonly kind: 'serving'; readonly pipelines: ReadonlyArray<{ readonly slug: string; readonly example: string }> }
+  | {
+      readonly kind: 'serving'
+      readonly pipelines: ReadonlyArray<{ readonly slug: string; readonly example: string }>
+    }
 
 /** What `dev` tells its worker; a signal would end it at once on Windows. */
 export type DevOrder = 'drain' | 'force'

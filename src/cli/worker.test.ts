@@ -30,30 +30,50 @@ function start(url: string, ...args: string[]): Program {
 }
 
 const prints = (program: Program, text: string | RegExp): Promise<void> =>
-  until(`it prints ${text}`, async () => (typeof text === 'string' ? program.printed().includes(text) : text.test(program.printed())))
+  until(`it prints ${text}`, async () =>
+    typeof text === 'string' ? program.printed().includes(text) : text.test(program.printed()),
+  )
 
 test('it says in one line what it serves, runs it, and drains on SIGTERM with status 0', async () => {
   const worker = start(database.url, 'worker')
   await prints(worker, 'The worker serves echo (version 1).\n')
   const completed = await project.call('run', 'start', 'echo', '"hello"', '--wait')
   expect(completed.stdout).toContain('Completed: "hello"\n')
-  expect(JSON.parse((await project.call('run', 'start', 'echo', '2', '--wait', '--json')).stdout)).toMatchObject({
+  expect(
+    JSON.parse((await project.call('run', 'start', 'echo', '2', '--wait', '--json')).stdout),
+  ).toMatchObject({
     created: true,
     state: 'completed',
     output: 2,
   })
   const failed = await project.call('run', 'start', 'echo', '"fail"', '--wait')
   expect(failed.status).toBe(4)
-  expect(failed.stderr).toMatch(/^Error: Run \S+ of 'echo' failed in step 'say': it was told to fail\. See what happened with: millrace run account /)
+  expect(failed.stderr).toMatch(
+    /^Error: Run \S+ of 'echo' failed in step 'say': it was told to fail\. See what happened with: millrace run account /,
+  )
   worker.child.kill('SIGTERM')
   expect(await worker.ended).toBe(0)
 })
 
 test('with --json it prints one object a line', async () => {
-  const worker = start(database.url, 'worker', '--json', '--queue', 'default', '--slots', '3', '--name', 'json-worker')
+  const worker = start(
+    database.url,
+    'worker',
+    '--json',
+    '--queue',
+    'default',
+    '--slots',
+    '3',
+    '--name',
+    'json-worker',
+  )
   await prints(worker, 'The worker serves echo')
   const [line = ''] = worker.output().split('\n')
-  expect(JSON.parse(line)).toMatchObject({ level: 30, message: 'The worker serves echo (version 1).', worker_id: expect.any(String) })
+  expect(JSON.parse(line)).toMatchObject({
+    level: 30,
+    message: 'The worker serves echo (version 1).',
+    worker_id: expect.any(String),
+  })
   const workers = await database.query("select slots, queues from millrace.worker where name = 'json-worker'")
   expect(workers).toEqual([{ slots: 3, queues: ['default'] }])
   worker.child.kill('SIGINT')
@@ -63,7 +83,13 @@ test('with --json it prints one object a line', async () => {
 test('a second signal gives back at once what still runs, and ends with 1', async () => {
   const slow = project.write(
     'slow/millrace.config.ts',
-    echoConfig.replace("'echo'", "'slow-echo'").replace('return input', "console.log('it runs')\n    await new Promise((resolve) => setTimeout(resolve, 600_000))").replace('({ input }) => {', 'async ({ input }) => {'),
+    echoConfig
+      .replace("'echo'", "'slow-echo'")
+      .replace(
+        'return input',
+        "console.log('it runs')\n    await new Promise((resolve) => setTimeout(resolve, 600_000))",
+      )
+      .replace('({ input }) => {', 'async ({ input }) => {'),
   )
   const worker = startTypeScript(programFile, ['worker', '--config', slow], { DATABASE_URL: database.url })
   programs.push(worker)
@@ -74,7 +100,9 @@ test('a second signal gives back at once what still runs, and ends with 1', asyn
   await prints(worker, 'Finishing 1 running')
   worker.child.kill('SIGTERM')
   expect(await worker.ended).toBe(1)
-  expect(await database.query("select outcome from millrace.attempt where step = 'say' and outcome = 'released'")).toHaveLength(1)
+  expect(
+    await database.query("select outcome from millrace.attempt where step = 'say' and outcome = 'released'"),
+  ).toHaveLength(1)
 })
 
 test('FO-3 a database without the schema is refused with 3 and the next command', async () => {

@@ -67,7 +67,8 @@ async function work(
   tellServing(session.terminal, worker, config)
   orders.obey({
     drain: () => {
-      if (worker.held > 0) session.terminal.note(`Finishing ${worker.held} running; once more to give them back at once.`)
+      if (worker.held > 0)
+        session.terminal.note(`Finishing ${worker.held} running; once more to give them back at once.`)
       void worker.stop()
     },
     force: () => {
@@ -84,10 +85,14 @@ function tellServing(terminal: Terminal, worker: Worker, config: Config): void {
   const served = [...worker.serves].map(([slug, version]) => `${slug} (version ${version})`)
   workerLog(terminal)({
     level: 'info',
-    message: served.length === 0 ? 'The worker serves no pipeline.' : `The worker serves ${served.join(', ')}.`,
+    message:
+      served.length === 0 ? 'The worker serves no pipeline.' : `The worker serves ${served.join(', ')}.`,
     fields: { worker_id: worker.id },
   })
-  const pipelines = config.pipelines.map(({ slug, inputSchema }) => ({ slug, example: exampleInput(inputSchema) }))
+  const pipelines = config.pipelines.map(({ slug, inputSchema }) => ({
+    slug,
+    example: exampleInput(inputSchema),
+  }))
   tellDev(process, { kind: 'serving', pipelines })
 }
 

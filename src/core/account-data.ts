@@ -117,13 +117,13 @@ export interface AccountEvent {
 }
 
 /** A list that may be cut: how many there are, and those that are listed. */
-export interface Listed<Entry> {
+interface Listed<Entry> {
   readonly total: number
   readonly listed: readonly Entry[]
 }
 
 /** Where the time went, each moment counted once; in milliseconds. */
-export interface AccountTime {
+interface AccountTime {
   readonly total_ms: number
   readonly running_ms: number
   readonly paused_ms: number
@@ -137,7 +137,11 @@ export interface AccountTime {
 export interface RunAccount {
   readonly at: string
   readonly run: AccountRun
-  readonly pipeline: { readonly paused_at: string | null; readonly paused_by: string | null; readonly pause_reason: string | null }
+  readonly pipeline: {
+    readonly paused_at: string | null
+    readonly paused_by: string | null
+    readonly pause_reason: string | null
+  }
   readonly steps: readonly AccountStep[]
   readonly tasks: Listed<AccountTask>
   readonly attempts: Listed<AccountAttempt>

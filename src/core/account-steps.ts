@@ -1,5 +1,12 @@
 // Owns how an account tells the steps: the state of each, its attempts, the delay and reason of each retry, what it wrote.
-import type { AccountAttempt, AccountError, AccountStep, AccountWorker, AccountWrites, RunAccount } from './account-data.ts'
+import type {
+  AccountAttempt,
+  AccountError,
+  AccountStep,
+  AccountWorker,
+  AccountWrites,
+  RunAccount,
+} from './account-data.ts'
 import { isFinal, type StepState } from './state.ts'
 import { fill, opposite } from './text-fill.ts'
 import { clockOf, count, durationWords, grouped, msBetween, oneLine } from './wording.ts'
@@ -66,7 +73,9 @@ function mapLines(step: AccountStep): string[] {
   if (step.kind === 'step' || step.items === null || step.items === 0) return []
   const slowest = (step.slowest ?? []).map(({ item, ms }) => `item ${item} with ${durationWords(ms)}`)
   return [
-    ...indented(`${grouped(step.completed)} of ${count(step.items, 'item', 'items')} completed${failureWords(step)}.`),
+    ...indented(
+      `${grouped(step.completed)} of ${count(step.items, 'item', 'items')} completed${failureWords(step)}.`,
+    ),
     ...(step.attempts > mapAttemptsToldInFull ? indented(`The slowest: ${slowest.join(', ')}.`) : []),
   ]
 }
@@ -100,7 +109,9 @@ function leftOutLine({ attempts }: RunAccount, step: AccountStep): string[] {
     step.kind === 'step'
       ? step.attempts - listed.length
       : step.failed + step.reclaimed + step.released + step.cancelled + step.skipped - toldOutcomes
-  return all > 0 ? indented(`… and ${count(all, 'more attempt', 'more attempts')} that did not complete.`) : []
+  return all > 0
+    ? indented(`… and ${count(all, 'more attempt', 'more attempts')} that did not complete.`)
+    : []
 }
 
 function attemptLines(account: RunAccount, step: AccountStep, attempt: AccountAttempt): string[] {
@@ -149,7 +160,7 @@ function waitWords({ ready_at, started_at }: AccountAttempt): string {
 export function workerWords(worker: AccountWorker | null): string {
   if (worker === null) return ''
   const name = oneLine(worker.name)
-  if (worker.kind === 'outside') return ` by ${name}, an executor outside`
+  if (worker.kind === 'outside') return ` by ${name} (outside)`
   const isTold = worker.process_id === null || name.includes(String(worker.process_id))
   return isTold ? ` on ${name}` : ` on ${name} (${worker.process_id})`
 }
@@ -160,7 +171,9 @@ export function workerLines({ attempts, tasks }: RunAccount): string[] {
   for (const { worker } of [...attempts.listed, ...tasks.listed]) {
     if (worker?.kind === 'worker') told.add(placeWords(worker))
   }
-  return told.size === 0 ? [] : ['Its workers', ...[...told].flatMap((place) => fill(place, { first: '  ', next: '    ' }))]
+  return told.size === 0
+    ? []
+    : ['Its workers', ...[...told].flatMap((place) => fill(place, { first: '  ', next: '    ' }))]
 }
 
 function placeWords({ name, host, process_id }: AccountWorker): string {
@@ -179,7 +192,9 @@ function retryWords(account: RunAccount, { outcome, finished_at, retry_at }: Acc
 function writeWords(step: AccountStep, { outcome, writes }: AccountAttempt): string {
   if (!step.tx || outcome !== 'completed') return ''
   const tables = Object.entries(writes ?? {})
-  return tables.length === 0 ? 'it wrote no rows' : tables.map(([table, rows]) => tableWords(table, rows)).join('; ')
+  return tables.length === 0
+    ? 'it wrote no rows'
+    : tables.map(([table, rows]) => tableWords(table, rows)).join('; ')
 }
 
 function tableWords(table: string, { inserted, updated, deleted }: AccountWrites): string {

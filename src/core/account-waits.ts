@@ -26,7 +26,9 @@ function holdLines({ run, pipeline }: RunAccount): string[] {
   return [
     ...(run.paused_at === null
       ? []
-      : entry(`The run is paused since ${dateWords(run.paused_at)}; resume it with: millrace run resume ${run.id}`)),
+      : entry(
+          `The run is paused since ${dateWords(run.paused_at)}; resume it with: millrace run resume ${run.id}`,
+        )),
     ...(pipeline.paused_at === null
       ? []
       : entry(

@@ -30,10 +30,14 @@ function headLines({ run, at, time }: RunAccount): string[] {
       : `${stateSentence(run)} after ${durationWords(time.total_ms)}, on ${dateWords(run.finished_at)} UTC.`
   return [
     `Run ${run.id}`,
-    ...fill(`${run.pipeline}, version ${run.version}: ${run.state}${run.paused_at === null ? '' : ', paused'}`),
+    ...fill(
+      `${run.pipeline}, version ${run.version}: ${run.state}${run.paused_at === null ? '' : ', paused'}`,
+    ),
     '',
     ...fill(began),
-    ...(run.available_at === null ? [] : fill(`Its start was put off until ${dateWords(run.available_at)} UTC.`)),
+    ...(run.available_at === null
+      ? []
+      : fill(`Its start was put off until ${dateWords(run.available_at)} UTC.`)),
     ...fill(ended),
     ...errorLines(run),
   ]
@@ -72,7 +76,10 @@ function stateSentence({ state, paused_at }: AccountRun): string {
 
 function errorLines({ error, is_dead_letter }: AccountRun): string[] {
   if (error === null) return []
-  const place = error.step === undefined ? '' : ` in ${error.step}${error.item === undefined ? '' : ` item ${error.item}`}`
+  const place =
+    error.step === undefined
+      ? ''
+      : ` in ${error.step}${error.item === undefined ? '' : ` item ${error.item}`}`
   const left = is_dead_letter ? ' It is kept as a dead letter.' : ''
   return fill(`The error${place}: ${errorWords(error)}.${left}`)
 }
@@ -88,9 +95,13 @@ function eventLines(account: RunAccount): string[] {
   const logs = account.events.listed.filter(({ kind }) => kind === 'step.log')
   const left = account.events.total - people.length - logs.length
   return [
-    ...(people.length === 0 ? [] : ['What people did', ...people.flatMap((event) => eventLine(account, event))]),
+    ...(people.length === 0
+      ? []
+      : ['What people did', ...people.flatMap((event) => eventLine(account, event))]),
     ...(people.length > 0 && logs.length > 0 ? [''] : []),
-    ...(logs.length === 0 ? [] : ['What the steps logged', ...logs.flatMap((event) => logLine(account, event))]),
+    ...(logs.length === 0
+      ? []
+      : ['What the steps logged', ...logs.flatMap((event) => logLine(account, event))]),
     ...(left > 0 ? [`  … and ${count(left, 'more entry', 'more entries')}`] : []),
   ]
 }
@@ -102,10 +113,13 @@ function eventLine(account: RunAccount, { at, actor, kind, detail }: AccountEven
 
 function logLine(account: RunAccount, { at, step, item, detail }: AccountEvent): string[] {
   const place = `${step ?? ''}${item === null ? '' : ` item ${item}`}`
-  const fields = detail['fields']
+  const { fields, message: said } = detail
+  const message = typeof said === 'string' ? said : ''
   const shown =
-    typeof fields === 'object' && fields !== null && Object.keys(fields).length > 0 ? ` ${JSON.stringify(fields)}` : ''
-  return atTime(account, at, `${place}: ${oneLine(String(detail['message'] ?? ''))}${oneLine(shown)}`)
+    typeof fields === 'object' && fields !== null && Object.keys(fields).length > 0
+      ? JSON.stringify(fields)
+      : ''
+  return atTime(account, at, `${place}: ${oneLine(`${message} ${shown}`)}`)
 }
 
 function atTime(account: RunAccount, at: string, text: string): string[] {

@@ -4,7 +4,11 @@ import { fill, opposite, pad } from './text-fill.ts'
 
 test('words are filled up to 80 columns, the lines after the first with their own indent', () => {
   const lines = fill('word '.repeat(30).trim(), { first: '- ', next: '    ' })
-  expect(lines).toEqual([`- ${'word '.repeat(15)}word`.slice(0, 77).trimEnd(), `    ${'word '.repeat(14)}word`.trimEnd(), ...lines.slice(2)])
+  expect(lines).toEqual([
+    `- ${'word '.repeat(15)}word`.slice(0, 77).trimEnd(),
+    `    ${'word '.repeat(14)}word`.trimEnd(),
+    ...lines.slice(2),
+  ])
   for (const line of lines) expect(line.length).toBeLessThanOrEqual(80)
 })
 

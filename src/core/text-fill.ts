@@ -1,4 +1,5 @@
 // Owns the filling of lines: words up to 80 columns, with an indent of their own for the first line and those after it.
+import { characters, width } from './text-width.ts'
 
 const columnsMax = 80
 
@@ -26,10 +27,10 @@ export function fill(text: string, { first, next }: Indents = { first: '', next:
 }
 
 function pieces(word: string, most: number): string[] {
-  const characters = [...word]
-  if (characters.length <= most) return [word]
+  if (width(word) <= most) return [word]
+  const all = characters(word)
   const cut: string[] = []
-  for (let at = 0; at < characters.length; at += most) cut.push(characters.slice(at, at + most).join(''))
+  for (let at = 0; at < all.length; at += most) cut.push(all.slice(at, at + most).join(''))
   return cut
 }
 
@@ -42,8 +43,4 @@ export function opposite(left: string, right: string): string[] {
 export function pad(text: string, columns: number, side: 'left' | 'right' = 'left'): string {
   const space = ' '.repeat(Math.max(0, columns - width(text)))
   return side === 'left' ? text + space : space + text
-}
-
-function width(text: string): number {
-  return [...text].length
 }

@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { tellAccount } from '../core/account.ts'
+import { width } from '../core/text-width.ts'
 import { runAccount } from './accounts.ts'
 import { type Caller, poolCaller } from './call.ts'
 
@@ -27,8 +28,11 @@ const graph = {
 /** A run whose clock the test moves; its id differs each time, so that it is named R in what is told. */
 async function startRun(slug: string, steps: object, input: object | null): Promise<string> {
   await database.query('select millrace.register_pipeline($1, $2)', [slug, JSON.stringify(steps)])
-  const rows = await database.query<{ run_id: string }>('select run_id from millrace.start_run($1, $2)', [slug, input])
-  return rows[0]!.run_id
+  const rows = await database.query<{ run_id: string }>('select run_id from millrace.start_run($1, $2)', [
+    slug,
+    input,
+  ])
+  return at(rows, 0).run_id
 }
 
 interface Task {
@@ -51,14 +55,16 @@ interface Worker {
 
 /** A worker by hand: every verb is one call, and nothing happens between them. */
 async function enterWorker(slug: string, name: string): Promise<Worker> {
-  const handlers = await database.query<{ id: number }>('select id from millrace.handler where slug = $1', [slug])
+  const handlers = await database.query<{ id: number }>('select id from millrace.handler where slug = $1', [
+    slug,
+  ])
   const ids = handlers.map(({ id }) => id)
-  const worker = (await database.query<{ id: string }>('select gen_random_uuid() as id'))[0]!.id
+  const worker = at(await database.query<{ id: string }>('select gen_random_uuid() as id'), 0).id
   const registered = await database.query<{ key: number }>(
     `select millrace.register_worker($1, $2, 'host-a', 4711, '1', 10, '{default}', $3, 3600) as key`,
     [worker, name, ids],
   )
-  const key = registered[0]!.key
+  const key = at(registered, 0).key
   let handed: Task[] = []
   const call = (text: string, task: Task, values: unknown[]): Promise<(Task & { kind: string })[]> =>
     database.query(text, [worker, key, task.task_id, task.step_id, task.attempt, ...values])
@@ -90,10 +96,11 @@ async function enterWorker(slug: string, name: string): Promise<Worker> {
       handed.push(...answers.filter(({ kind }) => kind === 'next'))
     },
     fail: async (task, error, delayMs) => {
-      await call(`select * from millrace.fail_tasks(${held}, array[$6::jsonb], array[0.5], array[$7::float8])`, task, [
-        error,
-        delayMs ?? null,
-      ])
+      await call(
+        `select * from millrace.fail_tasks(${held}, array[$6::jsonb], array[0.5], array[$7::float8])`,
+        task,
+        [error, delayMs ?? null],
+      )
     },
     release: async (task, reason) => {
       await call(`select * from millrace.release_tasks(${held}, $6)`, task, [reason])
@@ -101,9 +108,15 @@ async function enterWorker(slug: string, name: string): Promise<Worker> {
   }
 }
 
+const at = <T>(list: readonly T[], index: number): T => {
+  const found = list[index]
+  if (found === undefined) throw new Error(`The list has ${list.length} entries, and none at ${index}.`)
+  return found
+}
+
 const one = <T>(list: readonly T[]): T => {
   expect(list).toHaveLength(1)
-  return list[0]!
+  return at(list, 0)
 }
 
 test('JQ-5 a retry stands in the account with its attempt, its delay and its reason', async () => {
@@ -114,11 +127,15 @@ test('JQ-5 a retry stands in the account with its attempt, its delay and its rea
   const search = one(await worker.take())
   await database.clock.advance(40)
   await worker.complete(search, ['DFW', 'IAH'])
-  const [first, second] = await worker.take()
+  const items = await worker.take()
   await database.clock.advance(3_000)
-  await worker.complete(first!, { zip: 75261 })
+  await worker.complete(at(items, 0), { zip: 75261 })
   await database.clock.advance(2_000)
-  await worker.fail(second!, { code: 'geocoder_timeout', message: 'no answer\nwithin 5 s', retryable: true }, 28_000)
+  await worker.fail(
+    at(items, 1),
+    { code: 'geocoder_timeout', message: 'no answer\nwithin 5 s', retryable: true },
+    28_000,
+  )
   await database.clock.advance(28_000)
   await worker.heartbeat()
   await database.clock.advance(710)
@@ -127,7 +144,11 @@ test('JQ-5 a retry stands in the account with its attempt, its delay and its rea
   await worker.complete(again, { zip: 77032 })
   const store = one(await worker.take())
   await database.clock.advance(12)
-  await worker.complete(store, { rows: 2 }, { 'public.territory_report': { inserted: 2, updated: 0, deleted: 1 } })
+  await worker.complete(
+    store,
+    { rows: 2 },
+    { 'public.territory_report': { inserted: 2, updated: 0, deleted: 1 } },
+  )
   await worker.skip(one(await worker.take()), 'its condition said no')
   expect(await told(run)).toMatchInlineSnapshot(`
     "Run R
@@ -167,7 +188,13 @@ test('JQ-5 a retry stands in the account with its attempt, its delay and its rea
 
 test('an account tells who paused a run, and what a failed run left behind', async () => {
   await database.clock.freeze(today('09:00:00'))
-  const steps = { key: [], steps: [{ name: 'fetch', max_attempts: 2 }, { name: 'keep', after: ['fetch'] }] }
+  const steps = {
+    key: [],
+    steps: [
+      { name: 'fetch', max_attempts: 2 },
+      { name: 'keep', after: ['fetch'] },
+    ],
+  }
   const run = await startRun('nightly', steps, null)
   const worker = await enterWorker('nightly', 'host-a-4711')
   await worker.release(one(await worker.take()), 'the worker drains')
@@ -229,10 +256,10 @@ test('the account of a live run says what each task waits for, until when, and t
   const run = await startRun('loading', steps, null)
   const worker = await enterWorker('loading', 'loader')
   await worker.complete(one(await worker.take()), ['a', 'b', 'c'])
-  const [first] = await worker.take()
-  await worker.fail(first!, { message: 'busy' }, 60_000)
+  const items = await worker.take()
+  await worker.fail(at(items, 0), { message: 'busy' }, 60_000)
   await database.query("select millrace.pause_pipeline('loading', 'the disk is full')")
-  await database.query("update millrace.task set worker_id = null, claimed_at = null where item = 2")
+  await database.query('update millrace.task set worker_id = null, claimed_at = null where item = 2')
   await database.query("update millrace.worker set handlers = '{}' where name = 'loader'")
   await database.clock.advance(20_000)
   expect(await told(run)).toMatchInlineSnapshot(`
@@ -284,18 +311,27 @@ test('a map of many items is summarised: its counts, its slowest items, and the 
   }
   const run = await startRun('wide', steps, null)
   const worker = await enterWorker('wide', 'loader')
-  await worker.complete(one(await worker.take()), Array.from({ length: 60 }, (_, item) => item))
+  await worker.complete(
+    one(await worker.take()),
+    Array.from({ length: 60 }, (_, item) => item),
+  )
   const tasks = await worker.take()
   for (const task of tasks.slice(0, 58)) {
     await database.clock.advance(10)
     await worker.complete(task, null)
   }
-  await worker.fail(tasks[58]!, { message: 'no route' }, 0)
+  await worker.fail(at(tasks, 58), { message: 'no route' }, 0)
   await worker.complete(one(await worker.take()), null)
-  await worker.complete(tasks[59]!, null)
+  await worker.complete(at(tasks, 59), null)
   const account = await runAccount(caller, run)
   expect(account.attempts.listed.filter(({ step }) => step === 'load')).toHaveLength(50)
-  expect(account.steps[1]).toMatchObject({ items: 60, attempts: 61, completed: 60, failed: 1, items_with_failures: 1 })
+  expect(account.steps[1]).toMatchObject({
+    items: 60,
+    attempts: 61,
+    completed: 60,
+    failed: 1,
+    items_with_failures: 1,
+  })
   expect(await told(run)).toMatchInlineSnapshot(`
     "Run R
     wide, version 1: completed
@@ -327,7 +363,11 @@ test('a map of many items is summarised: its counts, its slowest items, and the 
 
 test('a worker that died stands in the account with the reason why its attempt was lost', async () => {
   await database.clock.freeze(today('18:00:00'))
-  const run = await startRun('crashing', { key: [], steps: [{ name: 'only', after: [], max_attempts: 2 }] }, null)
+  const run = await startRun(
+    'crashing',
+    { key: [], steps: [{ name: 'only', after: [], max_attempts: 2 }] },
+    null,
+  )
   const gone = await enterWorker('crashing', 'first')
   await gone.take()
   const next = await enterWorker('crashing', 'second')
@@ -368,10 +408,12 @@ test('an unknown run has no account', async () => {
 })
 
 async function told(run: string): Promise<string> {
-  const { rows } = await database.pool.query<{ day: string }>(`select to_char(now() at time zone 'UTC', 'YYYY-MM-DD') as day`)
+  const { rows } = await database.pool.query<{ day: string }>(
+    `select to_char(now() at time zone 'UTC', 'YYYY-MM-DD') as day`,
+  )
   const text = tellAccount(await runAccount(caller, run))
-  for (const line of text.split('\n')) expect([...line].length).toBeLessThanOrEqual(80)
-  return text.replaceAll(run, 'R').replaceAll(rows[0]!.day, 'DAY')
+  for (const line of text.split('\n')) expect(width(line)).toBeLessThanOrEqual(80)
+  return text.replaceAll(run, 'R').replaceAll(at(rows, 0).day, 'DAY')
 }
 
 // Ids of runs carry the time, so that the clock can't be moved to any day.

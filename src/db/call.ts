@@ -2,6 +2,7 @@
 import type pg from 'pg'
 import { describeClient } from './connection.ts'
 import { translateDatabaseError } from './database-error.ts'
+import { parameterText, withTextParameters } from './parameter-text.ts'
 
 /** A statement with the name under which a connection may prepare it. */
 export interface Statement {
@@ -57,17 +58,31 @@ export function clientCaller(client: pg.ClientBase, prepare = false): Caller {
   }
 }
 
-/** Calls inside a caller's own transaction, whose driver we don't know. */
+/**
+ * Calls inside a caller's own transaction, whose driver we don't know: so every value goes as text, with a cast in the statement,
+ * and rows are read whatever case a driver gives the names of columns.
+ */
 export function transactionCaller(transaction: Transaction): Caller {
   return {
     call: async <Row>(statement: Statement, values: readonly unknown[]) => {
       try {
-        return (await transaction.query(statement.text, [...values])).rows as Row[]
+        const { rows } = await transaction.query(withTextParameters(statement.text), values.map(parameterText))
+        return rows.map((row) => withSnakeNames(row as Record<string, unknown>)) as Row[]
       } catch (error) {
         throw translateDatabaseError(error, "the caller's transaction")
       }
     },
   }
+}
+
+function withSnakeNames(row: Record<string, unknown>): Record<string, unknown> {
+  const named = Object.entries(row).map(([name, value]) => [snakeName(name), value] as const)
+  return Object.fromEntries(named)
+}
+
+/** `runId`, `RunId` and `run-id` are run_id to us. */
+function snakeName(name: string): string {
+  return name.replaceAll(/(?<=[a-z])([A-Z])/g, '_$1').replaceAll('-', '_').toLowerCase()
 }
 
 function queryOf(statement: Statement, values: readonly unknown[], prepare: boolean): pg.QueryConfig {

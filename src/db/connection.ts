@@ -19,6 +19,8 @@ export interface ConnectionOptions {
 export interface PoolOptions extends ConnectionOptions {
   /** The most connections that this pool opens. Default 10. */
   connectionsMax?: number
+  /** Milliseconds until an idle connection is closed; 0 keeps it. Default 30,000. */
+  idleMs?: number
   /** Called with the error of a connection that broke while idle; the pool replaces it by itself. */
   onIdleError?: (error: Error) => void
 }
@@ -54,7 +56,7 @@ export function createPool(options: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
     ...clientSettings(options),
     max: options.connectionsMax ?? 10,
-    idleTimeoutMillis: 30_000,
+    idleTimeoutMillis: options.idleMs ?? 30_000,
     // The pool waits for the promise, though its types do not say so: nobody gets a connection without a bound.
     onConnect: (client): unknown => boundStatements(client, options.statementTimeoutMs),
   })
@@ -139,12 +141,15 @@ function clientSettings(options: ConnectionOptions): pg.ClientConfig {
 
 // PgBouncer refuses timeouts at connect and hands a session's settings to strangers, so the bound is set
 // afterwards, and only where the backend that answers is the one that greeted us. Behind a pooler the role's
-// own setting holds (sql/roles.sql).
+// own setting holds (sql/roles.sql). The server probes the connection too: a client whose network is gone keeps
+// its locks, and its liveness lock, no longer than that.
 async function boundStatements(client: pg.ClientBase, statementTimeoutMs = 60_000): Promise<void> {
-  await client.query(`select set_config('statement_timeout', $1, false) where pg_backend_pid() = $2`, [
-    String(Math.trunc(statementTimeoutMs)),
-    processId(client),
-  ])
+  await client.query(
+    `select set_config('statement_timeout', $1, false), set_config('tcp_keepalives_idle', '10', false),
+       set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '3', false)
+     where pg_backend_pid() = $2`,
+    [String(Math.trunc(statementTimeoutMs)), processId(client)],
+  )
 }
 
 // The driver keeps it public; its types forget it.

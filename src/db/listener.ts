@@ -91,6 +91,7 @@ export class Listener {
       client = await connectClient({
         connectionString: this.#options.connectionString,
         applicationName: this.#options.applicationName ?? 'millrace listener',
+        connectTimeoutMs: Math.max(1_000, this.#pingMs / 2),
       })
       this.#pooled = await isPooled(client)
       if (!this.#pooled) for (const channel of this.#options.channels) await client.query(`listen ${channel}`)

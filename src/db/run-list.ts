@@ -69,7 +69,10 @@ export interface RunValues {
 /** What went into a run and what came out; undefined for an unknown run. */
 export async function readRunValues(caller: Caller, runId: string): Promise<RunValues | undefined> {
   const rows = await caller.call<RunValues>(
-    { name: 'millrace_read_run_values', text: 'select r.input, r.output, r.headers from millrace.run r where r.id = $1' },
+    {
+      name: 'millrace_read_run_values',
+      text: 'select r.input, r.output, r.headers from millrace.run r where r.id = $1',
+    },
     [runId],
   )
   return rows[0]

@@ -38,7 +38,7 @@ export interface StartAnswerRow {
 const startRunsStatement = {
   name: 'millrace_start_runs',
   text: `select reason, run_id, live_run_id, task_id, step_id from millrace.start_runs($1::uuid[], $2::text[], $3::int[], $4::jsonb[],
-    $5::smallint[], $6::text[], $7::jsonb[], $8::timestamptz[], $9::text[], $10::int[], $11, $12, $13, $14, $15)`,
+    $5::smallint[], $6::text[], $7::jsonb[], $8::timestamptz[], $9::text[], $10::int[], $11::text, $12::uuid, $13::int, $14::int, $15::boolean)`,
 }
 
 /**

@@ -38,13 +38,14 @@ export function transactionLost(): MillraceError {
 }
 
 /**
- * Begins the transaction of a step. Its own bound holds for its statements, and the server looks now and then whether the
- * worker still lives, so that a dead worker's long query ends.
+ * Begins the transaction of a step. Its own bound holds for its statements and for the time between them, and the server looks
+ * now and then whether the worker still lives, so that what a dead worker began ends.
  */
 export async function beginAttempt(client: pg.ClientBase, timeoutMs: number): Promise<void> {
   await client.query('begin isolation level read committed')
   await client.query(
-    `select set_config('statement_timeout', $1, true), set_config('client_connection_check_interval', '5s', true)`,
+    `select set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true),
+       set_config('client_connection_check_interval', '5s', true)`,
     [String(Math.min(Math.trunc(timeoutMs), 2_147_483_647))],
   )
 }

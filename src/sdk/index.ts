@@ -18,3 +18,12 @@ export { type Pipeline, type PipelineDefinition, type PipelineInput, type Pipeli
 export type { ResultOptions } from './result.ts'
 export type { StartAnswer, StartedRun, StartOptions } from './start.ts'
 export type { RetryOptions } from './retry-policy.ts'
+export {
+  drizzleTransaction,
+  kyselyTransaction,
+  type PostgresJsTransaction,
+  postgresJsTransaction,
+  type PrismaTransaction,
+  prismaTransaction,
+  type SqlTag,
+} from './transactions.ts'

@@ -8,6 +8,8 @@ import type { WorkerSettings } from './options.ts'
 export interface WorkerConnections {
   /** Kept for heartbeats, so that handlers that hold every other connection can't cost the worker its lease. */
   readonly heartbeat: Caller
+  /** When the connection of heartbeats was made, in monotonic milliseconds: whose connections were cut before that, nobody here can tell. */
+  readonly connectedAt: () => number
   readonly claims: Caller
   readonly outcomes: Caller
   readonly handlers: Caller
@@ -45,7 +47,9 @@ function connectionsOf(settings: WorkerSettings, database: string, pooled: boole
       connectionString: settings.database,
       applicationName: `millrace ${purpose}`,
       connectionsMax,
+      connectTimeoutMs: Math.max(3_000, Math.min(settings.leaseSeconds * 500, 10_000)),
       ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }),
+      ...(purpose === 'heartbeat' ? { idleMs: 0 } : {}),
     })
     pool.on('connect', (client) => clients.add(client))
     pool.on('remove', (client) => clients.delete(client))
@@ -53,10 +57,13 @@ function connectionsOf(settings: WorkerSettings, database: string, pooled: boole
     return pool
   }
   const caller = (pool: pg.Pool) => poolCaller(pool, { prepare: !pooled, database })
+  const heartbeatPool = open('heartbeat', 1, settings.leaseSeconds * 1_000)
+  const connectedAt = connectedSince(heartbeatPool, settings.monotonic)
   const handlerPool = open('handlers', settings.connectionsMax)
   return {
     // A socket that only looks alive is found by a missing answer, not by TCP a quarter of an hour later.
-    heartbeat: caller(open('heartbeat', 1, settings.leaseSeconds * 1_000)),
+    heartbeat: caller(heartbeatPool),
+    connectedAt,
     claims: caller(open('claims', 1, ownAnswerMs)),
     outcomes: caller(open('outcomes', 1, ownAnswerMs)),
     handlers: poolCaller(handlerPool, { prepare: false, database }),
@@ -68,6 +75,20 @@ function connectionsOf(settings: WorkerSettings, database: string, pooled: boole
       await within(closeMs, Promise.all(pools.map((pool) => pool.end())))
     },
   }
+}
+
+/** When the one connection of a pool was made; infinitely late while there is none. */
+function connectedSince(pool: pg.Pool, monotonic: () => number): () => number {
+  let since = Number.POSITIVE_INFINITY
+  let current: pg.PoolClient | undefined
+  pool.on('connect', (client) => {
+    current = client
+    since = monotonic()
+    client.once('end', () => {
+      if (current === client) since = Number.POSITIVE_INFINITY
+    })
+  })
+  return () => since
 }
 
 /** Tries until it succeeds, with growing pauses and one log line each time the reason changes. */

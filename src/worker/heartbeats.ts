@@ -19,6 +19,8 @@ export interface HeartbeatParts {
   readonly lanes: LanePositions
   readonly running: Running
   readonly claims: Claims
+  /** When the connection of heartbeats was made. */
+  readonly connectedAt: () => number
   /** Whether the liveness lock is held at present. */
   readonly locked: () => boolean
   /** Monotonic milliseconds: the worker's own clock serves nothing but the time since its last heartbeat. */
@@ -34,7 +36,6 @@ export interface HeartbeatParts {
 
 export class Heartbeats {
   readonly #parts: HeartbeatParts
-  #connectedAt: number
   #timer: NodeJS.Timeout | undefined
   #deadline: NodeJS.Timeout | undefined
   #beating: Promise<void> | undefined
@@ -44,8 +45,7 @@ export class Heartbeats {
 
   constructor(parts: HeartbeatParts) {
     this.#parts = parts
-    this.#connectedAt = parts.monotonic()
-    this.#beatAt = this.#connectedAt
+    this.#beatAt = parts.monotonic()
   }
 
   start(): void {
@@ -106,7 +106,7 @@ export class Heartbeats {
         locked: this.#parts.locked(),
         held,
         // Who has not been connected for a lease doesn't judge: it can't know who was cut off with it.
-        sweep: monotonic() - this.#connectedAt >= settings.leaseSeconds * 1_000,
+        sweep: monotonic() - this.#parts.connectedAt() >= settings.leaseSeconds * 1_000,
         room: reserved,
         lanes: lanes.lanes(true),
       })
@@ -114,10 +114,7 @@ export class Heartbeats {
       this.#beatAt = sentAt
       slots.giveBack(reserved)
       if (claims.sleeping && !sleeping) claims.sleepAgain()
-      if (this.#failing) {
-        this.#connectedAt = sentAt
-        this.#parts.recovered()
-      }
+      if (this.#failing) this.#parts.recovered()
       this.#failing = false
       this.#answer(rows, reserved, held)
     } catch (error) {

@@ -3,7 +3,7 @@ import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
 import { openProxy } from '../../test/faults/proxy.ts'
 import { Arrival, asOther, openOn, type Opened } from '../../test/millrace.ts'
-import { attemptsOf, runOf } from '../../test/protocol.ts'
+import { attemptsOf, runOf, sweep } from '../../test/protocol.ts'
 import { poolCaller } from '../db/call.ts'
 import { drainWorker, pauseWorker, resumeWorker } from '../db/workers.ts'
 import { pipeline } from '../sdk/pipeline.ts'
@@ -145,18 +145,13 @@ test('a stop ends while the database is away', async () => {
 
 test('A3 a worker that was swept aborts what it held, goes on under a new id, and its late success does not count', async () => {
   const { definition, began, finish, signals } = heldPipeline('zombie')
-  let monotonic = 0
-  const zombie = await opened.worker({ pipelines: [definition], slots: 1 })
-  const sweeper = await opened.worker({ pipelines: [], monotonic: () => monotonic })
+  const zombie = await opened.worker({ pipelines: [definition], leaseSeconds: 180, heartbeatMs: 60_000 })
   const client = opened.client({ database: asOther(database.url) })
   const { run } = await client.start(definition, null)
   await began
   const { id } = zombie
-  await database.query('begin') // A breath: nothing of this test depends on it.
-  await database.query('rollback')
-  await database.query("update millrace.worker set lease_expires_at = millrace.now() - interval '1 second', heartbeat_at = millrace.now() - interval '20 seconds', started_at = millrace.now() - interval '1 hour' where id = $1", [id])
-  await database.query("select millrace.sweep_workers($1)", [sweeper.id])
-  monotonic += 1
+  await database.clock.advance('1 hour')
+  await sweep(database)
   await until('it is gone', async () => (await storedState(id)) === 'gone')
   await zombie.tick()
   await until('it goes on under a new id', async () => zombie.id !== '' && zombie.id !== id)
@@ -176,7 +171,7 @@ test('A5 a step that takes longer than the lease keeps its task, because the hea
   for (let turn = 0; turn < 5; turn++) {
     await database.clock.advance('2 seconds')
     await worker.tick()
-    await database.query('select millrace.sweep_workers(gen_random_uuid())')
+    await sweep(database)
   }
   finish()
   expect(await client.run(run!.id).result()).toBe(1)
@@ -197,7 +192,7 @@ test('A6 handlers that hold every handler connection take none from the heartbea
   for (let turn = 0; turn < 4; turn++) {
     await database.clock.advance('2 seconds')
     await worker.tick()
-    await database.query('select millrace.sweep_workers(gen_random_uuid())')
+    await sweep(database)
   }
   expect(await storedState(worker.id)).toBe('running')
   finish.arrive()
@@ -246,7 +241,7 @@ test('A13 workers that are started and stopped at once neither hang nor leak nor
   const hear = (error: unknown) => unheard.push(error)
   process.on('unhandledRejection', hear)
   for (let round = 0; round < 10; round++) {
-    const workers = await Promise.all(Array.from({ length: 5 }, () => startWorker({ database: database.url, pipelines: [quick], slots: 1 })))
+    const workers = await Promise.all(Array.from({ length: 5 }, () => startWorker({ database: database.url, pipelines: [quick], slots: 1, name: 'brief' })))
     await Promise.all(workers.flatMap((worker) => [worker.stop(), worker.stop({ force: round % 2 === 0 })]))
   }
   await until('no connection is left', async () => {
@@ -257,5 +252,5 @@ test('A13 workers that are started and stopped at once neither hang nor leak nor
   })
   process.off('unhandledRejection', hear)
   expect(unheard).toEqual([])
-  expect(await database.query("select 1 from millrace.worker where state <> 'gone'")).toEqual([])
+  expect(await database.query("select 1 from millrace.worker where name = 'brief' and state <> 'gone'")).toEqual([])
 })

@@ -118,6 +118,7 @@ export class WorkerSession implements LocalWorker {
       lanes,
       running: this.#running,
       claims: this.#claims,
+      connectedAt: connections.connectedAt,
       locked: () => listener.locked,
       monotonic,
       ordered: (order) => this.#order(order),

@@ -3,12 +3,12 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Client, connect } from '../../src/sdk/client.ts'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { allEnded, expectLoadDone, expectSound, recordFigure, startLoad } from './effects.ts'
-import { effectTable, tellingPipelines } from './pipelines.ts'
+import { effectTable, holdPipelines } from './pipelines.ts'
 import { openProxy, type Proxy } from './proxy.ts'
 import { until } from './until.ts'
 import { type WorkerProgram, WorkerPrograms } from './worker-program.ts'
 
-const [hold, holdTransaction] = tellingPipelines(() => {})
+const { hold, holdTransaction } = holdPipelines(() => {})
 
 let database: TestDatabase
 let client: Client
@@ -24,6 +24,7 @@ beforeAll(async () => {
 afterEach(async () => {
   proxy.heal()
   await programs.killAll()
+  proxy.delay(0)
 })
 afterAll(async () => {
   await client.close()
@@ -120,11 +121,10 @@ test('C4 B4 a worker that is cut off stops itself before its lease is over, anot
 }, 90_000)
 
 test('C3 with 300 ms of latency no lease is lost, and a load still ends', async () => {
-  const worker = await programs.start(proxied())
+  const worker = await programs.start({ ...proxied(), slots: 20 })
   proxy.delay(150)
-  const runs = await startLoad(client, 30, 1)
+  const runs = await startLoad(client, 12, 1)
   await allEnded(database, runs, 30_000)
-  proxy.delay(0)
   await expectLoadDone(database, runs)
   expect(await reclaimed(runs)).toEqual([])
   expect(worker.logs).toEqual([])

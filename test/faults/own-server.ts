@@ -25,7 +25,11 @@ export class OwnServer implements Sql {
 
   /** On a connection of its own, which no stop can spoil for the next query. */
   async query<Row extends pg.QueryResultRow = Record<string, unknown>>(text: string, values: unknown[] = []) {
-    const client = new pg.Client({ connectionString: this.url, application_name: 'fault test' })
+    const client = new pg.Client({
+      connectionString: this.url,
+      application_name: 'fault test',
+      options: '-c default_transaction_read_only=off',
+    })
     client.on('error', () => {})
     await client.connect()
     try {
@@ -33,6 +37,12 @@ export class OwnServer implements Sql {
     } finally {
       await client.end()
     }
+  }
+
+  /** Changes a setting for all sessions, also those there are; without a value it is as it was. */
+  async configure(setting: string, value?: string): Promise<void> {
+    await this.query(value === undefined ? `alter system reset ${setting}` : `alter system set ${setting} = '${value}'`)
+    await this.query('select pg_reload_conf()')
   }
 
   /** Ends all its processes at once, without a checkpoint: what pg_ctl stop -m immediate sends. */

@@ -68,7 +68,7 @@ export const load = [
 ] as const
 
 /** The pipelines whose handlers tell what they do. */
-export function tellingPipelines(tell: Tell) {
+export function holdPipelines(tell: Tell) {
   /** Waits until it is told to stop, or for its time; then goes on as a zombie would if it is asked to. */
   const hold = pipeline('fault-hold', {
     input: z.object({ ms: z.number(), deaf: z.boolean() }),
@@ -105,7 +105,7 @@ export function tellingPipelines(tell: Tell) {
     return new Promise<never>(() => {})
   })
 
-  return [hold, holdTransaction, poison] as const
+  return { hold, holdTransaction, poison }
 }
 
 /** True where the signal fired first. */

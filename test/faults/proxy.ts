@@ -45,9 +45,13 @@ export class Proxy {
     this.#mode = 'refuse'
   }
 
-  /** As before. Connections that were swallowed stay dead: what they said is lost. */
+  /** As before. Connections that were swallowed stay dead: what they said is lost. Where one side has left, the other hears of it now. */
   heal(): void {
     this.#mode = 'pass'
+    for (const { client, server } of this.#pairs) {
+      if (client.destroyed) server.resetAndDestroy()
+      if (server.destroyed) client.resetAndDestroy()
+    }
   }
 
   delay(ms: number): void {
@@ -115,11 +119,8 @@ export class Proxy {
 
   /** A side that ends ends the other, unless the network is down: then nobody hears of it. */
   #end(pair: Pair): void {
-    if (!this.#pairs.delete(pair)) return
-    if (this.#mode === 'swallow' || pair.mute) {
-      this.#pairs.add(pair)
-      return
-    }
+    if (pair.client.destroyed && pair.server.destroyed) this.#pairs.delete(pair)
+    if (this.#mode === 'swallow') return
     pair.client.destroy()
     pair.server.destroy()
   }

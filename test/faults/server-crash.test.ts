@@ -2,15 +2,15 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Client, connect } from '../../src/sdk/client.ts'
-import { allEnded, expectLoadDone, expectSound, isLong, recordFigure, startLoad } from './effects.ts'
+import { allEnded, expectLoadDone, isLong, recordFigure, startLoad } from './effects.ts'
 import { type OwnServer, startOwnServer } from './own-server.ts'
-import { load, tellingPipelines } from './pipelines.ts'
+import { load, holdPipelines } from './pipelines.ts'
 import { seededRandom } from './random.ts'
 import { until } from './until.ts'
 import { type WorkerProgram, WorkerPrograms } from './worker-program.ts'
 
 const stops = isLong ? 50 : 3
-const [hold] = tellingPipelines(() => {})
+const { hold } = holdPipelines(() => {})
 
 let server: OwnServer
 let client: Client
@@ -32,6 +32,7 @@ test(
     const options = { database: server.url, leaseSeconds: 3, heartbeatMs: 300, slots: 10 }
     const workers = await Promise.all([programs.start(options), programs.start(options)])
     const random = seededRandom(20_240_614)
+    const begun = performance.now()
     const acknowledged: string[] = []
     let slowest = 0
     for (let stop = 0; stop < stops; stop++) {
@@ -53,46 +54,28 @@ test(
       `${stops} crashes, ${acknowledged.length} acknowledged starts, 0 lost; both workers back at most ${slowest.toFixed(1)} s after readiness`,
     )
     expect(slowest).toBeLessThan(5)
-    for (const worker of workers) expect(mostLogsInASecond(worker)).toBeLessThanOrEqual(2)
+    const seconds = (performance.now() - begun) / 1_000
+    for (const { logs } of workers) expect(logs.length).toBeLessThan(seconds)
   },
   isLong ? 3_600_000 : 90_000,
 )
 
-test('a worker that is started before its database waits for it, in few words, and begins', async () => {
-  await server.crash()
-  const worker = programs.begin({ database: server.url, leaseSeconds: 3, heartbeatMs: 300 })
-  await worker.said('log')
-  await pause(1_500)
-  expect(worker.logs).toHaveLength(1)
-  expect(worker.logs[0]?.message).toMatch(/^Waiting for the database: No connection to PostgreSQL at 127\.0\.0\.1:\d+\/millrace/)
-  await server.start()
-  await worker.said('ready', {}, 10_000)
-  const run = (await client.start(hold, { ms: 1, deaf: false })).run!
-  await allEnded(server, [run.id])
-}, 40_000)
-
-test('A9 SIGTERM while the server is down ends the worker within its drain, and its step runs again later', async () => {
-  const worker = await programs.start({ database: server.url, leaseSeconds: 3, heartbeatMs: 300, drainMs: 1_000 })
-  const run = (await client.start(hold, { ms: 300, deaf: false })).run!
-  await worker.said('began', { run: run.id })
-  await server.crash()
-  worker.signal('SIGTERM')
-  await worker.exited(15_000)
-  expect(worker.code).toBe(0)
-  await server.start()
-  await programs.start({ database: server.url, leaseSeconds: 3, heartbeatMs: 300 })
-  await allEnded(server, [run.id], 30_000)
-  await expectSound(server, [run.id])
-}, 60_000)
-
 test('B5 the backend is ended during the commit of a start: the client asks again with the same id, and there is one run', async () => {
   // A commit that waits for a standby that isn't there has happened, but is not acknowledged.
-  await configure('synchronous_standby_names', 'nobody')
-  const answer = client.start(hold, { ms: 1, deaf: false })
-  await until('the commit that waits', async () => (await waitingCommits()) > 0)
+  await server.configure('synchronous_standby_names', 'nobody')
+  let answer = client.start(hold, { ms: 1, deaf: false })
+  await until('the commit that waits', async () => {
+    if ((await waitingCommits()) > 0) return true
+    // The server takes the setting up a moment later: what was committed before that is cancelled, and another start tried.
+    const early = await Promise.race([answer, pause(200)])
+    if (early === undefined) return false
+    await client.run(early.run!).cancel()
+    answer = client.start(hold, { ms: 1, deaf: false })
+    return false
+  })
   const ended = await server.query("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")
   expect(ended.length).toBeGreaterThan(0)
-  await configure('synchronous_standby_names', '')
+  await server.configure('synchronous_standby_names')
   const { created, run } = await answer
   expect(created).toBe(true)
   const runs = await server.query('select id from millrace.run where slug = $1 and created_at > clock_timestamp() - interval \'30 seconds\' and finished_at is null', [hold.slug])
@@ -103,11 +86,6 @@ test('B5 the backend is ended during the commit of a start: the client asks agai
 
 const waitingCommits = async (): Promise<number> =>
   (await server.query("select from pg_stat_activity where wait_event = 'SyncRep'")).length
-
-async function configure(setting: string, value: string): Promise<void> {
-  await server.query(`alter system set ${setting} = '${value}'`)
-  await server.query('select pg_reload_conf()')
-}
 
 /** Starts runs, as fast as they are acknowledged, until told to stop; what is refused while the server is down is not counted. */
 function startUntilRefused(acknowledged: string[]): { stop(): void; ended: Promise<void> } {
@@ -145,13 +123,4 @@ async function backAtWork(workers: readonly WorkerProgram[], ready: number): Pro
   const seconds = (performance.now() - ready) / 1_000
   await allEnded(server, probes, 30_000)
   return seconds
-}
-
-function mostLogsInASecond({ logs }: WorkerProgram): number {
-  const perSecond = new Map<number, number>()
-  for (const { at } of logs) {
-    const second = Math.floor((at ?? 0) / 1_000)
-    perSecond.set(second, (perSecond.get(second) ?? 0) + 1)
-  }
-  return Math.max(0, ...perSecond.values())
 }

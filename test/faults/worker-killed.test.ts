@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Client, connect } from '../../src/sdk/client.ts'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { allEnded, expectLoadDone, expectSound, isLong, recordFigure, startLoad } from './effects.ts'
-import { effectTable, tellingPipelines } from './pipelines.ts'
+import { effectTable, holdPipelines } from './pipelines.ts'
 import { openProxy } from './proxy.ts'
 import { seededRandom } from './random.ts'
 import { until } from './until.ts'
@@ -11,7 +11,7 @@ import { mayJudge, type WorkerProgram, WorkerPrograms } from './worker-program.t
 
 const kills = isLong ? 200 : 8
 const seed = Number(process.env['MILLRACE_SEED'] ?? 20_240_613)
-const [hold, holdTransaction] = tellingPipelines(() => {})
+const { hold, holdTransaction } = holdPipelines(() => {})
 
 let database: TestDatabase
 let client: Client

@@ -3,11 +3,11 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Client, connect } from '../../src/sdk/client.ts'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { allEnded, expectLoadDone, recordFigure, startLoad } from './effects.ts'
-import { effectTable, tellingPipelines } from './pipelines.ts'
+import { effectTable, holdPipelines } from './pipelines.ts'
 import { until } from './until.ts'
 import { mayJudge, WorkerPrograms } from './worker-program.ts'
 
-const [, , poison] = tellingPipelines(() => {})
+const { poison } = holdPipelines(() => {})
 
 let database: TestDatabase
 let client: Client

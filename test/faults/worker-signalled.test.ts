@@ -4,11 +4,11 @@ import { type Client, connect } from '../../src/sdk/client.ts'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { complete, fail, heartbeat, release, type Task, type Worker } from '../protocol.ts'
 import { allEnded, expectSound, recordFigure } from './effects.ts'
-import { effectTable, tellingPipelines } from './pipelines.ts'
+import { effectTable, holdPipelines } from './pipelines.ts'
 import { until } from './until.ts'
 import { WorkerPrograms } from './worker-program.ts'
 
-const [hold, holdTransaction] = tellingPipelines(() => {})
+const { hold, holdTransaction } = holdPipelines(() => {})
 const leaseSeconds = 3
 
 let database: TestDatabase

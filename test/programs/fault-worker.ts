@@ -4,7 +4,7 @@
 import { writeSync } from 'node:fs'
 import { startWorker, type Worker } from '../../src/worker/worker.ts'
 import type { WorkerOptions } from '../../src/worker/options.ts'
-import { load, tellingPipelines } from '../faults/pipelines.ts'
+import { load, holdPipelines } from '../faults/pipelines.ts'
 
 const options = JSON.parse(process.argv[2] ?? '{}') as Omit<WorkerOptions, 'pipelines'>
 
@@ -24,7 +24,7 @@ process.on('SIGTERM', () => {
 
 worker = await startWorker({
   ...options,
-  pipelines: [...load.map(({ pipeline }) => pipeline), ...tellingPipelines(tell)],
+  pipelines: [...load.map(({ pipeline }) => pipeline), ...Object.values(holdPipelines(tell))],
   log: ({ level, message }) => tell({ kind: 'log', level, message, at: Date.now() }),
 })
 tell({ kind: 'ready', worker: worker.id })

@@ -20,6 +20,7 @@ declare
   new_items int[] := array[]::int[];
   new_values jsonb[] := array[]::jsonb[];
   failed_runs uuid[] := array[]::uuid[];
+  special record;
   expanded record;
 begin
   perform 1 from join_state j where j.run_id = any (run_ids) order by j.run_id, j.step_id for update;
@@ -65,28 +66,27 @@ begin
     new_items := new_items || array_fill(-1, array[cardinality(new_runs) - cardinality(new_items)]);
     new_values := new_values || array_fill(null::jsonb, array[cardinality(new_runs) - cardinality(new_values)]);
 
-    for expanded in
-      select g.run_id, g.step_id, d.kind, m.*
-        from unnest(ready_runs, ready_steps) g(run_id, step_id)
+    for special in
+      select g.run_id, g.step_id, d.kind from unnest(ready_runs, ready_steps) g(run_id, step_id)
         join step_definition d on d.id = g.step_id and d.kind in ('map', 'end')
-        left join lateral expand_map(g.run_id, g.step_id, at) m on d.kind = 'map'
     loop
-      continue when expanded.run_id = any (failed_runs);
-      if expanded.kind = 'end' then
+      continue when special.run_id = any (failed_runs);
+      if special.kind = 'end' then
         return query select e.kind, null::bigint, e.run_id, null::int, null::int, null::jsonb, null::int, e.output
-                       from end_graph_run(expanded.run_id, expanded.step_id, at) e;
-      elsif expanded.item_values is null then
-        if expanded.final then
-          front_runs := front_runs || expanded.run_id;
-          front_steps := front_steps || expanded.step_id;
-        else
-          failed_runs := failed_runs || expanded.run_id;
-        end if;
-      else
-        new_runs := new_runs || array_fill(expanded.run_id, array[cardinality(expanded.item_values)]);
-        new_steps := new_steps || array_fill(expanded.step_id, array[cardinality(expanded.item_values)]);
+                       from end_graph_run(special.run_id, special.step_id, at) e;
+        continue;
+      end if;
+      select * into expanded from expand_map(special.run_id, special.step_id, at);
+      if expanded.item_values is not null then
+        new_runs := new_runs || array_fill(special.run_id, array[cardinality(expanded.item_values)]);
+        new_steps := new_steps || array_fill(special.step_id, array[cardinality(expanded.item_values)]);
         new_items := new_items || array(select generate_series(0, cardinality(expanded.item_values) - 1));
         new_values := new_values || expanded.item_values;
+      elsif expanded.final then
+        front_runs := front_runs || special.run_id;
+        front_steps := front_steps || special.step_id;
+      else
+        failed_runs := failed_runs || special.run_id;
       end if;
     end loop;
   end loop;

@@ -21,16 +21,31 @@ test('it finds a healthy database without a worker, and warns of the task that n
   const { status, stdout } = await project.call('doctor')
   expect(status).toBe(0)
   for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
-  for (const check of ['node', 'configuration', 'database', 'server', 'clock', 'pooler', 'connections', 'schema', 'roles']) {
+  for (const check of [
+    'node',
+    'configuration',
+    'database',
+    'server',
+    'clock',
+    'pooler',
+    'connections',
+    'schema',
+    'roles',
+  ]) {
     expect(stdout).toMatch(new RegExp(`^ok {4}${check} `, 'm'))
   }
-  expect(stdout).toMatch(/^warn {2}workers {8}No worker is alive\.\n {21}Start one with: npx millrace worker$/m)
+  expect(stdout).toMatch(
+    /^warn {2}workers {8}No worker is alive\.\n {21}Start one with: npx millrace worker$/m,
+  )
   expect(stdout).toContain('Nobody serves 1 task of echo version 1 on queue default\n')
 })
 
 test('RR-13 pools that open more connections than the server allows are a failure, with what to do', async () => {
   const greedy = openFolder({ DATABASE_URL: database.url })
-  greedy.write('millrace.config.ts', echoConfig.replace('{ pipelines', '{ worker: { connectionsMax: 900 }, pipelines'))
+  greedy.write(
+    'millrace.config.ts',
+    echoConfig.replace('{ pipelines', '{ worker: { connectionsMax: 900 }, pipelines'),
+  )
   const { status, stdout } = await greedy.call('doctor', '--json')
   greedy.close()
   expect(status).toBe(1)

@@ -16,7 +16,11 @@ export function checkNode(version: string): Finding {
 
 export async function checkConfig(session: Session): Promise<Finding> {
   if (session.configFile === undefined) {
-    return warn('configuration', 'There is no millrace.config.ts here or above.', 'Write one with: npx millrace init')
+    return warn(
+      'configuration',
+      'There is no millrace.config.ts here or above.',
+      'Write one with: npx millrace init',
+    )
   }
   const name = path.relative(session.surroundings.folder, session.configFile)
   try {

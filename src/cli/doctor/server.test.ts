@@ -1,7 +1,14 @@
 // What a doctor thinks of a server, from the facts alone.
 import { expect, test } from 'vitest'
 import type { ServerFacts } from '../../db/diagnosis.ts'
-import { checkClock, checkConnections, checkPooler, checkRoles, checkVersion, workerConnections } from './server.ts'
+import {
+  checkClock,
+  checkConnections,
+  checkPooler,
+  checkRoles,
+  checkVersion,
+  workerConnections,
+} from './server.ts'
 
 const noon = Date.UTC(2026, 10, 21, 12)
 const server: ServerFacts = {
@@ -21,9 +28,16 @@ test('a server before 15 and a standby are failures', () => {
 })
 
 test('a clock within the time of the question agrees; two seconds off is a warning, half a day a failure', () => {
-  expect(checkClock(server, noon + 40, 50)).toMatchObject({ level: 'ok', message: "The clock agrees with the database's" })
-  expect(checkClock(server, noon + 500, 50).message).toBe("This machine's clock is 500 ms ahead of the database's")
-  expect(checkClock(server, noon - 5_000, 50).message).toContain("This machine's clock is 5.0 s behind the database's")
+  expect(checkClock(server, noon + 40, 50)).toMatchObject({
+    level: 'ok',
+    message: "The clock agrees with the database's",
+  })
+  expect(checkClock(server, noon + 500, 50).message).toBe(
+    "This machine's clock is 500 ms ahead of the database's",
+  )
+  expect(checkClock(server, noon - 5_000, 50).message).toContain(
+    "This machine's clock is 5.0 s behind the database's",
+  )
   expect(checkClock(server, noon - 5_000, 50).level).toBe('warn')
   expect(checkClock(server, noon - 86_400_000, 50).level).toBe('fail')
 })
@@ -31,7 +45,10 @@ test('a clock within the time of the question agrees; two seconds off is a warni
 test('a pooler is a warning unless a direct address is there for notifications', () => {
   expect(checkPooler(false, false).level).toBe('ok')
   expect(checkPooler(true, true).level).toBe('ok')
-  expect(checkPooler(true, false)).toMatchObject({ level: 'warn', remedy: expect.stringContaining('directDatabase') })
+  expect(checkPooler(true, false)).toMatchObject({
+    level: 'warn',
+    remedy: expect.stringContaining('directDatabase'),
+  })
 })
 
 test('missing roles are named', () => {
@@ -40,7 +57,17 @@ test('missing roles are named', () => {
 })
 
 test('RR-13 what all workers may open is compared with what the server allows', () => {
-  const worker = { id: '', name: 'w', host: 'h', process_id: 1, state: 'idle', slots: 20, queues: [], has_lock: true, silent_seconds: 0 }
+  const worker = {
+    id: '',
+    name: 'w',
+    host: 'h',
+    process_id: 1,
+    state: 'idle',
+    slots: 20,
+    queues: [],
+    has_lock: true,
+    silent_seconds: 0,
+  }
   expect(workerConnections({})).toBe(24)
   expect(workerConnections({ slots: 8 })).toBe(12)
   expect(workerConnections({ slots: 400, connectionsMax: 5 })).toBe(9)

@@ -8,9 +8,18 @@ const serverOldest = 150_000
 
 export function checkVersion({ version, version_number, is_standby }: ServerFacts): Finding {
   if (version_number < serverOldest) {
-    return fail('server', `PostgreSQL ${version} is older than 15.`, 'Upgrade the server, or use another one.')
+    return fail(
+      'server',
+      `PostgreSQL ${version} is older than 15.`,
+      'Upgrade the server, or use another one.',
+    )
   }
-  if (is_standby) return fail('server', `PostgreSQL ${version} is a standby, which is read-only.`, 'Connect to the primary.')
+  if (is_standby)
+    return fail(
+      'server',
+      `PostgreSQL ${version} is a standby, which is read-only.`,
+      'Connect to the primary.',
+    )
   return ok('server', `PostgreSQL ${version}`)
 }
 
@@ -24,14 +33,16 @@ export function checkClock({ now }: ServerFacts, localMs: number, tripMs: number
   const size = Math.abs(off)
   const words = `This machine's clock is ${durationWords(size)} ${off > 0 ? 'behind' : 'ahead of'} the database's`
   const remedy = 'Synchronise the clocks (NTP).'
-  if (size > clockFailMs) return fail('clock', `${words}: ids of runs more than a day off are refused.`, remedy)
+  if (size > clockFailMs)
+    return fail('clock', `${words}: ids of runs more than a day off are refused.`, remedy)
   if (size > clockWarnMs + tripMs) return warn('clock', `${words}: runs are listed out of order.`, remedy)
   return ok('clock', size <= tripMs ? "The clock agrees with the database's" : words)
 }
 
 export function checkPooler(isPooled: boolean, hasDirect: boolean): Finding {
   if (!isPooled) return ok('pooler', 'The connection is direct')
-  if (hasDirect) return ok('pooler', 'Behind a pooler, with `directDatabase` for notifications and the liveness lock')
+  if (hasDirect)
+    return ok('pooler', 'Behind a pooler, with `directDatabase` for notifications and the liveness lock')
   return warn(
     'pooler',
     'The connection goes through a pooler: no notifications, so tasks are looked for each second; no liveness lock, so a dead worker is noticed when its lease ends.',
@@ -54,17 +65,25 @@ const slotsDefault = 20
 const handlersMax = 20
 
 /** How many connections a worker may open. */
-export function workerConnections({ slots = slotsDefault, connectionsMax }: Pick<WorkerConfig, 'slots' | 'connectionsMax'>): number {
+export function workerConnections({
+  slots = slotsDefault,
+  connectionsMax,
+}: Pick<WorkerConfig, 'slots' | 'connectionsMax'>): number {
   return (connectionsMax ?? Math.min(slots, handlersMax)) + connectionsBeside
 }
 
 /** RR-13: what the live workers, and one more of this configuration, may open together, against what the server allows. */
-export function checkConnections(server: ServerFacts, workers: readonly WorkerRow[], config: WorkerConfig): Finding {
+export function checkConnections(
+  server: ServerFacts,
+  workers: readonly WorkerRow[],
+  config: WorkerConfig,
+): Finding {
   const one = workerConnections(config)
   const ours = workers.reduce((sum, { slots }) => sum + workerConnections({ ...config, slots }), one)
   const others = server.connections_open - server.connections_ours
   const words = `${count(workers.length, 'live worker', 'live workers')} and one more may open ${ours} connections, others hold ${others}, the server allows ${server.connections_max}`
-  const remedy = 'Lower `worker.connectionsMax` in millrace.config.ts, raise max_connections, or connect through a pooler.'
+  const remedy =
+    'Lower `worker.connectionsMax` in millrace.config.ts, raise max_connections, or connect through a pooler.'
   if (ours + others > server.connections_max) return fail('connections', `${words}.`, remedy)
   if ((ours + others) * 10 > server.connections_max * 9) return warn('connections', `${words}.`, remedy)
   return ok('connections', words)

@@ -8,13 +8,20 @@ const weeksWanted = 2
 export function checkPartitions({ weeks_ahead, retention_days }: HistoryFacts): Finding {
   const words = `${count(weeks_ahead, 'week', 'weeks')} of history ahead, kept for ${retention_days} days`
   if (weeks_ahead >= weeksWanted) return ok('history', words)
-  return warn('history', `Partitions are made for ${count(weeks_ahead, 'week', 'weeks')} ahead only.`, 'Start a worker: it makes them.')
+  return warn(
+    'history',
+    `Partitions are made for ${count(weeks_ahead, 'week', 'weeks')} ahead only.`,
+    'Start a worker: it makes them.',
+  )
 }
 
 export function checkWorkers(workers: readonly WorkerRow[]): Finding {
-  if (workers.length === 0) return warn('workers', 'No worker is alive.', 'Start one with: npx millrace worker')
+  if (workers.length === 0)
+    return warn('workers', 'No worker is alive.', 'Start one with: npx millrace worker')
   const slots = workers.reduce((sum, worker) => sum + worker.slots, 0)
-  const held = workers.filter(({ state }) => state === 'paused' || state === 'draining').map(({ name, state }) => `${name} is ${state}`)
+  const held = workers
+    .filter(({ state }) => state === 'paused' || state === 'draining')
+    .map(({ name, state }) => `${name} is ${state}`)
   const words = `${count(workers.length, 'worker', 'workers')} alive with ${count(slots, 'slot', 'slots')}`
   return ok('workers', [words, ...held].join('; '))
 }

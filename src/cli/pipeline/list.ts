@@ -23,7 +23,15 @@ function columns(terminal: Terminal): Column<PipelineRow>[] {
     { title: 'version', cell: ({ active_version }) => String(active_version ?? ''), side: 'right' },
     { title: 'starts', cell: ({ paused_at }) => (paused_at === null ? 'taken' : 'paused') },
     { title: 'live runs', cell: ({ live_runs }) => String(live_runs), side: 'right' },
-    { title: 'last run', cell: ({ last_run_state }) => last_run_state ?? 'none', paint: (cell) => paintState(terminal, cell) },
-    { title: 'begun', cell: ({ last_run_at }) => (last_run_at === null ? '' : ago(last_run_at, now)), side: 'right' },
+    {
+      title: 'last run',
+      cell: ({ last_run_state }) => last_run_state ?? 'none',
+      paint: (cell) => paintState(terminal, cell),
+    },
+    {
+      title: 'begun',
+      cell: ({ last_run_at }) => (last_run_at === null ? '' : ago(last_run_at, now)),
+      side: 'right',
+    },
   ]
 }

@@ -36,7 +36,8 @@ function printPipeline(terminal: Terminal, pipeline: PipelineRow, versions: read
   const paths = active?.graph.key?.map((path) => path.join('.')) ?? []
   terminal.print(`${terminal.colours.bold(pipeline.slug)}, version ${active?.version ?? 'none'}`)
   if (paths.length > 0) terminal.print(`One live run for each ${paths.join(' and ')}.`)
-  if (pipeline.retention_days !== null) terminal.print(`Its history is kept for ${pipeline.retention_days} days.`)
+  if (pipeline.retention_days !== null)
+    terminal.print(`Its history is kept for ${pipeline.retention_days} days.`)
   if (pipeline.paused_at !== null) {
     const reason = pipeline.pause_reason === null ? '' : `: ${oneLine(pipeline.pause_reason)}`
     terminal.print(`Paused by ${pipeline.paused_by} on ${dateWords(pipeline.paused_at)} UTC${reason}.`)

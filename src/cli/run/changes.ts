@@ -11,7 +11,11 @@ export interface RunChange {
   readonly already: string
 }
 
-export async function changeRun(session: Session, run: string, { change, done, already }: RunChange): Promise<void> {
+export async function changeRun(
+  session: Session,
+  run: string,
+  { change, done, already }: RunChange,
+): Promise<void> {
   const id = runIdOf(run)
   const changed = await session.withDatabase(({ caller }) => change(caller, id))
   session.terminal.answer({ run_id: id, changed })

@@ -17,7 +17,11 @@ export function showCommand(current: CurrentSession): Command {
     .argument('<run>', 'the id of the run')
     .action(async (run: string) => {
       const { terminal, ...rest } = await readRun(current, runIdOf(run))
-      terminal.answer({ ...rest.account.run, ...rest.values, steps: rest.account.steps.map((step) => withState(rest.account, step)) })
+      terminal.answer({
+        ...rest.account.run,
+        ...rest.values,
+        steps: rest.account.steps.map((step) => withState(rest.account, step)),
+      })
       printRun(terminal, rest.account)
       printTable(terminal, stepColumns(terminal, rest.account), rest.account.steps)
       printValues(terminal, rest.values)
@@ -59,10 +63,22 @@ function stepColumns(terminal: Terminal, account: RunAccount): Column<AccountSte
   return [
     { title: 'step', cell: ({ step }) => step },
     { title: 'state', cell: (step) => stepState(account, step), paint: (cell) => paintState(terminal, cell) },
-    { title: 'items', cell: ({ items, completed }) => (items === null ? '' : `${grouped(completed)}/${grouped(items)}`), side: 'right' },
+    {
+      title: 'items',
+      cell: ({ items, completed }) => (items === null ? '' : `${grouped(completed)}/${grouped(items)}`),
+      side: 'right',
+    },
     { title: 'attempts', cell: ({ attempts }) => grouped(attempts), side: 'right' },
-    { title: 'failed', cell: ({ failed, reclaimed }) => (failed + reclaimed === 0 ? '' : grouped(failed + reclaimed)), side: 'right' },
-    { title: 'running', cell: ({ running_ms, attempts }) => (attempts === 0 ? '' : durationWords(running_ms)), side: 'right' },
+    {
+      title: 'failed',
+      cell: ({ failed, reclaimed }) => (failed + reclaimed === 0 ? '' : grouped(failed + reclaimed)),
+      side: 'right',
+    },
+    {
+      title: 'running',
+      cell: ({ running_ms, attempts }) => (attempts === 0 ? '' : durationWords(running_ms)),
+      side: 'right',
+    },
   ]
 }
 

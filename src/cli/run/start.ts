@@ -1,5 +1,4 @@
 // millrace run start: starts a run of a pipeline, and waits for its end if asked to.
-import { text as readText } from 'node:stream/consumers'
 import { Command } from 'commander'
 import { connect } from '../../sdk/client.ts'
 import type { StartOptions } from '../../sdk/start.ts'
@@ -29,9 +28,15 @@ export function startCommand(current: CurrentSession): Command {
     .option('--header <name=value>', 'carried along with the run; may be given again', pair)
     .option('--wait', 'wait for the end of the run, and print its output')
     .action(async (pipeline: string, input: string | undefined, choices: Choices) => {
-      const given = input === '-' ? await readText(process.stdin) : input
+      const given = input === '-' ? await readInput() : input
       await start(current(), pipeline, given === undefined ? null : jsonFrom(given), choices)
     })
+}
+
+async function readInput(): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk))
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 async function start(session: Session, pipeline: string, input: unknown, choices: Choices): Promise<void> {
@@ -65,7 +70,11 @@ function startedWords(pipeline: string, { created, reason, run_id }: StartAnswer
 }
 
 /** @throws MillraceError run_failed, run_cancelled */
-async function printResult({ terminal }: Session, database: OpenDatabase, answer: StartAnswer): Promise<void> {
+async function printResult(
+  { terminal }: Session,
+  database: OpenDatabase,
+  answer: StartAnswer,
+): Promise<void> {
   const { url, directUrl } = database
   const client = connect({ database: url, ...(directUrl !== undefined && { directDatabase: directUrl }) })
   const hideProgress = showProgress(terminal, database.caller, answer.run_id)

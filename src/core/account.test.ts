@@ -1,0 +1,291 @@
+// The account in words, from data alone: what the database tests beside src/db/accounts.ts don't reach.
+import { expect, test } from 'vitest'
+import { tellAccount } from './account.ts'
+import type { AccountAttempt, AccountStep, RunAccount } from './account-data.ts'
+
+const day = '2026-11-21'
+const id = '01a1fc9e-5f80-77ff-8c73-f01c878af2ee'
+
+const step = (name: string, more: Partial<AccountStep> = {}): AccountStep => ({
+  step: name,
+  kind: 'step',
+  over: null,
+  needs: [],
+  queue: 'default',
+  max_attempts: 3,
+  tx: false,
+  when: false,
+  items: null,
+  attempts: 0,
+  completed: 0,
+  skipped: 0,
+  failed: 0,
+  reclaimed: 0,
+  released: 0,
+  cancelled: 0,
+  items_with_failures: 0,
+  running: 0,
+  ready: 0,
+  waiting: 0,
+  started_at: null,
+  finished_at: null,
+  running_ms: 0,
+  slowest: null,
+  ...more,
+})
+
+const attempt = (
+  name: string,
+  from: string,
+  to: string,
+  more: Partial<AccountAttempt> = {},
+): AccountAttempt => ({
+  step: name,
+  item: null,
+  attempt: 1,
+  outcome: 'completed',
+  worker: null,
+  ready_at: from,
+  started_at: from,
+  finished_at: to,
+  retry_at: null,
+  error: null,
+  reason: null,
+  writes: null,
+  ...more,
+})
+
+const account = (
+  more: Omit<Partial<RunAccount>, 'run'> & { run?: Partial<RunAccount['run']> },
+): RunAccount => ({
+  at: `${day}T12:00:00+00:00`,
+  pipeline: { paused_at: null, paused_by: null, pause_reason: null },
+  steps: [],
+  tasks: { total: 0, listed: [] },
+  attempts: { total: 0, listed: [] },
+  events: { total: 0, listed: [] },
+  time: { total_ms: 0, running_ms: 0, paused_ms: 0, queue_ms: 0, retry_ms: 0, delayed_ms: 0, other_ms: 0 },
+  ...more,
+  run: {
+    id,
+    pipeline: 'nightly',
+    version: 3,
+    tenant: null,
+    key: null,
+    state: 'completed',
+    priority: 5,
+    error: null,
+    idempotency_key: null,
+    started_via: 'sdk',
+    started_by: 'app',
+    created_at: `${day}T11:00:00+00:00`,
+    available_at: null,
+    started_at: `${day}T11:00:00+00:00`,
+    finished_at: null,
+    paused_at: null,
+    is_dead_letter: false,
+    ...more.run,
+  },
+})
+
+test('a cancelled run over two days: its keys, logs, people, and an attempt of an executor outside', () => {
+  const text = tellAccount(
+    account({
+      run: {
+        state: 'cancelled',
+        key: 'TX',
+        tenant: 'acme',
+        idempotency_key: 'order-17',
+        priority: 2,
+        available_at: `${day}T23:00:00+00:00`,
+        finished_at: '2026-11-22T01:00:00+00:00',
+      },
+      steps: [
+        step('load', {
+          attempts: 1,
+          cancelled: 1,
+          started_at: `${day}T23:00:00+00:00`,
+          finished_at: '2026-11-22T01:00:01+00:00',
+        }),
+        step('report', { needs: ['load'] }),
+      ],
+      attempts: {
+        total: 1,
+        listed: [
+          attempt('load', `${day}T23:00:00+00:00`, '2026-11-22T01:00:01+00:00', {
+            outcome: 'cancelled',
+            worker: { kind: 'outside', name: 'etl-box', host: 'outside', process_id: null },
+            error: { message: 'the signal fired' },
+          }),
+        ],
+      },
+      events: {
+        total: 304,
+        listed: [
+          {
+            at: `${day}T23:30:00+00:00`,
+            actor: 'app',
+            kind: 'step.log',
+            step: 'load',
+            item: 4,
+            attempt: 1,
+            detail: { message: 'half-way', fields: { rows: 12 } },
+          },
+          {
+            at: '2026-11-22T01:00:00+00:00',
+            actor: 'ada',
+            kind: 'run.cancelled',
+            step: null,
+            item: null,
+            attempt: null,
+            detail: { reason: 'the wrong file' },
+          },
+          {
+            at: '2026-11-22T01:00:00+00:00',
+            actor: 'ada',
+            kind: 'run.noted',
+            step: null,
+            item: null,
+            attempt: null,
+            detail: {},
+          },
+        ],
+      },
+      time: {
+        total_ms: 50_400_000,
+        running_ms: 7_200_000,
+        paused_ms: 0,
+        queue_ms: 0,
+        retry_ms: 0,
+        delayed_ms: 43_200_000,
+        other_ms: 0,
+      },
+    }),
+  )
+  expect(text).toBe(`Run ${id}
+nightly, version 3: cancelled
+
+Started through the SDK by app on 2026-11-21 at 11:00:00.000 UTC, run key TX,
+  tenant acme, idempotency key order-17, priority 2.
+Its start was put off until 2026-11-21 at 23:00:00.000 UTC.
+Cancelled after 14 h, on 2026-11-22 at 01:00:00.000 UTC.
+
+What its steps did
+  load                                                                 cancelled
+    23:00:00.000  attempt 1 was cancelled after 2 h by etl-box (outside)
+                  the signal fired
+  report                                                               cancelled
+    It never began.
+
+What people did
+  11-22 01:00:00.000  ada cancelled the run: the wrong file
+  11-22 01:00:00.000  ada run.noted
+
+What the steps logged
+  23:30:00.000  load item 4: half-way {"rows":12}
+  … and 301 more entries
+
+Where the time went
+  running                      2 h   14 %  ████
+  in the queue                0 ms    0 %
+  waiting for retries         0 ms    0 %
+  waiting for its start       12 h   86 %  ██████████████████████████
+`)
+})
+
+test('a paused run that an executor outside reports, with tasks beyond those that are told', () => {
+  const waiting = {
+    step: 'load',
+    state: 'waiting',
+    attempt: 0,
+    failures: 0,
+    max_attempts: 3,
+    since: null,
+    is_aborted: false,
+    worker: null,
+    is_served: true,
+  } as const
+  const text = tellAccount(
+    account({
+      run: { state: 'running', started_via: 'outside', paused_at: `${day}T11:30:00+00:00` },
+      steps: [
+        step('list', {
+          attempts: 60,
+          failed: 59,
+          completed: 1,
+          started_at: `${day}T11:00:00+00:00`,
+          finished_at: `${day}T11:00:00+00:00`,
+        }),
+        step('none', {
+          kind: 'map',
+          over: 'list',
+          items: 0,
+          completed: 1,
+          attempts: 1,
+          started_at: `${day}T11:00:00+00:00`,
+          finished_at: `${day}T11:00:00+00:00`,
+        }),
+        step('load', { kind: 'map', over: 'list', items: 40, waiting: 40 }),
+        step('report', { needs: ['load'], queue: 'reports', tx: true }),
+      ],
+      tasks: {
+        total: 40,
+        listed: [
+          { ...waiting, item: 0, reason: 'paused', available_at: null },
+          { ...waiting, item: 1, reason: 'delayed', available_at: `${day}T11:59:00+00:00` },
+          {
+            ...waiting,
+            item: 2,
+            state: 'running',
+            reason: null,
+            available_at: null,
+            is_aborted: true,
+            attempt: 1,
+            since: `${day}T11:10:00+00:00`,
+          },
+          { ...waiting, item: 3, state: 'ready', reason: null, available_at: null },
+        ],
+      },
+      time: {
+        total_ms: 3_600_000,
+        running_ms: 0,
+        paused_ms: 1_800_000,
+        queue_ms: 0,
+        retry_ms: 0,
+        delayed_ms: 0,
+        other_ms: 1_800_000,
+      },
+    }),
+  )
+  expect(text).toBe(`Run ${id}
+nightly, version 3: running, paused
+
+Started by an executor outside, by app on 2026-11-21 at 11:00:00.000 UTC.
+Has been live (now paused) for 1 h, seen 2026-11-21 at 12:00:00.000 UTC.
+
+What its steps did
+  list                                                         completed in 0 ms
+    … and 60 more attempts that did not complete.
+  none  map over list, 0 items                                 completed in 0 ms
+  load  map over list, 40 items                                          waiting
+    0 of 40 items completed, none failed.
+  report  in one transaction, queue reports                              pending
+    It waits for load.
+
+Where the time went
+  running                     0 ms    0 %
+  in the queue                0 ms    0 %
+  waiting for retries         0 ms    0 %
+  paused                    30 min   50 %  ███████████████
+  between steps             30 min   50 %  ███████████████
+
+What it does and waits for now
+  The run is paused since 2026-11-21 at 11:30:00.000; resume it with: millrace
+    run resume ${id}
+  load item 0: held back until the run is resumed
+  load item 1: begins at 11:59:00.000 (due now), as its start asked
+  load item 2: attempt 1 runs since 11:10:00.000, told to stop
+  load item 3: ready, for the next free worker
+  … and 36 more tasks
+`)
+})

@@ -1,0 +1,78 @@
+// The package as a user gets it: packed, installed in an empty project, with a first pipeline written by init and run by dev.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { makeReachableFolder } from './reachable-folder.ts'
+
+const root = process.cwd()
+const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
+const environment = { ...process.env, DATABASE_URL: '', NO_COLOR: '1' }
+
+let folder: string
+let project: string
+let dev: ChildProcess | undefined
+
+beforeAll(() => {
+  folder = makeReachableFolder()
+  project = path.join(folder, 'project')
+  fs.mkdirSync(project)
+}, 10_000)
+
+afterAll(async () => {
+  await stopped(dev)
+  fs.rmSync(folder, { recursive: true, force: true })
+}, 30_000)
+
+test('FO-3 in an empty project, the packed package writes a first pipeline and runs it', async () => {
+  const packed = run(npm, ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], root)
+  const { filename, files } = firstOf(JSON.parse(packed)) as { filename: string; files: Array<{ path: string }> }
+  expect(files.filter((file) => file.path.includes('.test.'))).toEqual([])
+  run(npm, ['install', '--prefer-offline', '--no-audit', '--no-fund', path.join(folder, filename)], project)
+
+  expect(millrace(['init'])).toContain('npx millrace dev')
+  await untilServing()
+  expect(millrace(['run', 'start', 'hello', '{"name":"Ada"}', '--wait'])).toContain('Completed: "Hello, A-D-A!"')
+
+  const [listed] = JSON.parse(millrace(['run', 'list', '--json'])) as Array<{ id: string; state: string }>
+  expect(listed?.state).toBe('completed')
+  expect(millrace(['run', 'account', listed!.id])).toContain('public.greeting: wrote 1 row')
+}, 180_000)
+
+// npm answers with a list, newer ones with an object by name.
+function firstOf(answer: unknown): unknown {
+  return Array.isArray(answer) ? answer[0] : Object.values(answer as object)[0]
+}
+
+function run(command: string, args: readonly string[], cwd: string): string {
+  return execFileSync(command, args, { cwd, env: environment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+/** The command as npx would find it. */
+function millrace(args: readonly string[]): string {
+  return run(process.execPath, [path.join(project, 'node_modules/millrace/dist/cli/main.js'), ...args], project)
+}
+
+function untilServing(): Promise<void> {
+  const main = path.join(project, 'node_modules/millrace/dist/cli/main.js')
+  const child = spawn(process.execPath, [main, 'dev'], { cwd: project, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+  dev = child
+  return new Promise((resolve, reject) => {
+    const said: string[] = []
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface(stream).on('line', (line) => {
+        said.push(line)
+        if (line.includes('serves hello')) resolve()
+      })
+    }
+    child.once('exit', () => reject(new Error(`millrace dev ended: ${said.join('\n')}`)))
+  })
+}
+
+async function stopped(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined || child.exitCode !== null) return
+  const exit = new Promise((resolve) => child.once('exit', resolve))
+  child.kill('SIGINT')
+  await exit
+}
