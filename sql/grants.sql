@@ -64,7 +64,8 @@ grant execute on function
   millrace.complete_step,
   millrace.fail_step,
   millrace.release_step,
-  millrace.complete_run
+  millrace.complete_run,
+  millrace.report_gap
 to millrace_operator, millrace_worker;
 
 -- Workers claim tasks, say how they ended, and keep the history in order.

@@ -162,3 +162,22 @@ export async function completeRun(caller: Caller, runId: string, error: string |
   )
   return rows[0]!.state
 }
+
+/** A time in which an executor outside could report nothing: what came late, was refused as too late, or was dropped. */
+export interface ReportGap {
+  readonly lastedMs: number
+  readonly reports: number
+  readonly refused: number
+  readonly dropped: number
+}
+
+/** Writes the gap into the run's account. @throws MillraceError run_unknown */
+export async function reportGap(caller: Caller, runId: string, gap: ReportGap): Promise<void> {
+  await caller.call({ name: 'millrace_report_gap', text: 'select millrace.report_gap($1, $2, $3, $4, $5)' }, [
+    runId,
+    Math.round(gap.lastedMs),
+    gap.reports,
+    gap.refused,
+    gap.dropped,
+  ])
+}

@@ -27,14 +27,16 @@ export async function startStep(
     readonly item: number
     readonly heldBy: string
     readonly leaseSeconds: number
+    /** An id for this hold: asked again with it, the answer is the same. */
+    readonly holder: string
   },
 ): Promise<StartStepAnswer> {
   const rows = await caller.call<StartStepAnswer>(
     {
       name: 'millrace_start_step',
-      text: 'select started, reason, attempt, item_value, lease_expires_at from millrace.start_step($1, $2, $3, $4, $5)',
+      text: 'select started, reason, attempt, item_value, lease_expires_at from millrace.start_step($1, $2, $3, $4, $5, $6)',
     },
-    [start.runId, start.step, start.heldBy, start.leaseSeconds, start.item],
+    [start.runId, start.step, start.heldBy, start.leaseSeconds, start.item, start.holder],
   )
   return rows[0]!
 }

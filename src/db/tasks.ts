@@ -195,9 +195,33 @@ export async function holdTask(caller: Caller, worker: WorkerKey, row: HeldRow):
 /** Rows written by table, for example {"public.report": {"inserted": 1, "updated": 0, "deleted": 0}}. */
 export type Writes = Record<string, { inserted: number; updated: number; deleted: number }>
 
-/** The rows that the transaction of this connection has written so far, by table. */
-export async function countWrites(caller: Caller): Promise<Writes> {
-  const rows = await caller.call<{ name: string; inserted: number; updated: number; deleted: number }>(
+/**
+ * What the server counts for this connection before a transaction writes. Only behind a transaction pooler is there anything: holdTask
+ * cleared the counts of another connection, and those of the last client's transactions may still wait to be reported.
+ */
+export async function countOldWrites(caller: Caller): Promise<Writes> {
+  return byTable(
+    await caller.call<TableWrites>(
+      {
+        name: 'millrace_count_old_writes',
+        text: `select schemaname || '.' || relname as name, n_tup_ins as inserted, n_tup_upd as updated, n_tup_del as deleted
+          from pg_stat_xact_user_tables where schemaname <> 'millrace' and n_tup_ins + n_tup_upd + n_tup_del > 0`,
+      },
+      [],
+    ),
+  )
+}
+
+interface TableWrites {
+  readonly name: string
+  readonly inserted: number
+  readonly updated: number
+  readonly deleted: number
+}
+
+/** The rows that the transaction of this connection has written so far, by table, without those counted before it began. */
+export async function countWrites(caller: Caller, before: Writes = {}): Promise<Writes> {
+  const rows = await caller.call<TableWrites>(
     {
       name: 'millrace_count_writes',
       text: `select n.nspname || '.' || c.relname as name, pg_stat_get_xact_tuples_inserted(c.oid) as inserted,
@@ -208,8 +232,15 @@ export async function countWrites(caller: Caller): Promise<Writes> {
     },
     [],
   )
-  const written = rows.filter((row) => row.inserted + row.updated + row.deleted > 0)
-  return Object.fromEntries(
-    written.map(({ name, inserted, updated, deleted }) => [name, { inserted, updated, deleted }]),
-  )
+  const own = rows.map(({ name, inserted, updated, deleted }) => ({
+    name,
+    inserted: inserted - (before[name]?.inserted ?? 0),
+    updated: updated - (before[name]?.updated ?? 0),
+    deleted: deleted - (before[name]?.deleted ?? 0),
+  }))
+  return byTable(own.filter((row) => row.inserted + row.updated + row.deleted > 0))
+}
+
+function byTable(rows: readonly TableWrites[]): Writes {
+  return Object.fromEntries(rows.map(({ name, inserted, updated, deleted }) => [name, { inserted, updated, deleted }]))
 }

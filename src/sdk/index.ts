@@ -14,7 +14,18 @@ export type {
   TransactionStepContext,
   WhenContext,
 } from './context.ts'
+export {
+  connectOutside,
+  type EnsureAnswer,
+  type EnsureOptions,
+  type Outside,
+  type OutsideOptions,
+  type Report,
+  type StepAnswer,
+  type StepStartOptions,
+} from './outside.ts'
 export { type Pipeline, type PipelineDefinition, type PipelineInput, type PipelineOutput, pipeline } from './pipeline.ts'
+export type { Hold, ReportBufferOptions } from './report-buffer.ts'
 export type { ResultOptions } from './result.ts'
 export type { StartAnswer, StartedRun, StartOptions } from './start.ts'
 export type { RetryOptions } from './retry-policy.ts'

@@ -15,6 +15,8 @@ export interface AttemptRoom {
   readonly sql: Sql
   readonly log: (task: HeldTask, message: string, fields: Readonly<Record<string, unknown>>) => void
   readonly storeStacks: boolean
+  /** Whether a pooler stands in between. */
+  readonly pooled: boolean
 }
 
 /** Runs an attempt to its outcome. Never rejects: whatever a handler throws is an outcome too. */

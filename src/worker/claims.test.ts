@@ -128,7 +128,12 @@ test('a wake-up that comes while a heartbeat holds every free slot is not lost',
   const slots = new Slots(2)
   const claimed: number[] = []
   const parts = {
-    caller: { call: () => Promise.resolve(claimed.push(slots.free) && []) },
+    caller: {
+      call: async <Row>(): Promise<Row[]> => {
+        claimed.push(slots.free)
+        return []
+      },
+    },
     key: { workerId: '', lockKey: 0 },
     slots,
     lanes: new LanePositions([1]),

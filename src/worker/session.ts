@@ -85,6 +85,7 @@ export class WorkerSession implements LocalWorker {
         sql: taggedSql(connections.handlers),
         log: (task, message, fields) => logLines.add(task, message, fields),
         storeStacks: settings.storeStacks,
+        pooled: connections.pooled,
       },
       random: settings.random,
       ended: this.#ended.signal,

@@ -4,7 +4,7 @@ import { clientCaller } from '../db/call.ts'
 import { isConnectionLoss, sqlState } from '../db/database-error.ts'
 import { lendClient } from '../db/lent-client.ts'
 import { taggedSql } from '../db/sql-tag.ts'
-import { type CompleteAnswerRow, completeTasks, countWrites, holdTask, type WorkerKey } from '../db/tasks.ts'
+import { type CompleteAnswerRow, completeTasks, countOldWrites, countWrites, holdTask, type WorkerKey, type Writes } from '../db/tasks.ts'
 import { beginAttempt, commitAttempt, rollBackAttempt, transactionLost } from '../db/transaction.ts'
 import { type AttemptRoom, failure, handlerContext, isUnwanted, type Outcome, runHandler } from './attempt.ts'
 import { isPassing } from './flush.ts'
@@ -45,12 +45,13 @@ export async function runTransactionAttempt(
     if (await isUnwanted(task, context)) return { kind: 'skipped', reason: 'its condition said no' }
     if (!(await holdTask(clientCaller(client), worker, heldRow(task)))) throw notHeld(task)
     await beginAttempt(client, task.step.timeoutMs)
+    const writesBefore = room.pooled ? await countOldWrites(clientCaller(client)) : {}
     handling = true
     const output = await runHandler(task, context)
     handling = false
     lent.takeBack()
     if (task.logged) await room.logged()
-    const answers = await complete(task, worker, client, { output, watched: room.watched(task) })
+    const answers = await complete(task, worker, client, { output, watched: room.watched(task), writesBefore })
     await commitAttempt(client)
     return { kind: 'committed', output, answers }
   } catch (error) {
@@ -70,11 +71,11 @@ async function complete(
   task: HeldTask,
   worker: WorkerKey,
   client: pg.PoolClient,
-  { output, watched }: { readonly output: string; readonly watched: boolean },
+  { output, watched, writesBefore }: { readonly output: string; readonly watched: boolean; readonly writesBefore: Writes },
 ): Promise<CompleteAnswerRow[]> {
   const caller = clientCaller(client)
   try {
-    const writes = JSON.stringify(await countWrites(caller))
+    const writes = JSON.stringify(await countWrites(caller, writesBefore))
     task.reported = true
     const row = { ...heldRow(task), output, skipReason: null, writes, watched }
     const options = { room: 0, leastUrgent: task.priority, transactional: true }

@@ -31,14 +31,18 @@ export async function allEnded(sql: Sql, ids: readonly string[], withinMs?: numb
 /** Every invariant holds; every run of the load has completed with its output, and each effect is there once. */
 export async function expectLoadDone(sql: Sql, ids: readonly string[]): Promise<void> {
   await expectSound(sql, ids)
-  const outputs = JSON.stringify(Object.fromEntries(load.map(({ pipeline, output }) => [pipeline.slug, output])))
+  const outputs = JSON.stringify(
+    Object.fromEntries(load.map(({ pipeline, output }) => [pipeline.slug, output])),
+  )
   const wrong = await sql.query(
     `select id, slug, state, output, error from millrace.run
       where id = any ($1) and (state <> 'completed' or output is distinct from $2::jsonb -> slug)`,
     [ids, outputs],
   )
   expect(wrong).toEqual([])
-  const effects = JSON.stringify(Object.fromEntries(load.map(({ pipeline, effects: steps }) => [pipeline.slug, steps])))
+  const effects = JSON.stringify(
+    Object.fromEntries(load.map(({ pipeline, effects: steps }) => [pipeline.slug, steps])),
+  )
   const miscounted = await sql.query(
     `select r.id, wanted.step, count(e.run_id)::int as times
        from millrace.run r cross join jsonb_array_elements_text($2::jsonb -> r.slug) wanted(step)

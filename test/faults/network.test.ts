@@ -65,7 +65,11 @@ test('B3 all backends of a worker are ended, again and again, and each effect ha
 }, 60_000)
 
 test('B4 a listening connection that only looks alive is found by its ping, and replaced', async () => {
-  const worker = await programs.start({ ...direct(), directDatabase: proxy.through(database.url), pingMs: 1_000 })
+  const worker = await programs.start({
+    ...direct(),
+    directDatabase: proxy.through(database.url),
+    pingMs: 1_000,
+  })
   await until('a locked worker', () => isLocked(worker))
   const [before] = await listeners()
   proxy.blackhole()
@@ -76,7 +80,10 @@ test('B4 a listening connection that only looks alive is found by its ping, and 
   proxy.heal()
   await until('another listener', async () => (await listeners()).some((pid) => pid !== before))
   await until('its lock', () => isLocked(worker))
-  recordFigure('B4', `a half-open listener was found and replaced in ${((performance.now() - began) / 1_000).toFixed(1)} s with pings each second`)
+  recordFigure(
+    'B4',
+    `a half-open listener was found and replaced in ${((performance.now() - began) / 1_000).toFixed(1)} s with pings each second`,
+  )
   expect(await reclaimed(runs)).toEqual([])
   await expectLoadDone(database, runs)
 }, 60_000)
@@ -104,16 +111,24 @@ test('C4 B4 a worker that is cut off stops itself before its lease is over, anot
   proxy.heal()
   const healed = performance.now()
   await until('the worker that was cut off', async () => {
-    const rows = await database.query("select id from millrace.worker where process_id = $1 and state in ('idle', 'running')", [
-      cutOff.child.pid,
-    ])
+    const rows = await database.query(
+      "select id from millrace.worker where process_id = $1 and state in ('idle', 'running')",
+      [cutOff.child.pid],
+    )
     return rows.some(({ id }) => id !== cutOff.worker)
   })
-  recordFigure('C4', `registered again ${((performance.now() - healed) / 1_000).toFixed(1)} s after the network came back`)
+  recordFigure(
+    'C4',
+    `registered again ${((performance.now() - healed) / 1_000).toFixed(1)} s after the network came back`,
+  )
   const runs = await startLoad(client, 6)
   await allEnded(database, runs)
   await client.run(writing).cancel()
-  await until('nothing held', async () => (await database.query('select from millrace.task where run_id = $1', [writing.id])).length === 0)
+  await until(
+    'nothing held',
+    async () =>
+      (await database.query('select from millrace.task where run_id = $1', [writing.id])).length === 0,
+  )
   expect(await database.query('select from public.effect where run_id = $1', [writing.id])).toEqual([])
   expect(await outcomes(holding.id)).toEqual(['reclaimed', 'completed'])
   await expectLoadDone(database, runs)
@@ -138,14 +153,23 @@ async function listeners(): Promise<number[]> {
 }
 
 async function isLocked({ worker }: WorkerProgram): Promise<boolean> {
-  const [row] = await database.query<{ locked: boolean }>('select locked from millrace.worker where id = $1', [worker])
+  const [row] = await database.query<{ locked: boolean }>(
+    'select locked from millrace.worker where id = $1',
+    [worker],
+  )
   return row?.locked === true
 }
 
 async function outcomes(run: string): Promise<string[]> {
-  const rows = await database.query<{ outcome: string }>('select outcome from millrace.attempt where run_id = $1 order by attempt', [run])
+  const rows = await database.query<{ outcome: string }>(
+    'select outcome from millrace.attempt where run_id = $1 order by attempt',
+    [run],
+  )
   return rows.map(({ outcome }) => outcome)
 }
 
 const reclaimed = (runs: readonly string[]) =>
-  database.query("select run_id, step, error from millrace.attempt where run_id = any ($1) and outcome = 'reclaimed'", [runs])
+  database.query(
+    "select run_id, step, error from millrace.attempt where run_id = any ($1) and outcome = 'reclaimed'",
+    [runs],
+  )

@@ -41,7 +41,9 @@ export class OwnServer implements Sql {
 
   /** Changes a setting for all sessions, also those there are; without a value it is as it was. */
   async configure(setting: string, value?: string): Promise<void> {
-    await this.query(value === undefined ? `alter system reset ${setting}` : `alter system set ${setting} = '${value}'`)
+    await this.query(
+      value === undefined ? `alter system reset ${setting}` : `alter system set ${setting} = '${value}'`,
+    )
     await this.query('select pg_reload_conf()')
   }
 
@@ -54,14 +56,18 @@ export class OwnServer implements Sql {
 
   /** Ready for connections when it resolves. */
   async start(): Promise<void> {
-    const server = await startEmbeddedPostgres({ directory: path.join(this.#folder, '.millrace'), settings: this.#settings })
+    const server = await startEmbeddedPostgres({
+      directory: path.join(this.#folder, '.millrace'),
+      settings: this.#settings,
+    })
     this.#starts.push(server)
     if (server.url !== this.url) throw new Error(`the server came back as ${server.url}`)
   }
 
   async close(): Promise<void> {
     for (const server of this.#starts) await server.release()
-    for (const folder of [this.#starts[0]!.directory, this.#folder]) fs.rmSync(folder, { recursive: true, force: true })
+    for (const folder of [this.#starts[0]!.directory, this.#folder])
+      fs.rmSync(folder, { recursive: true, force: true })
   }
 
   get #postmaster(): number {

@@ -18,7 +18,7 @@ const count = (sql: Sql, run: string, step: string, attempt: number) =>
   sql`insert into public.effect (run_id, step, item, attempt, worker_pid) values (${run}, ${step}, -1, ${attempt}, ${process.pid})`
 
 /** Three steps in a row; the last writes its effect in its own transaction. */
-export const chain = pipeline('fault-chain', shared)
+const chain = pipeline('fault-chain', shared)
   .step('first', async ({ input }) => {
     await pause(input.ms)
     return 1
@@ -34,7 +34,7 @@ export const chain = pipeline('fault-chain', shared)
   })
 
 /** A list, a task an item, and a sum that writes its effect. */
-export const spread = pipeline('fault-map', shared)
+const spread = pipeline('fault-map', shared)
   .step('list', () => [1, 2, 3, 4, 5])
   .map('square', { over: 'list' }, async ({ item, input }) => {
     await pause(input.ms)
@@ -46,7 +46,7 @@ export const spread = pipeline('fault-map', shared)
   })
 
 /** Two branches that meet. */
-export const join = pipeline('fault-join', shared)
+const join = pipeline('fault-join', shared)
   .step('left', { after: [], tx: true }, async ({ sql, run, step, attempt }) => {
     await count(sql, run.id, step, attempt)
     return 2
@@ -77,7 +77,8 @@ export function holdPipelines(tell: Tell) {
     tell({ kind: 'began', run: run.id, attempt })
     log('began')
     const stopped = await waited(input.ms, abort)
-    if (stopped) tell({ kind: 'aborted', run: run.id, attempt, reason: String((abort.reason as Error).message) })
+    if (stopped)
+      tell({ kind: 'aborted', run: run.id, attempt, reason: String((abort.reason as Error).message) })
     if (stopped && !input.deaf) throw new Error('stopped')
     log('goes on')
     tell({ kind: 'ended', run: run.id, attempt })
@@ -99,11 +100,14 @@ export function holdPipelines(tell: Tell) {
   )
 
   /** Ends the process that runs it. */
-  const poison = pipeline('fault-poison', { retry: { attempts: 3, initial: '10ms' } }).step('die', ({ run, attempt }) => {
-    tell({ kind: 'began', run: run.id, attempt })
-    process.kill(process.pid, 'SIGKILL')
-    return new Promise<never>(() => {})
-  })
+  const poison = pipeline('fault-poison', { retry: { attempts: 3, initial: '10ms' } }).step(
+    'die',
+    ({ run, attempt }) => {
+      tell({ kind: 'began', run: run.id, attempt })
+      process.kill(process.pid, 'SIGKILL')
+      return new Promise<never>(() => {})
+    },
+  )
 
   return { hold, holdTransaction, poison }
 }

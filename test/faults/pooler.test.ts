@@ -15,7 +15,10 @@ import { WorkerPrograms } from './worker-program.ts'
 
 const pgbouncer = '/usr/sbin/pgbouncer'
 const isThere = fs.existsSync(pgbouncer)
-if (!isThere) process.stdout.write('Left out: the tests behind a transaction pooler, because PgBouncer is not installed.\n')
+if (!isThere)
+  process.stdout.write(
+    'Left out: the tests behind a transaction pooler, because PgBouncer is not installed.\n',
+  )
 
 const { hold } = holdPipelines(() => {})
 
@@ -42,57 +45,81 @@ afterAll(async () => {
 
 const options = () => ({ database: pooler.url, leaseSeconds: 3, heartbeatMs: 300, slots: 8 })
 
-test.skipIf(!isThere)('C1 worker and client work behind a transaction pooler, and leave nothing behind in its sessions', async () => {
-  const workers = await Promise.all([programs.start(options()), programs.start(options())])
-  const runs = await startLoad(client, 90, 3)
-  const result = await client.run(runs[0]!).result({ timeoutMs: 20_000 })
-  expect(result).toBe(3)
-  await allEnded(database, runs, 30_000)
-  await expectLoadDone(database, runs)
-  const found = await database.query<{ locked: boolean; pooled: boolean }>(
-    'select locked from millrace.worker where id = any ($1)',
-    [workers.map(({ worker }) => worker)],
-  )
-  expect(found).toEqual([{ locked: false }, { locked: false }])
-  const locks = await database.query(
-    "select from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())",
-  )
-  expect(locks).toEqual([])
-  expect(await leftInSessions()).toEqual([])
-  const writes = await database.query(
-    "select distinct writes from millrace.attempt where run_id = any ($1) and step = 'write'",
-    [runs],
-  )
-  expect(writes).toEqual([{ writes: { 'public.effect': { inserted: 1, updated: 0, deleted: 0 } } }])
-}, 60_000)
+test.skipIf(!isThere)(
+  'C1 worker and client work behind a transaction pooler, and leave nothing behind in its sessions',
+  async () => {
+    const workers = await Promise.all([programs.start(options()), programs.start(options())])
+    const runs = await startLoad(client, 90, 3)
+    const result = await client.run(runs[0]!).result({ timeoutMs: 20_000 })
+    expect(result).toBe(3)
+    await allEnded(database, runs, 30_000)
+    await expectLoadDone(database, runs)
+    const found = await database.query<{ locked: boolean; pooled: boolean }>(
+      'select locked from millrace.worker where id = any ($1)',
+      [workers.map(({ worker }) => worker)],
+    )
+    expect(found).toEqual([{ locked: false }, { locked: false }])
+    const locks = await database.query(
+      "select from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())",
+    )
+    expect(locks).toEqual([])
+    expect(await leftInSessions()).toEqual([])
+    const writes = await database.query(
+      "select distinct writes from millrace.attempt where run_id = any ($1) and step = 'write'",
+      [runs],
+    )
+    expect(writes).toEqual([{ writes: { 'public.effect': { inserted: 1, updated: 0, deleted: 0 } } }])
+  },
+  60_000,
+)
 
-test.skipIf(!isThere)('C1 a killed worker behind a pooler is recovered by its lease', async () => {
-  const victim = await programs.start(options())
-  const run = (await client.start(hold, { ms: 5_000, deaf: false })).run!
-  await victim.said('began', { run: run.id })
-  const heir = await programs.start(options())
-  const began = performance.now()
-  await victim.kill()
-  await heir.said('began', { run: run.id, attempt: 2 })
-  recordFigure('C1', `recovered ${((performance.now() - began) / 1_000).toFixed(1)} s after the kill, with a lease of 3 s`)
-  await allEnded(database, [run.id])
-  const reasons = await database.query('select gone_reason from millrace.worker where id = $1', [victim.worker])
-  expect(reasons).toEqual([{ gone_reason: 'its lease ran out' }])
-  await expectSound(database, [run.id])
-}, 60_000)
+test.skipIf(!isThere)(
+  'C1 a killed worker behind a pooler is recovered by its lease',
+  async () => {
+    const victim = await programs.start(options())
+    const run = (await client.start(hold, { ms: 5_000, deaf: false })).run!
+    await victim.said('began', { run: run.id })
+    const heir = await programs.start(options())
+    const began = performance.now()
+    await victim.kill()
+    await heir.said('began', { run: run.id, attempt: 2 })
+    recordFigure(
+      'C1',
+      `recovered ${((performance.now() - began) / 1_000).toFixed(1)} s after the kill, with a lease of 3 s`,
+    )
+    await allEnded(database, [run.id])
+    const reasons = await database.query('select gone_reason from millrace.worker where id = $1', [
+      victim.worker,
+    ])
+    expect(reasons).toEqual([{ gone_reason: 'its lease ran out' }])
+    await expectSound(database, [run.id])
+  },
+  60_000,
+)
 
-test.skipIf(!isThere)('E6 a cancel reaches a worker that only polls within a heartbeat', async () => {
-  const worker = await programs.start(options())
-  const run = (await client.start(hold, { ms: 60_000, deaf: false })).run!
-  await worker.said('began', { run: run.id })
-  const began = performance.now()
-  await client.run(run).cancel()
-  await worker.said('aborted', { run: run.id })
-  recordFigure('E6', `a step behind a pooler aborted ${(performance.now() - began).toFixed(0)} ms after the cancel, with a heartbeat of 300 ms`)
-  expect(performance.now() - began).toBeLessThan(3_000)
-  await until('nothing held', async () => (await database.query('select from millrace.task where run_id = $1', [run.id])).length === 0)
-  await expectSound(database, [run.id])
-}, 60_000)
+test.skipIf(!isThere)(
+  'E6 a cancel reaches a worker that only polls within a heartbeat',
+  async () => {
+    const worker = await programs.start(options())
+    const run = (await client.start(hold, { ms: 60_000, deaf: false })).run!
+    await worker.said('began', { run: run.id })
+    const began = performance.now()
+    await client.run(run).cancel()
+    await worker.said('aborted', { run: run.id })
+    recordFigure(
+      'E6',
+      `a step behind a pooler aborted ${(performance.now() - began).toFixed(0)} ms after the cancel, with a heartbeat of 300 ms`,
+    )
+    expect(performance.now() - began).toBeLessThan(3_000)
+    await until(
+      'nothing held',
+      async () =>
+        (await database.query('select from millrace.task where run_id = $1', [run.id])).length === 0,
+    )
+    await expectSound(database, [run.id])
+  },
+  60_000,
+)
 
 /** What a pooled session would hand on to the next client: listened channels, named statements, settings of a session. */
 async function leftInSessions(): Promise<unknown[]> {
@@ -139,7 +166,11 @@ max_client_conn = 200
   )
   // It refuses to run as root.
   const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
-  const child = spawn(pgbouncer, ['-q', path.join(folder, 'pgbouncer.ini')], { ...nobody, cwd: folder, stdio: 'ignore' })
+  const child = spawn(pgbouncer, ['-q', path.join(folder, 'pgbouncer.ini')], {
+    ...nobody,
+    cwd: folder,
+    stdio: 'ignore',
+  })
   const pooled = new URL(url)
   pooled.port = String(port)
   await until('PgBouncer', async () => {

@@ -30,7 +30,9 @@ test('a worker that is started before its database waits for it, in few words, a
   await worker.said('log')
   await pause(1_500)
   expect(worker.logs).toHaveLength(1)
-  expect(worker.logs[0]?.message).toMatch(/^Waiting for the database: No connection to PostgreSQL at 127\.0\.0\.1:\d+\/millrace/)
+  expect(worker.logs[0]?.message).toMatch(
+    /^Waiting for the database: No connection to PostgreSQL at 127\.0\.0\.1:\d+\/millrace/,
+  )
   await server.start()
   await worker.said('ready', {}, 10_000)
   const run = (await client.start(hold, { ms: 1, deaf: false })).run!
@@ -38,7 +40,12 @@ test('a worker that is started before its database waits for it, in few words, a
 }, 40_000)
 
 test('A9 SIGTERM while the server is down ends the worker within its drain, and its step runs again later', async () => {
-  const worker = await programs.start({ database: server.url, leaseSeconds: 3, heartbeatMs: 300, drainMs: 1_000 })
+  const worker = await programs.start({
+    database: server.url,
+    leaseSeconds: 3,
+    heartbeatMs: 300,
+    drainMs: 1_000,
+  })
   const run = (await client.start(hold, { ms: 300, deaf: false })).run!
   await worker.said('began', { run: run.id })
   await server.crash()
@@ -69,7 +76,9 @@ test('a backend that crashes ends all connections, liveness locks too: nobody is
   await until('the judge to look again', async () => (await beatOf(judge).catch(() => 0)) > beats)
   silent.signal('SIGCONT')
   await allEnded(server, [run.id])
-  expect(await server.query('select outcome from millrace.attempt where run_id = $1', [run.id])).toEqual([{ outcome: 'completed' }])
+  expect(await server.query('select outcome from millrace.attempt where run_id = $1', [run.id])).toEqual([
+    { outcome: 'completed' },
+  ])
   await expectSound(server, [run.id])
 }, 60_000)
 

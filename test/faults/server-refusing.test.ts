@@ -38,7 +38,10 @@ test('B8 a server that is read-only for a while is tried again without a spin, a
   await server.configure('default_transaction_read_only')
   await allEnded(server, runs, 30_000)
   await expectLoadDone(server, runs)
-  recordFigure('B8', `${perSecond.toFixed(1)} refused transactions a second while the server was read-only, ${worker.logs.length} log lines in all`)
+  recordFigure(
+    'B8',
+    `${perSecond.toFixed(1)} refused transactions a second while the server was read-only, ${worker.logs.length} log lines in all`,
+  )
   expect(perSecond).toBeLessThan(20)
   expect(worker.logs.length / (ms / 1_000)).toBeLessThan(2)
   expect(worker.ended).toBe(false)
@@ -85,8 +88,12 @@ async function takeAllConnections(): Promise<pg.Client[]> {
 }
 
 async function outcomes(run: string): Promise<string[]> {
-  const rows = await server.query<{ outcome: string }>('select outcome from millrace.attempt where run_id = $1 order by attempt', [run])
+  const rows = await server.query<{ outcome: string }>(
+    'select outcome from millrace.attempt where run_id = $1 order by attempt',
+    [run],
+  )
   return rows.map(({ outcome }) => outcome)
 }
 
-const workersOf = ({ child }: WorkerProgram) => server.query('select id from millrace.worker where process_id = $1', [child.pid])
+const workersOf = ({ child }: WorkerProgram) =>
+  server.query('select id from millrace.worker where process_id = $1', [child.pid])

@@ -105,7 +105,12 @@ test('A2 a worker is killed between the commit of an effect and its answer: the 
 
 test('A2 the answer to the commit of an effect is lost and the worker lives: it finds out, and the effect is not repeated', async () => {
   const proxy = await openProxy(database.url)
-  const worker = await programs.start({ database: proxy.through(database.url), leaseSeconds: 3, heartbeatMs: 200, slots: 2 })
+  const worker = await programs.start({
+    database: proxy.through(database.url),
+    leaseSeconds: 3,
+    heartbeatMs: 200,
+    slots: 2,
+  })
   const lost = proxy.loseAnswerTo('commit\0')
   const run = (await client.start(holdTransaction, { ms: 1 })).run!
   await lost

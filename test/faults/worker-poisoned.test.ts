@@ -36,14 +36,24 @@ test('A10 a step that kills its worker each time becomes a dead letter, and othe
   await until(
     'the dead letter',
     async () => {
-      for (const dead of alive.filter(({ ended }) => ended)) alive = [...alive.filter((other) => other !== dead), programs.begin(options)]
+      for (const dead of alive.filter(({ ended }) => ended))
+        alive = [...alive.filter((other) => other !== dead), programs.begin(options)]
       if (others.length < 40) others.push(...(await startLoad(client, 1, 1)))
-      return (await database.query('select run_id from millrace.dead_letter where run_id = $1', [poisoned.id])).length > 0
+      return (
+        (await database.query('select run_id from millrace.dead_letter where run_id = $1', [poisoned.id]))
+          .length > 0
+      )
     },
     40_000,
   )
-  recordFigure('A10', `a dead letter after ${((performance.now() - begun) / 1_000).toFixed(1)} s and 3 killed workers`)
-  const outcomes = await database.query('select outcome from millrace.attempt where run_id = $1 order by attempt', [poisoned.id])
+  recordFigure(
+    'A10',
+    `a dead letter after ${((performance.now() - begun) / 1_000).toFixed(1)} s and 3 killed workers`,
+  )
+  const outcomes = await database.query(
+    'select outcome from millrace.attempt where run_id = $1 order by attempt',
+    [poisoned.id],
+  )
   expect(outcomes).toEqual([{ outcome: 'reclaimed' }, { outcome: 'reclaimed' }, { outcome: 'reclaimed' }])
   await allEnded(database, others)
   await expectLoadDone(database, others)

@@ -35,7 +35,9 @@ export class WorkerProgram {
   constructor({ under = [], env = {}, ...options }: ProgramOptions) {
     const [file, ...args] = [...under, process.execPath, '--import', 'tsx', program, JSON.stringify(options)]
     this.child = spawn(file!, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
-    createInterface({ input: this.child.stdout! }).on('line', (line) => this.lines.push(JSON.parse(line) as Line))
+    createInterface({ input: this.child.stdout! }).on('line', (line) =>
+      this.lines.push(JSON.parse(line) as Line),
+    )
     this.child.stderr!.on('data', (chunk: Buffer) => this.errors.push(chunk.toString('utf8')))
     this.child.on('exit', (code) => {
       this.#ended = true
@@ -66,7 +68,11 @@ export class WorkerProgram {
   }
 
   /** Waits for a line of this kind, about this run if one is given. */
-  said(kind: Line['kind'], wanted: { run?: string; attempt?: number } = {}, withinMs?: number): Promise<Line> {
+  said(
+    kind: Line['kind'],
+    wanted: { run?: string; attempt?: number } = {},
+    withinMs?: number,
+  ): Promise<Line> {
     const isWanted = (line: Line) =>
       line.kind === kind &&
       (wanted.run === undefined || line.run === wanted.run) &&

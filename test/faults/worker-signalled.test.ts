@@ -37,7 +37,10 @@ test('A3 a worker that was stopped for three leases finds its task taken, and ca
   zombie.signal('SIGSTOP')
   const stoppedAt = await database.clock.now()
   await heir.said('began', { run: run.id, attempt: 2 })
-  await until('three leases', async () => (await database.clock.now()).getTime() > stoppedAt.getTime() + 3_000 * leaseSeconds)
+  await until(
+    'three leases',
+    async () => (await database.clock.now()).getTime() > stoppedAt.getTime() + 3_000 * leaseSeconds,
+  )
   const [taken] = await tasksOf(run.id)
   expect(taken).toMatchObject({ worker_id: heir.worker, attempt: 2, failures: 1 })
 
@@ -138,7 +141,9 @@ test('E6 a cancel stops a step in another process within a heartbeat, and no suc
   recordFigure('E6', `three steps of another process aborted ${ms.toFixed(0)} ms after the cancel`)
   expect(ms).toBeLessThan(2_000)
   await until('nothing held', async () => (await Promise.all(runs.map(tasksOf))).flat().length === 0)
-  const states = await database.query('select distinct state, output from millrace.run where id = any ($1)', [runs])
+  const states = await database.query('select distinct state, output from millrace.run where id = any ($1)', [
+    runs,
+  ])
   expect(states).toEqual([{ state: 'cancelled', output: null }])
   expect(await database.query('select from public.effect where run_id = $1', [writing.id])).toEqual([])
   await expectSound(database, runs)
@@ -149,7 +154,9 @@ async function everyVerbIsRefused(worker: Worker, task: Task, gone: boolean): Pr
   const answers = await heartbeat(database, worker, [task])
   expect(answers.map(({ kind }) => kind)).toEqual(gone ? ['gone'] : ['order', 'lost'])
   expect(await complete(database, worker, [{ task, output: 'a zombie' }])).toMatchObject([{ kind: 'lost' }])
-  expect(await complete(database, worker, [{ task, output: 'a zombie' }], { transactional: true })).toMatchObject([{ kind: 'lost' }])
+  expect(
+    await complete(database, worker, [{ task, output: 'a zombie' }], { transactional: true }),
+  ).toMatchObject([{ kind: 'lost' }])
   expect(await fail(database, worker, [{ task }])).toMatchObject([{ kind: 'lost' }])
   expect(await release(database, worker, [task])).toMatchObject([{ kind: 'lost' }])
   const [row] = await database.query(
@@ -167,16 +174,24 @@ const tasksOf = (run: string) =>
   )
 
 async function outcomesOf(run: string): Promise<string[]> {
-  const rows = await database.query<{ outcome: string }>('select outcome from millrace.attempt where run_id = $1 order by attempt', [run])
+  const rows = await database.query<{ outcome: string }>(
+    'select outcome from millrace.attempt where run_id = $1 order by attempt',
+    [run],
+  )
   return rows.map(({ outcome }) => outcome)
 }
 
 async function stateOf(worker: string): Promise<string | undefined> {
-  const [row] = await database.query<{ state: string }>('select state from millrace.worker where id = $1', [worker])
+  const [row] = await database.query<{ state: string }>('select state from millrace.worker where id = $1', [
+    worker,
+  ])
   return row?.state
 }
 
 async function lockKeyOf(worker: string): Promise<number> {
-  const [row] = await database.query<{ lock_key: number }>('select lock_key from millrace.worker where id = $1', [worker])
+  const [row] = await database.query<{ lock_key: number }>(
+    'select lock_key from millrace.worker where id = $1',
+    [worker],
+  )
   return row?.lock_key ?? 0
 }

@@ -13,21 +13,22 @@ function tell(line: Record<string, unknown>): void {
   writeSync(1, `${JSON.stringify(line)}\n`)
 }
 
-let worker: Worker | undefined
+const running: { worker?: Worker } = {}
 let asked = 0
 process.on('SIGTERM', () => {
   asked++
   tell({ kind: 'stopping', asked })
-  if (worker === undefined) process.exit(0)
-  void worker.stop({ force: asked > 1 })
+  if (running.worker === undefined) process.exit(0)
+  void running.worker.stop({ force: asked > 1 })
 })
 
-worker = await startWorker({
+const worker = await startWorker({
   ...options,
   pipelines: [...load.map(({ pipeline }) => pipeline), ...Object.values(holdPipelines(tell))],
   log: ({ level, message }) => tell({ kind: 'log', level, message, at: Date.now() }),
 })
-tell({ kind: 'ready', worker: worker.id })
+running.worker = worker
+tell({ kind: 'ready', worker: worker.id, at: Date.now() })
 await worker.stopped
 tell({ kind: 'stopped' })
 process.exit(0)

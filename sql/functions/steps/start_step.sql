@@ -1,7 +1,9 @@
 -- An executor outside takes a step of a run, for lease_seconds unless it sends heartbeats. Its attempt is its token for everything after.
--- What can't be started now is answered with the reason: waiting, held, not ready, or final.
+-- What can't be started now is answered with the reason: waiting, held, not ready, or final. Who gives its hold an id of its own can ask
+-- again when the answer was lost: the same holder is told the same attempt.
 create or replace function millrace.start_step(
-  run_id uuid, step text, held_by text default 'outside', lease_seconds int default 300, item int default -1)
+  run_id uuid, step text, held_by text default 'outside', lease_seconds int default 300, item int default -1,
+  holder uuid default null)
 returns table (started boolean, reason text, attempt int, item_value jsonb, lease_expires_at timestamptz)
 language plpgsql security definer set search_path = millrace, pg_temp
 as $$
@@ -10,7 +12,7 @@ declare
   at timestamptz := millrace.now();
   definition step_definition := find_step(start_step.run_id, start_step.step);
   found_task task;
-  holder uuid := gen_random_uuid();
+  new_holder uuid := coalesce(start_step.holder, gen_random_uuid());
 begin
   perform hear_run(start_step.run_id);
   started := false;
@@ -45,6 +47,11 @@ begin
     return next;
     return;
   end if;
+  if found_task.worker_id = start_step.holder then
+    return query select true, null::text, found_task.attempt, found_task.item_value, w.lease_expires_at
+      from worker w where w.id = start_step.holder;
+    return;
+  end if;
   if found_task.worker_id is not null then
     reason := 'held';
     return next;
@@ -52,13 +59,13 @@ begin
   end if;
 
   insert into worker (id, kind, state, name, host, slots, lease_seconds, started_at, heartbeat_at, lease_expires_at)
-  values (holder, 'outside', 'running', left(start_step.held_by, 200), 'outside', 1, start_step.lease_seconds, at, at,
+  values (new_holder, 'outside', 'running', left(start_step.held_by, 200), 'outside', 1, start_step.lease_seconds, at, at,
           at + make_interval(secs => start_step.lease_seconds))
   returning worker.lease_expires_at into lease_expires_at;
-  update task t set worker_id = holder, claimed_at = at, attempt = t.attempt + 1 where t.id = found_task.id
+  update task t set worker_id = new_holder, claimed_at = at, attempt = t.attempt + 1 where t.id = found_task.id
   returning t.attempt, t.item_value into attempt, item_value;
   perform begin_runs(array[start_step.run_id], at);
   started := true;
   return next;
 end $$;
-comment on function millrace.start_step(uuid, text, text, int, int) is 'An executor outside takes a step of a run; the attempt is its token.';
+comment on function millrace.start_step(uuid, text, text, int, int, uuid) is 'An executor outside takes a step of a run; the attempt is its token.';

@@ -16,13 +16,13 @@ afterAll(async () => {
 test('a worker that is too new to judge others promotes and claims what is due', async () => {
   await registerPipeline(database, 'later', chain('only'))
   const availableAt = new Date((await database.clock.now()).getTime() + 60_000).toISOString()
-  const { run_id } = await startRun(database, 'later', null, { availableAt })
+  await startRun(database, 'later', null, { availableAt })
   const worker = await registerWorker(database)
   const claimed = async () => {
     const answers = await heartbeat(database, worker, [], { sweep: false, room: 1 })
-    return answers.filter(({ kind }) => kind === 'task').map((answer) => answer.run_id)
+    return answers.filter(({ kind }) => kind === 'task').length
   }
-  expect(await claimed()).toEqual([])
+  expect(await claimed()).toBe(0)
   await database.clock.advance(60_000)
-  expect(await claimed()).toEqual([run_id])
+  expect(await claimed()).toBe(1)
 })

@@ -1,0 +1,86 @@
+// Workers whose machine has a wrong clock: leases and due times are reckoned by the database's clock alone.
+import fs from 'node:fs'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { type Client, connect } from '../../src/sdk/client.ts'
+import { createTestDatabase, type TestDatabase } from '../database.ts'
+import { allEnded, expectLoadDone, expectSound, startLoad } from './effects.ts'
+import { effectTable, holdPipelines } from './pipelines.ts'
+import { until } from './until.ts'
+import { type WorkerProgram, WorkerPrograms } from './worker-program.ts'
+
+const faketime = '/usr/bin/faketime'
+const isThere = fs.existsSync(faketime)
+if (!isThere)
+  process.stdout.write('Left out: the tests with a wrong clock, because faketime is not installed.\n')
+
+const { hold } = holdPipelines(() => {})
+
+let database: TestDatabase
+let client: Client
+const programs = new WorkerPrograms()
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  await database.query(effectTable)
+  client = connect({ database: database.url })
+})
+afterEach(() => programs.killAll())
+afterAll(async () => {
+  await client.close()
+  await database.close()
+})
+
+test.skipIf(!isThere).each(['+1h', '-1h', '+0 x1.5'])(
+  'D1 a worker whose clock is off by %s keeps its lease, respects due times and judges nobody wrongly',
+  async (clock) => {
+    const honest = await programs.start(options())
+    // The offset alone: a clock that only counts is not set on a real machine either.
+    const wrong = await programs.start({
+      ...options(),
+      under: [faketime, '-f', clock],
+      env: { FAKETIME_DONT_FAKE_MONOTONIC: '1', DONT_FAKE_MONOTONIC: '1' },
+    })
+    const later = new Date(Date.now() + 2_000)
+    const delayed = (await client.start(hold, { ms: 1, deaf: false }, { availableAt: later })).run!
+    const held = await Promise.all(
+      Array.from({ length: 6 }, () => client.start(hold, { ms: 3_500, deaf: false })),
+    )
+    const runs = await startLoad(client, 30, 5)
+    const all = [delayed.id, ...held.map(({ run }) => run!.id), ...runs]
+    await until('both at work', async () => (await workedOn(all)).length === 2)
+    await allEnded(database, all)
+    await expectLoadDone(database, runs)
+    await expectSound(database, all)
+    expect(
+      await database.query(
+        "select from millrace.attempt where outcome <> 'completed' and run_id = any ($1)",
+        [all],
+      ),
+    ).toEqual([])
+    const [early] = await database.query(
+      `select started_at < available_at as early, abs(extract(epoch from finished_at - clock_timestamp())) > 1800 as foreign
+         from millrace.run where id = $1`,
+      [delayed.id],
+    )
+    expect(early).toEqual({ early: false, foreign: false })
+    for (const { logs } of [honest, wrong]) expect(logs).toEqual([])
+    const off = Math.abs(wrong.lines[0]!.at! - Date.now())
+    if (clock.endsWith('h')) expect(off).toBeGreaterThan(3_500_000)
+    expect(await leaseOf(wrong)).toBeLessThanOrEqual(3)
+  },
+  60_000,
+)
+
+const options = () => ({ database: database.url, leaseSeconds: 3, heartbeatMs: 300, slots: 4 })
+
+const workedOn = (runs: readonly string[]) =>
+  database.query('select distinct worker_id from millrace.attempt where run_id = any ($1)', [runs])
+
+/** Seconds that a worker's lease still runs. */
+async function leaseOf({ worker }: WorkerProgram): Promise<number> {
+  const [row] = await database.query<{ seconds: number }>(
+    'select extract(epoch from lease_expires_at - millrace.now())::float8 as seconds from millrace.worker where id = $1',
+    [worker],
+  )
+  return row?.seconds ?? Number.NaN
+}
