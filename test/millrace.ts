@@ -6,6 +6,7 @@ import { type Client, type ClientOptions, connect } from '../src/sdk/client.ts'
 import { startWorker, type Worker } from '../src/worker/worker.ts'
 import type { WorkerLogEntry, WorkerOptions } from '../src/worker/options.ts'
 import type { TestDatabase } from './database.ts'
+import { until } from './deadline.ts'
 
 export interface Opened {
   client(options?: Partial<ClientOptions>): Client
@@ -28,7 +29,11 @@ export function openOn(database: Pick<TestDatabase, 'url'>): Opened {
       return client
     },
     worker: async (options) => {
-      const worker = await startWorker({ database: database.url, log: (entry) => log.push(entry), ...options })
+      const worker = await startWorker({
+        database: database.url,
+        log: (entry) => log.push(entry),
+        ...options,
+      })
       workers.add(worker)
       return worker
     },
@@ -69,13 +74,30 @@ export class Arrival<T = void> {
 export function countStatements(): { readonly sent: string[]; stop(): void } {
   const sent: string[] = []
   const query = pg.Client.prototype.query
-  const spy = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (this: pg.Client, ...given: unknown[]) {
+  const spy = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (
+    this: pg.Client,
+    ...given: unknown[]
+  ) {
     const [first] = given
-    const name = typeof first === 'object' && first !== null ? (Reflect.get(first, 'name') ?? Reflect.get(first, 'text')) : first
+    const name =
+      typeof first === 'object' && first !== null
+        ? (Reflect.get(first, 'name') ?? Reflect.get(first, 'text'))
+        : first
     sent.push(String(name))
     return Reflect.apply(query, this, given) as never
   } as never)
   return { sent, stop: () => spy.mockRestore() }
+}
+
+/**
+ * When the only worker has said that it sleeps and has looked again each time: from then on it sends nothing but heartbeats.
+ * Counted from before the worker began to rest.
+ */
+export function atRest({ sent }: { readonly sent: readonly string[] }): Promise<void> {
+  return until('the worker rests', async () => {
+    const slept = sent.lastIndexOf('millrace_sleep_worker')
+    return slept >= 0 && sent.slice(slept).filter((name) => name === 'millrace_claim_tasks').length >= 3
+  })
 }
 
 /** Draws that repeat: the same seed, the same numbers. */

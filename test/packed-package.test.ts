@@ -27,13 +27,18 @@ afterAll(async () => {
 
 test('FO-3 in an empty project, the packed package writes a first pipeline and runs it', async () => {
   const packed = run(npm, ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], root)
-  const { filename, files } = firstOf(JSON.parse(packed)) as { filename: string; files: Array<{ path: string }> }
+  const { filename, files } = firstOf(JSON.parse(packed)) as {
+    filename: string
+    files: Array<{ path: string }>
+  }
   expect(files.filter((file) => file.path.includes('.test.'))).toEqual([])
   run(npm, ['install', '--prefer-offline', '--no-audit', '--no-fund', path.join(folder, filename)], project)
 
   expect(millrace(['init'])).toContain('npx millrace dev')
   await untilServing()
-  expect(millrace(['run', 'start', 'hello', '{"name":"Ada"}', '--wait'])).toContain('Completed: "Hello, A-D-A!"')
+  expect(millrace(['run', 'start', 'hello', '{"name":"Ada"}', '--wait'])).toContain(
+    'Completed: "Hello, A-D-A!"',
+  )
 
   const [listed] = JSON.parse(millrace(['run', 'list', '--json'])) as Array<{ id: string; state: string }>
   expect(listed?.state).toBe('completed')
@@ -46,17 +51,30 @@ function firstOf(answer: unknown): unknown {
 }
 
 function run(command: string, args: readonly string[], cwd: string): string {
-  return execFileSync(command, args, { cwd, env: environment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  return execFileSync(command, args, {
+    cwd,
+    env: environment,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
 }
 
 /** The command as npx would find it. */
 function millrace(args: readonly string[]): string {
-  return run(process.execPath, [path.join(project, 'node_modules/millrace/dist/cli/main.js'), ...args], project)
+  return run(
+    process.execPath,
+    [path.join(project, 'node_modules/millrace/dist/cli/main.js'), ...args],
+    project,
+  )
 }
 
 function untilServing(): Promise<void> {
   const main = path.join(project, 'node_modules/millrace/dist/cli/main.js')
-  const child = spawn(process.execPath, [main, 'dev'], { cwd: project, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [main, 'dev'], {
+    cwd: project,
+    env: environment,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   dev = child
   return new Promise((resolve, reject) => {
     const said: string[] = []

@@ -53,7 +53,7 @@ export interface StepSpec {
   timeout_ms?: number
 }
 
-export interface RegisteredStep {
+interface RegisteredStep {
   id: number
   step: string
   kind: string
@@ -304,7 +304,7 @@ export interface FailureAnswer {
   retry_at: Date | null
 }
 
-export const someError = { code: 'Error', message: 'It went wrong.', retryable: true }
+const someError = { code: 'Error', message: 'It went wrong.', retryable: true }
 
 export function fail(sql: Sql, worker: Worker, failures: Failure[]): Promise<FailureAnswer[]> {
   return sql.query<FailureAnswer & pg.QueryResultRow>(

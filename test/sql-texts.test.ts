@@ -19,7 +19,11 @@ function queriesOf(path: string): string[] {
   const source = textOf(house, path)
   return readSource(house, path)
     .literals.map(({ text }) => withConstants(source, text))
-    .filter((text) => /^\s*(select|with|insert|update|delete)\s/i.test(text) && /\b(from|millrace\.|returning|pg_)/i.test(text))
+    .filter(
+      (text) =>
+        /^\s*(select|with|insert|update|delete)\s/i.test(text) &&
+        /\b(from|millrace\.|returning|pg_)/i.test(text),
+    )
 }
 
 function withConstants(source: string, text: string): string {
@@ -51,5 +55,7 @@ test('PP-D3 PP-D9 PP-D14 every query in src/db fits the migrated schema', async 
 })
 
 test('PP-D3 PP-D9 PP-D14 a wrong column would be found', async () => {
-  await expect(db.query('prepare wrong as select no_such_column from millrace.run')).rejects.toThrow('no_such_column')
+  await expect(db.query('prepare wrong as select no_such_column from millrace.run')).rejects.toThrow(
+    'no_such_column',
+  )
 })

@@ -88,6 +88,7 @@ const eventVerbs: Readonly<Record<string, string>> = {
   'run.paused': 'paused the run',
   'run.resumed': 'resumed the run',
   'run.cancelled': 'cancelled the run',
+  'run.report_gap': 'could not reach the database',
 }
 
 function eventLines(account: RunAccount): string[] {
@@ -108,7 +109,17 @@ function eventLines(account: RunAccount): string[] {
 
 function eventLine(account: RunAccount, { at, actor, kind, detail }: AccountEvent): string[] {
   const reason = typeof detail['reason'] === 'string' ? `: ${oneLine(detail['reason'])}` : ''
-  return atTime(account, at, `${actor} ${eventVerbs[kind] ?? kind}${reason}`)
+  const gap = kind === 'run.report_gap' ? gapWords(account, detail) : ''
+  return atTime(account, at, `${actor} ${eventVerbs[kind] ?? kind}${reason}${gap}`)
+}
+
+/** What an executor outside tells of the time in which it could report nothing. */
+function gapWords(
+  account: RunAccount,
+  { from, to, count: late, refused, dropped }: AccountEvent['detail'],
+): string {
+  const [began, ended] = [from, to].map((at) => clockOf(account.run.created_at, String(at)))
+  return ` from ${began} to ${ended}: ${String(late)} reports came late, ${String(refused)} were refused as too late, ${String(dropped)} were dropped`
 }
 
 function logLine(account: RunAccount, { at, step, item, detail }: AccountEvent): string[] {

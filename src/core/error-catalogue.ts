@@ -249,7 +249,8 @@ export const catalogue = {
   },
   embedded_data_unreachable: {
     cause: 'The unprivileged user that runs the server cannot reach the data folder.',
-    remedy: 'Choose a folder that every user can enter, or give DATABASE_URL the address of a server of your own.',
+    remedy:
+      'Choose a folder that every user can enter, or give DATABASE_URL the address of a server of your own.',
     exitCode: 3,
   },
   embedded_settings_conflict: {

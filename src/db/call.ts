@@ -66,7 +66,10 @@ export function transactionCaller(transaction: Transaction): Caller {
   return {
     call: async <Row>(statement: Statement, values: readonly unknown[]) => {
       try {
-        const { rows } = await transaction.query(withTextParameters(statement.text), values.map(parameterText))
+        const { rows } = await transaction.query(
+          withTextParameters(statement.text),
+          values.map(parameterText),
+        )
         return rows.map((row) => withSnakeNames(row as Record<string, unknown>)) as Row[]
       } catch (error) {
         throw translateDatabaseError(error, "the caller's transaction")
@@ -82,7 +85,10 @@ function withSnakeNames(row: Record<string, unknown>): Record<string, unknown> {
 
 /** `runId`, `RunId` and `run-id` are run_id to us. */
 function snakeName(name: string): string {
-  return name.replaceAll(/(?<=[a-z])([A-Z])/g, '_$1').replaceAll('-', '_').toLowerCase()
+  return name
+    .replaceAll(/(?<=[a-z])([A-Z])/g, '_$1')
+    .replaceAll('-', '_')
+    .toLowerCase()
 }
 
 function queryOf(statement: Statement, values: readonly unknown[], prepare: boolean): pg.QueryConfig {

@@ -16,7 +16,11 @@ const transactionControl =
 export function lendClient(client: pg.PoolClient): LentClient {
   let taken = false
   const query = (...given: unknown[]): unknown => {
-    const refusal = taken ? tooLate() : transactionControl.test(textOf(given[0])) ? notYours(textOf(given[0])) : undefined
+    const refusal = taken
+      ? tooLate()
+      : transactionControl.test(textOf(given[0]))
+        ? notYours(textOf(given[0]))
+        : undefined
     if (refusal === undefined) return Reflect.apply(client.query, client, given)
     const callback = given.find((argument) => typeof argument === 'function')
     if (callback === undefined) return Promise.reject(refusal)
@@ -44,13 +48,21 @@ function textOf(query: unknown): string {
 }
 
 function notYours(text: string): MillraceError {
-  return new MillraceError('transaction_misused', `A tx step can't run '${text.trim().slice(0, 40)}': its worker ends the transaction.`, {
-    hint: 'Use a savepoint, or throw to roll everything back.',
-  })
+  return new MillraceError(
+    'transaction_misused',
+    `A tx step can't run '${text.trim().slice(0, 40)}': its worker ends the transaction.`,
+    {
+      hint: 'Use a savepoint, or throw to roll everything back.',
+    },
+  )
 }
 
 function tooLate(): MillraceError {
-  return new MillraceError('transaction_misused', 'A statement came after its tx step had ended; it was not run.', {
-    hint: 'Await every statement before the handler returns.',
-  })
+  return new MillraceError(
+    'transaction_misused',
+    'A statement came after its tx step had ended; it was not run.',
+    {
+      hint: 'Await every statement before the handler returns.',
+    },
+  )
 }

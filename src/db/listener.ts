@@ -72,6 +72,12 @@ export class Listener {
     await this.#takeLock()
   }
 
+  /** Ends the connection and makes another: what it heard is not to be trusted, and whatever lock it holds is free. */
+  reconnect(): void {
+    this.#lockKey = undefined
+    if (this.#client !== undefined) this.#lost(this.#client, new Error('the connection is made anew'))
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#timer)
@@ -120,10 +126,10 @@ export class Listener {
     const client = this.#client
     if (client === undefined || this.#lockKey === undefined || this.#locked) return
     try {
-      const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1, $2) as locked', [
-        livenessClass,
-        this.#lockKey,
-      ])
+      const { rows } = await client.query<{ locked: boolean }>(
+        'select pg_try_advisory_lock($1, $2) as locked',
+        [livenessClass, this.#lockKey],
+      )
       this.#locked = rows[0]?.locked === true
     } catch (error) {
       this.#lost(client, error as Error)

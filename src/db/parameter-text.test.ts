@@ -1,3 +1,4 @@
+// Values as text: PostgreSQL reads them as they were.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { parameterText, withTextParameters } from './parameter-text.ts'
@@ -20,8 +21,16 @@ test('PostgreSQL reads a list from its text as it was: quotes, backslashes, brac
 test('numbers, booleans, dates and JSON texts arrive as their types', async () => {
   const at = new Date('2026-01-02T03:04:05.678Z')
   const [row] = await database.query(
-    withTextParameters('select $1::int[] as numbers, $2::boolean as yes, $3::timestamptz[] as times, $4::jsonb[] as values, $5::uuid as nothing'),
+    withTextParameters(
+      'select $1::int[] as numbers, $2::boolean as yes, $3::timestamptz[] as times, $4::jsonb[] as values, $5::uuid as nothing',
+    ),
     [[1, -2, null], true, [at], ['{"a": "\\"q\\""}', 'null'], null].map(parameterText),
   )
-  expect(row).toEqual({ numbers: [1, -2, null], yes: true, times: [at], values: [{ a: '"q"' }, null], nothing: null })
+  expect(row).toEqual({
+    numbers: [1, -2, null],
+    yes: true,
+    times: [at],
+    values: [{ a: '"q"' }, null],
+    nothing: null,
+  })
 })

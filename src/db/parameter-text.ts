@@ -4,7 +4,8 @@
 export function parameterText(value: unknown): string | null {
   if (value === null || value === undefined) return null
   if (Array.isArray(value)) return `{${value.map(elementText).join(',')}}`
-  return value instanceof Date ? value.toISOString() : String(value)
+  if (value instanceof Date) return value.toISOString()
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 /** The statement with each parameter read as text first: `$4::jsonb[]` becomes `$4::text::jsonb[]`. */

@@ -22,7 +22,11 @@ export interface RegisteredPipeline {
  *
  * @throws MillraceError graph_invalid
  */
-export async function registerPipeline(caller: Caller, slug: string, graph: Graph): Promise<RegisteredPipeline> {
+export async function registerPipeline(
+  caller: Caller,
+  slug: string,
+  graph: Graph,
+): Promise<RegisteredPipeline> {
   const rows = await caller.call<Omit<RegisteredPipeline, 'slug'>>(
     {
       name: 'millrace_register_pipeline',

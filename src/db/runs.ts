@@ -72,29 +72,36 @@ export function startRuns(
 }
 
 // A column that nobody uses is sent as null, not as a list of nulls: most starts have only an input.
-function columnOrNull<T>(rows: readonly StartRow[], column: (row: StartRow) => T | null): (T | null)[] | null {
+function columnOrNull<T>(
+  rows: readonly StartRow[],
+  column: (row: StartRow) => T | null,
+): (T | null)[] | null {
   return rows.some((row) => column(row) !== null) ? rows.map(column) : null
 }
 
 /** True where the run was live. @throws MillraceError run_unknown */
 export function cancelRun(caller: Caller, runId: string, reason: string | null): Promise<boolean> {
-  return changed(caller, { name: 'millrace_cancel_run', text: 'select millrace.cancel_run($1, $2) as changed' }, [
-    runId,
-    reason,
-  ])
+  return changed(
+    caller,
+    { name: 'millrace_cancel_run', text: 'select millrace.cancel_run($1, $2) as changed' },
+    [runId, reason],
+  )
 }
 
 /** True where the run was live and not paused. @throws MillraceError run_unknown */
 export function pauseRun(caller: Caller, runId: string, reason: string | null): Promise<boolean> {
-  return changed(caller, { name: 'millrace_pause_run', text: 'select millrace.pause_run($1, $2) as changed' }, [
-    runId,
-    reason,
-  ])
+  return changed(
+    caller,
+    { name: 'millrace_pause_run', text: 'select millrace.pause_run($1, $2) as changed' },
+    [runId, reason],
+  )
 }
 
 /** True where the run was paused. @throws MillraceError run_unknown */
 export function resumeRun(caller: Caller, runId: string): Promise<boolean> {
-  return changed(caller, { name: 'millrace_resume_run', text: 'select millrace.resume_run($1) as changed' }, [runId])
+  return changed(caller, { name: 'millrace_resume_run', text: 'select millrace.resume_run($1) as changed' }, [
+    runId,
+  ])
 }
 
 async function changed(
@@ -120,7 +127,10 @@ export async function watchRun(
   seconds: number,
 ): Promise<RunStanding | undefined> {
   const rows = await caller.call<RunStanding>(
-    { name: 'millrace_watch_run', text: 'select slug, state, output, error from millrace.watch_run($1, $2, $3)' },
+    {
+      name: 'millrace_watch_run',
+      text: 'select slug, state, output, error from millrace.watch_run($1, $2, $3)',
+    },
     [runId, watcher, seconds],
   )
   return rows[0]

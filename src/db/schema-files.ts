@@ -17,7 +17,7 @@ export interface MigrationFile {
   outsideTransaction: boolean
 }
 
-export interface FunctionFile {
+interface FunctionFile {
   file: string
   text: string
 }

@@ -8,7 +8,7 @@ export interface AppliedMigration {
   checksum: string
 }
 
-export interface FunctionSet {
+interface FunctionSet {
   checksum: string
   packageVersion: string
   /** The roles that existed when the grants were applied; a new one asks for another apply. */

@@ -61,16 +61,27 @@ export async function logStep(caller: Caller, key: StepKey, message: string, fie
 /** Completes the step; false where that was recorded already. @throws MillraceError attempt_lost */
 export async function completeStep(caller: Caller, key: StepKey, output: string): Promise<boolean> {
   const rows = await caller.call<{ recorded: boolean }>(
-    { name: 'millrace_complete_step', text: 'select millrace.complete_step($1, $2, $3, $4::jsonb, $5) as recorded' },
+    {
+      name: 'millrace_complete_step',
+      text: 'select millrace.complete_step($1, $2, $3, $4::jsonb, $5) as recorded',
+    },
     [key.runId, key.step, key.attempt, output, key.item],
   )
   return rows[0]!.recorded
 }
 
 /** Fails the step; answers with the time of its next try, null where there is none. @throws MillraceError attempt_lost */
-export async function failStep(caller: Caller, key: StepKey, error: string, random: number): Promise<Date | null> {
+export async function failStep(
+  caller: Caller,
+  key: StepKey,
+  error: string,
+  random: number,
+): Promise<Date | null> {
   const rows = await caller.call<{ retry_at: Date | null }>(
-    { name: 'millrace_fail_step', text: 'select millrace.fail_step($1, $2, $3, $4::jsonb, $5, $6) as retry_at' },
+    {
+      name: 'millrace_fail_step',
+      text: 'select millrace.fail_step($1, $2, $3, $4::jsonb, $5, $6) as retry_at',
+    },
     [key.runId, key.step, key.attempt, error, key.item, random],
   )
   return rows[0]!.retry_at
@@ -78,11 +89,8 @@ export async function failStep(caller: Caller, key: StepKey, error: string, rand
 
 /** Gives the step back unfinished. @throws MillraceError attempt_lost */
 export async function releaseStep(caller: Caller, key: StepKey, reason: string): Promise<void> {
-  await caller.call({ name: 'millrace_release_step', text: 'select millrace.release_step($1, $2, $3, $4, $5)' }, [
-    key.runId,
-    key.step,
-    key.attempt,
-    key.item,
-    reason,
-  ])
+  await caller.call(
+    { name: 'millrace_release_step', text: 'select millrace.release_step($1, $2, $3, $4, $5)' },
+    [key.runId, key.step, key.attempt, key.item, reason],
+  )
 }

@@ -35,7 +35,12 @@ const claimedColumns =
   'task_id, run_id, step_id, item, item_value, attempt, priority, handler, failures, input, tenant, key, headers, run_created_at'
 
 /** Claims up to `room` tasks. */
-export function claimTasks(caller: Caller, worker: WorkerKey, room: number, lanes: Lanes): Promise<ClaimedTask[]> {
+export function claimTasks(
+  caller: Caller,
+  worker: WorkerKey,
+  room: number,
+  lanes: Lanes,
+): Promise<ClaimedTask[]> {
   return caller.call<ClaimedTask>(
     {
       name: 'millrace_claim_tasks',
@@ -48,7 +53,10 @@ export function claimTasks(caller: Caller, worker: WorkerKey, room: number, lane
 /** Everything that a worker holds, for one that lost an answer and does not know. */
 export function listHeldTasks(caller: Caller, worker: WorkerKey): Promise<ClaimedTask[]> {
   return caller.call<ClaimedTask>(
-    { name: 'millrace_list_held_tasks', text: `select ${claimedColumns} from millrace.list_held_tasks($1, $2)` },
+    {
+      name: 'millrace_list_held_tasks',
+      text: `select ${claimedColumns} from millrace.list_held_tasks($1, $2)`,
+    },
     [worker.workerId, worker.lockKey],
   )
 }
@@ -128,7 +136,11 @@ export interface FailAnswerRow {
 }
 
 /** Fails tasks: each is tried again after a delay, or its run fails. Only retried and lost ones are answered. */
-export function failTasks(caller: Caller, worker: WorkerKey, rows: readonly FailedRow[]): Promise<FailAnswerRow[]> {
+export function failTasks(
+  caller: Caller,
+  worker: WorkerKey,
+  rows: readonly FailedRow[],
+): Promise<FailAnswerRow[]> {
   return caller.call<FailAnswerRow>(
     {
       name: 'millrace_fail_tasks',
@@ -242,5 +254,7 @@ export async function countWrites(caller: Caller, before: Writes = {}): Promise<
 }
 
 function byTable(rows: readonly TableWrites[]): Writes {
-  return Object.fromEntries(rows.map(({ name, inserted, updated, deleted }) => [name, { inserted, updated, deleted }]))
+  return Object.fromEntries(
+    rows.map(({ name, inserted, updated, deleted }) => [name, { inserted, updated, deleted }]),
+  )
 }

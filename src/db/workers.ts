@@ -51,7 +51,11 @@ export interface Heartbeat {
 export type HeartbeatAnswerRow =
   | ({ readonly kind: 'task'; readonly detail: null } & ClaimedTask)
   | { readonly kind: 'order'; readonly detail: 'none' | 'paused' | 'draining' }
-  | { readonly kind: 'lost' | 'abort'; readonly detail: 'failed' | 'cancelled' | null; readonly task_id: number }
+  | {
+      readonly kind: 'lost' | 'abort'
+      readonly detail: 'failed' | 'cancelled' | null
+      readonly task_id: number
+    }
   | { readonly kind: 'gone'; readonly detail: null }
 
 const heartbeatStatement = {
@@ -61,7 +65,11 @@ const heartbeatStatement = {
 }
 
 /** Prolongs the lease, sweeps, promotes and claims, in one call. */
-export function heartbeatWorker(caller: Caller, worker: WorkerKey, beat: Heartbeat): Promise<HeartbeatAnswerRow[]> {
+export function heartbeatWorker(
+  caller: Caller,
+  worker: WorkerKey,
+  beat: Heartbeat,
+): Promise<HeartbeatAnswerRow[]> {
   return caller.call<HeartbeatAnswerRow>(heartbeatStatement, [
     worker.workerId,
     worker.lockKey,
@@ -98,19 +106,35 @@ export async function stopWorker(caller: Caller, worker: WorkerKey, reason: stri
 
 /** Orders a worker to claim nothing more. @throws MillraceError worker_unknown */
 export function pauseWorker(caller: Caller, workerId: string): Promise<boolean> {
-  return order(caller, { name: 'millrace_pause_worker', text: 'select millrace.pause_worker($1) as changed' }, workerId)
+  return order(
+    caller,
+    { name: 'millrace_pause_worker', text: 'select millrace.pause_worker($1) as changed' },
+    workerId,
+  )
 }
 
 /** Orders a paused worker to claim again. @throws MillraceError worker_unknown */
 export function resumeWorker(caller: Caller, workerId: string): Promise<boolean> {
-  return order(caller, { name: 'millrace_resume_worker', text: 'select millrace.resume_worker($1) as changed' }, workerId)
+  return order(
+    caller,
+    { name: 'millrace_resume_worker', text: 'select millrace.resume_worker($1) as changed' },
+    workerId,
+  )
 }
 
 /** Orders a worker to finish what it holds and stop. @throws MillraceError worker_unknown */
 export function drainWorker(caller: Caller, workerId: string): Promise<boolean> {
-  return order(caller, { name: 'millrace_drain_worker', text: 'select millrace.drain_worker($1) as changed' }, workerId)
+  return order(
+    caller,
+    { name: 'millrace_drain_worker', text: 'select millrace.drain_worker($1) as changed' },
+    workerId,
+  )
 }
 
-async function order(caller: Caller, statement: { name: string; text: string }, workerId: string): Promise<boolean> {
+async function order(
+  caller: Caller,
+  statement: { name: string; text: string },
+  workerId: string,
+): Promise<boolean> {
   return (await caller.call<{ changed: boolean }>(statement, [workerId]))[0]!.changed
 }

@@ -1,3 +1,4 @@
+// The client: versions, what people do to runs and pipelines, closing, and what is wrong with an address.
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
@@ -20,7 +21,10 @@ const one = pipeline('one', { input }).step('do', ({ input }) => input.n)
 
 test('the input is checked by its schema before anything is sent', async () => {
   const client = opened.client()
-  await expect(client.start(one, { n: 1.5 })).rejects.toMatchObject({ code: 'input_invalid', message: expect.stringContaining('n:') })
+  await expect(client.start(one, { n: 1.5 })).rejects.toMatchObject({
+    code: 'input_invalid',
+    message: expect.stringContaining('n:'),
+  })
 })
 
 test('two pipelines with the same graph are two pipelines, each with its own version', async () => {
@@ -31,7 +35,8 @@ test('two pipelines with the same graph are two pipelines, each with its own ver
   await client.start(changed, { n: 1 })
   const first = await client.start(a, { n: 1 })
   const second = await client.start(b, { n: 1 })
-  const of = async (id: string) => (await database.query('select slug, version from millrace.run where id = $1', [id]))[0]
+  const of = async (id: string) =>
+    (await database.query('select slug, version from millrace.run where id = $1', [id]))[0]
   expect(await of(first.run!.id)).toEqual({ slug: 'twin-a', version: 2 })
   expect(await of(second.run!.id)).toEqual({ slug: 'twin-b', version: 1 })
 })
@@ -91,9 +96,15 @@ test('closing waits for the starts under way, and nothing begins after it', asyn
 
 test('PP-C13 what is wrong with the connection string is said without the password', async () => {
   expect(() => connect({ database: 'postgres://me:secret@host:port/x' })).toThrow(
-    expect.objectContaining({ code: 'connection_string_invalid', message: expect.not.stringContaining('secret') }),
+    expect.objectContaining({
+      code: 'connection_string_invalid',
+      message: expect.not.stringContaining('secret'),
+    }),
   )
   const client = connect({ database: 'postgres://me:secret@127.0.0.1:1/x' })
-  await expect(client.start(one, { n: 1 })).rejects.toMatchObject({ code: 'database_unreachable', message: expect.not.stringContaining('secret') })
+  await expect(client.start(one, { n: 1 })).rejects.toMatchObject({
+    code: 'database_unreachable',
+    message: expect.not.stringContaining('secret'),
+  })
   await client.close()
 })

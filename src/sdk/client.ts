@@ -80,7 +80,11 @@ export class Client {
    *
    * @throws MillraceError input_invalid, json_invalid, json_too_large, pipeline_unknown, key_value_missing, idempotency_conflict
    */
-  start<P extends Startable>(pipeline: P, input: PipelineInput<P>, options: StartOptions = {}): Promise<StartAnswer> {
+  start<P extends Startable>(
+    pipeline: P,
+    input: PipelineInput<P>,
+    options: StartOptions = {},
+  ): Promise<StartAnswer> {
     return this.#finish(this.#start(pipeline, input, options))
   }
 
@@ -92,7 +96,11 @@ export class Client {
   }
 
   /** The same as start: with a run key declared, it answers with the one live run. */
-  ensureRun<P extends Startable>(pipeline: P, input: PipelineInput<P>, options: StartOptions = {}): Promise<StartAnswer> {
+  ensureRun<P extends Startable>(
+    pipeline: P,
+    input: PipelineInput<P>,
+    options: StartOptions = {},
+  ): Promise<StartAnswer> {
     return this.start(pipeline, input, options)
   }
 
@@ -108,20 +116,27 @@ export class Client {
     return this.#finish(this.#startMany(pipeline, inputs, options))
   }
 
-  async #startMany(pipeline: Startable, inputs: readonly unknown[], options: StartOptions): Promise<StartAnswer[]> {
+  async #startMany(
+    pipeline: Startable,
+    inputs: readonly unknown[],
+    options: StartOptions,
+  ): Promise<StartAnswer[]> {
     if (inputs.length > 100_000) {
       throw new MillraceError('too_many_starts', `${inputs.length} starts in one call; 100,000 are the most.`)
     }
     const session = await this.#open()
     const starts: PendingStart[] = []
     for (const input of inputs) starts.push(await this.#prepare(session, pipeline, input, options))
-    return options.tx === undefined ? startMany(session.caller, starts) : startInTransaction(options.tx, starts)
+    return options.tx === undefined
+      ? startMany(session.caller, starts)
+      : startInTransaction(options.tx, starts)
   }
 
   /** A run by its id, or by the answer that named it. @throws MillraceError run_unknown for what is no id */
   run<P extends Startable = string>(run: string | StartedRun): RunHandle<PipelineOutput<P>> {
     const id = typeof run === 'string' ? run : run.id
-    if (!isUuid(id)) throw new MillraceError('run_unknown', `'${id.slice(0, 100)}' is no run id.`, { fields: { runId: id } })
+    if (!isUuid(id))
+      throw new MillraceError('run_unknown', `'${id.slice(0, 100)}' is no run id.`, { fields: { runId: id } })
     return {
       id,
       result: async (options) => {
@@ -155,9 +170,15 @@ export class Client {
     await this.#pool.end()
   }
 
-  async #prepare(session: Session, pipeline: Startable, input: unknown, options: StartOptions): Promise<PendingStart> {
+  async #prepare(
+    session: Session,
+    pipeline: Startable,
+    input: unknown,
+    options: StartOptions,
+  ): Promise<PendingStart> {
     const id = this.#newId()
-    if (typeof pipeline === 'string') return pendingStart({ slug: pipeline, version: null, id, input: input ?? null }, options)
+    if (typeof pipeline === 'string')
+      return pendingStart({ slug: pipeline, version: null, id, input: input ?? null }, options)
     const checked =
       pipeline.inputSchema === undefined
         ? (input ?? null)
@@ -167,7 +188,7 @@ export class Client {
           })
     const known = this.#registered.get(versionName(pipeline))
     const { version } = await (known ?? this.#register(session, pipeline))
-    return pendingStart({ slug: pipeline.slug, version, id, input: checked, keyPaths: pipeline.graph.key }, options)
+    return pendingStart({ slug: pipeline.slug, version, id, input: checked, graph: pipeline.graph }, options)
   }
 
   /** Remembers a call until it has ended, so that close() waits for it. */
@@ -212,7 +233,8 @@ export class Client {
   /** The worker of this process, where it serves all that is started. */
   #workerFor(starts: readonly PendingStart[]) {
     const worker = localWorker(this.#options.database)
-    const handsOver = ({ row, key }: PendingStart) => key !== undefined && worker?.serves(row.slug, row.version) === true
+    const handsOver = ({ row, key }: PendingStart) =>
+      key !== undefined && worker?.serves(row.slug, row.version) === true
     return starts.every(handsOver) ? worker : undefined
   }
 }

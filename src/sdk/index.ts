@@ -24,7 +24,13 @@ export {
   type StepAnswer,
   type StepStartOptions,
 } from './outside.ts'
-export { type Pipeline, type PipelineDefinition, type PipelineInput, type PipelineOutput, pipeline } from './pipeline.ts'
+export {
+  type Pipeline,
+  type PipelineDefinition,
+  type PipelineInput,
+  type PipelineOutput,
+  pipeline,
+} from './pipeline.ts'
 export type { Hold, ReportBufferOptions } from './report-buffer.ts'
 export type { ResultOptions } from './result.ts'
 export type { StartAnswer, StartedRun, StartOptions } from './start.ts'

@@ -18,6 +18,8 @@ export type LocalEnd = { readonly output: unknown } | null
 export interface LocalWorker {
   /** Whether it serves this version of a pipeline. */
   serves(slug: string, version: number | null): boolean
+  /** How many slots are free for starts. */
+  readonly free: number
   /** Sets free slots aside for starts; undefined where it has none or takes nothing at present. */
   reserve(wanted: number): HandOver | undefined
   /** Takes what was handed over and gives the rest of the reservation back. */

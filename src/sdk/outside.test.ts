@@ -1,3 +1,4 @@
+// Executors outside: the protocol, the fence, and the work that goes on without the database.
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
@@ -5,7 +6,9 @@ import { until } from '../../test/deadline.ts'
 import { openProxy } from '../../test/faults/proxy.ts'
 import { openOn, type Opened } from '../../test/millrace.ts'
 import { attemptsOf, newId, runOf, sweep } from '../../test/protocol.ts'
+import { tellAccount } from '../core/account.ts'
 import type { MillraceError } from '../core/errors.ts'
+import { runAccount } from '../db/accounts.ts'
 import { poolCaller } from '../db/call.ts'
 import { registerPipeline } from '../db/pipelines.ts'
 import { connectOutside, type Outside, type OutsideOptions } from './outside.ts'
@@ -17,14 +20,22 @@ let opened: Opened
 const outsides: Outside[] = []
 
 // Its steps are worked on outside; no worker ever serves it.
-const imported = pipeline('imported', { input: z.object({ file: z.string() }), key: 'file', retry: { initial: 0 } })
+const imported = pipeline('imported', {
+  input: z.object({ file: z.string() }),
+  key: 'file',
+  retry: { initial: 0 },
+})
   .step('fetch', () => null)
   .step('store', () => null)
 
 beforeAll(async () => {
   database = await createTestDatabase()
   opened = openOn(database)
-  await registerPipeline(poolCaller(database.pool, { prepare: false, database: 'test' }), imported.slug, imported.graph)
+  await registerPipeline(
+    poolCaller(database.pool, { prepare: false, database: 'test' }),
+    imported.slug,
+    imported.graph,
+  )
 })
 afterEach(async () => {
   await Promise.all(outsides.splice(0).map((outside) => outside.close()))
@@ -54,7 +65,10 @@ async function taken(outside: Outside, runId: string, step: string): Promise<Hol
 }
 
 const events = (id: string, kind: string) =>
-  database.query<{ detail: Record<string, unknown> }>('select detail from millrace.event where run_id = $1 and kind = $2 order by id', [id, kind])
+  database.query<{ detail: Record<string, unknown> }>(
+    'select detail from millrace.event where run_id = $1 and kind = $2 order by id',
+    [id, kind],
+  )
 
 test('an executor outside reports a run from its beginning to its end, and its account holds every step', async () => {
   const outside = outsideOf()
@@ -79,7 +93,7 @@ test('an executor outside reports a run from its beginning to its end, and its a
   expect(await events(id, 'step.log')).toEqual([{ detail: { message: 'half of it', fields: { rows: 5 } } }])
 })
 
-test('a failure is tried again by the step\'s policy, one without another try fails the run, and cancelled work is told to stop', async () => {
+test("a failure is tried again by the step's policy, one without another try fails the run, and cancelled work is told to stop", async () => {
   const outside = outsideOf()
   const { id, hold } = await begun(outside)
   expect(await outside.fail(hold, new Error('no network'))).toEqual({ retryAt: expect.any(Date) })
@@ -95,7 +109,10 @@ test('a failure is tried again by the step\'s policy, one without another try fa
 test('PP-C10 an unknown step is an error that names it', async () => {
   const outside = outsideOf()
   const { id } = await begun(outside)
-  await expect(outside.startStep(id, 'nonsense')).rejects.toMatchObject({ code: 'step_not_in_run', message: expect.stringContaining("'nonsense'") })
+  await expect(outside.startStep(id, 'nonsense')).rejects.toMatchObject({
+    code: 'step_not_in_run',
+    message: expect.stringContaining("'nonsense'"),
+  })
 })
 
 test('PP-C17 an executor outside that dies is found by its deadline: the step is tried again, and its own late report is refused', async () => {
@@ -110,7 +127,10 @@ test('PP-C17 an executor outside that dies is found by its deadline: the step is
   expect(await attemptsOf(database, id)).toEqual([])
   await database.clock.advance('2 seconds')
   await sweep(database)
-  const [attempt] = await database.query('select outcome, error, retry_at is not null as again from millrace.attempt where run_id = $1', [id])
+  const [attempt] = await database.query(
+    'select outcome, error, retry_at is not null as again from millrace.attempt where run_id = $1',
+    [id],
+  )
   expect(attempt).toMatchObject({ outcome: 'reclaimed', error: { code: 'executor_gone' }, again: true })
   await expect(outside.complete(hold, 'late')).rejects.toMatchObject({ code: 'attempt_lost' })
   await expect(outside.log(hold, 'late')).rejects.toMatchObject({ code: 'attempt_lost' })
@@ -129,7 +149,10 @@ test('PP-C17 a run ends when its steps are final, without anybody saying so, and
   const silent = await outside.ensureRun('imported', newFile(), { silenceSeconds: 30 })
   await database.clock.advance('31 seconds')
   await sweep(database)
-  expect(await runOf(database, silent.run!.id)).toMatchObject({ state: 'failed', error: { code: 'run_silent' } })
+  expect(await runOf(database, silent.run!.id)).toMatchObject({
+    state: 'failed',
+    error: { code: 'run_silent' },
+  })
 })
 
 test('PP-C7 the answer to the start of a step is lost: asked again, it is the same attempt', async () => {
@@ -137,7 +160,15 @@ test('PP-C7 the answer to the start of a step is lost: asked again, it is the sa
   const outside = outsideOf({ database: proxy.through(database.url) })
   const { run } = await outside.ensureRun('imported', newFile())
   const lost = proxy.loseAnswerTo('millrace_start_step').then(async () => {
-    await until('the step is taken', async () => (await database.query('select 1 from millrace.task where run_id = $1 and worker_id is not null', [run!.id])).length === 1)
+    await until(
+      'the step is taken',
+      async () =>
+        (
+          await database.query('select 1 from millrace.task where run_id = $1 and worker_id is not null', [
+            run!.id,
+          ])
+        ).length === 1,
+    )
     proxy.cut()
   })
   const hold = await taken(outside, run!.id, 'fetch')
@@ -151,7 +182,10 @@ test('PP-C7 the answer to the start of a step is lost: asked again, it is the sa
 test('PP-C16 with the database away the work goes on, and its reports arrive later, in order, with the gap in the account', async () => {
   const proxy = await openProxy(database.url)
   let now = 0
-  const outside = outsideOf({ database: proxy.through(database.url), bestEffort: { bufferMax: 100, monotonic: () => now } })
+  const outside = outsideOf({
+    database: proxy.through(database.url),
+    bestEffort: { bufferMax: 100, monotonic: () => now },
+  })
   const { id, hold } = await begun(outside)
   proxy.refuse()
   proxy.cut()
@@ -170,10 +204,20 @@ test('PP-C16 with the database away the work goes on, and its reports arrive lat
   proxy.heal()
   await until('all is sent', () => outside.flush())
   expect(await runOf(database, id)).toMatchObject({ state: 'completed', output: 'stored' })
-  expect((await events(id, 'step.log')).map(({ detail }) => detail['message'])).toEqual(['first', 'second', 'third'])
+  expect((await events(id, 'step.log')).map(({ detail }) => detail['message'])).toEqual([
+    'first',
+    'second',
+    'third',
+  ])
   const [gap, ...others] = await events(id, 'run.report_gap')
   expect(others).toEqual([])
   expect(gap!.detail).toMatchObject({ count: 7, refused: 0, dropped: 0 })
+  const told = tellAccount(
+    await runAccount(poolCaller(database.pool, { prepare: false, database: 'test' }), id),
+  )
+  expect(told.replaceAll(/\s+/g, ' ')).toMatch(
+    /could not reach the database from .* 7 reports came late, 0 were refused/,
+  )
   expect(Date.parse(String(gap!.detail['to'])) - Date.parse(String(gap!.detail['from']))).toBe(90_000)
   await outside.close()
   await proxy.close()
@@ -227,7 +271,10 @@ test('PP-C16 what comes late is fenced: a step that was taken over meanwhile kee
 test('PP-C16 the buffer is bounded: log lines go first, then what is new, and the account tells how many', async () => {
   const proxy = await openProxy(database.url)
   const dropped: MillraceError[] = []
-  const outside = outsideOf({ database: proxy.through(database.url), bestEffort: { bufferMax: 3, onDropped: (error) => dropped.push(error) } })
+  const outside = outsideOf({
+    database: proxy.through(database.url),
+    bestEffort: { bufferMax: 3, onDropped: (error) => dropped.push(error) },
+  })
   const { id, hold } = await begun(outside)
   proxy.refuse()
   proxy.cut()
@@ -264,10 +311,16 @@ test('PP-C17 a function that keeps its own state beside it adopts the protocol: 
   const pages = 5
 
   /** One call of the function: it works on a few pages and is cut short, as a function with a time limit is. */
-  const importFile = async (file: string, pagesBeforeTheEnd: number): Promise<'done' | 'cut short' | 'not mine'> => {
+  const importFile = async (
+    file: string,
+    pagesBeforeTheEnd: number,
+  ): Promise<'done' | 'cut short' | 'not mine'> => {
     const { run } = await outside.ensureRun('imported', { file })
     await database.query('insert into import_state values ($1, 0, null) on conflict do nothing', [file])
-    const [state] = await database.query<{ page: number; hold: Hold | null }>('select page, hold from import_state where file = $1', [file])
+    const [state] = await database.query<{ page: number; hold: Hold | null }>(
+      'select page, hold from import_state where file = $1',
+      [file],
+    )
     let hold = state!.hold
     if (hold !== null && !(await outside.heartbeat(hold).catch(() => false))) hold = null
     if (hold === null) {
@@ -296,5 +349,8 @@ test('PP-C17 a function that keeps its own state beside it adopts the protocol: 
   expect(await importFile(file, 9)).toBe('not mine')
   const lines = (await events(run!.id, 'step.log')).map(({ detail }) => detail['message'])
   expect(lines).toEqual([0, 1, 2, 3, 4].map((page) => `page ${page}`))
-  expect((await attemptsOf(database, run!.id, 'fetch')).map(({ outcome }) => outcome)).toEqual(['reclaimed', 'completed'])
+  expect((await attemptsOf(database, run!.id, 'fetch')).map(({ outcome }) => outcome)).toEqual([
+    'reclaimed',
+    'completed',
+  ])
 })

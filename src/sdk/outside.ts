@@ -6,9 +6,17 @@ import { createRunIds } from '../core/uuid.ts'
 import { type Caller, poolCaller } from '../db/call.ts'
 import { createPool, describeDatabase, isPoolPooled } from '../db/connection.ts'
 import { completeRun, ensureRun } from '../db/runs.ts'
-import { completeStep, failStep, heartbeatStep, logStep, releaseStep, type StepKey, startStep } from '../db/steps.ts'
+import {
+  completeStep,
+  failStep,
+  heartbeatStep,
+  logStep,
+  releaseStep,
+  type StepKey,
+  startStep,
+} from '../db/steps.ts'
 import { isUndoneByConflict, retryWhen } from '../db/transaction.ts'
-import { type Hold, ReportBuffer, type ReportBufferOptions } from './report-buffer.ts'
+import { type Hold, isAway, ReportBuffer, type ReportBufferOptions } from './report-buffer.ts'
 
 export interface OutsideOptions {
   /** A connection string. */
@@ -50,7 +58,12 @@ export interface StepStartOptions {
 }
 
 export type StepAnswer =
-  | { readonly started: true; readonly hold: Hold; readonly itemValue: unknown; readonly leaseExpiresAt: Date | null }
+  | {
+      readonly started: true
+      readonly hold: Hold
+      readonly itemValue: unknown
+      readonly leaseExpiresAt: Date | null
+    }
   /** paused, held, not ready, final, run ended, or what a waiting step waits for. */
   | { readonly started: false; readonly reason: string }
 
@@ -78,7 +91,8 @@ export class Outside {
       connectionsMax: options.connectionsMax ?? 2,
     })
     this.#newId = createRunIds({ now: options.now ?? Date.now, random: (n) => randomBytes(n) })
-    this.#buffer = options.bestEffort === undefined ? undefined : new ReportBuffer(options.bestEffort, () => this.#open())
+    this.#buffer =
+      options.bestEffort === undefined ? undefined : new ReportBuffer(options.bestEffort, () => this.#open())
   }
 
   /**
@@ -93,7 +107,10 @@ export class Outside {
       id,
       input: checkJson(input, { what: `the input of pipeline '${pipeline}'` }),
       tenant: options.tenant ?? null,
-      headers: options.headers === undefined ? null : checkJson(options.headers, { what: 'the headers', maxBytes: 16_384 }),
+      headers:
+        options.headers === undefined
+          ? null
+          : checkJson(options.headers, { what: 'the headers', maxBytes: 16_384 }),
       silenceSeconds: options.silenceSeconds ?? null,
     }
     const answer = await this.#report(id, async (caller) => {
@@ -128,7 +145,12 @@ export class Outside {
     if (answer === 'buffered') return { started: true, hold, itemValue: undefined, leaseExpiresAt: null }
     if (!answer.started) return { started: false, reason: answer.reason ?? 'not ready' }
     const held = { ...hold, attempt: answer.attempt }
-    return { started: true, hold: held, itemValue: answer.item_value, leaseExpiresAt: answer.lease_expires_at }
+    return {
+      started: true,
+      hold: held,
+      itemValue: answer.item_value,
+      leaseExpiresAt: answer.lease_expires_at,
+    }
   }
 
   /** Prolongs the hold. False where the run is being ended and the work should stop. @throws MillraceError attempt_lost */
@@ -146,7 +168,9 @@ export class Outside {
   /** Writes a line into the run's account. @throws MillraceError attempt_lost */
   async log(hold: Hold, message: string, fields: Readonly<Record<string, unknown>> = {}): Promise<void> {
     const text = checkJson(fields, { what: 'the fields of a log line', maxBytes: 16_384 })
-    await this.#report(hold.runId, (caller) => logStep(caller, this.#keyOf(hold), message, text), { expendable: true })
+    await this.#report(hold.runId, (caller) => logStep(caller, this.#keyOf(hold), message, text), {
+      expendable: true,
+    })
   }
 
   /** Completes the step with its output. @throws MillraceError attempt_lost, json_invalid, json_too_large */
@@ -166,7 +190,9 @@ export class Outside {
   async fail(hold: Hold, thrown: unknown): Promise<{ readonly retryAt: Date | null } | 'buffered'> {
     const error = JSON.stringify(toStepError(thrown))
     const draw = (this.#options.random ?? Math.random)()
-    const retryAt = await this.#report(hold.runId, (caller) => failStep(caller, this.#keyOf(hold), error, draw))
+    const retryAt = await this.#report(hold.runId, (caller) =>
+      failStep(caller, this.#keyOf(hold), error, draw),
+    )
     return retryAt === 'buffered' ? 'buffered' : { retryAt }
   }
 
@@ -181,9 +207,15 @@ export class Outside {
    *
    * @throws MillraceError run_unknown, run_unfinished
    */
-  async completeRun(runId: string, thrown?: unknown): Promise<'completed' | 'failed' | 'cancelled' | 'buffered'> {
+  async completeRun(
+    runId: string,
+    thrown?: unknown,
+  ): Promise<'completed' | 'failed' | 'cancelled' | 'buffered'> {
     const error = thrown === undefined ? null : JSON.stringify(toStepError(thrown))
-    return await this.#report(runId, async (caller) => (await completeRun(caller, this.#realRun(runId), error)) as 'completed')
+    return await this.#report(
+      runId,
+      async (caller) => (await completeRun(caller, this.#realRun(runId), error)) as 'completed',
+    )
   }
 
   /** Best effort: tries now to send what is buffered. True where nothing is left. */
@@ -202,7 +234,11 @@ export class Outside {
     await this.#pool.end()
   }
 
-  #report<T>(runId: string, send: (caller: Caller) => Promise<T>, options?: { readonly expendable: boolean }): Promise<T | 'buffered'> {
+  #report<T>(
+    runId: string,
+    send: (caller: Caller) => Promise<T>,
+    options?: { readonly expendable: boolean },
+  ): Promise<T | 'buffered'> {
     if (this.#buffer === undefined) return this.#send(send)
     return this.#buffer.report(runId, send, options)
   }
@@ -210,7 +246,11 @@ export class Outside {
   /** Every report can be repeated: what was recorded already is answered as it was. So an answer that was lost is asked for again. */
   async #send<T>(send: (caller: Caller) => Promise<T>): Promise<T> {
     const caller = await this.#open()
-    return retryWhen((error) => isAway(error) || isUndoneByConflict(error), () => send(caller), { attempts: 4, delayMs: 100 })
+    return retryWhen(
+      (error) => isAway(error) || isUndoneByConflict(error),
+      () => send(caller),
+      { attempts: 4, delayMs: 100 },
+    )
   }
 
   #open(): Promise<Caller> {
@@ -232,11 +272,11 @@ export class Outside {
 
   #keyOf(hold: Hold): StepKey {
     const attempt = hold.attempt ?? this.#buffer?.attemptOf(hold)
-    if (attempt !== undefined) return { runId: this.#realRun(hold.runId), step: hold.step, item: hold.item, attempt }
-    throw new MillraceError('attempt_lost', `Step '${hold.step}' of run ${hold.runId} could not be taken when the database was back.`)
+    if (attempt !== undefined)
+      return { runId: this.#realRun(hold.runId), step: hold.step, item: hold.item, attempt }
+    throw new MillraceError(
+      'attempt_lost',
+      `Step '${hold.step}' of run ${hold.runId} could not be taken when the database was back.`,
+    )
   }
-}
-
-function isAway(error: unknown): boolean {
-  return error instanceof MillraceError && error.code === 'database_unreachable'
 }

@@ -143,9 +143,13 @@ export class ReportBuffer {
   #tellDropped(runId: string): void {
     const { bufferMax, onDropped } = this.#options
     onDropped?.(
-      new MillraceError('report_buffer_full', `A report on run ${runId} was dropped: ${bufferMax} wait for the database already.`, {
-        fields: { runId, bufferMax },
-      }),
+      new MillraceError(
+        'report_buffer_full',
+        `A report on run ${runId} was dropped: ${bufferMax} wait for the database already.`,
+        {
+          fields: { runId, bufferMax },
+        },
+      ),
     )
   }
 
@@ -205,6 +209,13 @@ function nameOf({ runId, step, item }: Hold): string {
   return `${runId} ${step} ${item}`
 }
 
-function isAway(error: unknown): boolean {
-  return error instanceof MillraceError && error.code === 'database_unreachable'
+/** Whether the database can't be reached or used at present, whatever was sent. */
+export function isAway(error: unknown): boolean {
+  return error instanceof MillraceError && awayCodes.has(error.code)
 }
+
+const awayCodes: ReadonlySet<string> = new Set([
+  'database_unreachable',
+  'database_full',
+  'database_read_only',
+])

@@ -1,3 +1,4 @@
+// Results: told by the worker of the process, by notification, or by looking.
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
@@ -16,10 +17,13 @@ beforeAll(async () => {
 afterEach(() => opened.close())
 afterAll(() => database.close())
 
-const kinds = pipeline('kinds', { input: z.object({ kind: z.string() }), retry: { attempts: 1 } }).step('do', ({ input }) => {
-  if (input.kind === 'bad') throw new Error('it is bad')
-  return { kind: input.kind }
-})
+const kinds = pipeline('kinds', { input: z.object({ kind: z.string() }), retry: { attempts: 1 } }).step(
+  'do',
+  ({ input }) => {
+    if (input.kind === 'bad') throw new Error('it is bad')
+    return { kind: input.kind }
+  },
+)
 
 test('a run of this process is awaited without a statement of its own', async () => {
   await opened.worker({ pipelines: [kinds] })
@@ -46,7 +50,14 @@ test('two that wait for the same run are both told', async () => {
   await opened.worker({ pipelines: [slow] })
   const client = opened.client()
   const { run } = await client.start(slow, null)
-  const both = [client.run(run!).result(), client.run(run!).result(), opened.client({ database: asOther(database.url) }).run(run!).result()]
+  const both = [
+    client.run(run!).result(),
+    client.run(run!).result(),
+    opened
+      .client({ database: asOther(database.url) })
+      .run(run!)
+      .result(),
+  ]
   hold.arrive()
   expect(await Promise.all(both)).toEqual([1, 1, 1])
 })
@@ -62,7 +73,11 @@ test('a run of another process is heard of by notification: the database is aske
   const { run } = await client.start(remote, null)
   const statements = countStatements()
   const result = client.run(run!).result()
-  await until('the interest is registered', async () => (await database.query('select 1 from millrace.run_watch where run_id = $1', [run!.id])).length === 1)
+  await until(
+    'the interest is registered',
+    async () =>
+      (await database.query('select 1 from millrace.run_watch where run_id = $1', [run!.id])).length === 1,
+  )
   hold.arrive()
   expect(await result).toBe('from afar')
   statements.stop()
@@ -81,7 +96,11 @@ test('a failed, a cancelled and an unknown run reject with what happened, whoeve
       message: expect.stringMatching(/failed in step 'do': it is bad/),
       fields: { runId: bad.run!.id, error: { message: 'it is bad', step: 'do' } },
     })
-    const never = await client.start(kinds, { kind: 'late' }, { availableAt: new Date(Date.now() + 3_600_000) })
+    const never = await client.start(
+      kinds,
+      { kind: 'late' },
+      { availableAt: new Date(Date.now() + 3_600_000) },
+    )
     const waiting = expect(client.run(never.run!).result()).rejects.toMatchObject({ code: 'run_cancelled' })
     await client.run(never.run!).cancel()
     await waiting
@@ -92,7 +111,10 @@ test('a failed, a cancelled and an unknown run reject with what happened, whoeve
 test('whoever waits no longer than so long is told so, and the run goes on', async () => {
   const client = opened.client()
   const { run } = await client.start(kinds, { kind: 'nobody serves it' })
-  await expect(client.run(run!).result({ timeoutMs: 30 })).rejects.toMatchObject({ code: 'wait_timeout', fields: { timeoutMs: 30 } })
+  await expect(client.run(run!).result({ timeoutMs: 30 })).rejects.toMatchObject({
+    code: 'wait_timeout',
+    fields: { timeoutMs: 30 },
+  })
   await opened.worker({ pipelines: [kinds] })
   expect(await client.run(run!).result()).toEqual({ kind: 'nobody serves it' })
 })
@@ -101,7 +123,11 @@ test('closing the client ends the waiting for results', async () => {
   const client = opened.client()
   const { run } = await client.start(kinds, { kind: 'nobody serves it' })
   const waiting = expect(client.run(run!).result()).rejects.toMatchObject({ code: 'client_closed' })
-  await until('the interest is registered', async () => (await database.query('select 1 from millrace.run_watch where run_id = $1', [run!.id])).length === 1)
+  await until(
+    'the interest is registered',
+    async () =>
+      (await database.query('select 1 from millrace.run_watch where run_id = $1', [run!.id])).length === 1,
+  )
   await client.close()
   await waiting
 })
@@ -111,7 +137,11 @@ test('a database that goes away while a result is awaited is waited for', async 
   const client = opened.client({ database: proxy.through(database.url) })
   const { run } = await client.start(kinds, { kind: 'through' })
   const result = client.run(run!).result()
-  await until('the interest is registered', async () => (await database.query('select 1 from millrace.run_watch where run_id = $1', [run!.id])).length === 1)
+  await until(
+    'the interest is registered',
+    async () =>
+      (await database.query('select 1 from millrace.run_watch where run_id = $1', [run!.id])).length === 1,
+  )
   proxy.refuse()
   proxy.cut()
   await opened.worker({ pipelines: [kinds] })

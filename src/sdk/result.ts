@@ -1,4 +1,5 @@
 // Waiting for the end of a run: told by the worker of this process, by notification, and by looking now and then.
+import { setTimeout as pause } from 'node:timers/promises'
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
 import { Listener } from '../db/listener.ts'
@@ -37,9 +38,17 @@ export class RunResults {
    *
    * @throws MillraceError run_failed, run_cancelled, run_unknown, wait_timeout, client_closed
    */
-  async result(runId: string, worker: LocalWorker | undefined, options: ResultOptions = {}): Promise<unknown> {
-    const deadline = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.timeoutMs
-    const told = worker === undefined ? undefined : await toldLocally(runId, worker, Math.min(localOnlyMs, deadline - performance.now()))
+  async result(
+    runId: string,
+    worker: LocalWorker | undefined,
+    options: ResultOptions = {},
+  ): Promise<unknown> {
+    const deadline =
+      options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.timeoutMs
+    const told =
+      worker === undefined
+        ? undefined
+        : await toldLocally(runId, worker, Math.min(localOnlyMs, deadline - performance.now()))
     if (told !== undefined && told !== null) return told.output
     for (;;) {
       const ended = this.#ended(runId)
@@ -62,11 +71,16 @@ export class RunResults {
 
   /** How the run stands; undefined while the database is away. */
   async #look(runId: string): Promise<RunStanding | undefined> {
-    if (this.#closed) throw new MillraceError('client_closed', `The client was closed while the result of run ${runId} was awaited.`)
+    if (this.#closed)
+      throw new MillraceError(
+        'client_closed',
+        `The client was closed while the result of run ${runId} was awaited.`,
+      )
     try {
       return await this.#standing(runId)
     } catch (error) {
-      if (!this.#closed && error instanceof MillraceError && error.code === 'database_unreachable') return undefined
+      if (!this.#closed && error instanceof MillraceError && error.code === 'database_unreachable')
+        return undefined
       throw error
     }
   }
@@ -120,22 +134,18 @@ export class RunResults {
   }
 }
 
-function toldLocally(runId: string, worker: LocalWorker, ms: number): Promise<LocalEnd | undefined> {
-  return new Promise((resolve) => {
-    let timer: NodeJS.Timeout | undefined
-    const unwatch = worker.watch(runId, (end) => {
-      clearTimeout(timer)
-      resolve(end)
-    })
-    if (unwatch === undefined) {
-      resolve(undefined)
-      return
-    }
-    timer = setTimeout(() => {
-      unwatch()
-      resolve(undefined)
-    }, ms)
+async function toldLocally(runId: string, worker: LocalWorker, ms: number): Promise<LocalEnd | undefined> {
+  const enough = new AbortController()
+  let unwatch: (() => void) | undefined
+  const told = new Promise<LocalEnd>((resolve) => {
+    unwatch = worker.watch(runId, resolve)
   })
+  if (unwatch === undefined) return undefined
+  const late = pause(ms, undefined, { signal: enough.signal }).catch(() => undefined)
+  const end = await Promise.race([told, late])
+  enough.abort()
+  unwatch()
+  return end
 }
 
 function isFinal(standing: RunStanding): boolean {
@@ -145,18 +155,28 @@ function isFinal(standing: RunStanding): boolean {
 function outputOf(runId: string, standing: RunStanding): unknown {
   if (standing.state === 'completed') return standing.output
   if (standing.state === 'cancelled') {
-    throw new MillraceError('run_cancelled', `Run ${runId} of '${standing.slug}' was cancelled.`, { fields: { runId } })
+    throw new MillraceError('run_cancelled', `Run ${runId} of '${standing.slug}' was cancelled.`, {
+      fields: { runId },
+    })
   }
   const error = standing.error as { message?: string; step?: string } | null
   const where = error?.step === undefined ? '' : ` in step '${error.step}'`
-  throw new MillraceError('run_failed', `Run ${runId} of '${standing.slug}' failed${where}: ${error?.message ?? 'no reason was given'}`, {
-    fields: { runId, error },
-    hint: `See what happened with: millrace run account ${runId}`,
-  })
+  throw new MillraceError(
+    'run_failed',
+    `Run ${runId} of '${standing.slug}' failed${where}: ${error?.message ?? 'no reason was given'}`,
+    {
+      fields: { runId, error },
+      hint: `See what happened with: millrace run account ${runId}`,
+    },
+  )
 }
 
 function waitTimeout(runId: string, timeoutMs: number): MillraceError {
-  return new MillraceError('wait_timeout', `Run ${runId} did not end within ${timeoutMs} ms; it goes on by itself.`, {
-    fields: { runId, timeoutMs },
-  })
+  return new MillraceError(
+    'wait_timeout',
+    `Run ${runId} did not end within ${timeoutMs} ms; it goes on by itself.`,
+    {
+      fields: { runId, timeoutMs },
+    },
+  )
 }

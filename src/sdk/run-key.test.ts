@@ -1,3 +1,4 @@
+// The run key as a starting process knows it.
 import { expect, test } from 'vitest'
 import { knownRunKey } from './run-key.ts'
 
@@ -12,7 +13,8 @@ test('one plain value is the key as the database writes it', () => {
 })
 
 test('what only the database computes for sure is left to it', () => {
-  for (const value of [1.5, 1e21, -0, null, undefined, {}, [1]]) expect(knownRunKey({ a: value }, [['a']])).toBeUndefined()
+  for (const value of [1.5, 1e21, -0, null, undefined, {}, [1]])
+    expect(knownRunKey({ a: value }, [['a']])).toBeUndefined()
   expect(knownRunKey({ a: 'x', b: 'y' }, [['a'], ['b']])).toBeUndefined()
   expect(knownRunKey(null, [['a']])).toBeUndefined()
   expect(knownRunKey({}, [['toString']])).toBeUndefined()

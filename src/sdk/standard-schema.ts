@@ -29,7 +29,7 @@ export async function validate<S extends Schema>(
   { code, what }: { readonly code: 'input_invalid' | 'output_invalid'; readonly what: string },
 ): Promise<SchemaOutput<S>> {
   const result = await schema['~standard'].validate(value)
-  if (result.issues === undefined) return result.value as SchemaOutput<S>
+  if (result.issues === undefined) return result.value
   const issues = result.issues.map(problemOf)
   const shown = issues
     .slice(0, problemsShown)

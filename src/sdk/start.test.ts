@@ -1,9 +1,12 @@
+// Starts: their options, their refusals, their batches.
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { countStatements, openOn, type Opened } from '../../test/millrace.ts'
 import { newId, runOf } from '../../test/protocol.ts'
+import type { LocalWorker } from './local-worker.ts'
 import { pipeline } from './pipeline.ts'
+import { pendingStart, StartBatches } from './start.ts'
 
 let database: TestDatabase
 let opened: Opened
@@ -14,15 +17,30 @@ beforeAll(async () => {
 afterEach(() => opened.close())
 afterAll(() => database.close())
 
-const numbered = pipeline('numbered', { input: z.object({ n: z.number() }) }).step('do', ({ input }) => input.n)
-const keyed = pipeline('keyed', { input: z.object({ state: z.string().optional() }), key: 'state' }).step('do', () => 1)
+const numbered = pipeline('numbered', { input: z.object({ n: z.number() }) }).step(
+  'do',
+  ({ input }) => input.n,
+)
+const keyed = pipeline('keyed', { input: z.object({ state: z.string().optional() }), key: 'state' }).step(
+  'do',
+  () => 1,
+)
 const stored = (id: string) =>
-  database.query('select priority, tenant, headers, available_at, idempotency_key, input, version, started_via from millrace.run where id = $1', [id]).then(([row]) => row)
+  database
+    .query(
+      'select priority, tenant, headers, available_at, idempotency_key, input, version, started_via from millrace.run where id = $1',
+      [id],
+    )
+    .then(([row]) => row)
 
 test('a start carries its options to the run', async () => {
   const client = opened.client()
   const availableAt = new Date(Date.now() + 3_600_000)
-  const { run } = await client.start(numbered, { n: 1 }, { priority: 2, tenant: 'acme', headers: { trace: 'abc' }, availableAt, idempotencyKey: 'k1' })
+  const { run } = await client.start(
+    numbered,
+    { n: 1 },
+    { priority: 2, tenant: 'acme', headers: { trace: 'abc' }, availableAt, idempotencyKey: 'k1' },
+  )
   expect(await stored(run!.id)).toEqual({
     priority: 2,
     tenant: 'acme',
@@ -51,7 +69,10 @@ test('PP-C13 an option out of its bounds is refused by its name before anything 
     { runId: 'not-an-id' },
   ]
   for (const option of wrong) {
-    await expect(client.start(numbered, { n: 1 }, option)).rejects.toMatchObject({ code: 'start_option_invalid', fields: { option: Object.keys(option)[0] } })
+    await expect(client.start(numbered, { n: 1 }, option)).rejects.toMatchObject({
+      code: 'start_option_invalid',
+      fields: { option: Object.keys(option)[0] },
+    })
   }
   statements.stop()
   expect(statements.sent).toEqual([])
@@ -59,7 +80,9 @@ test('PP-C13 an option out of its bounds is refused by its name before anything 
 
 test('PP-C1 with a run key declared, starts at once give one live run and its id to all', async () => {
   const client = opened.client()
-  const answers = await Promise.all(Array.from({ length: 100 }, () => client.ensureRun(keyed, { state: 'TX' })))
+  const answers = await Promise.all(
+    Array.from({ length: 100 }, () => client.ensureRun(keyed, { state: 'TX' })),
+  )
   expect(new Set(answers.map(({ run }) => run!.id)).size).toBe(1)
   expect(answers.filter(({ created }) => created)).toHaveLength(1)
   expect(answers.filter((answer) => !answer.created && answer.reason === 'live')).toHaveLength(99)
@@ -68,12 +91,18 @@ test('PP-C1 with a run key declared, starts at once give one live run and its id
 test('the same idempotency key is the same run, with another input an error that names both', async () => {
   const client = opened.client()
   const first = await client.start(numbered, { n: 5 }, { idempotencyKey: 'order-5' })
-  expect(await client.start(numbered, { n: 5 }, { idempotencyKey: 'order-5' })).toEqual({ created: false, reason: 'repeated', run: first.run })
+  expect(await client.start(numbered, { n: 5 }, { idempotencyKey: 'order-5' })).toEqual({
+    created: false,
+    reason: 'repeated',
+    run: first.run,
+  })
   await expect(client.start(numbered, { n: 6 }, { idempotencyKey: 'order-5' })).rejects.toMatchObject({
     code: 'idempotency_conflict',
     fields: { idempotencyKey: 'order-5', runId: first.run!.id },
   })
-  const together = await Promise.allSettled([5, 6, 5].map((n) => client.start(numbered, { n }, { idempotencyKey: 'order-at-once' })))
+  const together = await Promise.allSettled(
+    [5, 6, 5].map((n) => client.start(numbered, { n }, { idempotencyKey: 'order-at-once' })),
+  )
   expect(together.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
   const other = await client.start(numbered, { n: 6 }, { idempotencyKey: 'order-5', tenant: 'other' })
   expect(other.created).toBe(true)
@@ -111,7 +140,9 @@ test('B10 a start that was undone by a deadlock is repeated, one that was cancel
       end if;
       return null;
     end $$`)
-  await database.query('create trigger refusing after insert on millrace.task for each statement execute function public.refuse()')
+  await database.query(
+    'create trigger refusing after insert on millrace.task for each statement execute function public.refuse()',
+  )
   const client = opened.client()
   const refuse = async (state: string, times: number) => {
     await database.query('delete from public.refusal')
@@ -129,11 +160,39 @@ test('B10 a start that was undone by a deadlock is repeated, one that was cancel
   await database.query('drop trigger refusing on millrace.task')
 })
 
+test('a start asks the worker of its process for as many slots as its run begins with', async () => {
+  const two = pipeline('two-ends')
+    .step('left', () => 'l')
+    .step('right', { after: [] }, () => 'r')
+  const asked: number[] = []
+  const worker: LocalWorker = {
+    serves: () => true,
+    free: 0,
+    reserve: (wanted) => {
+      asked.push(wanted)
+      return undefined
+    },
+    take: () => {},
+    lostAnswer: () => {},
+    watch: () => undefined,
+  }
+  const starts = new StartBatches({ call: async () => [] }, () => worker)
+  const start = { slug: two.slug, version: 1, input: null, graph: two.graph }
+  await Promise.all([newId(), newId()].map((id) => starts.start(pendingStart({ ...start, id }, {}))))
+  expect(asked).toEqual([4])
+})
+
 test('startMany answers in the order of its inputs, over several calls', async () => {
   const client = opened.client()
-  const answers = await client.startMany(numbered, Array.from({ length: 2_500 }, (_, n) => ({ n })))
+  const answers = await client.startMany(
+    numbered,
+    Array.from({ length: 2_500 }, (_, n) => ({ n })),
+  )
   const ids = answers.map(({ run }) => run!.id)
-  const rows = await database.query<{ id: string; n: number }>("select id, (input ->> 'n')::int as n from millrace.run where id = any ($1)", [ids])
+  const rows = await database.query<{ id: string; n: number }>(
+    "select id, (input ->> 'n')::int as n from millrace.run where id = any ($1)",
+    [ids],
+  )
   const byId = new Map(rows.map(({ id, n }) => [id, n]))
   expect(ids.map((id) => byId.get(id))).toEqual(Array.from({ length: 2_500 }, (_, n) => n))
   expect(await client.startMany(keyed, [{ state: 'p' }, { state: 'q' }, { state: 'p' }])).toMatchObject([
@@ -146,14 +205,19 @@ test('startMany answers in the order of its inputs, over several calls', async (
 test('PP-S8 too long a list starts nothing', async () => {
   const client = opened.client()
   const [before] = await database.query('select count(*) from millrace.run')
-  await expect(client.startMany(numbered, Array(100_001).fill({ n: 1 }))).rejects.toMatchObject({ code: 'too_many_starts' })
+  await expect(client.startMany(numbered, Array(100_001).fill({ n: 1 }))).rejects.toMatchObject({
+    code: 'too_many_starts',
+  })
   expect(await database.query('select count(*) from millrace.run')).toEqual([before])
 })
 
 test('startMany inside a transaction is all or none, also beyond what one call takes', async () => {
   const client = opened.client()
   const own = await database.pool.connect()
-  const count = async () => (await database.query<{ n: number }>("select count(*)::int as n from millrace.run where tenant = 'many'"))[0]!.n
+  const count = async () =>
+    (
+      await database.query<{ n: number }>("select count(*)::int as n from millrace.run where tenant = 'many'")
+    )[0]!.n
   const inputs = Array.from({ length: 1_500 }, (_, n) => ({ n }))
   await own.query('begin')
   expect(await client.startMany(numbered, inputs, { tx: own, tenant: 'many' })).toHaveLength(1_500)
@@ -182,7 +246,10 @@ test('H1 H2 H3 an input that JSON in Postgres cannot keep is refused with its pa
     [circle, '[0]'],
   ]
   for (const [input, part] of bad) {
-    await expect(client.start(open, input)).rejects.toMatchObject({ code: 'json_invalid', message: expect.stringContaining(part) })
+    await expect(client.start(open, input)).rejects.toMatchObject({
+      code: 'json_invalid',
+      message: expect.stringContaining(part),
+    })
   }
   await expect(client.start(open, 'x'.repeat(1_100_000))).rejects.toMatchObject({ code: 'json_too_large' })
   const { run } = await client.start(open, { big: 2 ** 53, small: -0, text: 'ä🙂' })

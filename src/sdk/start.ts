@@ -1,5 +1,6 @@
 // Starts: their options, their answers, and the batches in which they share commits.
 import { MillraceError } from '../core/errors.ts'
+import type { Graph } from '../core/graph.ts'
 import { checkJson } from '../core/json.ts'
 import { isUuid } from '../core/uuid.ts'
 import { type Caller, type Transaction, transactionCaller } from '../db/call.ts'
@@ -43,6 +44,8 @@ export interface PendingStart {
   readonly headers: Record<string, string> | null
   /** The run key; undefined where only the database knows it. */
   readonly key: string | null | undefined
+  /** How many steps begin at once. */
+  readonly entries: number
 }
 
 const startsPerCall = 1_000
@@ -54,7 +57,8 @@ export function pendingStart(
     readonly version: number | null
     readonly id: string
     readonly input: unknown
-    readonly keyPaths?: ReadonlyArray<readonly string[]>
+    /** The graph of the version, where it is known here. */
+    readonly graph?: Graph
   },
   options: StartOptions,
 ): PendingStart {
@@ -63,7 +67,8 @@ export function pendingStart(
   const headers = options.headers === undefined ? null : { ...options.headers }
   return {
     headers,
-    key: knownRunKey(start.input, start.keyPaths ?? []),
+    key: knownRunKey(start.input, start.graph?.key ?? []),
+    entries: start.graph?.steps.filter(({ after }) => after.length === 0).length ?? 1,
     row: {
       id: options.runId ?? start.id,
       slug: start.slug,
@@ -81,9 +86,13 @@ export function pendingStart(
 
 function checkOptions(slug: string, options: StartOptions): void {
   const refuse = (option: string, bounds: string) => {
-    throw new MillraceError('start_option_invalid', `The start of '${slug}' has a ${option} that is not ${bounds}.`, {
-      fields: { pipeline: slug, option },
-    })
+    throw new MillraceError(
+      'start_option_invalid',
+      `The start of '${slug}' has a ${option} that is not ${bounds}.`,
+      {
+        fields: { pipeline: slug, option },
+      },
+    )
   }
   const { priority, availableAt, idempotencyKey, idempotencySeconds, runId, tenant } = options
   if (priority !== undefined && !(Number.isInteger(priority) && priority >= 1 && priority <= 9))
@@ -98,11 +107,15 @@ function checkOptions(slug: string, options: StartOptions): void {
   )
     refuse('idempotencySeconds', 'a whole number from 1 to 31,536,000')
   if (runId !== undefined && !isUuid(runId)) refuse('runId', 'a UUID')
-  if (tenant !== undefined && (tenant === '' || tenant.length > 200)) refuse('tenant', 'a text of 1 to 200 characters')
+  if (tenant !== undefined && (tenant === '' || tenant.length > 200))
+    refuse('tenant', 'a text of 1 to 200 characters')
 }
 
 /** Starts inside the caller's own transaction: nothing is handed over, and the wake-up leaves with the commit. */
-export async function startInTransaction(transaction: Transaction, starts: readonly PendingStart[]): Promise<StartAnswer[]> {
+export async function startInTransaction(
+  transaction: Transaction,
+  starts: readonly PendingStart[],
+): Promise<StartAnswer[]> {
   const caller = transactionCaller(transaction)
   const answers: StartAnswer[] = []
   for (let from = 0; from < starts.length; from += startsPerCall) {
@@ -116,7 +129,8 @@ export async function startInTransaction(transaction: Transaction, starts: reado
 /** Starts a list, in calls of a bounded size, two under way at a time: so that client and server both work. */
 export async function startMany(caller: Caller, starts: readonly PendingStart[]): Promise<StartAnswer[]> {
   const parts: PendingStart[][] = []
-  for (let from = 0; from < starts.length; from += startsPerCall) parts.push(starts.slice(from, from + startsPerCall))
+  for (let from = 0; from < starts.length; from += startsPerCall)
+    parts.push(starts.slice(from, from + startsPerCall))
   const answers: StartAnswer[][] = Array.from({ length: parts.length })
   let next = 0
   const work = async () => {
@@ -162,9 +176,18 @@ export class StartBatches {
 
   async #flush(): Promise<void> {
     const batch = this.#waiting.splice(0, startsPerCall)
+    this.#waiting.unshift(...batch.splice(this.#fitting(batch)))
     await this.#send(batch)
     if (this.#waiting.length > 0) setImmediate(() => void this.#flush())
     else this.#busy = false
+  }
+
+  /** How many of a batch go together: those that the worker of this process has room for, if that is the better part; else all. */
+  #fitting(batch: readonly WaitingStart[]): number {
+    const room = this.#findWorker(batch.map(({ start }) => start))?.free ?? 0
+    let tasks = 0
+    const fitting = batch.findIndex(({ start }) => (tasks += start.entries) > room)
+    return fitting * 2 >= batch.length ? fitting : batch.length
   }
 
   /** A refused batch is sent again in halves, so that one bad start fails alone. */
@@ -208,10 +231,12 @@ async function callStart(
   starts: readonly PendingStart[],
   worker: LocalWorker | undefined,
 ): Promise<StartAnswerRow[]> {
-  const handOver = worker?.reserve(starts.length)
+  const handOver = worker?.reserve(starts.reduce((tasks, { entries }) => tasks + entries, 0))
   const rows = starts.map((start) => start.row)
   try {
-    const answer = await retryTransaction(() => startRuns(caller, rows, { via: 'sdk', handOver, wakeAlways: false }))
+    const answer = await retryTransaction(() =>
+      startRuns(caller, rows, { via: 'sdk', handOver, wakeAlways: false }),
+    )
     if (handOver !== undefined) worker?.take(handOver.room, handedOver(starts, answer))
     return answer
   } catch (error) {
@@ -270,6 +295,9 @@ function conflict(row: StartRow, runId: string | null): MillraceError {
   return new MillraceError(
     'idempotency_conflict',
     `Idempotency key '${row.idempotencyKey}' of pipeline '${row.slug}' was used with another input, by run ${runId}.`,
-    { fields: { idempotencyKey: row.idempotencyKey, runId }, hint: 'Use another key, or send the same input again.' },
+    {
+      fields: { idempotencyKey: row.idempotencyKey, runId },
+      hint: 'Use another key, or send the same input again.',
+    },
   )
 }

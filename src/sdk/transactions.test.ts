@@ -1,3 +1,4 @@
+// Starts inside a caller's own transaction, through the libraries that people use.
 import { sql as drizzleSql } from 'drizzle-orm'
 import { drizzle as drizzleOnPg } from 'drizzle-orm/node-postgres'
 import { drizzle as drizzleOnPostgresJs } from 'drizzle-orm/postgres-js'
@@ -11,7 +12,12 @@ import { until } from '../../test/deadline.ts'
 import { openOn, type Opened } from '../../test/millrace.ts'
 import type { Transaction } from '../db/call.ts'
 import { pipeline } from './pipeline.ts'
-import { drizzleTransaction, kyselyTransaction, postgresJsTransaction, prismaTransaction } from './transactions.ts'
+import {
+  drizzleTransaction,
+  kyselyTransaction,
+  postgresJsTransaction,
+  prismaTransaction,
+} from './transactions.ts'
 
 let database: TestDatabase
 let opened: Opened
@@ -28,8 +34,14 @@ afterAll(() => database.close())
 
 const tricky = z.object({ text: z.string(), list: z.array(z.any()) })
 const kept = pipeline('kept', { input: tricky }).step('give', ({ input }) => input)
-const keyed = pipeline('keyed', { input: z.object({ region: z.string() }), key: 'region' }).step('do', () => 1)
-const input = { text: 'a "quote", a \\ back, {braces}, \'single\', NULL, $1, ä🙂\n', list: [1, null, true, 'null', { deep: ['"'] }] }
+const keyed = pipeline('keyed', { input: z.object({ region: z.string() }), key: 'region' }).step(
+  'do',
+  () => 1,
+)
+const input = {
+  text: 'a "quote", a \\ back, {braces}, \'single\', NULL, $1, ä🙂\n',
+  list: [1, null, true, 'null', { deep: ['"'] }],
+}
 
 type InTransaction = (work: (tx: Transaction) => Promise<void>) => Promise<unknown>
 
@@ -61,10 +73,17 @@ const libraries: Record<string, () => InTransaction> = {
   },
   'postgres.js': () => (work) => postgresJs().begin((sql) => work(postgresJsTransaction(sql))),
   'postgres.js with camel-cased columns and without prepared statements': () => (work) =>
-    postgresJs({ transform: postgres.camel, prepare: false }).begin((sql) => work(postgresJsTransaction(sql))),
-  'Drizzle over node-postgres': () => (work) => drizzleOnPg(pool()).transaction((tx) => work(drizzleTransaction(tx, drizzleSql))),
-  'Drizzle over postgres.js': () => (work) => drizzleOnPostgresJs(postgresJs()).transaction((tx) => work(drizzleTransaction(tx, drizzleSql))),
-  Kysely: () => (work) => new Kysely({ dialect: new PostgresDialect({ pool: pool() }) }).transaction().execute((trx) => work(kyselyTransaction(trx, kyselySql))),
+    postgresJs({ transform: postgres.camel, prepare: false }).begin((sql) =>
+      work(postgresJsTransaction(sql)),
+    ),
+  'Drizzle over node-postgres': () => (work) =>
+    drizzleOnPg(pool()).transaction((tx) => work(drizzleTransaction(tx, drizzleSql))),
+  'Drizzle over postgres.js': () => (work) =>
+    drizzleOnPostgresJs(postgresJs()).transaction((tx) => work(drizzleTransaction(tx, drizzleSql))),
+  Kysely: () => (work) =>
+    new Kysely({ dialect: new PostgresDialect({ pool: pool() }) })
+      .transaction()
+      .execute((trx) => work(kyselyTransaction(trx, kyselySql))),
   'Kysely with camel-cased columns': () => (work) =>
     new Kysely({ dialect: new PostgresDialect({ pool: pool() }), plugins: [new CamelCasePlugin()] })
       .transaction()
@@ -73,7 +92,8 @@ const libraries: Record<string, () => InTransaction> = {
   'what has the signature of Prisma': () => async (work) => {
     const client = await pool().connect()
     await client.query('begin')
-    const $queryRawUnsafe = async (text: string, ...values: unknown[]): Promise<unknown> => (await client.query(text, values)).rows
+    const $queryRawUnsafe = async (text: string, ...values: unknown[]): Promise<unknown> =>
+      (await client.query(text, values)).rows
     try {
       await work(prismaTransaction({ $queryRawUnsafe }))
       await client.query('commit')
@@ -92,19 +112,30 @@ describe.each(Object.entries(libraries))('a start inside a transaction of %s', (
   test('commits with it, with every option and every letter of its input, and wakes a sleeping worker', async () => {
     await opened.worker({ pipelines: [kept], leaseSeconds: 3_600, heartbeatMs: 60_000 })
     const client = opened.client()
-    await until('the worker sleeps', async () => (await database.query("select 1 from millrace.worker where sleeping and state <> 'gone'")).length === 1)
+    await until(
+      'the worker sleeps',
+      async () =>
+        (await database.query("select 1 from millrace.worker where sleeping and state <> 'gone'")).length ===
+        1,
+    )
     let id = ''
     await startedIn(async (tx) => {
-      const options = { tx, priority: 3, tenant: 'a "tenant"', headers: { trace: '{"x"}' }, availableAt: new Date(0 + Date.now() - 1_000) }
+      const options = {
+        tx,
+        priority: 3,
+        tenant: 'a "tenant"',
+        headers: { trace: '{"x"}' },
+        availableAt: new Date(0 + Date.now() - 1_000),
+      }
       const answer = await client.start(kept, input, options)
       expect(answer.created).toBe(true)
       id = answer.run!.id
       expect(await database.query('select 1 from millrace.run where id = $1', [id])).toEqual([])
     })
     expect(await client.run(id).result()).toEqual(input)
-    expect(await database.query('select priority, tenant, headers, input from millrace.run where id = $1', [id])).toEqual([
-      { priority: 3, tenant: 'a "tenant"', headers: { trace: '{"x"}' }, input },
-    ])
+    expect(
+      await database.query('select priority, tenant, headers, input from millrace.run where id = $1', [id]),
+    ).toEqual([{ priority: 3, tenant: 'a "tenant"', headers: { trace: '{"x"}' }, input }])
   })
 
   test('rolls back with it', async () => {
@@ -124,14 +155,22 @@ describe.each(Object.entries(libraries))('a start inside a transaction of %s', (
     const client = opened.client()
     const live = await client.ensureRun(keyed, { region: 'north' })
     await startedIn(async (tx) => {
-      expect(await client.start(keyed, { region: 'north' }, { tx })).toEqual({ created: false, reason: 'live', run: live.run })
-      const many = await client.startMany(keyed, [{ region: 'north' }, { region: `new ${Math.random()}` }], { tx })
+      expect(await client.start(keyed, { region: 'north' }, { tx })).toEqual({
+        created: false,
+        reason: 'live',
+        run: live.run,
+      })
+      const many = await client.startMany(keyed, [{ region: 'north' }, { region: `new ${Math.random()}` }], {
+        tx,
+      })
       expect(many.map(({ created }) => created)).toEqual([false, true])
     })
   })
 
   test('raises what the database refuses as an error of ours', async () => {
     const client = opened.client()
-    await expect(startedIn(async (tx) => void (await client.start('nobody', {}, { tx })))).rejects.toMatchObject({ code: 'pipeline_unknown' })
+    await expect(
+      startedIn(async (tx) => void (await client.start('nobody', {}, { tx }))),
+    ).rejects.toMatchObject({ code: 'pipeline_unknown' })
   })
 })

@@ -28,7 +28,9 @@ export function drizzleTransaction<Query>(
   return {
     query: async (text, values) => {
       const answer = await tx.execute(sql(templateOf(text), ...values))
-      return { rows: Array.isArray(answer) ? [...(answer as unknown[])] : (answer as { rows: unknown[] }).rows }
+      return {
+        rows: Array.isArray(answer) ? [...(answer as unknown[])] : (answer as { rows: unknown[] }).rows,
+      }
     },
   }
 }
@@ -39,7 +41,7 @@ export function drizzleTransaction<Query>(
  */
 export function kyselyTransaction<Trx>(
   trx: Trx,
-  sql: SqlTag<{ execute(executor: Trx): Promise<{ rows: unknown[] }> }>,
+  sql: SqlTag<{ execute(on: Trx): Promise<{ rows: unknown[] }> }>,
 ): Transaction {
   return { query: (text, values) => sql(templateOf(text), ...values).execute(trx) }
 }
@@ -51,7 +53,9 @@ export interface PrismaTransaction {
 
 /** For Prisma: `prisma.$transaction((tx) => millrace.start(sweep, input, { tx: prismaTransaction(tx) }))`. */
 export function prismaTransaction(tx: PrismaTransaction): Transaction {
-  return { query: async (text, values) => ({ rows: (await tx.$queryRawUnsafe(text, ...values)) as unknown[] }) }
+  return {
+    query: async (text, values) => ({ rows: (await tx.$queryRawUnsafe(text, ...values)) as unknown[] }),
+  }
 }
 
 /** The text without its parameters, which stand in it in their order, once each. */

@@ -31,10 +31,17 @@ export async function runAttempt(task: HeldTask, room: AttemptRoom): Promise<Out
 }
 
 /** The outcome of an attempt that threw. */
-export function failure(task: HeldTask, error: unknown, storeStacks: boolean): Extract<Outcome, { kind: 'failed' }> {
+export function failure(
+  task: HeldTask,
+  error: unknown,
+  storeStacks: boolean,
+): Extract<Outcome, { kind: 'failed' }> {
   // The handler often only passes on that it was aborted; what aborted it says more.
-  const reason = task.abort.signal.aborted ? (task.abort.signal.reason as unknown) : undefined
-  return { kind: 'failed', error: toStepError(reason instanceof MillraceError ? reason : error, { stack: storeStacks }) }
+  const reason = task.abort.aborted ? task.abort.reason : undefined
+  return {
+    kind: 'failed',
+    error: toStepError(reason instanceof MillraceError ? reason : error, { stack: storeStacks }),
+  }
 }
 
 /** Whether the step's condition says that it is not wanted. */
@@ -58,32 +65,40 @@ async function checkedOutput({ step }: HeldTask, context: HandlerContext): Promi
 
 /** Ends with the work, at the timeout, or as soon as the task is lost: then nobody waits for what the work still does. */
 function withTimeout<T>(task: HeldTask, work: () => T | Promise<T>): Promise<T> {
-  const { signal } = task.abort
   return new Promise((resolve, reject) => {
-    const lost = () => {
-      if (task.lost) reject(signal.reason)
+    const timer = setTimeout(
+      () => {
+        const error = timeoutError(task)
+        task.abort.abort(error)
+        reject(error)
+      },
+      Math.min(task.step.timeoutMs, 2_147_483_647),
+    )
+    task.abort.listen(() => {
+      if (task.lost) reject(task.abort.reason)
+    })
+    const settled = () => {
+      clearTimeout(timer)
+      task.abort.listen()
     }
-    const timer = setTimeout(() => {
-      const error = timeoutError(task)
-      task.abort.abort(error)
-      reject(error)
-    }, Math.min(task.step.timeoutMs, 2_147_483_647))
-    signal.addEventListener('abort', lost)
-    Promise.resolve()
-      .then(work)
-      .then(resolve, reject)
-      .finally(() => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', lost)
-      })
+    started(work).then(resolve, reject).finally(settled)
   })
+}
+
+/** What the work throws at once is a rejection too. */
+async function started<T>(work: () => T | Promise<T>): Promise<T> {
+  return await work()
 }
 
 function timeoutError(task: HeldTask): MillraceError {
   const { name, timeoutMs } = task.step
-  return new MillraceError('attempt_timeout', `Step '${name}' took longer than its timeout of ${timeoutMs} ms.`, {
-    fields: { step: name, timeoutMs },
-  })
+  return new MillraceError(
+    'attempt_timeout',
+    `Step '${name}' took longer than its timeout of ${timeoutMs} ms.`,
+    {
+      fields: { step: name, timeoutMs },
+    },
+  )
 }
 
 /** What a handler is given. */
@@ -96,7 +111,9 @@ export function handlerContext(task: HeldTask, room: AttemptRoom, tx?: Transacti
     step: step.name,
     attempt: task.attempt,
     idempotencyKey: task.item < 0 ? `${run.id}:${step.name}` : `${run.id}:${step.name}:${task.item}`,
-    abort: task.abort.signal,
+    get abort() {
+      return task.abort.signal
+    },
     sql: room.sql,
     log: (message, fields = {}) => room.log(task, message, fields),
     ...(task.item < 0 ? {} : { item: task.itemValue, index: task.item }),
@@ -124,4 +141,3 @@ function runInfo({ run, step }: HeldTask): RunInfo {
     startedAt: run.startedAt,
   }
 }
-

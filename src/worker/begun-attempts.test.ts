@@ -1,3 +1,4 @@
+// Each attempt is begun once.
 import { expect, test } from 'vitest'
 import { BegunAttempts } from './begun-attempts.ts'
 

@@ -8,7 +8,15 @@ export class BegunAttempts {
   #old = new Set<string>()
 
   /** True the first time. */
-  add({ taskId, step, attempt }: { taskId: number; step: { readonly id: number }; attempt: number }): boolean {
+  add({
+    taskId,
+    step,
+    attempt,
+  }: {
+    taskId: number
+    step: { readonly id: number }
+    attempt: number
+  }): boolean {
     const name = `${taskId} ${step.id} ${attempt}`
     if (this.#young.has(name) || this.#old.has(name)) return false
     this.#young.add(name)

@@ -1,9 +1,11 @@
+// Claims: slots, priorities, queues, and the wake-up of a worker that sleeps.
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
-import { Arrival, asOther, countStatements, openOn, type Opened } from '../../test/millrace.ts'
+import { Arrival, asOther, atRest, countStatements, openOn, type Opened } from '../../test/millrace.ts'
 import { runOf } from '../../test/protocol.ts'
+import type { Statement } from '../db/call.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 import { Claims } from './claims.ts'
 import { LanePositions } from './lanes.ts'
@@ -21,7 +23,11 @@ afterAll(() => database.close())
 /** Nothing is found by a heartbeat in these tests: the next one comes after a minute. */
 const noPolling = { leaseSeconds: 3_600, heartbeatMs: 60_000 }
 const asleep = () =>
-  until('the worker sleeps', async () => (await database.query("select 1 from millrace.worker where sleeping and state <> 'gone'")).length === 1)
+  until(
+    'the worker sleeps',
+    async () =>
+      (await database.query("select 1 from millrace.worker where sleeping and state <> 'gone'")).length === 1,
+  )
 
 test('JQ-18 a start from another connection wakes an idle worker, again and again, with no poll in between', async () => {
   const echo = pipeline('echo', { input: z.object({ n: z.number() }) }).step('say', ({ input }) => input.n)
@@ -35,7 +41,7 @@ test('JQ-18 a start from another connection wakes an idle worker, again and agai
   }
 })
 
-test('JQ-18 a start inside somebody else\'s transaction wakes the worker when that commits', async () => {
+test("JQ-18 a start inside somebody else's transaction wakes the worker when that commits", async () => {
   const kept = pipeline('kept').step('do', () => 'done')
   await opened.worker({ pipelines: [kept], ...noPolling })
   const client = opened.client()
@@ -72,24 +78,39 @@ test('a claim takes no more than the free slots, and the rest as soon as slots a
 
 test('JQ-4 what is more urgent is claimed first, then what came first', async () => {
   const order: string[] = []
-  const named = pipeline('urgency', { input: z.object({ name: z.string() }) }).step('do', ({ input }) => void order.push(input.name))
+  const named = pipeline('urgency', { input: z.object({ name: z.string() }) }).step(
+    'do',
+    ({ input }) => void order.push(input.name),
+  )
   const client = opened.client()
   const start = (name: string, priority: number) => client.start(named, { name }, { priority })
-  const answers = [await start('late', 9), await start('one', 5), await start('two', 5), await start('first', 1)]
+  const answers = [
+    await start('late', 9),
+    await start('one', 5),
+    await start('two', 5),
+    await start('first', 1),
+  ]
   await opened.worker({ pipelines: [named], slots: 1 })
   await Promise.all(answers.map(({ run }) => client.run(run!.id).result()))
   expect(order).toEqual(['first', 'one', 'two', 'late'])
 })
 
 test('a retry that is due is found by a worker that has only just started', async () => {
-  const again = pipeline('again', { retry: { attempts: 2, initial: '1h', jitter: 'none' } }).step('try', ({ attempt }) => {
-    if (attempt === 1) throw new Error('once')
-    return attempt
-  })
+  const again = pipeline('again', { retry: { attempts: 2, initial: '1h', jitter: 'none' } }).step(
+    'try',
+    ({ attempt }) => {
+      if (attempt === 1) throw new Error('once')
+      return attempt
+    },
+  )
   const first = await opened.worker({ pipelines: [again] })
   const client = opened.client()
   const { run } = await client.start(again, null)
-  await until('it waits', async () => (await database.query('select 1 from millrace.waiting_task where run_id = $1', [run!.id])).length === 1)
+  await until(
+    'it waits',
+    async () =>
+      (await database.query('select 1 from millrace.waiting_task where run_id = $1', [run!.id])).length === 1,
+  )
   await first.stop()
   await database.clock.advance('61 minutes')
   const second = await opened.worker({ pipelines: [again], ...noPolling })
@@ -105,7 +126,12 @@ test('a step of a queue that no worker serves is claimed by nobody, and a worker
   await opened.worker({ pipelines: [queued], queues: ['default'] })
   const client = opened.client()
   const { run } = await client.start(queued, null)
-  await until('the second step is ready', async () => (await database.query('select 1 from millrace.task where run_id = $1 and worker_id is null', [run!.id])).length === 1)
+  await until(
+    'the second step is ready',
+    async () =>
+      (await database.query('select 1 from millrace.task where run_id = $1 and worker_id is null', [run!.id]))
+        .length === 1,
+  )
   expect(await runOf(database, run!.id)).toMatchObject({ state: 'running' })
   await opened.worker({ pipelines: [queued], queues: ['browser'] })
   expect(await client.run(run!.id).result()).toBe(2)
@@ -113,11 +139,9 @@ test('a step of a queue that no worker serves is claimed by nobody, and a worker
 
 test('an idle worker sends nothing between its heartbeats', async () => {
   const idle = pipeline('idle').step('do', () => 1)
-  const worker = await opened.worker({ pipelines: [idle], ...noPolling })
-  await asleep()
-  // The three looks after it said that it sleeps.
   const statements = countStatements()
-  await until('it has looked', async () => statements.sent.filter((name) => name === 'millrace_claim_tasks').length >= 2)
+  const worker = await opened.worker({ pipelines: [idle], ...noPolling })
+  await atRest(statements)
   statements.sent.length = 0
   await worker.tick()
   expect(statements.sent).toEqual(['millrace_heartbeat_worker'])
@@ -126,14 +150,17 @@ test('an idle worker sends nothing between its heartbeats', async () => {
 
 test('a wake-up that comes while a heartbeat holds every free slot is not lost', async () => {
   const slots = new Slots(2)
-  const claimed: number[] = []
-  const parts = {
-    caller: {
-      call: async <Row>(): Promise<Row[]> => {
-        claimed.push(slots.free)
-        return []
-      },
+  let looks = 0
+  const caller = {
+    call: async <Row>({ name }: Statement): Promise<Row[]> => {
+      // It never gets to say that it sleeps, and so never looks again by itself.
+      if (name !== 'millrace_claim_tasks') return new Promise(() => {})
+      looks++
+      return []
     },
+  }
+  const claims = new Claims({
+    caller,
     key: { workerId: '', lockKey: 0 },
     slots,
     lanes: new LanePositions([1]),
@@ -141,14 +168,13 @@ test('a wake-up that comes while a heartbeat holds every free slot is not lost',
     takes: () => true,
     failed: () => {},
     monotonic: () => 0,
-  }
-  const claims = new Claims(parts)
-  claims.found([], 2)
-  await until('the first look is over', async () => claimed.length === 1)
+  })
+  claims.look()
+  await until('the first look is over', async () => looks === 1)
   const reserved = slots.reserve(slots.free)
   claims.wake()
   slots.giveBack(reserved)
   claims.found([], reserved)
-  await until('it looks again', async () => claimed.length >= 2)
+  await until('it looks again', async () => looks === 2, 2)
   claims.stop()
 })

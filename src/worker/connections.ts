@@ -28,7 +28,10 @@ const waitMsMin = 100
 const waitMsMax = 5_000
 
 /** Connects, for as long as it takes: a worker may be started before its database. Ends early when `stopped` fires. */
-export async function openConnections(settings: WorkerSettings, stopped: AbortSignal): Promise<WorkerConnections> {
+export async function openConnections(
+  settings: WorkerSettings,
+  stopped: AbortSignal,
+): Promise<WorkerConnections> {
   const database = describeDatabase(settings.database)
   const probe = createPool({ connectionString: settings.database, connectionsMax: 1 })
   try {

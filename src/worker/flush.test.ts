@@ -1,3 +1,4 @@
+// Outcomes on their way: batches that form by themselves, halves, and a database that is away.
 import { expect, test } from 'vitest'
 import { until } from '../../test/deadline.ts'
 import { Arrival } from '../../test/millrace.ts'
@@ -32,14 +33,18 @@ function flushOver(answer: (ids: number[]) => Promise<unknown[]>, uncertain = as
       return (await answer(ids)) as Row[]
     },
   }
-  const flush = new Flush(caller, { workerId: '', lockKey: 0 }, {
-    room: () => 0,
-    watched: () => false,
-    completed: (tasks) => completed.push(...tasks.map(({ taskId }) => taskId)),
-    failed: (tasks) => failed.push(...tasks.map(({ taskId }) => taskId)),
-    refused: ({ taskId }, error) => refused.push([taskId, (error as Error).message]),
-    uncertain,
-  })
+  const flush = new Flush(
+    caller,
+    { workerId: '', lockKey: 0 },
+    {
+      room: () => 0,
+      watched: () => false,
+      completed: (tasks) => completed.push(...tasks.map(({ taskId }) => taskId)),
+      failed: (tasks) => failed.push(...tasks.map(({ taskId }) => taskId)),
+      refused: ({ taskId }, error) => refused.push([taskId, (error as Error).message]),
+      uncertain,
+    },
+  )
   return { flush, batches, completed, failed, refused }
 }
 
@@ -86,7 +91,14 @@ test('PP-C7 an outcome is sent until a database that is away has answered', asyn
 
 test('failures go in batches of their own', async () => {
   const { flush, batches, failed, completed } = flushOver(async () => [])
-  const failure = (taskId: number) => ({ taskId, stepId: 1, attempt: 1, error: '{}', random: 0, retryDelayMs: null })
+  const failure = (taskId: number) => ({
+    taskId,
+    stepId: 1,
+    attempt: 1,
+    error: '{}',
+    random: 0,
+    retryDelayMs: null,
+  })
   flush.complete(taskOf(1), rowOf(1))
   flush.fail(taskOf(2), failure(2))
   flush.fail(taskOf(3), failure(3))

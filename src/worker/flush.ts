@@ -88,9 +88,15 @@ export class Flush {
     const tasks = batch.map(({ task }) => task)
     const leastUrgent = tasks.reduce((least, task) => Math.max(least, task.priority), 1)
     try {
-      const rows = batch.map(({ task, row }) => (this.#events.watched(task) ? { ...row, watched: true } : row))
+      const rows = batch.map(({ task, row }) =>
+        this.#events.watched(task) ? { ...row, watched: true } : row,
+      )
       const answers = await this.#surely(() =>
-        completeTasks(this.#caller, this.#worker, rows, { room: this.#events.room(), leastUrgent, transactional: false }),
+        completeTasks(this.#caller, this.#worker, rows, {
+          room: this.#events.room(),
+          leastUrgent,
+          transactional: false,
+        }),
       )
       this.#events.completed(tasks, answers)
     } catch (error) {
@@ -138,7 +144,12 @@ export function isPassing(error: unknown): boolean {
   return sqlState(error)?.startsWith('53') ?? false
 }
 
-const passingCodes = new Set<string>(['database_unreachable', 'database_full', 'database_read_only', 'database_login_refused'])
+const passingCodes = new Set<string>([
+  'database_unreachable',
+  'database_full',
+  'database_read_only',
+  'database_login_refused',
+])
 
 function takeBatch<T>(waiting: T[], text: (entry: T) => string | null): T[] {
   let bytes = 0

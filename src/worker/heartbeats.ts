@@ -98,7 +98,8 @@ export class Heartbeats {
     const state = this.#parts.stateNow()
     const takes = state === 'idle' || state === 'running' || state === 'starting'
     const held = [...slots.held()].filter((task) => !task.reported)
-    const reserved = takes ? slots.reserve(slots.free) : 0
+    // A quarter at most: a start in this process must find slots while the heartbeat is under way.
+    const reserved = takes ? slots.reserve(Math.min(slots.free, Math.ceil(slots.size / 4))) : 0
     try {
       const rows = await heartbeatWorker(caller, key, {
         state: state === 'gone' ? 'draining' : state,
@@ -121,7 +122,8 @@ export class Heartbeats {
       slots.giveBack(reserved)
       this.#failing = true
       this.#parts.failed(error)
-      if (monotonic() - this.#beatAt >= settings.leaseSeconds * 1_000) this.#parts.gone('its lease ran out while the database could not be reached')
+      if (monotonic() - this.#beatAt >= settings.leaseSeconds * 1_000)
+        this.#parts.gone('its lease ran out while the database could not be reached')
     }
   }
 
@@ -137,10 +139,17 @@ export class Heartbeats {
   }
 
   /** The answer may cross one that reported the task or gave it its next attempt: only what is still the same is touched. */
-  #settle(row: { kind: 'lost' | 'abort'; detail: string | null; task_id: number }, held: readonly HeldTask[]): void {
+  #settle(
+    row: { kind: 'lost' | 'abort'; detail: string | null; task_id: number },
+    held: readonly HeldTask[],
+  ): void {
     const task = held.find(({ taskId }) => taskId === row.task_id)
     if (task === undefined || task.reported || this.#parts.slots.get(row.task_id) !== task) return
     if (row.kind === 'lost') this.#parts.running.lose(task, 'the lease was lost')
-    else this.#parts.running.abort(task, row.detail === 'cancelled' ? 'the run was cancelled' : 'the run has failed')
+    else
+      this.#parts.running.abort(
+        task,
+        row.detail === 'cancelled' ? 'the run was cancelled' : 'the run has failed',
+      )
   }
 }

@@ -1,4 +1,5 @@
 // A task that this worker holds, from its claim to the answer to its outcome.
+import type { Abort } from './abort.ts'
 import type { RunMemory } from './run-memory.ts'
 import type { ServedStep } from './served-steps.ts'
 
@@ -10,7 +11,7 @@ export interface HeldTask {
   readonly itemValue: unknown
   readonly attempt: number
   readonly priority: number
-  readonly abort: AbortController
+  readonly abort: Abort
   /** It is no longer ours: whatever its handler still does is not reported. */
   lost: boolean
   /** Its outcome is on its way to the database, which alone says what becomes of it. */

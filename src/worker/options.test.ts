@@ -1,11 +1,18 @@
+// The options of a worker and their bounds.
 import { expect, test } from 'vitest'
 import { workerSettings } from './options.ts'
 
-const settings = (options: object) => workerSettings({ database: 'postgres://there/db', pipelines: [], ...options })
+const settings = (options: object) =>
+  workerSettings({ database: 'postgres://there/db', pipelines: [], ...options })
 
 test('A7 a heartbeat longer than a third of the lease is refused, and the message says what would be right', () => {
-  expect(() => settings({ leaseSeconds: 3, heartbeatMs: 1_001 })).toThrow(/heartbeatMs must be at most a third of the lease \(1000 ms\)/)
-  expect(settings({ leaseSeconds: 3, heartbeatMs: 1_000 })).toMatchObject({ leaseSeconds: 3, heartbeatMs: 1_000 })
+  expect(() => settings({ leaseSeconds: 3, heartbeatMs: 1_001 })).toThrow(
+    /heartbeatMs must be at most a third of the lease \(1000 ms\)/,
+  )
+  expect(settings({ leaseSeconds: 3, heartbeatMs: 1_000 })).toMatchObject({
+    leaseSeconds: 3,
+    heartbeatMs: 1_000,
+  })
 })
 
 test('PP-C13 every option out of its bounds is refused by its name when the worker is started', () => {
@@ -27,7 +34,13 @@ test('PP-C13 every option out of its bounds is refused by its name when the work
 })
 
 test('a worker that is told nothing has as many handler connections as slots, 20 at most', () => {
-  expect(settings({})).toMatchObject({ slots: 20, connectionsMax: 20, leaseSeconds: 10, heartbeatMs: 500, drainMs: 30_000 })
+  expect(settings({})).toMatchObject({
+    slots: 20,
+    connectionsMax: 20,
+    leaseSeconds: 10,
+    heartbeatMs: 500,
+    drainMs: 30_000,
+  })
   expect(settings({ slots: 3 }).connectionsMax).toBe(3)
   expect(settings({ slots: 300 }).connectionsMax).toBe(20)
 })

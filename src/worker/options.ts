@@ -66,7 +66,10 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
   const leaseSeconds = wholeNumber('leaseSeconds', options.leaseSeconds ?? 10, 3, 3_600)
   const heartbeatMs = wholeNumber('heartbeatMs', options.heartbeatMs ?? 500, 50, 60_000)
   if (heartbeatMs > (leaseSeconds * 1_000) / 3) {
-    throw optionInvalid('heartbeatMs', `at most a third of the lease (${Math.floor((leaseSeconds * 1_000) / 3)} ms), or a worker that lives would lose its tasks`)
+    throw optionInvalid(
+      'heartbeatMs',
+      `at most a third of the lease (${Math.floor((leaseSeconds * 1_000) / 3)} ms), or a worker that lives would lose its tasks`,
+    )
   }
   return {
     database: options.database,
@@ -93,5 +96,7 @@ function wholeNumber(option: string, value: number, min: number, max: number): n
 }
 
 function optionInvalid(option: string, bounds: string): MillraceError {
-  return new MillraceError('worker_option_invalid', `The worker's ${option} must be ${bounds}.`, { fields: { option } })
+  return new MillraceError('worker_option_invalid', `The worker's ${option} must be ${bounds}.`, {
+    fields: { option },
+  })
 }

@@ -5,7 +5,12 @@ import { RememberedOutput, type RunMemory } from './run-memory.ts'
 
 export class OutputReader {
   readonly #caller: Caller
-  #waiting: Array<{ run: RunMemory; steps: readonly string[]; resolve: () => void; reject: (error: unknown) => void }> = []
+  #waiting: Array<{
+    run: RunMemory
+    steps: readonly string[]
+    resolve: () => void
+    reject: (error: unknown) => void
+  }> = []
   readonly #underWay = new Map<string, Promise<void>>()
 
   constructor(caller: Caller) {

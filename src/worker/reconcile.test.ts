@@ -1,3 +1,4 @@
+// Lost answers: nothing is lost with them, nothing runs twice, nothing is left held.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { findBrokenInvariants } from '../../test/checker.ts'
@@ -43,13 +44,18 @@ const spread = pipeline('spread', { input: numbered })
     return item * 2
   })
   .step('sum', ({ steps }) => steps.each.reduce((sum, n) => sum + n, 0))
-const effectful = pipeline('effectful', { input: numbered }).step('write', { tx: true, retry: { initial: 0 } }, async ({ sql, run, input }) => {
-  await sql`insert into effect values (${run.id}, 'write')`
-  return input.n
-})
+const effectful = pipeline('effectful', { input: numbered }).step(
+  'write',
+  { tx: true, retry: { initial: 0 } },
+  async ({ sql, run, input }) => {
+    await sql`insert into effect values (${run.id}, 'write')`
+    return input.n
+  },
+)
 
 const pipelines = [chain, spread, effectful]
-const behindProxy = () => opened.worker({ database: proxy.through(database.url), pipelines, heartbeatMs: 3_000 })
+const behindProxy = () =>
+  opened.worker({ database: proxy.through(database.url), pipelines, heartbeatMs: 3_000 })
 const beganBy = (id: string) => began.filter((line) => line.startsWith(id)).toSorted()
 
 /** The commit happens, its answer is lost, and every connection of the worker is reset. */
@@ -62,7 +68,10 @@ async function loseAnswerAndCut(statement: string, hasHappened: () => Promise<bo
 test('PP-C7 B5 the answer to a claim is lost: what it claimed is found and run, once', async () => {
   await behindProxy()
   const client = opened.client({ database: asOther(database.url) })
-  const lost = loseAnswerAndCut('millrace_claim_tasks', async () => (await database.query('select 1 from millrace.task where worker_id is not null')).length > 0)
+  const lost = loseAnswerAndCut(
+    'millrace_claim_tasks',
+    async () => (await database.query('select 1 from millrace.task where worker_id is not null')).length > 0,
+  )
   const { run } = await client.start(chain, { n: 1 })
   await lost
   expect(await client.run(run!.id).result()).toBe(2)
@@ -74,7 +83,10 @@ test('PP-C7 B5 the answer to a completion is lost: the next step is found and ru
   const client = opened.client({ database: asOther(database.url) })
   const answers = await client.startMany(chain, [{ n: 1 }])
   const [{ run }] = answers as [(typeof answers)[number]]
-  await loseAnswerAndCut('millrace_complete_tasks', async () => (await attemptsOf(database, run!.id)).length > 0)
+  await loseAnswerAndCut(
+    'millrace_complete_tasks',
+    async () => (await attemptsOf(database, run!.id)).length > 0,
+  )
   expect(await client.run(run!.id).result()).toBe(2)
   expect(beganBy(run!.id)).toEqual([`${run!.id} one`, `${run!.id} two`])
 })
@@ -84,7 +96,10 @@ test('PP-C7 the answer that brings the items of a map is lost: each item is run 
   const client = opened.client({ database: asOther(database.url) })
   const answers = await client.startMany(spread, [{ n: 5 }])
   const [{ run }] = answers as [(typeof answers)[number]]
-  await loseAnswerAndCut('millrace_complete_tasks', async () => (await attemptsOf(database, run!.id)).length > 0)
+  await loseAnswerAndCut(
+    'millrace_complete_tasks',
+    async () => (await attemptsOf(database, run!.id)).length > 0,
+  )
   expect(await client.run(run!.id).result()).toBe(36)
   expect(beganBy(run!.id)).toEqual([0, 1, 2].map((index) => `${run!.id} each ${index}`))
 })
@@ -93,7 +108,8 @@ test('PP-C7 B5 the answer to a start is lost: it is the same start when it is as
   await behindProxy()
   const client = opened.client({ database: proxy.through(database.url) })
   await client.start(chain, { n: 0 })
-  const known = async () => (await database.query<{ id: string }>('select id from millrace.run')).map(({ id }) => id)
+  const known = async () =>
+    (await database.query<{ id: string }>('select id from millrace.run')).map(({ id }) => id)
   const before = await known()
   const lost = loseAnswerAndCut('millrace_start_runs', async () => (await known()).length > before.length)
   const { run } = await client.start(chain, { n: 41 })
@@ -114,20 +130,34 @@ test('B5 the answer to the commit of a tx step is lost: its effect is there once
   proxy.cut()
   const second = answers[0]!.run!.id
   expect(await client.run(second).result()).toBe(4)
-  const effects = async (id: string) => (await database.query('select 1 from effect where run = $1', [id])).length
+  const effects = async (id: string) =>
+    (await database.query('select 1 from effect where run = $1', [id])).length
   expect(await effects(second)).toBe(1)
 })
 
 test('every connection is cut again and again under load: every run ends, nothing is lost, and nothing is left held', async () => {
   await behindProxy()
   const client = opened.client({ database: asOther(database.url) })
-  const answers = await client.startMany(chain, Array.from({ length: 300 }, (_, n) => ({ n })))
+  const answers = await client.startMany(
+    chain,
+    Array.from({ length: 300 }, (_, n) => ({ n })),
+  )
   for (let cut = 0; cut < 5; cut++) {
     const before = (await database.query('select 1 from millrace.attempt')).length
-    await until('something has happened', async () => (await database.query('select 1 from millrace.attempt')).length > before || (await database.query('select 1 from millrace.task')).length === 0)
+    await until(
+      'something has happened',
+      async () =>
+        (await database.query('select 1 from millrace.attempt')).length > before ||
+        (await database.query('select 1 from millrace.task')).length === 0,
+    )
     proxy.cut()
   }
   const outputs = await Promise.all(answers.map(({ run }) => client.run(run!.id).result()))
   expect(outputs).toEqual(Array.from({ length: 300 }, (_, n) => n + 1))
-  expect(await findBrokenInvariants(database, answers.map(({ run }) => run!.id))).toEqual([])
+  expect(
+    await findBrokenInvariants(
+      database,
+      answers.map(({ run }) => run!.id),
+    ),
+  ).toEqual([])
 })

@@ -1,8 +1,17 @@
+// Runs from their start to their end: chains, maps, joins, conditions, retries, timeouts, cancels, hand-overs.
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
-import { Arrival, asOther, countStatements, openOn, type Opened, seededDraws } from '../../test/millrace.ts'
+import {
+  Arrival,
+  asOther,
+  atRest,
+  countStatements,
+  openOn,
+  type Opened,
+  seededDraws,
+} from '../../test/millrace.ts'
 import { attemptsOf, outcomesOf, runOf } from '../../test/protocol.ts'
 import { PermanentError } from '../core/errors.ts'
 import { pausePipeline } from '../db/pipelines.ts'
@@ -22,7 +31,11 @@ afterEach(async () => {
 afterAll(() => database.close())
 
 const caller = () => poolCaller(database.pool, { prepare: false, database: 'test' })
-const ended = (id: string) => until(`run ${id} has ended`, async () => (await runOf(database, id)).state.match(/^(completed|failed|cancelled)$/) !== null)
+const ended = (id: string) =>
+  until(
+    `run ${id} has ended`,
+    async () => (await runOf(database, id)).state.match(/^(completed|failed|cancelled)$/) !== null,
+  )
 
 test('a chain runs to its end, each step reads what those before it gave, and the steps after the first are not claimed again', async () => {
   const sum = pipeline('sum', { input: z.object({ n: z.number() }) })
@@ -44,9 +57,16 @@ test('a chain runs to its end, each step reads what those before it gave, and th
 test('a join waits for all its branches, a map gives each task its item, and its list keeps the order of the items', async () => {
   const spread = pipeline('spread')
     .step('list', () => [{ name: 'a' }, { name: 'b' }, { name: 'c' }])
-    .map('shout', { over: 'list' }, ({ item, index, idempotencyKey }) => ({ shouted: item.name.toUpperCase(), index, idempotencyKey }))
+    .map('shout', { over: 'list' }, ({ item, index, idempotencyKey }) => ({
+      shouted: item.name.toUpperCase(),
+      index,
+      idempotencyKey,
+    }))
     .step('aside', { after: 'list' }, ({ steps }) => steps.list.length)
-    .step('join', { after: ['shout', 'aside'] }, ({ steps }) => ({ all: steps.shout.map((item) => item.shouted), aside: steps.aside }))
+    .step('join', { after: ['shout', 'aside'] }, ({ steps }) => ({
+      all: steps.shout.map((item) => item.shouted),
+      aside: steps.aside,
+    }))
   await opened.worker({ pipelines: [spread] })
   const client = opened.client()
   const { run } = await client.start(spread, null)
@@ -71,7 +91,16 @@ test('a step whose condition says no is skipped, those after it see undefined, a
     .step('look', ({ input }) => input.mail)
     .step('mail', { when: ({ steps }) => steps.look }, () => 'sent')
     .step('tell', { after: 'mail' }, ({ steps }) => ({ mailed: steps.mail ?? 'not at all' }))
-  const broken = pipeline('broken-condition').step('never', { retry: { attempts: 1 }, when: (): boolean => { throw new Error('no idea') } }, () => 1)
+  const broken = pipeline('broken-condition').step(
+    'never',
+    {
+      retry: { attempts: 1 },
+      when: (): boolean => {
+        throw new Error('no idea')
+      },
+    },
+    () => 1,
+  )
   await opened.worker({ pipelines: [branching, broken] })
   const client = opened.client()
   const no = await client.start(branching, { mail: false })
@@ -80,25 +109,40 @@ test('a step whose condition says no is skipped, those after it see undefined, a
   expect(await client.run(yes.run!.id).result()).toEqual({ mailed: 'sent' })
   expect((await attemptsOf(database, no.run!.id, 'mail'))[0]).toMatchObject({ outcome: 'skipped' })
   const bad = await client.start(broken, null)
-  await expect(client.run(bad.run!.id).result()).rejects.toMatchObject({ code: 'run_failed', message: expect.stringContaining('no idea') })
+  await expect(client.run(bad.run!.id).result()).rejects.toMatchObject({
+    code: 'run_failed',
+    message: expect.stringContaining('no idea'),
+  })
 })
 
 test('JQ-6 a failed attempt is tried again after a delay with full jitter, drawn from the given source, and the last becomes a dead letter in place', async () => {
   const attempts: number[] = []
-  const flaky = pipeline('flaky', { retry: { attempts: 3, initial: '10s', factor: 3 } }).step('try', ({ attempt }) => {
-    attempts.push(attempt)
-    throw new Error(`no ${attempt}`)
-  })
+  const flaky = pipeline('flaky', { retry: { attempts: 3, initial: '10s', factor: 3 } }).step(
+    'try',
+    ({ attempt }) => {
+      attempts.push(attempt)
+      throw new Error(`no ${attempt}`)
+    },
+  )
   await database.clock.freeze()
   const draws = seededDraws('jitter')
-  const worker = await opened.worker({ pipelines: [flaky], random: seededDraws('jitter'), heartbeatMs: 3_000 })
+  const worker = await opened.worker({
+    pipelines: [flaky],
+    random: seededDraws('jitter'),
+    heartbeatMs: 3_000,
+  })
   const client = opened.client()
   const { run } = await client.start(flaky, null)
   const drawn = new Set(Array.from({ length: 200 }, draws))
   for (const mean of [10_000, 30_000]) {
-    await until('the attempt has failed', async () => (await database.query('select 1 from millrace.waiting_task where run_id = $1', [run!.id])).length === 1)
+    await until(
+      'the attempt has failed',
+      async () =>
+        (await database.query('select 1 from millrace.waiting_task where run_id = $1', [run!.id])).length ===
+        1,
+    )
     const [waiting] = await database.query<{ ms: number }>(
-      "select extract(epoch from available_at - millrace.now())::float8 * 1000 as ms from millrace.waiting_task where run_id = $1",
+      'select extract(epoch from available_at - millrace.now())::float8 * 1000 as ms from millrace.waiting_task where run_id = $1',
       [run!.id],
     )
     const draw = waiting!.ms / (2 * mean)
@@ -110,9 +154,12 @@ test('JQ-6 a failed attempt is tried again after a delay with full jitter, drawn
   }
   await ended(run!.id)
   expect(attempts).toEqual([1, 2, 3])
-  expect(await database.query('select step, error ->> \'message\' as message from millrace.dead_letter where run_id = $1', [run!.id])).toEqual([
-    { step: 'try', message: 'no 3' },
-  ])
+  expect(
+    await database.query(
+      "select step, error ->> 'message' as message from millrace.dead_letter where run_id = $1",
+      [run!.id],
+    ),
+  ).toEqual([{ step: 'try', message: 'no 3' }])
 })
 
 test('JQ-20 a PermanentError is not retried, and its class stands in the account', async () => {
@@ -123,9 +170,14 @@ test('JQ-20 a PermanentError is not retried, and its class stands in the account
   const client = opened.client()
   const { run } = await client.start(refused, null)
   await expect(client.run(run!.id).result()).rejects.toMatchObject({ code: 'run_failed' })
-  const attempts = await database.query('select outcome, error from millrace.attempt where run_id = $1', [run!.id])
+  const attempts = await database.query('select outcome, error from millrace.attempt where run_id = $1', [
+    run!.id,
+  ])
   expect(attempts).toEqual([
-    { outcome: 'failed', error: { code: 'no_such_address', message: 'The address does not exist.', retryable: false } },
+    {
+      outcome: 'failed',
+      error: { code: 'no_such_address', message: 'The address does not exist.', retryable: false },
+    },
   ])
 })
 
@@ -135,14 +187,22 @@ test('FO-4 PP-C4 a step that takes longer than its timeout fails with that reaso
     abort.addEventListener('abort', () => aborted.arrive(abort.reason))
     return new Promise(() => {})
   })
-  const stuck = pipeline('stuck-condition', { retry: { attempts: 1 } }).step('hang', { timeout: 30, when: () => new Promise<boolean>(() => {}) }, () => 1)
+  const stuck = pipeline('stuck-condition', { retry: { attempts: 1 } }).step(
+    'hang',
+    { timeout: 30, when: () => new Promise<boolean>(() => {}) },
+    () => 1,
+  )
   await opened.worker({ pipelines: [slow, stuck] })
   const client = opened.client()
   const { run } = await client.start(slow, null)
-  await expect(client.run(run!.id).result()).rejects.toMatchObject({ fields: { error: { code: 'attempt_timeout' } } })
+  await expect(client.run(run!.id).result()).rejects.toMatchObject({
+    fields: { error: { code: 'attempt_timeout' } },
+  })
   expect(await aborted.come).toMatchObject({ code: 'attempt_timeout' })
   const condition = await client.start(stuck, null)
-  await expect(client.run(condition.run!.id).result()).rejects.toMatchObject({ fields: { error: { code: 'attempt_timeout' } } })
+  await expect(client.run(condition.run!.id).result()).rejects.toMatchObject({
+    fields: { error: { code: 'attempt_timeout' } },
+  })
 })
 
 test('E6 a cancel reaches a running handler by notification, and its late success does not count', async () => {
@@ -187,9 +247,15 @@ test('a run that a sibling fails aborts the others, and what they give is still 
   await opened.worker({ pipelines: [forked], leaseSeconds: 3_600, heartbeatMs: 60_000 })
   const client = opened.client()
   const { run } = await client.start(forked, null)
-  await expect(client.run(run!.id).result()).rejects.toMatchObject({ code: 'run_failed', message: expect.stringContaining("in step 'bad'") })
+  await expect(client.run(run!.id).result()).rejects.toMatchObject({
+    code: 'run_failed',
+    message: expect.stringContaining("in step 'bad'"),
+  })
   await until('both are recorded', async () => (await attemptsOf(database, run!.id)).length === 3)
-  const outcomes = await database.query('select step, outcome, output from millrace.attempt where run_id = $1 order by step', [run!.id])
+  const outcomes = await database.query(
+    'select step, outcome, output from millrace.attempt where run_id = $1 order by step',
+    [run!.id],
+  )
   expect(outcomes).toEqual([
     { step: 'bad', outcome: 'failed', output: null },
     { step: 'begin', outcome: 'completed', output: 1 },
@@ -217,15 +283,26 @@ test('A14 H1 H3 PP-C8 an output that JSON in Postgres cannot keep fails the run 
     }),
     deep: () => Array.from({ length: 200 }).reduce<unknown>((inner) => [inner], 1),
   }
-  const odd = pipeline('odd', { input: z.object({ kind: z.string() }), retry: { attempts: 1 } }).step('give', ({ input }) => outputs[input.kind]!())
+  const odd = pipeline('odd', { input: z.object({ kind: z.string() }), retry: { attempts: 1 } }).step(
+    'give',
+    ({ input }) => outputs[input.kind]!(),
+  )
   await opened.worker({ pipelines: [odd] })
   const client = opened.client()
   const kinds = Object.keys(outputs)
-  const answers = await client.startMany(odd, kinds.map((kind) => ({ kind })))
+  const answers = await client.startMany(
+    odd,
+    kinds.map((kind) => ({ kind })),
+  )
   const ends = await Promise.allSettled(answers.map(({ run }) => client.run(run!.id).result()))
   for (const [index, end] of ends.entries()) {
     expect(end.status, kinds[index]).toBe('rejected')
-    expect(end, kinds[index]).toMatchObject({ reason: { code: 'run_failed', fields: { error: { code: expect.stringMatching(/^json_/), retryable: false } } } })
+    expect(end, kinds[index]).toMatchObject({
+      reason: {
+        code: 'run_failed',
+        fields: { error: { code: expect.stringMatching(/^json_/), retryable: false } },
+      },
+    })
   }
 })
 
@@ -253,7 +330,10 @@ test('the log lines of a handler are in the account when its run has ended, what
   const client = opened.client()
   const { run } = await client.start(talking, null)
   await client.run(run!.id).result()
-  const lines = await database.query("select detail ->> 'message' as message from millrace.event where run_id = $1 order by id", [run!.id])
+  const lines = await database.query(
+    "select detail ->> 'message' as message from millrace.event where run_id = $1 order by id",
+    [run!.id],
+  )
   expect(lines.map(({ message }) => message)).toEqual(['first', 'second', 'inside a transaction'])
 })
 
@@ -284,11 +364,15 @@ test('a begun run goes on before new ones begin, unless something more urgent is
 
 test('a start in the process of an idle worker is one statement, without a notification, and the handler gets the JSON form of the input', async () => {
   const seen: unknown[] = []
-  const dated = pipeline('dated', { input: z.object({ at: z.date(), region: z.string() }), key: ({ region }) => region }).step('look', ({ input, run }) => {
+  const dated = pipeline('dated', {
+    input: z.object({ at: z.date(), region: z.string() }),
+    key: ({ region }) => region,
+  }).step('look', ({ input, run }) => {
     seen.push(input.at, run.key, run.headers)
     return input
   })
-  await opened.worker({ pipelines: [dated], heartbeatMs: 3_000 })
+  const statements = countStatements()
+  await opened.worker({ pipelines: [dated], leaseSeconds: 3_600, heartbeatMs: 60_000 })
   const client = opened.client()
   const listening = await database.pool.connect()
   const notified: string[] = []
@@ -296,7 +380,8 @@ test('a start in the process of an idle worker is one statement, without a notif
   await listening.query('listen millrace_wake')
   const first = await client.start(dated, { at: new Date(0), region: 'north' })
   await client.run(first.run!.id).result()
-  const statements = countStatements()
+  await atRest(statements)
+  statements.sent.length = 0
   const given = { at: new Date(0), region: 'south' }
   const { run } = await client.start(dated, given, { headers: { trace: 't' } })
   const sentByStart = statements.sent.filter((name) => name.startsWith('millrace_'))
@@ -314,7 +399,11 @@ test('nothing is handed over while the pipeline is paused, something claimable s
   const began: string[] = []
   const named = z.object({ name: z.string() })
   const one = pipeline('handed', { input: named }).step('do', ({ input }) => void began.push(input.name))
-  const changed = pipeline('handed', { input: named }).step('do', { timeout: '1m' }, ({ input }) => void began.push(input.name))
+  const changed = pipeline('handed', { input: named }).step(
+    'do',
+    { timeout: '1m' },
+    ({ input }) => void began.push(input.name),
+  )
   await opened.worker({ pipelines: [one] })
   const client = opened.client()
   const other = opened.client({ database: asOther(database.url) })

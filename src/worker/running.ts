@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { isConnectionLoss } from '../db/database-error.ts'
 import type { ClaimedTask, CompleteAnswerRow, FailAnswerRow, WorkerKey } from '../db/tasks.ts'
 import type { HandedOver, LocalEnd } from '../sdk/local-worker.ts'
+import { Abort } from './abort.ts'
 import { type AttemptRoom, failure, type Outcome, runAttempt } from './attempt.ts'
 import { isPassing, type Flush } from './flush.ts'
 import { BegunAttempts } from './begun-attempts.ts'
@@ -75,7 +76,15 @@ export class Running {
         headers: task.headers ?? {},
         startedAt: task.run_created_at,
       })
-      this.#run({ step, run, taskId: task.task_id, item: task.item, itemValue: task.item_value, attempt: task.attempt, priority: task.priority })
+      this.#run({
+        step,
+        run,
+        taskId: task.task_id,
+        item: task.item,
+        itemValue: task.item_value,
+        attempt: task.attempt,
+        priority: task.priority,
+      })
     }
   }
 
@@ -84,8 +93,23 @@ export class Running {
     for (const task of tasks) {
       const step = this.#parts.served.byId.get(task.stepId)!
       const { runId: id, input, tenant, key, headers } = task
-      const run = this.#memories.remember({ id, input, tenant, key, headers: headers ?? {}, startedAt: new Date() })
-      this.#run({ step, run, taskId: task.taskId, item: -1, itemValue: undefined, attempt: 1, priority: task.priority })
+      const run = this.#memories.remember({
+        id,
+        input,
+        tenant,
+        key,
+        headers: headers ?? {},
+        startedAt: new Date(),
+      })
+      this.#run({
+        step,
+        run,
+        taskId: task.taskId,
+        item: -1,
+        itemValue: undefined,
+        attempt: 1,
+        priority: task.priority,
+      })
     }
   }
 
@@ -117,7 +141,7 @@ export class Running {
 
   /** The run of this task is being ended: its handler is told, and how it ends is still reported. */
   abort(task: HeldTask, reason: string): void {
-    if (!task.abort.signal.aborted) task.abort.abort(new AttemptAborted(reason))
+    task.abort.abort(new AttemptAborted(reason))
   }
 
   /** Completed tasks were answered: goes on with the next ones. */
@@ -183,14 +207,22 @@ export class Running {
 
   #run(given: Omit<HeldTask, 'abort' | 'lost' | 'reported' | 'logged' | 'refusals'>): void {
     if (this.#closed || !this.#begun.add(given)) return
-    const task: HeldTask = { ...given, abort: new AbortController(), lost: false, reported: false, logged: false, refusals: 0 }
+    const task: HeldTask = {
+      ...given,
+      abort: new Abort(),
+      lost: false,
+      reported: false,
+      logged: false,
+      refusals: 0,
+    }
     this.#parts.slots.hold(task)
     void this.#toOutcome(task)
   }
 
   async #toOutcome(task: HeldTask): Promise<void> {
     try {
-      if (task.step.reads.length > 0) await this.#patiently(task, () => this.#parts.outputs.ensure(task.run, task.step.reads))
+      if (task.step.reads.length > 0)
+        await this.#patiently(task, () => this.#parts.outputs.ensure(task.run, task.step.reads))
     } catch (error) {
       this.#report(task, failure(task, error, false))
       return
@@ -207,7 +239,7 @@ export class Running {
         return await work()
       } catch (error) {
         const away = isPassing(error) || isConnectionLoss(error)
-        if (!away || task.abort.signal.aborted || performance.now() > deadline) throw error
+        if (!away || task.abort.aborted || performance.now() > deadline) throw error
         await pause(awayMs * (0.5 + this.#parts.random()), task.abort.signal)
       }
     }
@@ -251,14 +283,29 @@ export class Running {
     const { taskId, attempt, step, run } = task
     if (outcome.kind === 'failed') {
       const retryDelayMs = null
-      const row = { taskId, stepId: step.id, attempt, error: JSON.stringify(outcome.error), random: this.#parts.random(), retryDelayMs }
+      const row = {
+        taskId,
+        stepId: step.id,
+        attempt,
+        error: JSON.stringify(outcome.error),
+        random: this.#parts.random(),
+        retryDelayMs,
+      }
       this.#flush!.fail(task, row)
       return
     }
     const output = outcome.kind === 'completed' ? outcome.output : null
     const skipReason = outcome.kind === 'skipped' ? outcome.reason : null
     if (task.item < 0) this.#remember(run, step, output)
-    this.#flush!.complete(task, { taskId, stepId: step.id, attempt, output, skipReason, writes: null, watched: false })
+    this.#flush!.complete(task, {
+      taskId,
+      stepId: step.id,
+      attempt,
+      output,
+      skipReason,
+      writes: null,
+      watched: false,
+    })
   }
 
   #remember(run: RunMemory, step: ServedStep, output: string | null): void {

@@ -1,3 +1,4 @@
+// The life of a worker: its states, orders, drains, leases, and its end.
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
@@ -22,7 +23,8 @@ afterEach(async () => {
 afterAll(() => database.close())
 
 const caller = () => poolCaller(database.pool, { prepare: false, database: 'test' })
-const storedState = async (id: string) => (await database.query<{ state: string }>('select state from millrace.worker where id = $1', [id]))[0]?.state
+const storedState = async (id: string) =>
+  (await database.query<{ state: string }>('select state from millrace.worker where id = $1', [id]))[0]?.state
 const outcomes = async (run: string) => (await attemptsOf(database, run)).map(({ outcome }) => outcome)
 
 /** A pipeline of one step that begins, and ends when it is told to. */
@@ -93,7 +95,9 @@ test('A9 a stop lets running steps finish, takes nothing new, and the next step 
   await stopped
   expect(await outcomes(run!.id)).toEqual(['completed'])
   expect((await runOf(database, late.run!.id)).state).toBe('pending')
-  expect(await database.query('select worker_id from millrace.task where run_id = $1', [run!.id])).toEqual([{ worker_id: null }])
+  expect(await database.query('select worker_id from millrace.task where run_id = $1', [run!.id])).toEqual([
+    { worker_id: null },
+  ])
   await opened.worker({ pipelines: [chain] })
   expect(await client.run(run!.id).result()).toBe(2)
   expect(await client.run(late.run!.id).result()).toBe(2)
@@ -111,7 +115,9 @@ test('A9 a second, forced stop gives back what still runs at once, and no attemp
   await stopped
   expect(signals[0]!.aborted).toBe(true)
   expect(await outcomes(run!.id)).toEqual(['released'])
-  expect(await database.query('select failures, worker_id from millrace.task where run_id = $1', [run!.id])).toEqual([{ failures: 0, worker_id: null }])
+  expect(
+    await database.query('select failures, worker_id from millrace.task where run_id = $1', [run!.id]),
+  ).toEqual([{ failures: 0, worker_id: null }])
 })
 
 test('A9 a stop whose time is over gives back what still runs, also a tx step that never ends', async () => {
@@ -132,7 +138,11 @@ test('A9 a stop whose time is over gives back what still runs, also a tx step th
 test('a stop ends while the database is away', async () => {
   const proxy = await openProxy(database.url)
   const { definition, began } = heldPipeline('away')
-  const worker = await startWorker({ database: proxy.through(database.url), pipelines: [definition], drainMs: 0 })
+  const worker = await startWorker({
+    database: proxy.through(database.url),
+    pipelines: [definition],
+    drainMs: 0,
+  })
   const client = opened.client()
   await client.start(definition, null)
   await began
@@ -197,7 +207,12 @@ test('A6 handlers that hold every handler connection take none from the heartbea
   expect(await storedState(worker.id)).toBe('running')
   finish.arrive()
   await Promise.all(answers.map(({ run }) => client.run(run!.id).result()))
-  expect(await database.query("select 1 from millrace.attempt where outcome = 'reclaimed' and step = 'hold' and run_id = any ($1)", [answers.map(({ run }) => run!.id)])).toEqual([])
+  expect(
+    await database.query(
+      "select 1 from millrace.attempt where outcome = 'reclaimed' and step = 'hold' and run_id = any ($1)",
+      [answers.map(({ run }) => run!.id)],
+    ),
+  ).toEqual([])
 })
 
 test('A8 a worker that is started again under the same name is another one, and what its predecessor held is found', async () => {
@@ -219,7 +234,12 @@ test('C4 a worker that hears nothing for a whole lease stops itself by its own m
   const proxy = await openProxy(database.url)
   const { definition, began, signals } = heldPipeline('cut-off')
   let monotonic = 0
-  const worker = await startWorker({ database: proxy.through(database.url), pipelines: [definition], leaseSeconds: 10, monotonic: () => monotonic })
+  const worker = await startWorker({
+    database: proxy.through(database.url),
+    pipelines: [definition],
+    leaseSeconds: 10,
+    monotonic: () => monotonic,
+  })
   const client = opened.client()
   await client.start(definition, null)
   await began
@@ -230,7 +250,10 @@ test('C4 a worker that hears nothing for a whole lease stops itself by its own m
   await worker.tick()
   await until('the handler is told', async () => signals[0]!.aborted)
   proxy.heal()
-  await until('it goes on under a new id', async () => worker.id !== '' && worker.id !== id && worker.state !== 'starting')
+  await until(
+    'it goes on under a new id',
+    async () => worker.id !== '' && worker.id !== id && worker.state !== 'starting',
+  )
   await worker.stop({ force: true })
   await proxy.close()
 })
@@ -241,7 +264,11 @@ test('A13 workers that are started and stopped at once neither hang nor leak nor
   const hear = (error: unknown) => unheard.push(error)
   process.on('unhandledRejection', hear)
   for (let round = 0; round < 10; round++) {
-    const workers = await Promise.all(Array.from({ length: 5 }, () => startWorker({ database: database.url, pipelines: [quick], slots: 1, name: 'brief' })))
+    const workers = await Promise.all(
+      Array.from({ length: 5 }, () =>
+        startWorker({ database: database.url, pipelines: [quick], slots: 1, name: 'brief' }),
+      ),
+    )
     await Promise.all(workers.flatMap((worker) => [worker.stop(), worker.stop({ force: round % 2 === 0 })]))
   }
   await until('no connection is left', async () => {
@@ -252,5 +279,7 @@ test('A13 workers that are started and stopped at once neither hang nor leak nor
   })
   process.off('unhandledRejection', hear)
   expect(unheard).toEqual([])
-  expect(await database.query("select 1 from millrace.worker where name = 'brief' and state <> 'gone'")).toEqual([])
+  expect(
+    await database.query("select 1 from millrace.worker where name = 'brief' and state <> 'gone'"),
+  ).toEqual([])
 })

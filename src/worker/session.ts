@@ -186,6 +186,10 @@ export class WorkerSession implements LocalWorker {
     return this.#served.versions.get(slug) === version
   }
 
+  get free(): number {
+    return this.#takes() ? this.#slots.free : 0
+  }
+
   reserve(wanted: number) {
     if (!this.#takes() || this.#slots.free < wanted) return undefined
     return { ...this.#key, room: this.#slots.reserve(wanted) }
@@ -229,13 +233,18 @@ export class WorkerSession implements LocalWorker {
     if (left.length === 0) return
     const rows = left.map(({ taskId, step, attempt }) => ({ taskId, stepId: step.id, attempt }))
     for (const task of left) this.#running.lose(task, 'the worker stops')
-    await releaseTasks(this.#connections.claims, this.#key, rows, 'the worker was stopped').catch((error) => this.#failed(error))
+    await releaseTasks(this.#connections.claims, this.#key, rows, 'the worker was stopped').catch((error) =>
+      this.#failed(error),
+    )
   }
 
   async #end(reason: string): Promise<void> {
     this.#leave()
     await this.#heartbeats.stop()
-    await within(lastTurns * lastTurnMs, stopWorker(this.#connections.heartbeat, this.#key, reason).catch(() => {}))
+    await within(
+      lastTurns * lastTurnMs,
+      stopWorker(this.#connections.heartbeat, this.#key, reason).catch(() => {}),
+    )
   }
 
   #leave(): void {
@@ -248,7 +257,8 @@ export class WorkerSession implements LocalWorker {
 
   #failed(error: unknown): void {
     const { message } = error as Error
-    if (isPassing(error)) this.#tell({ level: 'warn', message: `The database can't be used at present: ${message}` })
+    if (isPassing(error))
+      this.#tell({ level: 'warn', message: `The database can't be used at present: ${message}` })
     else this.#tell({ level: 'error', message: `The database refused a call: ${message}` })
     this.#reconcile.want()
   }
@@ -257,7 +267,10 @@ export class WorkerSession implements LocalWorker {
   #tell(entry: WorkerLogEntry): void {
     const now = this.#settings.monotonic()
     const since = now - this.#told.at
-    if (since < (entry.message === this.#told.message ? toldAgainMs : entry.level === 'info' ? 0 : toldNextMs)) return
+    if (
+      since < (entry.message === this.#told.message ? toldAgainMs : entry.level === 'info' ? 0 : toldNextMs)
+    )
+      return
     this.#told = { message: entry.message, at: now }
     this.#settings.log(entry)
   }
@@ -268,7 +281,11 @@ export class WorkerSession implements LocalWorker {
   }
 
   #refused(task: HeldTask, error: unknown): void {
-    if (!task.lost) this.#tell({ level: 'error', message: `The outcome of a step was refused: ${(error as Error).message}` })
+    if (!task.lost)
+      this.#tell({
+        level: 'error',
+        message: `The outcome of a step was refused: ${(error as Error).message}`,
+      })
     this.#running.refused(task, error)
   }
 
@@ -295,7 +312,10 @@ export class WorkerSession implements LocalWorker {
       .catch((error) => this.#failed(error))
       .finally(() => {
         if (this.#state === 'gone') return
-        this.#maintenance = setTimeout(() => this.#maintain(), maintainEveryMs * (0.5 + this.#settings.random()))
+        this.#maintenance = setTimeout(
+          () => this.#maintain(),
+          maintainEveryMs * (0.5 + this.#settings.random()),
+        )
         this.#maintenance.unref()
       })
   }

@@ -1,3 +1,4 @@
+// Steps marked tx: their effect happens exactly once.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { pgTable, text as textColumn } from 'drizzle-orm/pg-core'
@@ -22,13 +23,14 @@ beforeEach(async () => {
 afterEach(() => opened.close())
 afterAll(() => database.close())
 
-const notes = async () => (await database.query<{ text: string }>('select text from note order by text')).map(({ text }) => text)
+const notes = async () =>
+  (await database.query<{ text: string }>('select text from note order by text')).map(({ text }) => text)
 
 test('a tx step writes its rows and its output together, what it wrote stands in the account by table, and the next step is there without a claim', async () => {
   const noted = pipeline('noted', { input: z.object({ text: z.string() }) })
     .step('write', { tx: true }, async ({ input, sql, tx, run }) => {
       await sql`insert into note values (${run.id}, ${input.text})`
-      await tx.query("insert into note select $1, $2 || n from generate_series(1, 2) n", [run.id, input.text])
+      await tx.query('insert into note select $1, $2 || n from generate_series(1, 2) n', [run.id, input.text])
       await sql`update note set text = text || '!' where run = ${run.id}`
       return 3
     })
@@ -38,15 +40,22 @@ test('a tx step writes its rows and its output together, what it wrote stands in
   const { run } = await client.start(noted, { text: 'a' })
   expect(await client.run<typeof noted>(run!.id).result()).toBe(4)
   expect(await notes()).toEqual(['a!', 'a1!', 'a2!'])
-  const [attempt] = await database.query("select writes from millrace.attempt where run_id = $1 and step = 'write'", [run!.id])
+  const [attempt] = await database.query(
+    "select writes from millrace.attempt where run_id = $1 and step = 'write'",
+    [run!.id],
+  )
   expect(attempt).toEqual({ writes: { 'public.note': { inserted: 3, updated: 3, deleted: 0 } } })
 })
 
 test('a tx step that fails leaves nothing of what it wrote, and its next attempt writes it once', async () => {
-  const twice = pipeline('twice', { retry: { attempts: 2, initial: 0 } }).step('write', { tx: true }, async ({ sql, attempt }) => {
-    await sql`insert into note values ('x', 'once')`
-    if (attempt === 1) throw new Error('not yet')
-  })
+  const twice = pipeline('twice', { retry: { attempts: 2, initial: 0 } }).step(
+    'write',
+    { tx: true },
+    async ({ sql, attempt }) => {
+      await sql`insert into note values ('x', 'once')`
+      if (attempt === 1) throw new Error('not yet')
+    },
+  )
   const worker = await opened.worker({ pipelines: [twice] })
   const client = opened.client()
   const { run } = await client.start(twice, null)
@@ -57,14 +66,20 @@ test('a tx step that fails leaves nothing of what it wrote, and its next attempt
 })
 
 test('a tx step that swallows the error of a statement fails as transaction_lost, and nothing is written', async () => {
-  const swallowing = pipeline('swallowing', { retry: { attempts: 1 } }).step('write', { tx: true }, async ({ sql }) => {
-    await sql`insert into note values ('x', 'lost')`
-    await sql`insert into note values ('x', 'lost')`.catch(() => {})
-  })
+  const swallowing = pipeline('swallowing', { retry: { attempts: 1 } }).step(
+    'write',
+    { tx: true },
+    async ({ sql }) => {
+      await sql`insert into note values ('x', 'lost')`
+      await sql`insert into note values ('x', 'lost')`.catch(() => {})
+    },
+  )
   await opened.worker({ pipelines: [swallowing] })
   const client = opened.client()
   const { run } = await client.start(swallowing, null)
-  await expect(client.run(run!.id).result()).rejects.toMatchObject({ fields: { error: { code: 'transaction_lost' } } })
+  await expect(client.run(run!.id).result()).rejects.toMatchObject({
+    fields: { error: { code: 'transaction_lost' } },
+  })
   expect(await notes()).toEqual([])
 })
 
@@ -82,7 +97,11 @@ test('E6 a tx step of a run that is cancelled meanwhile writes nothing, and its 
   await began.come
   await client.run(run!.id).cancel()
   go.arrive()
-  await until('the task is gone', async () => (await database.query('select 1 from millrace.task where run_id = $1', [run!.id])).length === 0)
+  await until(
+    'the task is gone',
+    async () =>
+      (await database.query('select 1 from millrace.task where run_id = $1', [run!.id])).length === 0,
+  )
   expect(await notes()).toEqual([])
   expect((await attemptsOf(database, run!.id)).map(({ outcome }) => outcome)).toEqual(['cancelled'])
   expect((await runOf(database, run!.id)).state).toBe('cancelled')
@@ -91,15 +110,23 @@ test('E6 a tx step of a run that is cancelled meanwhile writes nothing, and its 
 test('a tx step that times out loses its client at once: what it still sends is refused, and writes into no other transaction', async () => {
   const late = new Arrival<unknown>()
   const release = new Arrival()
-  const slow = pipeline('slow-tx', { retry: { attempts: 1 } }).step('write', { tx: true, timeout: 50 }, async ({ tx }) => {
-    await tx.query("insert into note values ('x', 'too late')")
-    await release.come
-    await tx.query("insert into note values ('x', 'after the end')").catch((error: unknown) => late.arrive(error))
-  })
+  const slow = pipeline('slow-tx', { retry: { attempts: 1 } }).step(
+    'write',
+    { tx: true, timeout: 50 },
+    async ({ tx }) => {
+      await tx.query("insert into note values ('x', 'too late')")
+      await release.come
+      await tx
+        .query("insert into note values ('x', 'after the end')")
+        .catch((error: unknown) => late.arrive(error))
+    },
+  )
   await opened.worker({ pipelines: [slow], connectionsMax: 1 })
   const client = opened.client()
   const { run } = await client.start(slow, null)
-  await expect(client.run(run!.id).result()).rejects.toMatchObject({ fields: { error: { code: 'attempt_timeout' } } })
+  await expect(client.run(run!.id).result()).rejects.toMatchObject({
+    fields: { error: { code: 'attempt_timeout' } },
+  })
   release.arrive()
   expect(await late.come).toMatchObject({ code: 'transaction_misused' })
   expect(await notes()).toEqual([])
@@ -125,7 +152,10 @@ test('a tx step can use savepoints, but neither begin nor end the transaction', 
 
 test('Drizzle and Kysely can wrap the client of a tx step', async () => {
   const note = pgTable('note', { run: textColumn().notNull(), text: textColumn().notNull() })
-  const wrapped = pipeline('wrapped', { input: z.object({ fail: z.boolean() }), retry: { attempts: 1 } }).step('write', { tx: true }, async ({ tx, run, input }) => {
+  const wrapped = pipeline('wrapped', {
+    input: z.object({ fail: z.boolean() }),
+    retry: { attempts: 1 },
+  }).step('write', { tx: true }, async ({ tx, run, input }) => {
     const db = drizzle(tx)
     await db.insert(note).values({ run: run.id, text: 'drizzle' })
     const kysely = new Kysely<{ note: { run: string; text: string } }>({
@@ -133,7 +163,9 @@ test('Drizzle and Kysely can wrap the client of a tx step', async () => {
     })
     await kysely.insertInto('note').values({ run: run.id, text: 'kysely' }).execute()
     if (input.fail) throw new Error('both are undone')
-    return (await db.select().from(note)).length + (await kysely.selectFrom('note').selectAll().execute()).length
+    return (
+      (await db.select().from(note)).length + (await kysely.selectFrom('note').selectAll().execute()).length
+    )
   })
   await opened.worker({ pipelines: [wrapped] })
   const client = opened.client()

@@ -4,7 +4,15 @@ import { clientCaller } from '../db/call.ts'
 import { isConnectionLoss, sqlState } from '../db/database-error.ts'
 import { lendClient } from '../db/lent-client.ts'
 import { taggedSql } from '../db/sql-tag.ts'
-import { type CompleteAnswerRow, completeTasks, countOldWrites, countWrites, holdTask, type WorkerKey, type Writes } from '../db/tasks.ts'
+import {
+  type CompleteAnswerRow,
+  completeTasks,
+  countOldWrites,
+  countWrites,
+  holdTask,
+  type WorkerKey,
+  type Writes,
+} from '../db/tasks.ts'
 import { beginAttempt, commitAttempt, rollBackAttempt, transactionLost } from '../db/transaction.ts'
 import { type AttemptRoom, failure, handlerContext, isUnwanted, type Outcome, runHandler } from './attempt.ts'
 import { isPassing } from './flush.ts'
@@ -39,7 +47,7 @@ export async function runTransactionAttempt(
   room: TransactionRoom,
 ): Promise<TransactionOutcome> {
   const lent = lendClient(client)
-  const context = handlerContext(task, { ...room, sql: taggedSql(clientCaller(lent.client)) }, lent.client as unknown as pg.Client)
+  const context = handlerContext(task, { ...room, sql: taggedSql(clientCaller(lent.client)) }, lent.client)
   let handling = false
   try {
     if (await isUnwanted(task, context)) return { kind: 'skipped', reason: 'its condition said no' }
@@ -51,7 +59,11 @@ export async function runTransactionAttempt(
     handling = false
     lent.takeBack()
     if (task.logged) await room.logged()
-    const answers = await complete(task, worker, client, { output, watched: room.watched(task), writesBefore })
+    const answers = await complete(task, worker, client, {
+      output,
+      watched: room.watched(task),
+      writesBefore,
+    })
     await commitAttempt(client)
     return { kind: 'committed', output, answers }
   } catch (error) {
@@ -59,7 +71,7 @@ export async function runTransactionAttempt(
     task.reported = false
     const uncertain = isPassing(error) || isConnectionLoss(error)
     // A handler that was left running at its timeout may still be in the middle of a statement.
-    const spoilt = uncertain || (handling && task.abort.signal.aborted)
+    const spoilt = uncertain || (handling && task.abort.aborted)
     if (!spoilt) await rollBackAttempt(client)
     return { ...failure(task, error, room.storeStacks), uncertain, spoilt }
   } finally {
@@ -71,7 +83,11 @@ async function complete(
   task: HeldTask,
   worker: WorkerKey,
   client: pg.PoolClient,
-  { output, watched, writesBefore }: { readonly output: string; readonly watched: boolean; readonly writesBefore: Writes },
+  {
+    output,
+    watched,
+    writesBefore,
+  }: { readonly output: string; readonly watched: boolean; readonly writesBefore: Writes },
 ): Promise<CompleteAnswerRow[]> {
   const caller = clientCaller(client)
   try {
@@ -94,7 +110,7 @@ function heldRow({ taskId, step, attempt }: HeldTask) {
 
 /** What the database makes of the report says whether the attempt was reclaimed or its run ended. */
 function notHeld(task: HeldTask): unknown {
-  return task.abort.signal.aborted
-    ? task.abort.signal.reason
+  return task.abort.aborted
+    ? task.abort.reason
     : new AttemptAborted('the attempt was reclaimed, or its run has ended; nothing was written')
 }

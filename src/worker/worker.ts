@@ -125,24 +125,39 @@ class WorkerProcess implements Worker {
   }
 
   async #begin(): Promise<void> {
-    const key = await this.#persist(() => registerSession(randomUUID(), this.#settings, this.#served!, this.#connections!))
+    const key = await this.#persist(() =>
+      registerSession(randomUUID(), this.#settings, this.#served!, this.#connections!),
+    )
     await this.#listener!.holdLock(key.lockKey)
-    const session = new WorkerSession(key, this.#settings, this.#served!, this.#connections!, this.#listener!, {
-      gone: (reason) => this.#renew(session, reason),
-      drainOrdered: () => void this.stop(),
-    })
+    const session = new WorkerSession(
+      key,
+      this.#settings,
+      this.#served!,
+      this.#connections!,
+      this.#listener!,
+      {
+        gone: (reason) => this.#renew(session, reason),
+        drainOrdered: () => void this.stop(),
+      },
+    )
     this.#session = session
     await session.start()
     // An order to drain may have come with the first heartbeat.
-    if (this.#session === session && !this.#stopping.signal.aborted) addLocalWorker(this.#settings.database, session)
+    if (this.#session === session && !this.#stopping.signal.aborted)
+      addLocalWorker(this.#settings.database, session)
   }
 
   /** A swept id never heartbeats again: what it held is aborted, and the worker goes on under a new one. */
   #renew(session: WorkerSession, reason: string): void {
     if (this.#session !== session || this.#stopping.signal.aborted) return
-    this.#settings.log({ level: 'warn', message: `Worker ${session.id} is gone: ${reason}. It goes on under a new id.` })
+    this.#settings.log({
+      level: 'warn',
+      message: `Worker ${session.id} is gone: ${reason}. It goes on under a new id.`,
+    })
     removeLocalWorker(this.#settings.database, session)
     this.#session = undefined
+    // It holds the lock of the id that is gone, and may look alive as the others did.
+    this.#listener?.reconnect()
     // The heartbeat that brought the news is still under way; the session waits for it to end.
     this.#renewing = session.abandon(reason).then(() => this.#beginAtLast())
   }
@@ -155,7 +170,10 @@ class WorkerProcess implements Worker {
         return
       } catch (error) {
         if (this.#stopping.signal.aborted) return
-        this.#settings.log({ level: 'error', message: `The worker could not register: ${(error as Error).message}` })
+        this.#settings.log({
+          level: 'error',
+          message: `The worker could not register: ${(error as Error).message}`,
+        })
         await pause(registerAgainMs, this.#stopping.signal)
       }
     }

@@ -109,7 +109,20 @@ export function holdPipelines(tell: Tell) {
     },
   )
 
-  return { hold, holdTransaction, poison }
+  /** Keeps the process from hearing or saying anything on its first attempt, then writes its effect. */
+  const block = pipeline('fault-block', { input: z.object({ ms: z.number() }), retry }).step(
+    'block',
+    { tx: true },
+    async ({ input, sql, run, step, attempt }) => {
+      tell({ kind: 'began', run: run.id, attempt })
+      const until = performance.now() + (attempt === 1 ? input.ms : 0)
+      while (performance.now() < until);
+      await count(sql, run.id, step, attempt)
+      return attempt
+    },
+  )
+
+  return { hold, holdTransaction, poison, block }
 }
 
 /** True where the signal fired first. */

@@ -63,6 +63,27 @@ test('B9 with no connection left heartbeats go on, no lease is lost, and work go
   recordFigure('B9', `${taken.length} connections taken, no lease lost`)
 }, 90_000)
 
+test('B11 while somebody holds the task table alone for longer than a lease, nothing is done twice, and work goes on after', async () => {
+  await programs.start(options())
+  const runs = await startLoad(client, 30, 20)
+  const holder = new pg.Client(server.url)
+  await holder.connect()
+  await holder.query('begin')
+  await holder.query('lock table millrace.task in access exclusive mode')
+  await pause(isLong ? 30_000 : 5_000)
+  await holder.query('commit')
+  await holder.end()
+  await allEnded(server, runs, 30_000)
+  await expectLoadDone(server, runs)
+}, 90_000)
+
+test('B12 no table is unlogged: a crash empties nothing', async () => {
+  const unlogged = await server.query(
+    "select relname from pg_class where relnamespace = 'millrace'::regnamespace and relkind in ('r', 'p', 'i', 'S') and relpersistence <> 'p'",
+  )
+  expect(unlogged).toEqual([])
+})
+
 /** Transactions that were rolled back so far. */
 async function failures(): Promise<number> {
   const [row] = await server.query<{ failed: number }>(

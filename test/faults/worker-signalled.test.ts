@@ -8,7 +8,7 @@ import { effectTable, holdPipelines } from './pipelines.ts'
 import { until } from './until.ts'
 import { WorkerPrograms } from './worker-program.ts'
 
-const { hold, holdTransaction } = holdPipelines(() => {})
+const { hold, holdTransaction, block } = holdPipelines(() => {})
 const leaseSeconds = 3
 
 let database: TestDatabase
@@ -70,6 +70,27 @@ test('A3 a worker that was stopped for three leases finds its task taken, and ca
   await until('nothing held', async () => (await tasksOf(run.id)).length === 0)
   await expectSound(database, [run.id])
 }, 60_000)
+
+test('A4 a handler that blocks its whole process for two leases is fenced: its effect is not written, that of the next attempt is', async () => {
+  const blocked = await programs.start(options())
+  const run = (await client.start(block, { ms: 2_000 * leaseSeconds })).run!
+  await blocked.said('began', { run: run.id, attempt: 1 })
+  const heir = await programs.start(options())
+  await heir.said('began', { run: run.id, attempt: 2 })
+  await allEnded(database, [run.id])
+  await until('the blocked worker under a new id', async () => {
+    const rows = await database.query(
+      "select id from millrace.worker where process_id = $1 and state <> 'gone'",
+      [blocked.child.pid],
+    )
+    return rows.length > 0 && rows[0]?.['id'] !== blocked.worker
+  })
+  expect(await outcomesOf(run.id)).toEqual(['reclaimed', 'completed'])
+  expect(await database.query('select attempt from public.effect where run_id = $1', [run.id])).toEqual([
+    { attempt: 2 },
+  ])
+  await expectSound(database, [run.id])
+}, 40_000)
 
 test('A9 SIGTERM lets a step finish and takes nothing new', async () => {
   const worker = await programs.start(options())
