@@ -13,22 +13,23 @@ test('a signal that was asked for before fires, and only the first reason counts
   const abort = new Abort()
   const fired: unknown[] = []
   abort.signal.addEventListener('abort', () => fired.push(abort.signal.reason))
-  abort.abort('first')
-  abort.abort('second')
-  expect([fired, abort.reason]).toEqual([['first'], 'first'])
+  const first = new Error('first')
+  abort.abort(first)
+  abort.abort(new Error('second'))
+  expect([fired, abort.reason]).toEqual([[first], first])
 })
 
 test('who listens is called once; who no longer listens is not', () => {
   const abort = new Abort()
   let calls = 0
   abort.listen(() => calls++)
-  abort.abort('once')
-  abort.abort('twice')
+  abort.abort(new Error('once'))
+  abort.abort(new Error('twice'))
   expect(calls).toBe(1)
 
   const other = new Abort()
   other.listen(() => calls++)
   other.listen()
-  other.abort('unheard')
+  other.abort(new Error('unheard'))
   expect(calls).toBe(1)
 })

@@ -2,7 +2,7 @@
 
 export class Abort {
   #aborted = false
-  #reason: unknown
+  #reason: Error | undefined
   #controller: AbortController | undefined
   #listener: (() => void) | undefined
 
@@ -11,7 +11,7 @@ export class Abort {
   }
 
   /** Why; undefined while nothing was aborted. */
-  get reason(): unknown {
+  get reason(): Error | undefined {
     return this.#reason
   }
 
@@ -24,7 +24,7 @@ export class Abort {
   }
 
   /** Only the first reason counts. */
-  abort(reason: unknown): void {
+  abort(reason: Error): void {
     if (this.#aborted) return
     this.#aborted = true
     this.#reason = reason

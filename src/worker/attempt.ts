@@ -75,7 +75,7 @@ function withTimeout<T>(task: HeldTask, work: () => T | Promise<T>): Promise<T> 
       Math.min(task.step.timeoutMs, 2_147_483_647),
     )
     task.abort.listen(() => {
-      if (task.lost) reject(task.abort.reason)
+      if (task.lost && task.abort.reason !== undefined) reject(task.abort.reason)
     })
     const settled = () => {
       clearTimeout(timer)
