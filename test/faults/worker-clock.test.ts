@@ -47,7 +47,7 @@ test.skipIf(!isThere).each(['+1h', '-1h', '+0 x1.5'])(
     )
     const runs = await startLoad(client, 30, 5)
     const all = [delayed.id, ...held.map(({ run }) => run!.id), ...runs]
-    await until('both at work', async () => (await workedOn(all)).length === 2)
+    await until('both at work', async () => (await workedOn(all)).length === 2).catch(async (error) => { console.log(JSON.stringify({ honest: [honest.worker, honest.lines.slice(-3), honest.ended], wrong: [wrong.worker, wrong.lines.slice(-3), wrong.errors], w: await database.query("select id, state, sleeping, locked, heartbeat_at, clock_timestamp() as now, lease_expires_at, gone_reason, slots from millrace.worker where state <> 'gone'"), t: await database.query('select * from millrace.task'), wt: await database.query('select * from millrace.waiting_task'), a: await database.query('select worker_id, outcome, count(*), min(started_at), max(finished_at) from millrace.attempt where run_id = any($1) group by 1, 2', [all]) }, null, 1)); throw error })
     await allEnded(database, all)
     await expectLoadDone(database, runs)
     await expectSound(database, all)
