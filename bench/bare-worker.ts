@@ -47,9 +47,9 @@ export class BareWorker {
     return new BareWorker(caller, { workerId, lockKey }, new LanePositions(handlers))
   }
 
-  /** A claim as the loop of a worker makes it: from the last position seen, or a full look. */
+  /** A claim as the loop of a worker makes it: from the last position seen, or a full look. Time stands still: only the first look is full by itself. */
   async claim(room: number, fullLook: boolean): Promise<Claimed> {
-    const tasks = await claimTasks(this.#caller, this.#key, room, this.#lanes.lanes(fullLook))
+    const tasks = await claimTasks(this.#caller, this.#key, room, this.#lanes.lanes(0, fullLook))
     this.#lanes.saw(tasks)
     return tasks
   }

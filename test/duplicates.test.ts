@@ -14,7 +14,10 @@ function tellingLines(text: string): Line[] {
   return text
     .split('\n')
     .map((line, index) => ({ text: line.trim(), number: index + 1 }))
-    .filter(({ text: line }) => /\w/.test(line) && !/^(import|export \{|\}? from|type \w+,|\w+,$|\/\/|\/?\*)/.test(line))
+    .filter(
+      ({ text: line }) =>
+        /\w/.test(line) && !/^(import|export \{|\}? from|type \w+,|\w+,$|\/\/|\/?\*)/.test(line),
+    )
 }
 
 function duplicatesIn(house: House): string[] {
@@ -39,6 +42,9 @@ test('PP-C15 no block of eight lines stands in two places of src', () => {
 
 test('PP-C15 a copied block is found', () => {
   const block = Array.from({ length: blockLines }, (_, index) => `const value${index} = ${index}`).join('\n')
-  const house = houseOf({ 'src/core/one.ts': `// One.\n${block}\n`, 'src/core/two.ts': `// Two.\n\n${block}\n` })
+  const house = houseOf({
+    'src/core/one.ts': `// One.\n${block}\n`,
+    'src/core/two.ts': `// Two.\n\n${block}\n`,
+  })
   expect(duplicatesIn(house)).toEqual(['src/core/two.ts:3 stands at src/core/one.ts:2 too'])
 })

@@ -9,7 +9,7 @@ import type { Slots } from './slots.ts'
 const looksMs = [0, 50, 250]
 /** A worker whose slots fill again at once says nothing: each saying is a commit. */
 const restMs = 5
-const fullLookEveryMs = 1_000
+const restsMax = 20
 
 export interface ClaimParts {
   readonly caller: Caller
@@ -30,7 +30,8 @@ export class Claims {
   #again = false
   #hungry = true
   #sleeping = false
-  #lookedFully = Number.NEGATIVE_INFINITY
+  #woken = false
+  #lookFully = false
   #timers = new Set<NodeJS.Timeout>()
   #stopped = false
 
@@ -46,7 +47,7 @@ export class Claims {
   /** Something may be there: look for it. */
   wake(): void {
     this.#hungry = true
-    this.#lookedFully = Number.NEGATIVE_INFINITY
+    this.#woken = true
     this.look()
   }
 
@@ -97,16 +98,23 @@ export class Claims {
     const { slots, lanes, caller, key } = this.#parts
     // Half of the slots at most: while the outcomes of one half are written, the other is claimed.
     const reserved = slots.reserve(Math.min(slots.free, Math.ceil(slots.size / 2)))
-    const fullLook = this.#parts.monotonic() - this.#lookedFully >= fullLookEveryMs
+    const look = lanes.lanes(this.#parts.monotonic(), this.#lookFully)
+    const woken = this.#woken
     // Cleared before the look: what wakes it from now on asks for another one.
     this.#hungry = false
+    this.#woken = false
+    this.#lookFully = false
     try {
-      const tasks = await claimTasks(caller, key, reserved, lanes.lanes(fullLook))
-      if (fullLook) this.#lookedFully = this.#parts.monotonic()
+      const tasks = await claimTasks(caller, key, reserved, look)
       lanes.saw(tasks)
       if (tasks.length >= reserved) {
         this.#hungry = true
         this.#sleeping = false
+      }
+      // Woken, and nothing beyond the last position: what it was woken for may lie before it.
+      if (woken && tasks.length === 0 && !look.full) {
+        this.#hungry = true
+        this.#lookFully = true
       }
       slots.giveBack(reserved)
       this.#parts.begin(tasks)
@@ -129,7 +137,12 @@ export class Claims {
     this.#after(restMs, () => void this.#sleep())
   }
 
-  async #sleep(): Promise<void> {
+  async #sleep(rests = 1): Promise<void> {
+    // A worker whose starts are on their way to it does not sleep; a steady stream of them hides nobody else's for long.
+    if (this.#parts.slots.isExpecting && rests < restsMax) {
+      this.#after(restMs, () => void this.#sleep(rests + 1))
+      return
+    }
     if (this.#parts.slots.free === 0 || !this.#parts.takes()) {
       this.#sleeping = false
       return

@@ -109,7 +109,7 @@ export class Heartbeats {
         // Who has not been connected for a lease doesn't judge: it can't know who was cut off with it.
         sweep: monotonic() - this.#parts.connectedAt() >= settings.leaseSeconds * 1_000,
         room: reserved,
-        lanes: lanes.lanes(true),
+        lanes: lanes.lanes(monotonic()),
       })
       // The lease counts from a moment after this one.
       this.#beatAt = sentAt

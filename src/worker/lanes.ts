@@ -1,24 +1,31 @@
 // Where a worker looks for tasks: each handler at each priority, with the last position seen there.
 import type { ClaimedTask, Lanes } from '../db/tasks.ts'
 
+const fullLookEveryMs = 1_000
 const priorities = [1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 export class LanePositions {
   readonly #handlers: readonly number[]
   readonly #positions = new Map<string, number>()
+  #lookedFullyAt = Number.NEGATIVE_INFINITY
 
   constructor(handlerIds: readonly number[]) {
     this.#handlers = handlerIds
   }
 
-  /** All lanes; from their beginning for a full look, else from the last position seen. */
-  lanes(fullLook: boolean): Lanes {
-    const lanes = { handlers: [] as number[], priorities: [] as number[], positions: [] as number[] }
+  /**
+   * All lanes, from the last position seen; from their beginning once a second, or when asked to look fully. A full look also reads the
+   * dead entries that somebody's long transaction keeps, so it is not made more often than it is needed.
+   */
+  lanes(nowMs: number, fully = false): Lanes & { readonly full: boolean } {
+    const full = fully || nowMs - this.#lookedFullyAt >= fullLookEveryMs
+    if (full) this.#lookedFullyAt = nowMs
+    const lanes = { handlers: [] as number[], priorities: [] as number[], positions: [] as number[], full }
     for (const handler of this.#handlers) {
       for (const priority of priorities) {
         lanes.handlers.push(handler)
         lanes.priorities.push(priority)
-        lanes.positions.push(fullLook ? 0 : (this.#positions.get(`${handler} ${priority}`) ?? 0))
+        lanes.positions.push(full ? 0 : (this.#positions.get(`${handler} ${priority}`) ?? 0))
       }
     }
     return lanes

@@ -15,6 +15,11 @@ export class Slots {
     return Math.max(0, this.size - this.#held.size - this.#reserved)
   }
 
+  /** Whether an answer under way may bring tasks. */
+  get isExpecting(): boolean {
+    return this.#reserved > 0
+  }
+
   get heldCount(): number {
     return this.#held.size
   }

@@ -20,8 +20,7 @@ export interface Line {
 }
 
 export interface ProgramOptions extends Omit<WorkerOptions, 'pipelines' | 'log' | 'random'> {
-  /** A command that runs node in its place, such as faketime with its arguments. */
-  readonly under?: readonly string[]
+  /** Added to the environment of the process. */
   readonly env?: Record<string, string>
 }
 
@@ -32,9 +31,12 @@ export class WorkerProgram {
   #ended = false
   #code: number | null = null
 
-  constructor({ under = [], env = {}, ...options }: ProgramOptions) {
-    const [file, ...args] = [...under, process.execPath, '--import', 'tsx', program, JSON.stringify(options)]
-    this.child = spawn(file!, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+  constructor({ env = {}, ...options }: ProgramOptions) {
+    const args = ['--import', 'tsx', program, JSON.stringify(options)]
+    this.child = spawn(process.execPath, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    })
     createInterface({ input: this.child.stdout! }).on('line', (line) =>
       this.lines.push(JSON.parse(line) as Line),
     )
