@@ -8,7 +8,9 @@ import { makeReachableFolder } from './reachable-folder.ts'
 
 const root = process.cwd()
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
-const environment = { ...process.env, DATABASE_URL: '', NO_COLOR: '1' }
+// Without what npm hands down to its scripts: this project's settings are not the user's.
+const inherited = Object.entries(process.env).filter(([name]) => !name.toLowerCase().startsWith('npm_'))
+const environment = { ...Object.fromEntries(inherited), DATABASE_URL: '', NO_COLOR: '1' }
 
 let folder: string
 let project: string
