@@ -117,14 +117,20 @@ export function describeClient(client: pg.ClientBase): string {
 // The driver reads the string (and the PG* variables) itself. Its error is not passed on as a cause: it
 // carries the whole string, password included.
 function parseConnection(connectionString: string): pg.Client {
+  // Anything else the driver takes for the name of a database, password and all.
+  if (!/^(?:postgres(?:ql)?:\/\/|socket:|\/)/.test(connectionString))
+    throw unusable('it does not begin with postgres://')
   try {
     return new pg.Client({ connectionString })
   } catch (error) {
-    const reason = error instanceof Error ? error.message : 'it cannot be read'
-    throw new MillraceError('connection_string_invalid', `The connection string is not usable: ${reason}.`, {
-      hint: 'Write it as postgres://user:password@host:5432/database, special characters percent-encoded.',
-    })
+    throw unusable(error instanceof Error ? error.message : 'it cannot be read')
   }
+}
+
+function unusable(reason: string): MillraceError {
+  return new MillraceError('connection_string_invalid', `The connection string is not usable: ${reason}.`, {
+    hint: 'Write it as postgres://user:password@host:5432/database, special characters percent-encoded.',
+  })
 }
 
 function clientSettings(options: ConnectionOptions): pg.ClientConfig {

@@ -66,6 +66,8 @@ export async function createPartitions(caller: Caller, weeksAhead: number): Prom
 export interface PruneAnswer {
   readonly dropped_partitions: number
   readonly deleted_runs: number
+  /** Whether a bound was reached, so that another call finds more. */
+  readonly more: boolean
 }
 
 /** Drops what is beyond its retention, at most `batch` runs of pipelines with a shorter one. */
@@ -73,7 +75,7 @@ export async function pruneHistory(caller: Caller, batch: number): Promise<Prune
   const rows = await caller.call<PruneAnswer>(
     {
       name: 'millrace_prune_history',
-      text: 'select dropped_partitions, deleted_runs from millrace.prune_history($1)',
+      text: 'select dropped_partitions, deleted_runs, more from millrace.prune_history($1)',
     },
     [batch],
   )

@@ -66,3 +66,12 @@ function tooLate(): MillraceError {
     },
   )
 }
+
+/** The handler ended the transaction behind a statement's back. */
+export function endedEarly(step: string): MillraceError {
+  return new MillraceError(
+    'transaction_misused',
+    `The handler of tx step '${step}' ended its transaction by itself: what it wrote before that is not exactly once.`,
+    { fields: { step }, hint: 'Leave begin, commit and rollback to the worker; use savepoints inside.' },
+  )
+}

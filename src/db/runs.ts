@@ -1,6 +1,7 @@
 // The SQL functions of runs: start, cancel, pause, resume, watch, and the protocol of runs reported from outside.
 import type { RunState } from '../core/state.ts'
 import type { Caller } from './call.ts'
+import { retryTransaction } from './transaction.ts'
 
 /** One start, as it goes to the database; the input is JSON text. */
 export interface StartRow {
@@ -38,19 +39,25 @@ export interface StartAnswerRow {
 const startRunsStatement = {
   name: 'millrace_start_runs',
   text: `select reason, run_id, live_run_id, task_id, step_id from millrace.start_runs($1::uuid[], $2::text[], $3::int[], $4::jsonb[],
-    $5::smallint[], $6::text[], $7::jsonb[], $8::timestamptz[], $9::text[], $10::int[], $11::text, $12::uuid, $13::int, $14::int, $15::boolean)`,
+    $5::smallint[], $6::text[], $7::jsonb[], $8::timestamptz[], $9::text[], $10::int[], $11::text, $12::uuid, $13::int, $14::int, $15::boolean, $16::boolean)`,
 }
 
 /**
  * Starts runs, all or none. A run that is in no answer row was created and waits for a worker.
  *
+ * @param givenIds false where every id was made for this call: then none can be another start's
  * @param wakeAlways notify sleeping workers without looking for any: right inside somebody else's transaction
  * @throws MillraceError pipeline_unknown, key_value_missing, run_id_off_clock, too_many_starts
  */
 export function startRuns(
   caller: Caller,
   rows: readonly StartRow[],
-  options: { readonly via: string; readonly handOver?: HandOver | undefined; readonly wakeAlways: boolean },
+  options: {
+    readonly via: string
+    readonly handOver?: HandOver | undefined
+    readonly wakeAlways: boolean
+    readonly givenIds?: boolean
+  },
 ): Promise<StartAnswerRow[]> {
   return caller.call<StartAnswerRow>(startRunsStatement, [
     rows.map((row) => row.id),
@@ -68,6 +75,7 @@ export function startRuns(
     options.handOver?.lockKey ?? null,
     options.handOver?.room ?? 0,
     options.wakeAlways,
+    options.givenIds ?? true,
   ])
 }
 
@@ -109,7 +117,8 @@ async function changed(
   statement: { name: string; text: string },
   values: unknown[],
 ): Promise<boolean> {
-  return (await caller.call<{ changed: boolean }>(statement, values))[0]!.changed
+  const rows = await retryTransaction(() => caller.call<{ changed: boolean }>(statement, values))
+  return rows[0]!.changed
 }
 
 export interface RunStanding {

@@ -41,13 +41,24 @@ export function transactionLost(): MillraceError {
  * Begins the transaction of a step. Its own bound holds for its statements and for the time between them, and the server looks
  * now and then whether the worker still lives, so that what a dead worker began ends.
  */
-export async function beginAttempt(client: pg.ClientBase, timeoutMs: number): Promise<void> {
+export async function beginAttempt(client: pg.ClientBase, timeoutMs: number, mark: string): Promise<void> {
   await client.query('begin isolation level read committed')
   await client.query(
     `select set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true),
-       set_config('client_connection_check_interval', '5s', true)`,
-    [String(Math.min(Math.trunc(timeoutMs), 2_147_483_647))],
+       set_config('client_connection_check_interval', '5s', true), set_config('millrace.attempt', $2, true)`,
+    [String(Math.min(Math.trunc(timeoutMs), 2_147_483_647)), mark],
   )
+}
+
+/**
+ * Whether this is still the transaction that beginAttempt began: its mark ends with it. A handler can hide a commit behind another
+ * statement; what it committed so can't be undone, but it isn't taken for exactly once either.
+ */
+export async function isSameTransaction(client: pg.ClientBase, mark: string): Promise<boolean> {
+  const { rows } = await client.query<{ mark: string | null }>(
+    `select current_setting('millrace.attempt', true) as mark`,
+  )
+  return rows[0]?.mark === mark
 }
 
 /** @throws MillraceError transaction_lost where a handler swallowed the error of a statement */

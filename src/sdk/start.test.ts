@@ -256,3 +256,17 @@ test('H1 H2 H3 an input that JSON in Postgres cannot keep is refused with its pa
   expect((await runOf(database, run!.id)).state).toBe('pending')
   expect((await stored(run!.id))!['input']).toEqual({ big: 2 ** 53, small: 0, text: 'ä🙂' })
 })
+
+test('a run id that is taken by another start is refused, and the same start asked again is not', async () => {
+  const client = opened.client()
+  const taking = pipeline('taking', { input: z.object({ n: z.number() }) }).step('a', () => 1)
+  const first = await client.start(taking, { n: 1 })
+  const runId = first.run!.id
+  await expect(client.start(taking, { n: 1 }, { runId })).resolves.toMatchObject({
+    created: true,
+    run: { id: runId },
+  })
+  await expect(client.start(taking, { n: 2 }, { runId })).rejects.toMatchObject({
+    code: 'idempotency_conflict',
+  })
+})

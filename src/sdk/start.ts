@@ -46,6 +46,8 @@ export interface PendingStart {
   readonly key: string | null | undefined
   /** How many steps begin at once. */
   readonly entries: number
+  /** Whether its id is the caller's own. */
+  readonly givenId: boolean
 }
 
 const startsPerCall = 1_000
@@ -68,6 +70,7 @@ export function pendingStart(
   return {
     headers,
     key: knownRunKey(start.input, start.graph?.key ?? []),
+    givenId: options.runId !== undefined,
     entries: start.graph?.steps.filter(({ after }) => after.length === 0).length ?? 1,
     row: {
       id: options.runId ?? start.id,
@@ -235,7 +238,12 @@ async function callStart(
   const rows = starts.map((start) => start.row)
   try {
     const answer = await retryTransaction(() =>
-      startRuns(caller, rows, { via: 'sdk', handOver, wakeAlways: false }),
+      startRuns(caller, rows, {
+        via: 'sdk',
+        handOver,
+        wakeAlways: false,
+        givenIds: starts.some((start) => start.givenId),
+      }),
     )
     if (handOver !== undefined) worker?.take(handOver.room, handedOver(starts, answer))
     return answer

@@ -131,11 +131,17 @@ export class Flush {
       try {
         return await retryTransaction(call)
       } catch (error) {
-        if (!isPassing(error)) throw error
+        if (!isPassing(error) && !isBlocked(error)) throw error
         await this.#events.uncertain(error)
       }
     }
   }
+}
+
+/** Somebody held a lock for longer than a statement may take: nothing was recorded, and a finished step is not failed for it. */
+function isBlocked(error: unknown): boolean {
+  const state = sqlState(error)
+  return state === '57014' || state === '55P03'
 }
 
 /** Whether the database, and not the batch, is the reason: it is away, or out of disk, memory or connections. */

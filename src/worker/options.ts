@@ -26,6 +26,7 @@ export interface WorkerOptions {
   readonly pingMs?: number
   /** What people see; the host's name by default. */
   readonly name?: string
+  /** Where it tells what happens; by default warnings and errors go to standard error. */
   readonly log?: (entry: WorkerLogEntry) => void
   /** Keep the stack of a step's error in its record. Off by default: it names files and lines. */
   readonly storeStacks?: boolean
@@ -83,7 +84,7 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     drainMs: wholeNumber('drainMs', options.drainMs ?? 30_000, 0, 86_400_000),
     pingMs: wholeNumber('pingMs', options.pingMs ?? 10_000, 100, 600_000),
     name: options.name ?? hostname(),
-    log: options.log ?? (() => {}),
+    log: options.log ?? tellProblems,
     storeStacks: options.storeStacks ?? false,
     random: options.random ?? Math.random,
     monotonic: options.monotonic ?? (() => performance.now()),
@@ -99,4 +100,9 @@ function optionInvalid(option: string, bounds: string): MillraceError {
   return new MillraceError('worker_option_invalid', `The worker's ${option} must be ${bounds}.`, {
     fields: { option },
   })
+}
+
+/** Without a log of its own, a worker still says what keeps it from working. */
+function tellProblems({ level, message }: WorkerLogEntry): void {
+  if (level !== 'info') process.stderr.write(`millrace worker: ${message}\n`)
 }

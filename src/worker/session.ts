@@ -23,6 +23,7 @@ import { Slots } from './slots.ts'
 
 const maintainEveryMs = 600_000
 const weeksAhead = 4
+const pruneBatch = 1_000
 /** How often, and for how long each time, a stop waits for the last answers before it leaves what is left to be reclaimed. */
 const lastTurns = 5
 const lastTurnMs = 1_000
@@ -179,7 +180,11 @@ export class WorkerSession implements LocalWorker {
     for (const task of [...this.#slots.held()]) this.#running.lose(task, reason)
     this.#connections.cut()
     await this.#heartbeats.stop()
-    await stopWorker(this.#connections.claims, this.#key, reason).catch(() => {})
+    // What its cut connections left on the server may hold it up: then the sweep of another ends it.
+    await within(
+      lastTurns * lastTurnMs,
+      stopWorker(this.#connections.claims, this.#key, reason).catch(() => {}),
+    )
   }
 
   serves(slug: string, version: number | null): boolean {
@@ -305,8 +310,11 @@ export class WorkerSession implements LocalWorker {
   /** Partitions ahead and retention, now and then; any worker may do it, and one at a time does. */
   #maintain(): void {
     const work = async () => {
-      await createPartitions(this.#connections.claims, weeksAhead)
-      await pruneHistory(this.#connections.claims, 1_000)
+      const { handlers } = this.#connections
+      await createPartitions(handlers, weeksAhead)
+      // Bounded transactions, as many as it takes: what comes in between two turns must not grow for ever.
+      for (let more = true; more && this.#state !== 'gone'; )
+        more = (await pruneHistory(handlers, pruneBatch)).more
     }
     void work()
       .catch((error) => this.#failed(error))

@@ -192,3 +192,23 @@ test('tx steps that wait for a connection for long are not failed for it', async
   await Promise.all(answers.map(({ run }) => client.run(run!.id).result()))
   expect(running).toBe(4)
 })
+
+test('a tx step that ends its transaction behind another statement fails for good, and is not run again', async () => {
+  const hidden = pipeline('hidden', { retry: { attempts: 3, initial: 0 } }).step(
+    'write',
+    { tx: true },
+    async ({ tx }) => {
+      await tx.query("insert into note values ('x', 'early'); commit")
+      return 1
+    },
+  )
+  await opened.worker({ pipelines: [hidden] })
+  const client = opened.client()
+  const { run } = await client.start(hidden, null)
+  await expect(client.run(run!.id).result()).rejects.toMatchObject({ code: 'run_failed' })
+  const attempts = await database.query(
+    "select outcome, error ->> 'code' as code from millrace.attempt where run_id = $1",
+    [run!.id],
+  )
+  expect(attempts).toEqual([{ outcome: 'failed', code: 'transaction_misused' }])
+})

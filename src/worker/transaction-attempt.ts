@@ -2,7 +2,7 @@
 import type pg from 'pg'
 import { clientCaller } from '../db/call.ts'
 import { isConnectionLoss, sqlState } from '../db/database-error.ts'
-import { lendClient } from '../db/lent-client.ts'
+import { endedEarly, lendClient } from '../db/lent-client.ts'
 import { taggedSql } from '../db/sql-tag.ts'
 import {
   type CompleteAnswerRow,
@@ -13,7 +13,13 @@ import {
   type WorkerKey,
   type Writes,
 } from '../db/tasks.ts'
-import { beginAttempt, commitAttempt, rollBackAttempt, transactionLost } from '../db/transaction.ts'
+import {
+  beginAttempt,
+  commitAttempt,
+  isSameTransaction,
+  rollBackAttempt,
+  transactionLost,
+} from '../db/transaction.ts'
 import { type AttemptRoom, failure, handlerContext, isUnwanted, type Outcome, runHandler } from './attempt.ts'
 import { isPassing } from './flush.ts'
 import { AttemptAborted, type HeldTask } from './held-task.ts'
@@ -52,7 +58,7 @@ export async function runTransactionAttempt(
   try {
     if (await isUnwanted(task, context)) return { kind: 'skipped', reason: 'its condition said no' }
     if (!(await holdTask(clientCaller(client), worker, heldRow(task)))) throw notHeld(task)
-    await beginAttempt(client, task.step.timeoutMs)
+    await beginAttempt(client, task.step.timeoutMs, markOf(task))
     const writesBefore = room.pooled ? await countOldWrites(clientCaller(client)) : {}
     handling = true
     const output = await runHandler(task, context)
@@ -91,6 +97,7 @@ async function complete(
 ): Promise<CompleteAnswerRow[]> {
   const caller = clientCaller(client)
   try {
+    if (!(await isSameTransaction(client, markOf(task)))) throw endedEarly(task.step.name)
     const writes = JSON.stringify(await countWrites(caller, writesBefore))
     task.reported = true
     const row = { ...heldRow(task), output, skipReason: null, writes, watched }
@@ -102,6 +109,11 @@ async function complete(
     // The handler caught the error of a statement, after which the server takes no other.
     throw sqlState(error) === '25P02' ? transactionLost() : error
   }
+}
+
+/** Marks the transaction of an attempt, so that another one in its place is noticed. */
+function markOf({ taskId, step, attempt }: HeldTask): string {
+  return `${taskId}:${step.id}:${attempt}`
 }
 
 function heldRow({ taskId, step, attempt }: HeldTask) {

@@ -2,7 +2,7 @@
 -- Live runs and failed ones that nobody has decided on move to the default partition with their history before the old one is dropped.
 -- A lock that can't be had within a second is tried again with the next call. Answers with the partitions dropped and the rows deleted.
 create or replace function millrace.prune_history(batch int default 1000)
-returns table (dropped_partitions int, deleted_runs int)
+returns table (dropped_partitions int, deleted_runs int, more boolean)
 language plpgsql security definer set search_path = millrace, pg_temp
 set lock_timeout = '1s'
 as $$
@@ -11,10 +11,12 @@ declare
   at timestamptz := millrace.now();
   keep_from timestamptz := at - make_interval(days => (select (value #>> '{}')::int from setting where name = 'retention_days'));
   old record;
+  deleted int;
   old_runs uuid[];
 begin
   dropped_partitions := 0;
   deleted_runs := 0;
+  more := false;
   if not pg_try_advisory_xact_lock(77422, 2) then
     return next;
     return;
@@ -49,9 +51,14 @@ begin
   delete from run where id = any (old_runs);
   deleted_runs := cardinality(old_runs);
 
+  more := deleted_runs >= batch;
   delete from idempotency where ctid = any (array(select ctid from idempotency where expires_at < at limit batch));
+  get diagnostics deleted = row_count;
+  more := more or deleted >= batch;
   delete from run_watch where expires_at < at;
   delete from worker w where w.id = any (array(select id from worker where state = 'gone' and gone_at < keep_from limit batch));
+  get diagnostics deleted = row_count;
+  more := more or deleted >= batch;
   return next;
 end $$;
 comment on function millrace.prune_history(int) is 'Drops history beyond its retention.';

@@ -59,7 +59,7 @@ const partitionOf = async (run: string): Promise<string> => {
 
 const prune = async (batch = 1000): Promise<{ dropped_partitions: number; deleted_runs: number }> => {
   const [row] = await database.query<{ dropped_partitions: number; deleted_runs: number }>(
-    'select * from millrace.prune_history($1)',
+    'select dropped_partitions, deleted_runs from millrace.prune_history($1)',
     [batch],
   )
   return row ?? { dropped_partitions: -1, deleted_runs: -1 }

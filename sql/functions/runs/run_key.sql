@@ -19,6 +19,10 @@ begin
     end if;
     found_values := found_values || jsonb_build_array(value);
   end loop;
+  if length(found_values::text) > 500 then
+    raise exception 'The run key of pipeline ''%'' would have % characters; 500 are the most.', slug, length(found_values::text)
+      using errcode = 'MR003', hint = 'Make the key of shorter values of the input.';
+  end if;
   if jsonb_array_length(found_values) = 1 and jsonb_typeof(found_values -> 0) in ('string', 'number', 'boolean') then
     return found_values ->> 0;
   end if;

@@ -18,7 +18,8 @@ create or replace function millrace.start_runs(
   worker_id uuid default null,
   worker_lock_key int default null,
   room int default 0,
-  wake_always boolean default true
+  wake_always boolean default true,
+  given_ids boolean default true
 )
 returns table (reason text, run_id uuid, live_run_id uuid, task_id bigint, step_id int)
 language plpgsql security definer set search_path = millrace, pg_temp
@@ -37,6 +38,8 @@ declare
   handlers int[] := array[]::int[];
   entries int := 0;
   leasing boolean := false;
+  resolved_slugs text[] := array[]::text[];
+  resolved_versions int[] := array[]::int[];
 begin
   if kept = 0 then
     return;
@@ -57,10 +60,21 @@ begin
   end if;
 
   for started in select * from find_start_versions(slugs, versions) loop
+    if started.version is null then
+      resolved_slugs := resolved_slugs || started.slug;
+      resolved_versions := resolved_versions || started.resolved;
+    end if;
     refusing := refusing or started.paused or started.key_paths <> '[]';
     handlers := handlers || started.entry_handlers;
     entries := greatest(entries, cardinality(started.entry_steps));
   end loop;
+
+  -- From here on a start has the version that was active when it came, whatever is activated while it waits for a key.
+  if array_position(versions, null) is not null then
+    versions := array(
+      select coalesce(g.version, resolved_versions[array_position(resolved_slugs, g.slug)])
+        from unnest(slugs, versions) with ordinality g(slug, version, n) order by g.n);
+  end if;
 
   -- Refusals first: pause, idempotency key, run key.
   if refusing then
@@ -121,9 +135,17 @@ begin
       select 'leased', a.run_id, null::uuid, a.id, a.step_id from added a where leasing;
   end loop;
 
+  -- An id that a caller gave, or asks for again, may be that of another start: then this one did not happen, and that is said.
+  if given_ids and exists (
+       select from unnest(run_ids, slugs, inputs, keep) g(id, slug, input, keep) join run r on r.id = g.id
+        where g.keep is not false and (r.slug <> g.slug or r.input is distinct from g.input)) then
+    raise exception 'A run id is taken: it is that of a run of another pipeline, or with another input.'
+      using errcode = 'MR009', hint = 'Give each start an id of its own, or none.';
+  end if;
+
   if not leasing then
     perform wake_workers(wake_always);
   end if;
 end $$;
-comment on function millrace.start_runs(uuid[], text[], int[], jsonb[], smallint[], text[], jsonb[], timestamptz[], text[], int[], text, uuid, int, int, boolean)
+comment on function millrace.start_runs(uuid[], text[], int[], jsonb[], smallint[], text[], jsonb[], timestamptz[], text[], int[], text, uuid, int, int, boolean, boolean)
   is 'Starts runs, all or none; answers for what was refused and what was handed over.';

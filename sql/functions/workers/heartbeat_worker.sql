@@ -35,7 +35,11 @@ begin
   end loop;
 
   if sweep then
-    perform sweep_workers(heartbeat_worker.worker_id);
+    begin
+      perform sweep_workers(heartbeat_worker.worker_id);
+    exception when lock_not_available or deadlock_detected then
+      null;
+    end;
   end if;
   perform promote_tasks(1000);
   if room > 0 then

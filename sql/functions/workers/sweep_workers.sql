@@ -3,6 +3,8 @@
 -- sooner than one lease after the server started (and callers wait as long after they connected themselves).
 create or replace function millrace.sweep_workers(sweeper uuid) returns int
 language plpgsql
+-- Somebody's open transaction on a run must not keep a sweeper from its own heartbeat: the next sweep tries again.
+set lock_timeout = '500ms'
 as $$
 #variable_conflict use_column
 declare
