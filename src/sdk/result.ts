@@ -1,5 +1,4 @@
 // Waiting for the end of a run: told by the worker of this process, by notification, and by looking now and then.
-import { setTimeout as pause } from 'node:timers/promises'
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
 import { Listener } from '../db/listener.ts'
@@ -134,17 +133,18 @@ export class RunResults {
   }
 }
 
+/** What the worker of this process says of the run's end; undefined where it has no such run, or says nothing in time. */
 async function toldLocally(runId: string, worker: LocalWorker, ms: number): Promise<LocalEnd | undefined> {
-  const enough = new AbortController()
+  // A timer of its own and no signal: aborting one builds an error with its stack, and each result would pay for it.
+  let timer: NodeJS.Timeout | undefined
   let unwatch: (() => void) | undefined
-  const told = new Promise<LocalEnd>((resolve) => {
+  const end = await new Promise<LocalEnd | undefined>((resolve) => {
     unwatch = worker.watch(runId, resolve)
+    if (unwatch === undefined) resolve(undefined)
+    else timer = setTimeout(() => resolve(undefined), ms)
   })
-  if (unwatch === undefined) return undefined
-  const late = pause(ms, undefined, { signal: enough.signal }).catch(() => undefined)
-  const end = await Promise.race([told, late])
-  enough.abort()
-  unwatch()
+  clearTimeout(timer)
+  unwatch?.()
   return end
 }
 
