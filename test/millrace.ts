@@ -1,5 +1,6 @@
 // A client and workers on one test database: what a test opened is ended with the test, and statements can be counted.
 import { createHash } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 import { vi } from 'vitest'
 import { type Client, type ClientOptions, connect } from '../src/sdk/client.ts'
@@ -70,9 +71,18 @@ export class Arrival<T = void> {
   }
 }
 
-/** The names of the prepared statements that this process has sent since. */
-export function countStatements(): { readonly sent: string[]; stop(): void } {
+export interface CountedStatements {
+  /** The names of the prepared statements that this process has sent since. */
+  readonly sent: string[]
+  /** How many of them have no answer yet. */
+  readonly underWay: number
+  stop(): void
+}
+
+/** Counts what this process sends from now on. */
+export function countStatements(): CountedStatements {
   const sent: string[] = []
+  let underWay = 0
   const query = pg.Client.prototype.query
   const spy = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (
     this: pg.Client,
@@ -84,20 +94,45 @@ export function countStatements(): { readonly sent: string[]; stop(): void } {
         ? (Reflect.get(first, 'name') ?? Reflect.get(first, 'text'))
         : first
     sent.push(String(name))
-    return Reflect.apply(query, this, given) as never
+    underWay++
+    const answered = () => void underWay--
+    const last = given.at(-1)
+    // A pool hears of the answer by a callback, everybody else by a promise.
+    if (typeof last === 'function') {
+      given[given.length - 1] = (...answer: unknown[]) => {
+        answered()
+        last(...answer)
+      }
+      return Reflect.apply(query, this, given) as never
+    }
+    const answer = Reflect.apply(query, this, given) as unknown as Promise<unknown>
+    answer.then(answered, answered)
+    return answer as never
   } as never)
-  return { sent, stop: () => spy.mockRestore() }
+  return {
+    sent,
+    get underWay() {
+      return underWay
+    },
+    stop: () => spy.mockRestore(),
+  }
 }
+
+const restTurns = 40
+const restTurnMs = 10
 
 /**
  * When the only worker has said that it sleeps and has looked again each time: from then on it sends nothing but heartbeats.
- * Counted from before the worker began to rest.
+ * Counted from before the worker began to rest. Its looks are timers of this same process, at most 200 ms apart: so as many turns of a
+ * shorter timer in which nothing was sent or awaited are proof, however slow the machine is.
  */
-export function atRest({ sent }: { readonly sent: readonly string[] }): Promise<void> {
-  return until('the worker rests', async () => {
-    const slept = sent.lastIndexOf('millrace_sleep_worker')
-    return slept >= 0 && sent.slice(slept).filter((name) => name === 'millrace_claim_tasks').length >= 3
-  })
+export async function atRest(statements: CountedStatements): Promise<void> {
+  await until('the worker sleeps', () => statements.sent.includes('millrace_sleep_worker'))
+  for (let seen = -1, quiet = 0; quiet < restTurns; quiet++) {
+    if (seen !== statements.sent.length || statements.underWay > 0) quiet = 0
+    seen = statements.sent.length
+    await pause(restTurnMs)
+  }
 }
 
 /** Draws that repeat: the same seed, the same numbers. */

@@ -68,7 +68,7 @@ test('FO-3 npm start runs the whole example from nothing and ends with status 0'
 test('FO-3 Ctrl-C ends the worker that stays up and its PostgreSQL, with status 0', async () => {
   const data = path.join(folder, '.millrace')
   const program = run(startTypeScript('examples/territory-sweep/main.ts', ['--directory', data], noDatabase))
-  await until('the sweep is done', async () => program.printed().includes('Ctrl-C'), 45)
+  await until('the sweep is done', async () => program.printed().includes('Ctrl-C'), 90_000)
   expect(serverRuns(data)).toBe(true)
   program.child.kill('SIGINT')
   expect(await program.ended, program.printed()).toBe(0)
@@ -115,7 +115,7 @@ async function untilSwept(database: TestDatabase): Promise<void> {
       )
       return row?.left === 0
     },
-    40,
+    90_000,
   )
 }
 

@@ -26,7 +26,7 @@ export const hello = pipeline('hello', { input: z.object({ name: z.string().defa
   .step('greet', ({ input }) => '${answer}, ' + input.name)
 `
 
-const prints = (text: string, times = 1): Promise<void> =>
+const prints = (text: string, times = 1): Promise<true> =>
   until(
     `dev prints ${times} times: ${text}\n${dev.printed()}`,
     async () => dev.printed().split(text).length > times,

@@ -29,7 +29,7 @@ function start(url: string, ...args: string[]): Program {
   return program
 }
 
-const prints = (program: Program, text: string | RegExp): Promise<void> =>
+const prints = (program: Program, text: string | RegExp): Promise<true> =>
   until(`it prints ${text}`, async () =>
     typeof text === 'string' ? program.printed().includes(text) : text.test(program.printed()),
   )

@@ -175,6 +175,6 @@ test('a wake-up that comes while a heartbeat holds every free slot is not lost',
   claims.wake()
   slots.giveBack(reserved)
   claims.found([], reserved)
-  await until('it looks again', async () => looks === 2, 2)
+  await until('it looks again', async () => looks === 2)
   claims.stop()
 })

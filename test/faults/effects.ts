@@ -4,7 +4,7 @@ import type { Client } from '../../src/sdk/client.ts'
 import { findBrokenInvariants } from '../checker.ts'
 import type { Sql } from '../protocol.ts'
 import { load } from './pipelines.ts'
-import { until } from './until.ts'
+import { until } from '../deadline.ts'
 
 /** Starts so many runs of the load, of each of its shapes in turn; answers with the acknowledged ids. */
 export async function startLoad(client: Client, runs: number, ms = 5): Promise<string[]> {

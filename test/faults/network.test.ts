@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { allEnded, expectLoadDone, expectSound, recordFigure, startLoad } from './effects.ts'
 import { effectTable, holdPipelines } from './pipelines.ts'
 import { openProxy, type Proxy } from './proxy.ts'
-import { until } from './until.ts'
+import { until } from '../deadline.ts'
 import { type WorkerProgram, WorkerPrograms } from './worker-program.ts'
 
 const { hold, holdTransaction } = holdPipelines(() => {})
@@ -91,7 +91,7 @@ test('B4 a listening connection that only looks alive is found by its ping, and 
 test('C4 B4 a worker that is cut off stops itself before its lease is over, another one finishes, and nothing happens twice', async () => {
   const cutOff = await programs.start(proxied())
   const writing = (await client.start(holdTransaction, { ms: 60_000 })).run!
-  const holding = (await client.start(hold, { ms: 1_500, deaf: false })).run!
+  const holding = (await client.start(hold, { ms: 6_000, deaf: false })).run!
   await cutOff.said('began', { run: writing.id })
   await cutOff.said('began', { run: holding.id })
   const heir = await programs.start(direct())

@@ -8,7 +8,7 @@ import type { Settings } from '../../src/embedded/settings.ts'
 import type { Sql } from '../protocol.ts'
 import { makeReachableFolder } from '../reachable-folder.ts'
 import { effectTable } from './pipelines.ts'
-import { until } from './until.ts'
+import { until } from '../deadline.ts'
 
 export class OwnServer implements Sql {
   readonly url: string

@@ -10,7 +10,7 @@ import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { makeReachableFolder } from '../reachable-folder.ts'
 import { allEnded, expectLoadDone, expectSound, recordFigure, startLoad } from './effects.ts'
 import { effectTable, holdPipelines } from './pipelines.ts'
-import { until } from './until.ts'
+import { until } from '../deadline.ts'
 import { WorkerPrograms } from './worker-program.ts'
 
 const pgbouncer = '/usr/sbin/pgbouncer'

@@ -5,7 +5,7 @@ import { type Client, connect } from '../../src/sdk/client.ts'
 import { allEnded, expectSound } from './effects.ts'
 import { type OwnServer, startOwnServer } from './own-server.ts'
 import { holdPipelines } from './pipelines.ts'
-import { until } from './until.ts'
+import { until } from '../deadline.ts'
 import { mayJudge, type WorkerProgram, WorkerPrograms } from './worker-program.ts'
 
 const { hold } = holdPipelines(() => {})

@@ -6,7 +6,7 @@ import { allEnded, expectLoadDone, isLong, recordFigure, startLoad } from './eff
 import { type OwnServer, startOwnServer } from './own-server.ts'
 import { load, holdPipelines } from './pipelines.ts'
 import { seededRandom } from './random.ts'
-import { until } from './until.ts'
+import { until } from '../deadline.ts'
 import { type WorkerProgram, WorkerPrograms } from './worker-program.ts'
 
 const stops = isLong ? 50 : 3

@@ -6,7 +6,7 @@ import { type Client, connect } from '../../src/sdk/client.ts'
 import { allEnded, expectLoadDone, expectSound, isLong, recordFigure, startLoad } from './effects.ts'
 import { type OwnServer, startOwnServer } from './own-server.ts'
 import { holdPipelines } from './pipelines.ts'
-import { until } from './until.ts'
+import { until } from '../deadline.ts'
 import { type WorkerProgram, WorkerPrograms } from './worker-program.ts'
 
 const { hold } = holdPipelines(() => {})

@@ -6,7 +6,7 @@ import { type Client, connect } from '../../src/sdk/client.ts'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { allEnded, expectLoadDone, recordFigure, startLoad } from './effects.ts'
 import { effectTable, holdPipelines } from './pipelines.ts'
-import { until } from './until.ts'
+import { until } from '../deadline.ts'
 import { WorkerPrograms } from './worker-program.ts'
 
 const { hold } = holdPipelines(() => {})

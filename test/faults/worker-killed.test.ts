@@ -6,7 +6,7 @@ import { allEnded, expectLoadDone, expectSound, isLong, recordFigure, startLoad 
 import { effectTable, holdPipelines } from './pipelines.ts'
 import { openProxy } from './proxy.ts'
 import { seededRandom } from './random.ts'
-import { until } from './until.ts'
+import { until } from '../deadline.ts'
 import { mayJudge, type WorkerProgram, WorkerPrograms } from './worker-program.ts'
 
 const kills = isLong ? 200 : 8

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { WorkerOptions } from '../../src/worker/options.ts'
 import type { Sql } from '../protocol.ts'
-import { until } from './until.ts'
+import { until } from '../deadline.ts'
 
 const program = fileURLToPath(new URL('../programs/fault-worker.ts', import.meta.url))
 

@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { complete, fail, heartbeat, release, type Task, type Worker } from '../protocol.ts'
 import { allEnded, expectSound, recordFigure } from './effects.ts'
 import { effectTable, holdPipelines } from './pipelines.ts'
-import { until } from './until.ts'
+import { until } from '../deadline.ts'
 import { WorkerPrograms } from './worker-program.ts'
 
 const { hold, holdTransaction, block } = holdPipelines(() => {})
