@@ -39,6 +39,11 @@ describe('a failure is told by its code', () => {
     expect(codeOf(new Error(message))).toBe('database_unreachable'),
   )
 
+  test('a missing password as database_login_refused', () => {
+    const error = new Error('SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string')
+    expect(codeOf(error)).toBe('database_login_refused')
+  })
+
   test('with a name that has several addresses, which leave no message', () => {
     const error = Object.assign(new AggregateError([new Error('a')]), { code: 'ECONNREFUSED' })
     expect(translateDatabaseError(error, 'localhost:5432/shop')).toMatchObject({

@@ -8,12 +8,16 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 // Known by its severity, not by its class: a caller's transaction may belong to another driver, or to another copy
-// of ours, and query builders wrap what their driver raised.
+// of ours, and query builders wrap what their driver raised. Prisma hands it on as a plain object.
 function reportedError(error: unknown): pg.DatabaseError | undefined {
-  for (let current = error; current instanceof Error; current = current.cause) {
+  for (let current = error; typeof current === 'object' && current !== null; current = wrappedIn(current)) {
     if ('severity' in current && 'code' in current) return current as pg.DatabaseError
   }
   return undefined
+}
+
+function wrappedIn(error: { cause?: unknown; meta?: { driverAdapterError?: unknown } }): unknown {
+  return error.cause ?? error.meta?.driverAdapterError
 }
 
 /**
@@ -52,6 +56,13 @@ interface Failure {
 }
 
 const FAILURES: Failure[] = [
+  {
+    code: 'database_login_refused',
+    // The driver says it, since it was asked for a password and has none.
+    matches: ({ message }) => /client password must be a/.test(message),
+    sentence: (database) => `PostgreSQL at ${database} asks for a password, and none was given.`,
+    hint: 'Write it into the connection string, or set PGPASSWORD.',
+  },
   {
     code: 'database_login_refused',
     matches: (_, state) => state?.startsWith('28') ?? false,
@@ -115,6 +126,18 @@ export function isConnectionLoss(error: unknown, state = sqlState(error)): boole
   if (state !== undefined) return state.startsWith('08') || /^57P0[1-5]$/.test(state)
   return NETWORK_CODES.has(networkCode(error)) || DRIVER_MESSAGES.test(error.message)
 }
+
+/** Whether the database can't be reached or used at present, whatever was sent: out of disk, memory or connections, or read-only. */
+export function isAway(error: unknown): boolean {
+  if (error instanceof MillraceError && AWAY_CODES.has(error.code)) return true
+  return sqlState(error)?.startsWith('53') ?? false
+}
+
+const AWAY_CODES: ReadonlySet<ErrorCode> = new Set([
+  'database_unreachable',
+  'database_full',
+  'database_read_only',
+])
 
 // A name with several addresses fails with an AggregateError, whose own message is empty.
 function networkCode(error: Error): string {

@@ -88,12 +88,20 @@ const libraries: Record<string, () => InTransaction> = {
     new Kysely({ dialect: new PostgresDialect({ pool: pool() }), plugins: [new CamelCasePlugin()] })
       .transaction()
       .execute((trx) => work(kyselyTransaction(trx, kyselySql))),
-  // Prisma itself needs its engine; this stands on its documented signature: text and values in, the list of rows out.
+  // Prisma itself is too heavy to install; this takes and gives what Prisma 7.10 was seen to: text and values in, the list of
+  // rows out, and errors that hold the database's own as a plain object.
   'what has the signature of Prisma': () => async (work) => {
     const client = await pool().connect()
     await client.query('begin')
     const $queryRawUnsafe = async (text: string, ...values: unknown[]): Promise<unknown> =>
-      (await client.query(text, values)).rows
+      client.query(text, values).then(
+        ({ rows }) => rows,
+        ({ code, severity, message, detail, hint }: pg.DatabaseError) => {
+          const cause = { kind: 'postgres', code, severity, message, detail, hint }
+          const driverAdapterError = new Error(message, { cause })
+          throw Object.assign(new Error('Raw query failed.'), { code: 'P2010', meta: { driverAdapterError } })
+        },
+      )
     try {
       await work(prismaTransaction({ $queryRawUnsafe }))
       await client.query('commit')
