@@ -396,11 +396,11 @@ export async function startStep(
   sql: Sql,
   run: string,
   step: string,
-  options: { leaseSeconds?: number; item?: number } = {},
+  options: { leaseSeconds?: number; item?: number; holder?: string } = {},
 ): Promise<StepStart> {
   const [row] = await sql.query<StepStart & pg.QueryResultRow>(
-    'select * from millrace.start_step($1, $2, lease_seconds => $3, item => $4)',
-    [run, step, options.leaseSeconds ?? 300, options.item ?? -1],
+    'select * from millrace.start_step($1, $2, lease_seconds => $3, item => $4, holder => $5)',
+    [run, step, options.leaseSeconds ?? 300, options.item ?? -1, options.holder ?? null],
   )
   if (row === undefined) throw new Error(`the start of ${step} was not answered`)
   return row

@@ -17,6 +17,7 @@ export const catalogue = {
   duration_invalid: {
     cause: 'A duration is neither a number of milliseconds nor a text like 500ms, 30s, 5m, 2h or 7d.',
     remedy: 'Write a number and one unit: ms, s, m, h, d or w.',
+    exitCode: 2,
   },
   json_invalid: {
     cause: 'A value holds something that JSON in Postgres cannot keep: the message names its path.',
@@ -32,46 +33,57 @@ export const catalogue = {
     cause:
       'The key of a pipeline is computed, where it may only be a path into the input or a list of paths.',
     remedy: "Compute the value before the start, put it into the input, and name it: key: 'region'.",
+    exitCode: 2,
   },
   map_over_invalid: {
     cause: 'A map runs over a step that does not exist before it, or that it does not wait for.',
     remedy: 'Name a step that is written before the map, and list it among its `after`.',
+    exitCode: 2,
   },
   pipeline_name_invalid: {
     cause: 'The name of a pipeline is not made of a letter and then letters, digits and hyphens, at most 63.',
     remedy: 'Use a name like territory-sweep.',
+    exitCode: 2,
   },
   pipeline_option_invalid: {
     cause: 'A pipeline has an option that is unknown, or whose value it cannot take.',
     remedy: 'Correct the option that the message names.',
+    exitCode: 2,
   },
   step_cycle: {
     cause: 'Steps wait for each other in a circle, so that none of them could ever begin.',
     remedy: 'Remove one of the `after` that the message names.',
+    exitCode: 2,
   },
   step_name_invalid: {
     cause: 'The name of a step is not made of a letter and then letters, digits and hyphens, at most 63.',
     remedy: 'Use a name like send-mail.',
+    exitCode: 2,
   },
   step_name_taken: {
     cause: 'Two steps of one pipeline have the same name.',
     remedy: 'Rename one of them.',
+    exitCode: 2,
   },
   step_option_invalid: {
     cause: 'An option of a step is outside its bounds.',
     remedy: 'Choose a value within the bounds that the message names.',
+    exitCode: 2,
   },
   step_unknown: {
     cause: 'A step is named that the pipeline does not have.',
     remedy: 'Check the spelling against the steps that the message lists.',
+    exitCode: 2,
   },
   steps_missing: {
     cause: 'A pipeline has no step.',
     remedy: 'Add at least one with .step(name, handler).',
+    exitCode: 2,
   },
   steps_too_many: {
     cause: 'A pipeline has more steps than one graph may have.',
     remedy: 'Turn steps that repeat into a map over a list.',
+    exitCode: 2,
   },
   // db: connection and schema
   connection_string_invalid: {
@@ -86,7 +98,8 @@ export const catalogue = {
   },
   database_login_refused: {
     cause: 'The server refused the user or the password.',
-    remedy: 'Check the user and the password of the connection string.',
+    remedy:
+      'Check the user and the password of the connection string. A worker ends at its start; one that was in before waits and tries again.',
     exitCode: 3,
   },
   database_missing: {
@@ -174,6 +187,11 @@ export const catalogue = {
     remedy: 'Let the error of a failed statement leave the transaction instead of catching it inside.',
   },
   // db: what the SQL functions raise
+  argument_invalid: {
+    cause: 'A verb of an executor outside was called with an argument that is missing or out of its bounds.',
+    remedy: 'Correct the argument that the message names; nothing was changed.',
+    sqlstate: 'MR014',
+  },
   attempt_lost: {
     cause: 'An attempt reported on a step that it no longer holds: its lease ran out, or the run ended.',
     remedy: 'Stop the work; take the step again with start_step if it is still wanted.',
@@ -184,6 +202,12 @@ export const catalogue = {
       'The graph of a pipeline could not run: a name, an `after` or an `over` is wrong, or steps wait in a circle.',
     remedy: 'Mend what the message names.',
     sqlstate: 'MR001',
+    exitCode: 2,
+  },
+  holder_taken: {
+    cause: 'A step was asked for under the id of a holder that has, or had, another hold.',
+    remedy: 'Make an id of its own for each hold; the same one only asks again for the hold that it has.',
+    sqlstate: 'MR015',
   },
   idempotency_conflict: {
     cause: 'An idempotency key was used again within its lifetime, with another input.',
@@ -195,6 +219,7 @@ export const catalogue = {
     cause: 'The input has no value where the run key of the pipeline looks for it.',
     remedy: 'Give the input that value, or take the path out of the key.',
     sqlstate: 'MR003',
+    exitCode: 4,
   },
   pipeline_unknown: {
     cause: 'No pipeline, or no such version of it, is registered under this name.',
@@ -220,6 +245,7 @@ export const catalogue = {
     cause: 'A start is asked for more than a year back or more than ten years ahead.',
     remedy: 'Give available_at as a timestamp within that range, or leave it out to start at once.',
     sqlstate: 'MR012',
+    exitCode: 4,
   },
   step_not_in_run: {
     cause: "A step was named that the run's pipeline does not have in the run's version.",
@@ -286,6 +312,7 @@ export const catalogue = {
   input_invalid: {
     cause: "The input of a run does not fit the pipeline's schema.",
     remedy: 'Correct the fields that the message lists.',
+    exitCode: 4,
   },
   output_invalid: {
     cause: "What a step returned does not fit the schema of the step's output.",
@@ -314,6 +341,8 @@ export const catalogue = {
   start_option_invalid: {
     cause: 'An option of a start is outside its bounds.',
     remedy: 'Correct the option that the message names.',
+    sqlstate: 'MR013',
+    exitCode: 4,
   },
   wait_timeout: {
     cause: 'The run did not end within the time that the caller was ready to wait.',

@@ -400,6 +400,93 @@ test('a worker that died stands in the account with the reason why its attempt w
   `)
 })
 
+test('items of a map that a worker lost together, and those that failed alike, are told together', async () => {
+  await database.clock.freeze(today('19:00:00'))
+  const steps = {
+    key: [],
+    steps: [
+      { name: 'list', after: [] },
+      { name: 'load', kind: 'map', over: 'list', after: ['list'], max_attempts: 3 },
+    ],
+  }
+  const run = await startRun('losing', steps, null)
+  const gone = await enterWorker('losing', 'first')
+  await gone.complete(
+    one(await gone.take()),
+    Array.from({ length: 14 }, (_, item) => item),
+  )
+  const lost = await gone.take()
+  await database.clock.advance(7)
+  await gone.complete(at(lost, 3), null)
+  const next = await enterWorker('losing', 'second')
+  await database.clock.advance('61 minutes')
+  await next.heartbeat()
+  const again = await next.take()
+  for (const task of again.slice(0, 5)) {
+    await database.clock.advance(20)
+    await next.fail(task, { message: 'no route' }, Number(task.item) * 100 + 500)
+  }
+  await next.fail(at(again, 5), { message: 'no such airport' })
+  await next.fail(at(again, 6), { message: 'no such airport' })
+  for (const task of again.slice(7)) await next.complete(task, null)
+  expect(await told(run)).toMatchInlineSnapshot(`
+    "Run R
+    losing, version 1: running
+
+    Started from SQL by postgres on DAY at 19:00:00.000 UTC.
+    Has been running for 1 h 1 min, seen DAY at 20:01:00.107 UTC.
+
+    What its steps did
+      list                                                         completed in 0 ms
+        19:00:00.000  attempt 1 completed in 0 ms on first (4711)
+      load  map over list, 14 items                                          waiting
+        7 of 14 items completed; 20 attempts at 13 items failed.
+        The slowest: item 0 with 1 h 1 min, item 1 with 1 h 1 min, item 2 with 1 h 1
+        min.
+        19:00:00.000  13 items (0 to 2, 4 to 13): attempt 1 was lost after 1 h 1
+                      min: Worker 'first' is gone: its lease ran out
+                      the next attempt of each was ready at once
+        20:01:00.007  5 items (0 to 2, 4 to 5): attempt 2 failed after 20 ms to 100
+                      ms on second (4711)
+                      no route
+                      the next attempt of each 500 ms to 1.0 s later
+        20:01:00.007  item 6, attempt 2 failed after 100 ms on second (4711)
+                      no such airport
+                      the next attempt 1 min later, at 20:02:00.107
+        20:01:00.007  item 7, attempt 2 failed after 100 ms on second (4711)
+                      no such airport
+                      the next attempt 1 min later, at 20:02:00.107
+        20:01:00.007  6 items (8 to 13): attempt 2 completed in 100 ms on second
+                      (4711)
+
+    Where the time went
+      running                1 h 1 min  100 %  ██████████████████████████████
+      in the queue                0 ms    0 %
+      waiting for retries         0 ms    0 %
+
+    What it does and waits for now
+      load item 0: attempt 3 begins at 20:01:00.527 (in 420 ms), after 2 failures of
+        at most 3
+      load item 1: attempt 3 begins at 20:01:00.647 (in 540 ms), after 2 failures of
+        at most 3
+      load item 2: attempt 3 begins at 20:01:00.767 (in 660 ms), after 2 failures of
+        at most 3
+      load item 4: attempt 3 begins at 20:01:00.987 (in 880 ms), after 2 failures of
+        at most 3
+      load item 5: attempt 3 begins at 20:01:01.107 (in 1.0 s), after 2 failures of
+        at most 3
+      load item 6: attempt 3 begins at 20:02:00.107 (in 1 min), after 2 failures of
+        at most 3
+      load item 7: attempt 3 begins at 20:02:00.107 (in 1 min), after 2 failures of
+        at most 3
+
+    Its workers
+      first: process 4711 on host host-a
+      second: process 4711 on host host-a
+    "
+  `)
+})
+
 test('an unknown run has no account', async () => {
   await expect(runAccount(caller, '01a1fc9e-5f80-77ff-8c73-f01c878af2ee')).rejects.toMatchObject({
     code: 'run_unknown',

@@ -55,6 +55,7 @@ export function createPool(options: PoolOptions): pg.Pool {
   describeDatabase(options.connectionString)
   const pool = new pg.Pool({
     ...clientSettings(options),
+    Client: SelfEndingClient,
     max: options.connectionsMax ?? 10,
     idleTimeoutMillis: options.idleMs ?? 30_000,
     // The pool waits for the promise, though its types do not say so: nobody gets a connection without a bound.
@@ -64,6 +65,22 @@ export function createPool(options: PoolOptions): pg.Pool {
   // The pool listens to idle connections only: one that breaks in somebody's hands would end the process. Its next query says so.
   pool.on('connect', (client) => client.on('error', () => {}))
   return pool
+}
+
+/**
+ * Ends its socket where it could not log in. A server that refuses does so itself; where the driver gives up, as without a password, the
+ * socket would stay open, and a process with it, until the server has waited long enough.
+ */
+class SelfEndingClient extends pg.Client {
+  override connect(): Promise<pg.Client>
+  override connect(callback: (error: Error | null, client: pg.Client) => void): void
+  override connect(callback?: (error: Error | null, client: pg.Client) => void): Promise<pg.Client> | void {
+    if (callback === undefined) return super.connect()
+    super.connect((error: Error | null) => {
+      if (error !== null) cutClient(this)
+      callback(error, this)
+    })
+  }
 }
 
 /**

@@ -151,7 +151,7 @@ export interface EnsureAnswerRow {
   readonly run_id: string | null
 }
 
-/** One live run of this key, reported from outside, started if there is none. @throws MillraceError pipeline_unknown */
+/** One live run of this key, reported from outside, started if there is none. @throws MillraceError pipeline_unknown, start_option_invalid */
 export async function ensureRun(
   caller: Caller,
   start: {

@@ -18,7 +18,7 @@ export interface StartStepAnswer {
   readonly lease_expires_at: Date | null
 }
 
-/** Takes a step for so many seconds. @throws MillraceError run_unknown, step_unknown */
+/** Takes a step for so many seconds. @throws MillraceError run_unknown, step_not_in_run, argument_invalid, holder_taken */
 export async function startStep(
   caller: Caller,
   start: {
@@ -27,7 +27,7 @@ export async function startStep(
     readonly item: number
     readonly heldBy: string
     readonly leaseSeconds: number
-    /** An id for this hold: asked again with it, the answer is the same. */
+    /** An id made for this hold alone: asked again with it, the answer is the same. */
     readonly holder: string
   },
 ): Promise<StartStepAnswer> {

@@ -50,14 +50,28 @@ export function claimTasks(
   )
 }
 
-/** Everything that a worker holds, for one that lost an answer and does not know. */
-export function listHeldTasks(caller: Caller, worker: WorkerKey): Promise<ClaimedTask[]> {
+/**
+ * Everything that a worker holds, for one that lost an answer and does not know.
+ *
+ * @param known what the worker knows and has not ended: anything else whose run ended meanwhile is given back. Undefined gives nothing back.
+ */
+export function listHeldTasks(
+  caller: Caller,
+  worker: WorkerKey,
+  known?: readonly HeldRow[],
+): Promise<ClaimedTask[]> {
   return caller.call<ClaimedTask>(
     {
       name: 'millrace_list_held_tasks',
-      text: `select ${claimedColumns} from millrace.list_held_tasks($1, $2)`,
+      text: `select ${claimedColumns} from millrace.list_held_tasks($1, $2, $3::bigint[], $4::int[], $5::int[])`,
     },
-    [worker.workerId, worker.lockKey],
+    [
+      worker.workerId,
+      worker.lockKey,
+      known?.map((row) => row.taskId) ?? null,
+      known?.map((row) => row.stepId) ?? null,
+      known?.map((row) => row.attempt) ?? null,
+    ],
   )
 }
 

@@ -95,6 +95,7 @@ export class WorkerSession implements LocalWorker {
     })
     this.#flush = new Flush(connections.outcomes, key, {
       room: () => (this.#takes() ? this.#slots.free : 0),
+      held: () => this.#slots.heldCount,
       watched: (task) => this.#running.isWatched(task),
       completed: (tasks, answers) => this.#running.completed(tasks, answers),
       failed: (tasks, answers) => this.#running.failed(tasks, answers),
@@ -303,7 +304,12 @@ export class WorkerSession implements LocalWorker {
 
   /** Begins what it holds and does not know of: the answer that brought it was lost. */
   async #askWhatItHolds(): Promise<void> {
-    this.#running.begin(await listHeldTasks(this.#connections.claims, this.#key))
+    const known = [...this.#slots.held()].map(({ taskId, step, attempt }) => ({
+      taskId,
+      stepId: step.id,
+      attempt,
+    }))
+    this.#running.begin(await listHeldTasks(this.#connections.claims, this.#key, known))
     this.#claims.wake()
   }
 

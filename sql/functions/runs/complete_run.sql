@@ -1,5 +1,5 @@
 -- An executor outside says that a run has ended. Steps that are all final end it by themselves, so this only confirms it; a run with open
--- steps can be failed with a reason, never called complete. Answers with the state.
+-- steps can be failed with a reason, never called complete. Answers with the state, read once all that is under way on the run has ended.
 create or replace function millrace.complete_run(run_id uuid, error jsonb default null) returns text
 language plpgsql security definer set search_path = millrace, pg_temp
 as $$
@@ -8,7 +8,11 @@ declare
   found_state text;
   open_steps text;
 begin
-  select r.state into found_state from run r where r.id = complete_run.run_id;
+  if complete_run.run_id is null then
+    perform refuse_argument('run_id', 'the id of a run', null);
+  end if;
+  perform lock_run_tasks(array[complete_run.run_id]);
+  select r.state into found_state from run r where r.id = complete_run.run_id for update;
   if not found then
     raise exception 'There is no run %.', complete_run.run_id using errcode = 'MR006', hint = 'List the runs with: millrace run list';
   end if;

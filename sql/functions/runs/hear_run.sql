@@ -1,4 +1,5 @@
--- Something was heard of a run from outside: its deadline moves.
+-- Something was heard of a run from outside: its deadline moves. This is the last thing that a verb does: the row of the deadline is the
+-- last in the order of locks (see lock_run_tasks), and who has it waits for nothing any more.
 create or replace function millrace.hear_run(run_id uuid) returns void
 language plpgsql
 as $$

@@ -32,14 +32,17 @@ declare
   latest uuid := uuid_floor(at + interval '1 day');
   keep boolean[];
   refused record;
-  started record;
+  known start_version[];
+  resolved int[];
+  started start_version;
+  begun_ids uuid[];
+  begun_priorities smallint[];
+  begun_available timestamptz[];
   kept int := cardinality(run_ids);
   refusing boolean := idempotency_keys is not null;
   handlers int[] := array[]::int[];
   entries int := 0;
   leasing boolean := false;
-  resolved_slugs text[] := array[]::text[];
-  resolved_versions int[] := array[]::int[];
 begin
   if kept = 0 then
     return;
@@ -59,27 +62,21 @@ begin
       using errcode = 'MR012', hint = 'Give available_at as a timestamp, and leave it out to start at once.';
   end if;
 
-  for started in select * from find_start_versions(slugs, versions) loop
-    if started.version is null then
-      resolved_slugs := resolved_slugs || started.slug;
-      resolved_versions := resolved_versions || started.resolved;
-    end if;
+  known := find_start_versions(slugs, versions);
+  foreach started in array known loop
     refusing := refusing or started.paused or started.key_paths <> '[]';
     handlers := handlers || started.entry_handlers;
     entries := greatest(entries, cardinality(started.entry_steps));
   end loop;
 
-  -- From here on a start has the version that was active when it came, whatever is activated while it waits for a key.
-  if array_position(versions, null) is not null then
-    versions := array(
-      select coalesce(g.version, resolved_versions[array_position(resolved_slugs, g.slug)])
-        from unnest(slugs, versions) with ordinality g(slug, version, n) order by g.n);
-  end if;
-
   -- Refusals first: pause, idempotency key, run key.
   if refusing then
+    -- By the versions that were active when the starts came, whatever is activated while they wait for a key.
+    resolved := array(
+      select k.resolved from unnest(slugs, versions) with ordinality g(slug, version, n)
+        join unnest(known) k on k.slug = g.slug and k.version is not distinct from g.version order by g.n);
     for refused in
-      select * from refuse_starts(run_ids, slugs, versions, inputs, tenants, idempotency_keys, idempotency_seconds, at)
+      select * from refuse_starts(run_ids, slugs, resolved, inputs, tenants, idempotency_keys, idempotency_seconds, at)
     loop
       keep := coalesce(keep, array_fill(true, array[cardinality(run_ids)]));
       keep[refused.place] := false;
@@ -98,37 +95,44 @@ begin
     leasing := may_hand_over(worker_id, worker_lock_key, handlers, coalesce((select max(p) from unnest(priorities) p), 5::smallint));
   end if;
 
-  for started in select * from find_start_versions(slugs, versions) loop
+  foreach started in array known loop
+    with begun as (
+      insert into run (id, slug, version, tenant, key, state, priority, input, headers, idempotency_key,
+                       started_via, started_by, created_at, available_at, started_at)
+      select g.id, started.slug, started.resolved, g.tenant,
+             case when started.key_paths <> '[]' then run_key(started.slug, g.input, started.key_paths) end,
+             case when leasing then 'running' else 'pending' end,
+             coalesce(g.priority, 5), g.input, g.headers, g.idempotency_key,
+             start_runs.started_via, session_user, at, case when g.available_at > at then g.available_at end,
+             case when leasing then at end
+        from unnest(run_ids, slugs, versions, inputs, priorities, tenants, headers, available_ats, idempotency_keys, keep)
+             g(id, slug, version, input, priority, tenant, headers, available_at, idempotency_key, keep)
+       where g.slug = started.slug and g.version is not distinct from started.version and g.keep is not false
+          on conflict (id) do nothing
+      returning id, priority, available_at
+    )
+    select array_agg(b.id), array_agg(b.priority), array_agg(b.available_at) into begun_ids, begun_priorities, begun_available from begun b;
+
+    if started.has_joins then
+      insert into join_state (run_id, step_id, needs_left)
+      select b.id, d.id, cardinality(d.needs)
+        from unnest(begun_ids) b(id) cross join step_definition d
+       where d.slug = started.slug and d.version = started.resolved and cardinality(d.needs) > 1;
+    end if;
+    if available_ats is not null then
+      insert into waiting_task (handler, priority, run_id, step_id, reason, available_at)
+      select e.handler, b.priority, b.id, e.id, 'delayed', b.available_at
+        from unnest(started.entry_steps, started.entry_handlers) e(id, handler)
+       cross join unnest(begun_ids, begun_priorities, begun_available) b(id, priority, available_at)
+       where b.available_at is not null;
+    end if;
     return query
-      with begun as (
-        insert into run (id, slug, version, tenant, key, state, priority, input, headers, idempotency_key,
-                         started_via, started_by, created_at, available_at, started_at)
-        select g.id, started.slug, started.resolved, g.tenant,
-               case when started.key_paths <> '[]' then run_key(started.slug, g.input, started.key_paths) end,
-               case when leasing then 'running' else 'pending' end,
-               coalesce(g.priority, 5), g.input, g.headers, g.idempotency_key,
-               start_runs.started_via, session_user, at, case when g.available_at > at then g.available_at end,
-               case when leasing then at end
-          from unnest(run_ids, slugs, versions, inputs, priorities, tenants, headers, available_ats, idempotency_keys, keep)
-               g(id, slug, version, input, priority, tenant, headers, available_at, idempotency_key, keep)
-         where g.slug = started.slug and g.version is not distinct from started.version and g.keep is not false
-            on conflict (id) do nothing
-        returning id, priority, available_at
-      ), joined as (
-        insert into join_state (run_id, step_id, needs_left)
-        select b.id, d.id, cardinality(d.needs)
-          from begun b cross join step_definition d
-         where started.joins and d.slug = started.slug and d.version = started.resolved and cardinality(d.needs) > 1
-      ), delayed as (
-        insert into waiting_task (handler, priority, run_id, step_id, reason, available_at)
-        select e.handler, b.priority, b.id, e.id, 'delayed', b.available_at
-          from unnest(started.entry_steps, started.entry_handlers) e(id, handler) cross join begun b
-         where available_ats is not null and b.available_at is not null
-      ), added as (
+      with added as (
         insert into task (handler, priority, run_id, step_id, attempt, worker_id, ready_at, claimed_at)
         select e.handler, b.priority, b.id, e.id, case when leasing then 1 else 0 end,
                case when leasing then start_runs.worker_id end, at, case when leasing then at end
-          from unnest(started.entry_steps, started.entry_handlers) e(id, handler) cross join begun b
+          from unnest(started.entry_steps, started.entry_handlers) e(id, handler)
+         cross join unnest(begun_ids, begun_priorities, begun_available) b(id, priority, available_at)
          where b.available_at is null
         returning id, run_id, step_id
       )

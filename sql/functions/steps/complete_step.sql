@@ -13,12 +13,14 @@ begin
     -- Asked only now: the same completion may have been under way while this one waited for the task.
     if exists (select from attempt a where a.run_id = complete_step.run_id and a.step = complete_step.step and a.item = complete_step.item
                   and a.attempt = complete_step.attempt and a.outcome = 'completed') then
+      perform hear_run(complete_step.run_id);
       return false;
     end if;
     raise;
   end;
   perform complete_tasks(held.worker_id, held.lock_key, array[held.task_id], array[held.step_id], array[complete_step.attempt], array[complete_step.output]);
   update worker w set state = 'gone', gone_at = millrace.now(), gone_reason = 'it completed its step' where w.id = held.worker_id;
+  perform hear_run(complete_step.run_id);
   return true;
 end $$;
 comment on function millrace.complete_step(uuid, text, int, jsonb, int) is 'An executor outside completes a step; false where that was recorded already.';

@@ -16,6 +16,7 @@ begin
      where a.run_id = fail_step.run_id and a.step = fail_step.step and a.item = fail_step.item and a.attempt = fail_step.attempt
        and a.outcome = 'failed';
     if found then
+      perform hear_run(fail_step.run_id);
       return again;
     end if;
     raise;
@@ -26,6 +27,7 @@ begin
                                else jsonb_build_object('code', 'unknown', 'message', coalesce(fail_step.error #>> '{}', 'No reason was given.')) end],
                     array[fail_step.random]) f where f.kind = 'retry';
   update worker w set state = 'gone', gone_at = millrace.now(), gone_reason = 'its step failed' where w.id = held.worker_id;
+  perform hear_run(fail_step.run_id);
   return again;
 end $$;
 comment on function millrace.fail_step(uuid, text, int, jsonb, int, float8) is 'An executor outside fails a step; answers with the time of the next try.';

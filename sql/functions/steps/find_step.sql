@@ -1,5 +1,6 @@
--- The definition of a run's step by name; an unknown run or step is an error that names it.
-create or replace function millrace.find_step(run_id uuid, step text) returns millrace.step_definition
+-- The definition of a run's step by name. An unknown run or step is an error that names it; so is an item where there is none, and a
+-- map without one, since neither could ever be started.
+create or replace function millrace.find_step(run_id uuid, step text, item int) returns millrace.step_definition
 language plpgsql stable
 as $$
 #variable_conflict use_column
@@ -7,6 +8,12 @@ declare
   found_run record;
   definition millrace.step_definition;
 begin
+  if find_step.run_id is null then
+    perform millrace.refuse_argument('run_id', 'the id of a run', null);
+  end if;
+  if find_step.step is null then
+    perform millrace.refuse_argument('step', 'the name of a step', null);
+  end if;
   select r.slug, r.version into found_run from millrace.run r where r.id = find_step.run_id;
   if not found then
     raise exception 'There is no run %.', find_step.run_id using errcode = 'MR006', hint = 'List the runs with: millrace run list';
@@ -18,6 +25,12 @@ begin
       using errcode = 'MR007', hint = (select 'Its steps: ' || string_agg(d.step, ', ' order by d.position) from millrace.step_definition d
                                         where d.slug = found_run.slug and d.version = found_run.version and d.kind <> 'end');
   end if;
+  if definition.kind = 'map' and (find_step.item >= 0) is not true then
+    perform millrace.refuse_argument('item', format('the place of an item, from 0, as step ''%s'' is a map', find_step.step), find_step.item::text);
+  end if;
+  if definition.kind <> 'map' and find_step.item is distinct from -1 then
+    perform millrace.refuse_argument('item', format('-1 or left out, as step ''%s'' is no map', find_step.step), find_step.item::text);
+  end if;
   return definition;
 end $$;
-comment on function millrace.find_step(uuid, text) is 'The definition of a run''s step by name.';
+comment on function millrace.find_step(uuid, text, int) is 'The definition of a run''s step by name.';

@@ -10,6 +10,7 @@ begin
   select * into held from held_step(heartbeat_step.run_id, heartbeat_step.step, heartbeat_step.attempt, heartbeat_step.item);
   update worker w set heartbeat_at = at, lease_expires_at = greatest(w.lease_expires_at, at + make_interval(secs => w.lease_seconds))
    where w.id = held.worker_id;
+  perform hear_run(heartbeat_step.run_id);
   return (select t.aborted_at is null from task t where t.id = held.task_id);
 end $$;
 comment on function millrace.heartbeat_step(uuid, text, int, int) is 'Prolongs the hold on a step; false where the work should stop.';

@@ -9,5 +9,6 @@ begin
   select * into held from held_step(release_step.run_id, release_step.step, release_step.attempt, release_step.item);
   perform release_tasks(held.worker_id, held.lock_key, array[held.task_id], array[held.step_id], array[release_step.attempt], release_step.reason);
   update worker w set state = 'gone', gone_at = millrace.now(), gone_reason = 'it released its step' where w.id = held.worker_id;
+  perform hear_run(release_step.run_id);
 end $$;
 comment on function millrace.release_step(uuid, text, int, int, text) is 'An executor outside gives a step back unfinished.';

@@ -1,4 +1,5 @@
 // Executors outside: they take a step under a deadline, and whatever becomes of them, the run comes to an end.
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { findBrokenInvariants } from '../../../test/checker.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
@@ -147,7 +148,7 @@ test('PP-C8 complete_run names a map of which an item is open, and fails the run
   const { run_id } = await startRun(database, 'reported-map')
   await startStep(database, run_id, 'list')
   await completeStep(run_id, 'list', 1, ['x', 'y'])
-  expect(await startStep(database, run_id, 'each')).toMatchObject({ started: false, reason: 'not ready' })
+  expect(await startStep(database, run_id, 'each', { item: 2 })).toMatchObject({ reason: 'not ready' })
   expect(await startStep(database, run_id, 'each', { item: 1 })).toMatchObject({
     started: true,
     item_value: 'y',
@@ -255,4 +256,61 @@ test('what cannot be started now is answered with the reason', async () => {
   )
   await database.query("select millrace.release_step($1, 'fetch', 1)", [run_id])
   expect(await startStep(database, run_id, 'fetch')).toMatchObject({ started: false, reason: 'run ended' })
+})
+
+test('PP-C7 the holder that asks again for its step is told the same attempt, also while the first call is under way or its run is paused', async () => {
+  const { run_id } = await startRun(database, 'reported')
+  const holder = randomUUID()
+  await database.clock.freeze()
+  await one.query('begin')
+  const first = await startStep(one, run_id, 'fetch', { holder })
+  const again = startStep(other, run_id, 'fetch', { holder })
+  await untilBlocked(database)
+  await one.query('commit')
+  expect(first).toMatchObject({ started: true, attempt: 1 })
+  expect(await again).toEqual(first)
+  await pauseRun(database, run_id)
+  expect(await startStep(database, run_id, 'fetch', { holder })).toEqual(first)
+  expect(await startStep(database, run_id, 'fetch', { holder: randomUUID() })).toMatchObject({
+    started: false,
+    reason: 'held',
+  })
+  await completeStep(run_id, 'fetch', 1)
+  await cancelRun(database, run_id)
+  expect(await startStep(database, run_id, 'fetch', { holder })).toMatchObject({ reason: 'final' })
+})
+
+test("a holder's id is for one hold: for another step, or another attempt, it is refused with a code", async () => {
+  const holder = randomUUID()
+  const { run_id } = await startRun(database, 'reported')
+  await startStep(database, run_id, 'fetch', { holder, leaseSeconds: 60 })
+  const taken = { code: 'MR015', message: `Holder ${holder} has had a hold already.` }
+  const elsewhere = await startRun(database, 'reported')
+  await expect(startStep(database, elsewhere.run_id, 'fetch', { holder })).rejects.toMatchObject(taken)
+  await database.clock.advance('61 seconds')
+  expect(await sweep(database)).toBe(1)
+  await expect(startStep(database, run_id, 'fetch', { holder })).rejects.toMatchObject(taken)
+  expect(await startStep(database, run_id, 'fetch', { holder: randomUUID() })).toMatchObject({ attempt: 2 })
+  await completeStep(run_id, 'fetch', 2)
+  await expect(startStep(database, run_id, 'store', { holder })).rejects.toMatchObject(taken)
+  await cancelRun(database, run_id)
+  await cancelRun(database, elsewhere.run_id)
+})
+
+test('two steps that are asked for under one holder at once: one is held, the other is refused with a code', async () => {
+  const holder = randomUUID()
+  const [first, second] = [await startRun(database, 'reported'), await startRun(database, 'reported')]
+  await one.query('begin')
+  expect(await startStep(one, first.run_id, 'fetch', { holder })).toMatchObject({ started: true })
+  const refused = startStep(other, second.run_id, 'fetch', { holder }).catch(
+    (error: { code: string }) => error.code,
+  )
+  await untilBlocked(database)
+  await one.query('commit')
+  expect(await refused).toBe('MR015')
+  expect(await startStep(database, second.run_id, 'fetch')).toMatchObject({ started: true, attempt: 1 })
+  await completeStep(first.run_id, 'fetch', 1)
+  await completeStep(second.run_id, 'fetch', 1)
+  await cancelRun(database, first.run_id)
+  await cancelRun(database, second.run_id)
 })

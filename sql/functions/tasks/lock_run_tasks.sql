@@ -1,6 +1,9 @@
 -- Locks all tasks of runs, ready, held and waiting, in the order of their ids. A task of a run can only come from another one that leaves
 -- (it is finished, tried again or promoted), so the set is stable once all that a look saw could be locked; else it looks again.
 -- Whoever ends or pauses a run from outside its own steps calls this first.
+--
+-- The order of locks, for everything that is under way on a run: the entry lock of the worker, tasks, join rows, the run, its run key,
+-- its deadline. Who takes a later one takes no earlier one after it.
 create or replace function millrace.lock_run_tasks(run_ids uuid[]) returns void
 language plpgsql
 as $$
