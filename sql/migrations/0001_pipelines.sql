@@ -31,6 +31,8 @@ create table millrace.pipeline_version (
   graph jsonb not null check (jsonb_typeof(graph -> 'steps') = 'array'),
   key_paths jsonb not null default '[]' check (jsonb_typeof(key_paths) = 'array'),
   entry_steps int[] not null default '{}',
+  entry_handlers int[] not null default '{}',
+  has_joins boolean not null default false,
   registered_at timestamptz not null,
   registered_by text not null,
   primary key (slug, version),
@@ -38,7 +40,8 @@ create table millrace.pipeline_version (
 );
 comment on table millrace.pipeline_version is 'One graph of a pipeline, never changed: a run keeps the version with which it began.';
 comment on column millrace.pipeline_version.key_paths is 'Paths into the input that make the run key; empty where runs have none.';
-comment on column millrace.pipeline_version.entry_steps is 'Ids of the steps that begin at once.';
+comment on column millrace.pipeline_version.entry_steps is 'Ids of the steps that begin at once; entry_handlers in the same order.';
+comment on column millrace.pipeline_version.has_joins is 'Some step needs more than one other: a start writes its counts.';
 
 alter table millrace.pipeline
   add foreign key (slug, active_version) references millrace.pipeline_version (slug, version);
@@ -86,3 +89,7 @@ comment on column millrace.step_definition.position is 'Place in an order in whi
 comment on column millrace.step_definition.needs is 'Names of the steps that must be final before this one is ready.';
 comment on column millrace.step_definition.next_rule is 'chain: the only step after it needs nothing else and takes its place. end: it is the last. graph: joins, maps and branches.';
 create index step_definition_handler on millrace.step_definition (handler);
+
+create type millrace.start_version as (
+  slug text, version int, resolved int, entry_steps int[], entry_handlers int[], key_paths jsonb, has_joins boolean, paused boolean);
+comment on type millrace.start_version is 'What a start of one version needs; version is as it was asked for, resolved is the one it gets.';

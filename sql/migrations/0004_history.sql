@@ -51,7 +51,8 @@ create table millrace.dead_letter (
 comment on table millrace.dead_letter is 'The address of each failed run that nobody has decided on yet. The run itself stays in place.';
 create index dead_letter_of_pipeline on millrace.dead_letter (slug, failed_at);
 
-create table millrace.run_default partition of millrace.run default;
+-- Room for the two updates of a run, when it begins and when it ends, on its own page: no index hears of them.
+create table millrace.run_default partition of millrace.run default with (fillfactor = 50);
 create table millrace.attempt_default partition of millrace.attempt default;
 create table millrace.event_default partition of millrace.event default;
 

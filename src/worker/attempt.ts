@@ -56,15 +56,23 @@ export async function runHandler(task: HeldTask, context: HandlerContext): Promi
   return checkJson(output, { what: `the output of step '${task.step.name}'` })
 }
 
-async function checkedOutput({ step }: HeldTask, context: HandlerContext): Promise<unknown> {
+function checkedOutput({ step }: HeldTask, context: HandlerContext): unknown {
   const { handler, outputSchema } = step.handler
-  const output = await handler(context)
+  const output = handler(context)
   if (outputSchema === undefined) return output
-  return validate(outputSchema, output, { code: 'output_invalid', what: `The output of step '${step.name}'` })
+  const what = `The output of step '${step.name}'`
+  return Promise.resolve(output).then((value) =>
+    validate(outputSchema, value, { code: 'output_invalid', what }),
+  )
 }
 
-/** Ends with the work, at the timeout, or as soon as the task is lost: then nobody waits for what the work still does. */
-function withTimeout<T>(task: HeldTask, work: () => T | Promise<T>): Promise<T> {
+/**
+ * Ends with the work, at the timeout, or as soon as the task is lost: then nobody waits for what the work still does. What the work
+ * gives at once needs no timer: nothing could have interrupted it.
+ */
+function withTimeout<T>(task: HeldTask, work: () => T | PromiseLike<T>): T | Promise<T> {
+  const given = work()
+  if (!isPromiseLike(given)) return given
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => {
@@ -81,13 +89,12 @@ function withTimeout<T>(task: HeldTask, work: () => T | Promise<T>): Promise<T> 
       clearTimeout(timer)
       task.abort.listen()
     }
-    started(work).then(resolve, reject).finally(settled)
+    Promise.resolve(given).then(resolve, reject).finally(settled)
   })
 }
 
-/** What the work throws at once is a rejection too. */
-async function started<T>(work: () => T | Promise<T>): Promise<T> {
-  return await work()
+function isPromiseLike<T>(given: T | PromiseLike<T>): given is PromiseLike<T> {
+  return typeof (given as { readonly then?: unknown } | null | undefined)?.then === 'function'
 }
 
 function timeoutError(task: HeldTask): MillraceError {
@@ -104,21 +111,30 @@ function timeoutError(task: HeldTask): MillraceError {
 /** What a handler is given. */
 export function handlerContext(task: HeldTask, room: AttemptRoom, tx?: TransactionClient): HandlerContext {
   const { step, run } = task
-  return {
+  let outputs: Record<string, unknown> | undefined
+  const context = {
     input: run.input,
-    steps: outputsOf(run, step.reads),
-    run: runInfo(task),
+    // Most handlers read one or two of these: what costs something is made when it is asked for.
+    get steps() {
+      outputs ??= outputsOf(run, step.reads)
+      return outputs
+    },
+    get run() {
+      return runInfo(task)
+    },
     step: step.name,
     attempt: task.attempt,
-    idempotencyKey: task.item < 0 ? `${run.id}:${step.name}` : `${run.id}:${step.name}:${task.item}`,
+    get idempotencyKey() {
+      return task.item < 0 ? `${run.id}:${step.name}` : `${run.id}:${step.name}:${task.item}`
+    },
     get abort() {
       return task.abort.signal
     },
     sql: room.sql,
-    log: (message, fields = {}) => room.log(task, message, fields),
-    ...(task.item < 0 ? {} : { item: task.itemValue, index: task.item }),
-    ...(tx === undefined ? {} : { tx }),
+    log: (message: string, fields: Readonly<Record<string, unknown>> = {}) => room.log(task, message, fields),
   }
+  if (tx !== undefined) return Object.assign(context, { tx })
+  return task.item < 0 ? context : Object.assign(context, { item: task.itemValue, index: task.item })
 }
 
 function outputsOf(run: RunMemory, steps: readonly string[]): Record<string, unknown> {

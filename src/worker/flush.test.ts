@@ -38,6 +38,7 @@ function flushOver(answer: (ids: number[]) => Promise<unknown[]>, uncertain = as
     { workerId: '', lockKey: 0 },
     {
       room: () => 0,
+      held: () => 4_000,
       watched: () => false,
       completed: (tasks) => completed.push(...tasks.map(({ taskId }) => taskId)),
       failed: (tasks) => failed.push(...tasks.map(({ taskId }) => taskId)),

@@ -1,4 +1,5 @@
 // Sends outcomes to the database, in batches that form by themselves: whatever finished while the previous one was under way goes next.
+import { setImmediate as turn } from 'node:timers/promises'
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
 import { sqlState } from '../db/database-error.ts'
@@ -16,6 +17,10 @@ import type { HeldTask } from './held-task.ts'
 
 const rowsPerCall = 1_000
 const bytesPerCall = 8_388_608
+/** Fewer are not divided: what a call costs by itself would be paid twice. */
+const rowsUndivided = 64
+
+const nothing = () => {}
 
 interface Completion {
   readonly task: HeldTask
@@ -30,6 +35,8 @@ interface Failure {
 export interface FlushEvents {
   /** How many tasks can be taken beyond those that finish. */
   room(): number
+  /** How many tasks the worker holds, those whose outcomes are on their way among them. */
+  held(): number
   /** Whether somebody waits for the end of the task's run: asked as late as can be, since the interest often comes in between. */
   watched(task: HeldTask): boolean
   completed(tasks: readonly HeldTask[], answers: readonly CompleteAnswerRow[]): void
@@ -47,6 +54,8 @@ export class Flush {
   #completions: Completion[] = []
   #failures: Failure[] = []
   #busy = false
+  /** Tasks beyond those that finished, in answers that are not worked off yet: their slots look free. */
+  #promised = 0
 
   constructor(caller: Caller, worker: WorkerKey, events: FlushEvents) {
     this.#caller = caller
@@ -71,58 +80,81 @@ export class Flush {
     setImmediate(() => void this.#run())
   }
 
+  /**
+   * One call after the other. An answer is worked off while the next call is on its way: so the database and this process work at the
+   * same time. Half of what is held goes at most, or there would be no next call until the answer had been worked off.
+   */
   async #run(): Promise<void> {
+    let workOff = nothing
     while (this.#completions.length > 0 || this.#failures.length > 0) {
-      const completions = takeBatch(this.#completions, ({ row }) => row.output)
-      if (completions.length > 0) await this.#sendCompletions(completions)
-      const failures = takeBatch(this.#failures, ({ row }) => row.error)
-      if (failures.length > 0) await this.#sendFailures(failures)
+      const most = Math.max(rowsUndivided, Math.ceil(this.#events.held() / 2))
+      const completions = takeBatch(this.#completions, Math.min(rowsPerCall, most), ({ row }) => row.output)
+      const failures = takeBatch(this.#failures, rowsPerCall, ({ row }) => row.error)
+      const sending = this.#send(completions, failures)
+      if (workOff !== nothing) {
+        // By then the call has left this process.
+        await turn()
+        workOff()
+      }
+      workOff = await sending
+      if (this.#completions.length > 0 || this.#failures.length > 0) continue
+      workOff()
+      workOff = nothing
       // What the answers set going may finish at once: let it join the next batch.
-      await new Promise((resolve) => setImmediate(resolve))
+      await turn()
     }
     this.#busy = false
   }
 
-  /** A refused batch is sent again in halves: the one bad value fails its own step, never its neighbours. */
-  async #sendCompletions(batch: readonly Completion[]): Promise<void> {
-    const tasks = batch.map(({ task }) => task)
-    const leastUrgent = tasks.reduce((least, task) => Math.max(least, task.priority), 1)
-    try {
-      const rows = batch.map(({ task, row }) =>
-        this.#events.watched(task) ? { ...row, watched: true } : row,
-      )
-      const answers = await this.#surely(() =>
-        completeTasks(this.#caller, this.#worker, rows, {
-          room: this.#events.room(),
-          leastUrgent,
-          transactional: false,
-        }),
-      )
-      this.#events.completed(tasks, answers)
-    } catch (error) {
-      if (batch.length === 1) {
-        this.#events.refused(tasks[0]!, error)
-        return
-      }
-      await this.#sendCompletions(batch.slice(0, batch.length >> 1))
-      await this.#sendCompletions(batch.slice(batch.length >> 1))
+  /** Resolves, once all of it is recorded, to what is then to be done with the answers. */
+  async #send(completions: readonly Completion[], failures: readonly Failure[]): Promise<() => void> {
+    const answered: Array<() => void> = []
+    if (completions.length > 0)
+      await this.#inParts(completions, answered, (batch) => this.#sendCompletions(batch))
+    if (failures.length > 0) await this.#inParts(failures, answered, (batch) => this.#sendFailures(batch))
+    return () => {
+      this.#promised = 0
+      for (const workOff of answered) workOff()
     }
   }
 
-  async #sendFailures(batch: readonly Failure[]): Promise<void> {
-    const tasks = batch.map(({ task }) => task)
+  /** A refused batch is sent again in halves: the one bad value fails its own step, never its neighbours. */
+  async #inParts<Entry extends { readonly task: HeldTask }>(
+    batch: readonly Entry[],
+    answered: Array<() => void>,
+    send: (batch: readonly Entry[]) => Promise<() => void>,
+  ): Promise<void> {
     try {
-      const rows = batch.map(({ row }) => row)
-      const answers = await this.#surely(() => failTasks(this.#caller, this.#worker, rows))
-      this.#events.failed(tasks, answers)
+      answered.push(await send(batch))
     } catch (error) {
       if (batch.length === 1) {
-        this.#events.refused(tasks[0]!, error)
+        answered.push(() => this.#events.refused(batch[0]!.task, error))
         return
       }
-      await this.#sendFailures(batch.slice(0, batch.length >> 1))
-      await this.#sendFailures(batch.slice(batch.length >> 1))
+      await this.#inParts(batch.slice(0, batch.length >> 1), answered, send)
+      await this.#inParts(batch.slice(batch.length >> 1), answered, send)
     }
+  }
+
+  async #sendCompletions(batch: readonly Completion[]): Promise<() => void> {
+    const tasks = batch.map(({ task }) => task)
+    const rows = batch.map(({ task, row }) => (this.#events.watched(task) ? { ...row, watched: true } : row))
+    const answers = await this.#surely(() =>
+      completeTasks(this.#caller, this.#worker, rows, {
+        room: Math.max(0, this.#events.room() - this.#promised),
+        leastUrgent: tasks.reduce((least, task) => Math.max(least, task.priority), 1),
+        transactional: false,
+      }),
+    )
+    this.#promised += Math.max(0, answers.length - tasks.length)
+    return () => this.#events.completed(tasks, answers)
+  }
+
+  async #sendFailures(batch: readonly Failure[]): Promise<() => void> {
+    const tasks = batch.map(({ task }) => task)
+    const rows = batch.map(({ row }) => row)
+    const answers = await this.#surely(() => failTasks(this.#caller, this.#worker, rows))
+    return () => this.#events.failed(tasks, answers)
   }
 
   /** Repeats a call until the database has answered it: a completion is never given up for a lost connection. */
@@ -157,10 +189,10 @@ const passingCodes = new Set<string>([
   'database_login_refused',
 ])
 
-function takeBatch<T>(waiting: T[], text: (entry: T) => string | null): T[] {
+function takeBatch<T>(waiting: T[], rowsMost: number, text: (entry: T) => string | null): T[] {
   let bytes = 0
   let count = 0
-  while (count < waiting.length && count < rowsPerCall && (count === 0 || bytes < bytesPerCall)) {
+  while (count < waiting.length && count < rowsMost && (count === 0 || bytes < bytesPerCall)) {
     bytes += text(waiting[count]!)?.length ?? 0
     count++
   }

@@ -32,11 +32,17 @@ export interface RunMemory {
   tasks: number
 }
 
-const runsKept = 1_000
+const endedRunsKept = 1_000
 
 /** The runs in hand, and some that were: another task of a run may come back soon. */
 export class RunMemories {
   readonly #runs = new Map<string, RunMemory>()
+  readonly #runsKept: number
+
+  /** @param slots how many runs may be in hand at once */
+  constructor(slots: number) {
+    this.#runsKept = slots + endedRunsKept
+  }
 
   get(runId: string): RunMemory | undefined {
     return this.#runs.get(runId)
@@ -45,9 +51,10 @@ export class RunMemories {
   remember(run: Omit<RunMemory, 'outputs' | 'tasks'>): RunMemory {
     const known = this.#runs.get(run.id)
     if (known !== undefined) return known
-    const memory = { ...run, outputs: new Map(), tasks: 0 }
+    const { id, input, tenant, key, headers, startedAt } = run
+    const memory = { id, input, tenant, key, headers, startedAt, outputs: new Map(), tasks: 0 }
     this.#runs.set(run.id, memory)
-    if (this.#runs.size > runsKept) this.#forgetOldest()
+    if (this.#runs.size > this.#runsKept) this.#forgetOldest()
     return memory
   }
 
@@ -59,7 +66,7 @@ export class RunMemories {
     for (const [id, run] of this.#runs) {
       if (run.tasks > 0) continue
       this.#runs.delete(id)
-      if (this.#runs.size <= runsKept) return
+      if (this.#runs.size <= this.#runsKept) return
     }
   }
 }

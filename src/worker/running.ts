@@ -43,7 +43,7 @@ type Watcher = (end: LocalEnd) => void
 
 export class Running {
   readonly #parts: RunningParts
-  readonly #memories = new RunMemories()
+  readonly #memories: RunMemories
   readonly #watchers = new Map<string, Set<Watcher>>()
   readonly #begun = new BegunAttempts()
   #closed = false
@@ -51,6 +51,7 @@ export class Running {
 
   constructor(parts: RunningParts) {
     this.#parts = parts
+    this.#memories = new RunMemories(parts.slots.size)
   }
 
   /** Outcomes go here. */
@@ -207,8 +208,15 @@ export class Running {
 
   #run(given: Omit<HeldTask, 'abort' | 'lost' | 'reported' | 'logged' | 'refusals'>): void {
     if (this.#closed || !this.#begun.add(given)) return
+    // Field by field: a spread costs more than all the rest of a step that does nothing.
     const task: HeldTask = {
-      ...given,
+      taskId: given.taskId,
+      step: given.step,
+      run: given.run,
+      item: given.item,
+      itemValue: given.itemValue,
+      attempt: given.attempt,
+      priority: given.priority,
       abort: new Abort(),
       lost: false,
       reported: false,

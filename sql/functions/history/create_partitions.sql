@@ -19,7 +19,7 @@ begin
       partition_name := format('%s_%s', parent, to_char(week at time zone 'UTC', 'IYYY"w"IW'));
       continue when to_regclass(format('millrace.%I', partition_name)) is not null;
       execute format('create table millrace.%I partition of millrace.%I for values from (%L) to (%L)%s', partition_name, parent,
-        millrace.uuid_floor(week), millrace.uuid_floor(week + interval '1 week'), case parent when 'run' then ' with (fillfactor = 70)' else '' end);
+        millrace.uuid_floor(week), millrace.uuid_floor(week + interval '1 week'), case parent when 'run' then ' with (fillfactor = 50)' else '' end);
       execute format('alter table millrace.%I enable row level security', partition_name);
       made := made + 1;
     end loop;

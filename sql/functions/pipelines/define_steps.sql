@@ -47,7 +47,11 @@ begin
 
   update pipeline_version v
      set entry_steps = array(select d.id from step_definition d
-                              where d.slug = v.slug and d.version = v.version and d.needs = '{}' order by d.position)
+                              where d.slug = v.slug and d.version = v.version and d.needs = '{}' order by d.position),
+         entry_handlers = array(select d.handler from step_definition d
+                                 where d.slug = v.slug and d.version = v.version and d.needs = '{}' order by d.position),
+         has_joins = exists (select from step_definition d
+                              where d.slug = v.slug and d.version = v.version and cardinality(d.needs) > 1)
    where v.slug = define_steps.slug and v.version = define_steps.version;
 end $$;
 comment on function millrace.define_steps(text, int, jsonb) is 'Writes the steps of a new version and what each one leads to.';

@@ -4,7 +4,7 @@
 -- The fence is in the row conditions: worker, step and attempt must still be the holder's. What is not found so is answered as lost.
 -- A transactional completion of an aborted step is lost too: its caller rolls back, so that nothing is written after a cancel.
 -- A chain's next step takes the place of the finished one in its row, which no index sees: the cheapest move there is. What is not chained
--- is removed whatever its row says by now: a pause, resume or cancel that commits half-way must not hide it from both.
+-- is removed by a statement of its own, whatever its row says by then: a pause, resume or cancel that commits in between must not hide it from both.
 create or replace function millrace.complete_tasks(
   worker_id uuid, lock_key int, task_ids bigint[], step_ids int[], attempts int[], outputs jsonb[],
   skip_reasons text[] default null, writes jsonb[] default null, watched boolean[] default null, room int default 0, least_urgent smallint default 5,
@@ -16,20 +16,22 @@ as $$
 #variable_conflict use_column
 declare
   at timestamptz := millrace.now();
+  given_count int := cardinality(task_ids);
   taking boolean;
   open_lanes int[];
   best smallint;
-  done record;
-  recorded int := 0;
-  chained_count int := 0;
-  seen boolean[] := array_fill(false, array[cardinality(task_ids)]);
-  ended uuid[] := array[]::uuid[];
-  ended_outputs jsonb[] := array[]::jsonb[];
-  graph_runs uuid[] := array[]::uuid[];
-  graph_steps int[] := array[]::int[];
-  graph_items int[] := array[]::int[];
-  graph_priorities smallint[] := array[]::smallint[];
-  graph_paused boolean[] := array[]::boolean[];
+  chained_ids bigint[];
+  chained_steps int[];
+  removed_ids bigint[];
+  ended uuid[];
+  ended_outputs jsonb[];
+  watched_places int[];
+  graph_runs uuid[];
+  graph_steps int[];
+  graph_items int[];
+  graph_priorities smallint[];
+  graph_paused boolean[];
+  recorded int;
 begin
   if not enter_worker(complete_tasks.worker_id, complete_tasks.lock_key) then
     return query select 'lost', l.id, null::uuid, null::int, null::int, null::jsonb, null::int, null::jsonb from unnest(task_ids) l(id);
@@ -40,86 +42,75 @@ begin
     into taking, best, open_lanes
     from worker w where w.id = complete_tasks.worker_id;
 
-  for done in
+  if taking and exists (select from step_definition d where d.id = any (step_ids) and d.next_rule = 'chain') then
     with given as (
-      select * from unnest(task_ids, step_ids, attempts, outputs, skip_reasons, writes)
-               with ordinality g(task_id, step_id, attempt, output, skip_reason, writes, place)
+      select * from unnest(task_ids, step_ids, attempts, outputs, skip_reasons, writes) g(task_id, step_id, attempt, output, skip_reason, writes)
     ), chained as (
       update task t
          set step_id = d.next_step_id, handler = d.next_handler, attempt = 1, failures = 0, ready_at = at, claimed_at = at
         from given g join step_definition d on d.id = g.step_id join task before on before.id = g.task_id
        where t.id = g.task_id and t.worker_id = complete_tasks.worker_id and t.attempt = g.attempt and t.step_id = g.step_id
-         and taking and d.next_rule = 'chain' and t.aborted_at is null and not t.paused
+         and d.next_rule = 'chain' and t.aborted_at is null and not t.paused
          and t.priority <= best and d.next_handler = any (open_lanes)
-      returning g.place, t.id, t.run_id, t.item, t.priority, before.ready_at, before.claimed_at, null::text as abort_reason,
-                false as paused, 'next' as next_rule, d.step, d.next_step_id, g.attempt, g.output, g.skip_reason, g.writes, g.step_id
-    ), unchained as materialized (
-      select * from given g where g.place not in (select place from chained)
-    ), removed as (
-      delete from task t
-       using unchained g join step_definition d on d.id = g.step_id
-       where t.id = g.task_id and t.worker_id = complete_tasks.worker_id and t.attempt = g.attempt and t.step_id = g.step_id
-         and not (transactional and t.aborted_at is not null)
-      returning g.place, t.id, t.run_id, t.item, t.priority, t.ready_at, t.claimed_at, t.abort_reason,
-                t.paused, d.next_rule, d.step, d.next_step_id, g.attempt, g.output, g.skip_reason, g.writes, g.step_id
-    ), finished as (
-      select * from chained union all select * from removed
+      returning t.id, t.run_id, t.item, before.ready_at, before.claimed_at, d.step, d.next_step_id, g.attempt, g.output, g.skip_reason, g.writes
     ), written as (
       insert into attempt (run_id, step, item, attempt, worker_id, outcome, output, writes, reason, ready_at, started_at, finished_at)
       select f.run_id, f.step, f.item, f.attempt, complete_tasks.worker_id,
              case when f.skip_reason is null then 'completed' else 'skipped' end,
              case when f.skip_reason is null then coalesce(f.output, 'null') end, f.writes, f.skip_reason, f.ready_at, f.claimed_at, greatest(at, f.claimed_at)
-        from finished f
+        from chained f
     )
-    select * from finished
-  loop
-    recorded := recorded + 1;
-    seen[done.place] := true;
-    if done.next_rule = 'next' then
-      chained_count := chained_count + 1;
-      kind := 'next';
-      task_id := done.id;
-      step_id := done.next_step_id;
-      attempt := 1;
-      return next;
-    elsif done.abort_reason is not null then
-      continue;
-    elsif done.next_rule = 'end' and done.item = -1 then
-      ended := ended || done.run_id;
-      ended_outputs := ended_outputs || coalesce(done.output, 'null');
-      if watched[done.place] then
-        kind := 'ended';
-        task_id := null;
-        step_id := null;
-        attempt := null;
-        run_id := done.run_id;
-        output := coalesce(done.output, 'null');
-        return next;
-        run_id := null;
-        output := null;
-      end if;
-    else
-      graph_runs := graph_runs || done.run_id;
-      graph_steps := graph_steps || done.step_id;
-      graph_items := graph_items || done.item;
-      graph_priorities := graph_priorities || done.priority;
-      graph_paused := graph_paused || done.paused;
-    end if;
-  end loop;
-
-  if ended <> '{}' then
-    perform complete_runs(ended, ended_outputs, at);
+    select array_agg(f.id), array_agg(f.next_step_id) into chained_ids, chained_steps from chained f;
+    return query select 'next', n.id, null::uuid, n.step_id, null::int, null::jsonb, 1, null::jsonb from unnest(chained_ids, chained_steps) n(id, step_id);
   end if;
-  if graph_runs <> '{}' then
+  recorded := coalesce(cardinality(chained_ids), 0);
+  if recorded = given_count then
+    return;
+  end if;
+
+  with given as (
+    select * from unnest(task_ids, step_ids, attempts, outputs, skip_reasons, writes)
+             with ordinality g(task_id, step_id, attempt, output, skip_reason, writes, place)
+  ), removed as (
+    delete from task t
+     using given g join step_definition d on d.id = g.step_id
+     where t.id = g.task_id and t.worker_id = complete_tasks.worker_id and t.attempt = g.attempt and t.step_id = g.step_id
+       and not (transactional and t.aborted_at is not null)
+    returning g.place, t.id, t.run_id, t.item, t.priority, t.ready_at, t.claimed_at, t.paused, d.step, g.attempt, g.output, g.skip_reason, g.writes, g.step_id,
+              case when t.abort_reason is not null then 'aborted' when d.next_rule = 'end' and t.item = -1 then 'end' else 'graph' end as leads_to
+  ), written as (
+    insert into attempt (run_id, step, item, attempt, worker_id, outcome, output, writes, reason, ready_at, started_at, finished_at)
+    select f.run_id, f.step, f.item, f.attempt, complete_tasks.worker_id,
+           case when f.skip_reason is null then 'completed' else 'skipped' end,
+           case when f.skip_reason is null then coalesce(f.output, 'null') end, f.writes, f.skip_reason, f.ready_at, f.claimed_at, greatest(at, f.claimed_at)
+      from removed f
+  )
+  select array_agg(f.id),
+         array_agg(f.run_id) filter (where f.leads_to = 'end'), array_agg(coalesce(f.output, 'null')) filter (where f.leads_to = 'end'),
+         array_agg(f.place) filter (where f.leads_to = 'end'),
+         array_agg(f.run_id) filter (where f.leads_to = 'graph'), array_agg(f.step_id) filter (where f.leads_to = 'graph'),
+         array_agg(f.item) filter (where f.leads_to = 'graph'), array_agg(f.priority) filter (where f.leads_to = 'graph'),
+         array_agg(f.paused) filter (where f.leads_to = 'graph')
+    into removed_ids, ended, ended_outputs, watched_places, graph_runs, graph_steps, graph_items, graph_priorities, graph_paused
+    from removed f;
+  recorded := recorded + coalesce(cardinality(removed_ids), 0);
+
+  if ended is not null then
+    perform complete_runs(ended, ended_outputs, at);
+    return query
+      select 'ended', null::bigint, e.run_id, null::int, null::int, null::jsonb, null::int, e.output
+        from unnest(ended, ended_outputs, watched_places) e(run_id, output, place) where watched[e.place];
+  end if;
+  if graph_runs is not null then
     return query
       select a.kind, a.task_id, a.run_id, a.step_id, a.item, a.item_value, a.attempt, a.output
         from advance_runs(graph_runs, graph_steps, graph_items, graph_priorities, graph_paused,
-                          case when taking then complete_tasks.worker_id end, complete_tasks.room + recorded - chained_count, best, open_lanes, at) a;
+                          case when taking then complete_tasks.worker_id end, complete_tasks.room + coalesce(cardinality(removed_ids), 0), best, open_lanes, at) a;
   end if;
-  if recorded < cardinality(task_ids) then
+  if recorded < given_count then
     return query
-      select 'lost', g.id, null::uuid, null::int, null::int, null::jsonb, null::int, null::jsonb
-        from unnest(task_ids) with ordinality g(id, place) where not seen[g.place];
+      select 'lost', l.id, null::uuid, null::int, null::int, null::jsonb, null::int, null::jsonb
+        from unnest(task_ids) l(id) where l.id <> all (coalesce(chained_ids || removed_ids, '{}'));
   end if;
 end $$;
 comment on function millrace.complete_tasks(uuid, int, bigint[], int[], int[], jsonb[], text[], jsonb[], boolean[], int, smallint, boolean)
