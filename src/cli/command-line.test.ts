@@ -1,7 +1,7 @@
 // The commands on a real database: what they print at 80 columns and for programs, and how they end.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { width } from '../core/text-width.ts'
-import { type Caller, echoConfig, openFolder } from '../../test/commands.ts'
+import { type Caller, echoConfig, openFolder, sdkAddress } from '../../test/commands.ts'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 
 let database: TestDatabase
@@ -58,6 +58,46 @@ test('a command that does not exist ends with 2, with the one that was meant', a
   })
 })
 
+test('an option that is given an empty value is refused with 2, as it is when a script forgot its variable', async () => {
+  expect(await project.call('run', 'list', '--database', '')).toEqual({
+    status: 2,
+    stdout: '',
+    stderr:
+      "Error: Option '--database <url>' argument '' is invalid. --database was given an empty value: leave it out, or say which. See millrace --help.\n",
+  })
+  for (const [command, option] of [
+    ['run list', '--config'],
+    ['run list', '--tenant'],
+    ['run list', '--pipeline'],
+    ['run start echo', '--tenant'],
+    ['run start echo', '--idempotency-key'],
+    ['worker', '--queue'],
+    ['worker', '--name'],
+  ] as const) {
+    const { status, stderr } = await project.call(...command.split(' '), option, ' ')
+    expect(stderr).toContain(`${option} was given an empty value`)
+    expect(status).toBe(2)
+  }
+})
+
+test('with --json a command line that is wrong is told as JSON too', async () => {
+  const { status, stdout, stderr } = await project.call('run', 'list', '--limit', '0', '--json')
+  expect([status, stdout]).toEqual([2, ''])
+  expect(JSON.parse(stderr)).toEqual({
+    error: {
+      code: 'command_invalid',
+      message: "Option '--limit <n>' argument '0' is invalid. --limit takes a whole number from 1 to 1000.",
+      hint: 'See millrace run list --help.',
+    },
+  })
+})
+
+test('a folder in the place of the configuration is refused with 2', async () => {
+  const { status, stderr } = await project.call('run', 'list', '--config', '.')
+  expect(stderr).toContain('is a folder, and no configuration file.')
+  expect(status).toBe(2)
+})
+
 test('PP-C13 a missing database ends with 2, and the message names the variable and the remedy', async () => {
   const { status, stderr } = await empty.call('run', 'list')
   expect(status).toBe(2)
@@ -108,9 +148,7 @@ test('run start says how to go on, and run list shows the run in 80 columns with
   )
   const list = await project.call('run', 'list', '--pipeline', 'territory-sweep-of-the-united-states')
   expect(longest(list.stdout)).toBeLessThanOrEqual(80)
-  expect(list.stdout.split('\n')[1]).toMatch(
-    new RegExp(`^${run}  territory-s.*…  TX   pending  (just now|\\d s ago)$`),
-  )
+  expect(list.stdout.split('\n')[1]).toMatch(new RegExp(`^${run}  territory-s.*…  TX   pending  \\d s$`))
 })
 
 test('a live run key answers with the run that holds it, and creates none', async () => {
@@ -177,12 +215,80 @@ test('an input that is not JSON ends with 2 before anything is started', async (
   const { status, stderr } = await project.call('run', 'start', 'echo', '{name: Ada}')
   expect(status).toBe(2)
   expect(stderr).toContain('The input is not JSON')
+  expect((await project.call('run', 'start', 'echo', '')).stderr).toContain('The input is empty.')
 })
 
-test('an unknown pipeline is named', async () => {
+test('a start without an input takes the defaults of the schema, and an input that does not fit is refused with 4', async () => {
+  const own = openFolder({ DATABASE_URL: database.url })
+  own.write(
+    'millrace.config.ts',
+    `import { defineConfig, pipeline } from ${JSON.stringify(sdkAddress)}
+import { z } from ${JSON.stringify(import.meta.resolve('zod'))}
+
+const named = (name: string, input: z.ZodType) => pipeline(name, { input }).step('say', () => 1)
+export default defineConfig({ pipelines: [
+  named('greeting', z.object({ name: z.string().default('Ada') })),
+  named('maybe', z.object({ name: z.string() }).optional()),
+  named('none', z.null()),
+  named('letter', z.object({ to: z.string(), text: z.string().default('Hello') })),
+  named('word', z.string()),
+] })
+`,
+  )
+  const inputOf = async (name: string) => {
+    const { stdout } = await own.call('run', 'start', name, '--json')
+    const { run_id } = JSON.parse(stdout) as { run_id: string }
+    return (JSON.parse((await own.call('run', 'show', run_id, '--json')).stdout) as { input: unknown }).input
+  }
+  expect(await inputOf('greeting')).toEqual({ name: 'Ada' })
+  expect(await inputOf('maybe')).toBeNull()
+  expect(await inputOf('none')).toBeNull()
+  expect(await own.call('run', 'start', 'letter')).toEqual({
+    status: 4,
+    stdout: '',
+    stderr: `Error: No input was given, and pipeline 'letter' needs one: to: Invalid input: expected string, received undefined. Give it as JSON, as in: npx millrace run start letter '{"to":"example","text":"Hello"}'\n`,
+  })
+  expect((await own.call('run', 'start', 'word')).stderr).toMatch(
+    /needs one: Invalid input: expected string, received undefined\. .* run start word '"example"'\n$/,
+  )
+  const refused = await own.call('run', 'start', 'letter', '{"to": 1}')
+  expect(refused.status).toBe(4)
+  expect(refused.stderr).toContain('to: Invalid input: expected string, received number.')
+  own.close()
+})
+
+test('a run that no live worker serves is started with a word about it', async () => {
+  expect((await project.call('run', 'start', 'echo', '1')).stderr).toBe(
+    'No live worker serves it at present; start one with: millrace worker\n',
+  )
+})
+
+test('an unknown pipeline is named, with where the known ones are listed', async () => {
   const { status, stderr } = await project.call('run', 'start', 'nobody')
   expect(status).toBe(1)
-  expect(stderr).toContain("There is no pipeline 'nobody'.")
+  expect(stderr).toBe(
+    "Error: There is no pipeline 'nobody'. A worker that serves it registers it. List those that there are with: millrace pipeline list\n",
+  )
+})
+
+test('a mistake in a pipeline of the configuration ends with 2', async () => {
+  const config = project.write('wrong.config.ts', echoConfig.replace("'echo'", "'Not A Name'"))
+  expect(await project.call('run', 'list', '--config', config)).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining("'Not A Name' names no pipeline"),
+  })
+})
+
+test('a list of runs at 80 columns cuts names and keys, and never a state or a time', async () => {
+  const run = await started('territory-sweep-of-the-united-states', JSON.stringify({ state: 'x'.repeat(60) }))
+  await project.call('run', 'cancel', run)
+  await database.query(
+    "update millrace.run set finished_at = created_at + interval '9 minutes 59 seconds' where id = $1",
+    [run],
+  )
+  const { stdout } = await project.call('run', 'list', '--key', 'x'.repeat(60))
+  expect(longest(stdout)).toBeLessThanOrEqual(80)
+  expect(stdout.split('\n')[1]).toMatch(new RegExp(`^${run}  territ.*…  x+…  cancelled  \\d s  9\\.9 min$`))
 })
 
 test('a paused pipeline refuses starts with 4, and says how to resume it', async () => {

@@ -1,6 +1,7 @@
 // Owns one call of the command line: parses it, runs its command, tells what went wrong, and answers with the exit status.
 import fs from 'node:fs'
 import { type Command, CommanderError } from 'commander'
+import { MillraceError } from '../core/errors.ts'
 import { tellFailure } from './failure.ts'
 import { createProgram } from './program.ts'
 import { type GlobalOptions, Session, type Surroundings } from './session.ts'
@@ -12,7 +13,8 @@ const statusOfUsage = 2
 export async function runCommandLine(args: readonly string[], surroundings: Surroundings): Promise<number> {
   let session: Session | undefined
   const program = createProgram(() => session ?? refuse(), packageVersion())
-  prepare(program, surroundings)
+  const isJson = args.includes('--json')
+  prepare(program, surroundings, isJson)
   program.hook('preAction', (_, command) => {
     session = new Session(command.optsWithGlobals<GlobalOptions>(), surroundings)
   })
@@ -22,7 +24,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
     return session?.exitStatus ?? 0
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : statusOfUsage
-    const terminal = session?.terminal ?? createTerminal(surroundings, args.includes('--json'))
+    const terminal = session?.terminal ?? createTerminal(surroundings, isJson)
     return tellFailure(error, terminal, args.includes('--debug'))
   }
 }
@@ -32,27 +34,35 @@ function refuse(): never {
 }
 
 /** Errors are thrown instead of ending the process, and every help shows the options that all commands take. */
-function prepare(command: Command, surroundings: Surroundings): void {
+function prepare(command: Command, surroundings: Surroundings, isJson: boolean): void {
   const { stdout, stderr } = surroundings
   command.exitOverride().configureHelp({ showGlobalOptions: true, helpWidth: helpColumns })
   command.configureOutput({
     writeOut: (text) => stdout.write(text),
     writeErr: (text) => stderr.write(text),
-    outputError: (text, write) => write(`${sentence(text)} See ${path(command)} --help.\n`),
+    outputError: (text) => {
+      const message = sentences(text)
+      const hint = `See ${path(command)} --help.`
+      tellFailure(
+        new MillraceError('command_invalid', message, { hint }),
+        createTerminal(surroundings, isJson),
+        false,
+      )
+    },
   })
-  for (const child of command.commands) prepare(child, surroundings)
+  for (const child of command.commands) prepare(child, surroundings, isJson)
 }
 
 const helpColumns = 80
 
 /** 'error: unknown option' with its suggestion on a line of its own, as one sentence after another. */
-function sentence(text: string): string {
+function sentences(text: string): string {
   const [first = '', ...rest] = text
     .replace(/^error: /, '')
     .trim()
     .split('\n')
   const begun = `${first.charAt(0).toUpperCase()}${first.slice(1).replace(/\.$/, '')}.`
-  return `Error: ${[begun, ...rest.map((line) => line.replace(/^\((.*)\)$/, '$1'))].join(' ')}`
+  return [begun, ...rest.map((line) => line.replace(/^\((.*)\)$/, '$1'))].join(' ')
 }
 
 function path(command: Command): string {

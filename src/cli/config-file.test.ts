@@ -73,6 +73,15 @@ test('a file that throws, does not parse or imports what is gone is named with t
   })
 })
 
+test('a package that is not installed is told with how to install it', async () => {
+  const file = project.write('needs.ts', "import { x } from 'not-there-at-all'\nexport default x\n")
+  await expect(loadConfig(file)).rejects.toMatchObject({
+    code: 'config_not_loadable',
+    message: expect.stringContaining("'not-there-at-all'"),
+    hint: 'Install what it imports with: npm install',
+  })
+})
+
 test('a file without a default export is told what to end with', async () => {
   await expect(loadConfig(project.write('a.mts', 'export const config = {}\n'))).rejects.toMatchObject({
     code: 'config_invalid',

@@ -42,6 +42,12 @@ export async function loadConfig(
   if (!fs.existsSync(file)) {
     throw new MillraceError('config_missing', `There is no configuration file ${file}.`, { fields: { file } })
   }
+  if (fs.statSync(file).isDirectory()) {
+    throw new MillraceError('config_missing', `${file} is a folder, and no configuration file.`, {
+      fields: { file },
+      hint: 'Name the file in it, or call the command in that folder without --config.',
+    })
+  }
   const exported = await importFile(file, onImport)
   if (exported === undefined) {
     throw new MillraceError('config_invalid', `${path.basename(file)} has no default export.`, {
@@ -72,7 +78,7 @@ async function importFile(file: string, onImport: (file: string) => void): Promi
       `${path.basename(file)} cannot be loaded: ${reason(cause)}`,
       {
         fields: { file },
-        hint: 'Correct it, or the file that it imports; --debug shows where.',
+        hint: hintFor(reason(cause)),
         cause,
       },
     )
@@ -94,6 +100,13 @@ function innermost(loaded: unknown): unknown {
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null
+}
+
+/** A package is asked for by its name, a file by its path. */
+function hintFor(told: string): string {
+  return /^Cannot find (?:package|module) '(?![./]|\w:)/.test(told)
+    ? 'Install what it imports with: npm install'
+    : 'Correct it, or the file that it imports; --debug shows where.'
 }
 
 function reason(cause: unknown): string {

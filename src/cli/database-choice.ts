@@ -35,12 +35,13 @@ export async function chooseDatabase(sources: DatabaseSources): Promise<ChosenDa
     source,
     release: async () => {},
   })
-  if (isSet(option)) return given(option, 'option')
+  if (option !== undefined) return given(option, 'option')
   if (isSet(config?.database)) return given(config.database, 'config')
   const found = [environment['MILLRACE_DATABASE_URL'], environment['DATABASE_URL']].find(isSet)
   return found === undefined ? chooseEmbedded(sources) : given(found, 'environment')
 }
 
+/** An empty variable counts as one that is not set, as everywhere on Unix, and so does a setting that was read from it. */
 function isSet(text: string | undefined): text is string {
   return text !== undefined && text.trim() !== ''
 }

@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
+import { startLine } from './example-input.ts'
 import { devDatabaseVariable } from './session.ts'
 import type { Terminal } from './terminal.ts'
 import type { DevOrder, WorkerNews } from './worker-orders.ts'
@@ -88,9 +89,8 @@ export class DevWorker {
     const [first] = pipelines
     if (this.#isOffered || first === undefined) return
     this.#isOffered = true
-    const input = first.example === '' ? '' : ` '${first.example.replaceAll("'", "'\\''")}'`
     this.#options.terminal.print(
-      `Start a run from another terminal:\n  npx millrace run start ${first.slug}${input}`,
+      `Start a run from another terminal:\n  ${startLine(first.slug, first.example)}`,
     )
   }
 

@@ -25,6 +25,12 @@ export function exampleInput(schema: Schema | undefined): string {
   }
 }
 
+/** The command that starts a run with this example. */
+export function startLine(slug: string, example: string): string {
+  const input = example === '' ? '' : ` '${example.replaceAll("'", "'\\''")}'`
+  return `npx millrace run start ${slug}${input}`
+}
+
 function exampleOf(schema: JsonSchema): unknown {
   if (schema.default !== undefined) return schema.default
   if (schema.const !== undefined) return schema.const

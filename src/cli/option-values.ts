@@ -1,7 +1,22 @@
-// Owns the values of options: numbers, times and pairs, each refused with the name of its option.
+// Owns the values of options: texts, numbers, times and pairs, each refused with the name of its option.
 import { InvalidArgumentError } from 'commander'
 import { type Duration, durationMs } from '../core/duration.ts'
 import { MillraceError } from '../core/errors.ts'
+import { oneLine } from '../core/wording.ts'
+
+/** A parser for texts. An empty one is refused: in a script it is a variable that nobody has set. */
+export function text(option: string): (value: string) => string {
+  return (value) => {
+    if (value.trim() !== '') return value
+    throw new InvalidArgumentError(`${option} was given an empty value: leave it out, or say which.`)
+  }
+}
+
+/** The same for an option that takes several. */
+export function texts(option: string): (value: string, before?: readonly string[]) => string[] {
+  const read = text(option)
+  return (value, before = []) => [...before, read(value)]
+}
 
 /** A parser for whole numbers within bounds. */
 export function wholeNumber(option: string, min: number, max: number): (text: string) => number {
@@ -15,9 +30,15 @@ export function wholeNumber(option: string, min: number, max: number): (text: st
 /** A time as ISO 8601, or a duration from now such as 10m. */
 export function timeFrom(text: string): Date {
   const time = /^\d{4}-\d{2}-\d{2}/.test(text) ? new Date(text) : new Date(Date.now() + durationFrom(text))
-  if (!Number.isNaN(time.getTime())) return time
-  throw new InvalidArgumentError('It takes a time like 2030-01-31T08:00Z, or a duration from now like 10m.')
+  if (Number.isNaN(time.getTime()))
+    throw new InvalidArgumentError('It takes a time like 2030-01-31T08:00Z, or a duration from now like 10m.')
+  const years = (time.getTime() - Date.now()) / yearMs
+  if (years < -1 || years > 10)
+    throw new InvalidArgumentError('It takes a time from a year ago to ten years ahead.')
+  return time
 }
+
+const yearMs = 365 * 86_400_000
 
 function durationFrom(text: string): number {
   try {
@@ -40,8 +61,9 @@ export function jsonFrom(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : 'it cannot be read'
-    throw new MillraceError('command_invalid', `The input is not JSON: ${reason}.`, {
+    const reason = error instanceof Error ? oneLine(error.message) : 'it cannot be read'
+    const problem = text.trim() === '' ? 'The input is empty.' : `The input is not JSON: ${reason}.`
+    throw new MillraceError('command_invalid', problem, {
       hint: `Quote it for your shell, as in '{"name": "Ada"}'; - reads it from stdin.`,
     })
   }

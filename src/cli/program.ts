@@ -5,6 +5,7 @@ import { doctorCommand } from './doctor/doctor.ts'
 import { exitStatuses } from './failure.ts'
 import { initCommand } from './init.ts'
 import { migrateCommand } from './migrate.ts'
+import { text } from './option-values.ts'
 import { activateCommand } from './pipeline/activate.ts'
 import { listCommand as pipelineListCommand } from './pipeline/list.ts'
 import { pauseCommand as pipelinePauseCommand } from './pipeline/pause.ts'
@@ -24,8 +25,16 @@ export function createProgram(current: CurrentSession, version: string): Command
   const program = new Command('millrace')
     .description('Durable pipelines that live in your own PostgreSQL and account for themselves.')
     .version(version, '-V, --version', 'print the version')
-    .option('--database <url>', 'the database; otherwise that of the configuration, then DATABASE_URL')
-    .option('--config <file>', 'the configuration; otherwise the nearest millrace.config.ts')
+    .option(
+      '--database <url>',
+      'the database; otherwise that of the configuration, then MILLRACE_DATABASE_URL, then DATABASE_URL (an empty variable counts as none)',
+      text('--database'),
+    )
+    .option(
+      '--config <file>',
+      'the configuration; otherwise the nearest millrace.config.ts',
+      text('--config'),
+    )
     .option('--json', 'print the result as JSON, and nothing else on stdout')
     .option('--debug', 'show where an error comes from')
     .addHelpText(

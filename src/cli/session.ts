@@ -83,7 +83,8 @@ export class Session {
   async chooseDatabase(
     options: Pick<DatabaseSources, 'mayCreate' | 'log'> = { mayCreate: false },
   ): Promise<ChosenDatabase> {
-    const database = this.options.database ?? this.surroundings.environment[devDatabaseVariable]
+    const database =
+      this.options.database ?? (this.surroundings.environment[devDatabaseVariable] || undefined)
     return chooseDatabase({
       option: database,
       // What the command line names needs no configuration, which may be broken.

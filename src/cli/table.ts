@@ -7,7 +7,7 @@ import type { Terminal } from './terminal.ts'
 export interface Column<Row> {
   readonly title: string
   readonly cell: (row: Row) => string
-  /** Never cut, such as an id that is copied. */
+  /** Never cut, such as an id that is copied, or a word that is known by its end. */
   readonly whole?: boolean
   readonly side?: 'left' | 'right'
   /** Colours the cell, which is cut by then. */
@@ -15,7 +15,7 @@ export interface Column<Row> {
 }
 
 const gap = 2
-const narrowest = 6
+const narrowest = 4
 
 export function printTable<Row>(
   terminal: Terminal,

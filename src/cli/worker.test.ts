@@ -113,6 +113,32 @@ test('FO-3 a database without the schema is refused with 3 and the next command'
   await empty.close()
 })
 
+test('a login that is refused ends it with 3 and a sentence, with a wrong password as without one', async () => {
+  const address = new URL(database.url)
+  address.password = 'geheim'
+  const refused = start(address.href, 'worker')
+  expect(await refused.ended).toBe(3)
+  expect(refused.printed()).toMatch(
+    /^Error: PostgreSQL at \S+ refused the login: .* Check the user and the password of the connection string\.\n$/,
+  )
+  address.password = ''
+  const silent = start(address.href, 'worker')
+  expect(await silent.ended).toBe(3)
+  expect(silent.printed()).toMatch(
+    /asks for a password, and none was given\. Write it into the connection string, or set PGPASSWORD\.\n$/,
+  )
+})
+
+test('a database that does not exist ends it with 3', async () => {
+  const address = new URL(database.url)
+  address.pathname = 'nowhere'
+  const worker = start(address.href, 'worker')
+  expect(await worker.ended).toBe(3)
+  expect(worker.printed()).toMatch(
+    /^Error: PostgreSQL answers, but the database of \S+ does not exist\. Create it/,
+  )
+})
+
 test('while it waits for its database a signal ends it', async () => {
   const worker = start('postgres://ada:geheim@127.0.0.1:1/app', 'worker')
   await prints(worker, 'Waiting for the database')

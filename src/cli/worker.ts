@@ -6,7 +6,7 @@ import type { WorkerLogEntry } from '../worker/options.ts'
 import { startWorker, type Worker } from '../worker/worker.ts'
 import type { ChosenDatabase } from './database-choice.ts'
 import { exampleInput } from './example-input.ts'
-import { wholeNumber } from './option-values.ts'
+import { text, texts, wholeNumber } from './option-values.ts'
 import type { CurrentSession, Session } from './session.ts'
 import type { Terminal } from './terminal.ts'
 import { hearOrders, type Orders, tellDev } from './worker-orders.ts'
@@ -20,9 +20,9 @@ interface WorkerChoices {
 export function workerCommand(current: CurrentSession): Command {
   return new Command('worker')
     .description('run the steps of the pipelines in millrace.config.ts until it is stopped')
-    .option('--queue <queue...>', 'only steps on these queues')
+    .option('--queue <queue...>', 'only steps on these queues', texts('--queue'))
     .option('--slots <n>', 'how many tasks run at once', wholeNumber('--slots', 1, 10_000))
-    .option('--name <name>', "what people see; the host's name by default")
+    .option('--name <name>', "what people see; the host's name by default", text('--name'))
     .action((choices: WorkerChoices) => serve(current(), choices))
 }
 

@@ -1,18 +1,9 @@
-// Owns how an account tells the steps: the state of each, its attempts, the delay and reason of each retry, what it wrote.
-import type {
-  AccountAttempt,
-  AccountError,
-  AccountStep,
-  AccountWorker,
-  AccountWrites,
-  RunAccount,
-} from './account-data.ts'
+// Owns how an account tells the steps: the state of each, how far a map is, which of its attempts are told.
+import { attemptLines, isToldInFull } from './account-attempts.ts'
+import type { AccountAttempt, AccountStep, AccountWorker, RunAccount } from './account-data.ts'
 import { isFinal, type StepState } from './state.ts'
 import { fill, opposite } from './text-fill.ts'
-import { clockOf, count, durationWords, grouped, msBetween, oneLine } from './wording.ts'
-
-/** A map with more attempts than this tells only those that went wrong or had to. */
-const mapAttemptsToldInFull = 10
+import { count, durationWords, grouped, msBetween, oneLine } from './wording.ts'
 
 export function stepLines(account: RunAccount): string[] {
   return ['What its steps did', ...account.steps.flatMap((step) => oneStep(account, step))]
@@ -21,10 +12,10 @@ export function stepLines(account: RunAccount): string[] {
 function oneStep(account: RunAccount, step: AccountStep): string[] {
   const state = stepState(account, step)
   return [
-    ...opposite(`  ${heading(step)}`, stateWords(step, state)),
+    ...headingLines(step, stateWords(step, state)),
     ...mapLines(step),
     ...pendingLine(account, step, state),
-    ...toldAttempts(account, step).flatMap((attempt) => attemptLines(account, step, attempt)),
+    ...attemptLines(account, step, toldAttempts(account, step)),
     ...leftOutLine(account, step),
   ].map((line) => line.trimEnd())
 }
@@ -54,6 +45,12 @@ function hasFailed({ attempts }: RunAccount, { step }: AccountStep): boolean {
   )
 }
 
+function headingLines(step: AccountStep, state: string): string[] {
+  const lines = fill(heading(step), { first: '  ', next: '    ' })
+  const last = lines.pop() ?? ''
+  return [...lines, ...opposite(last, state)]
+}
+
 function heading(step: AccountStep): string {
   const words = [
     step.kind === 'map' ? `map over ${step.over}` : '',
@@ -76,7 +73,7 @@ function mapLines(step: AccountStep): string[] {
     ...indented(
       `${grouped(step.completed)} of ${count(step.items, 'item', 'items')} completed${failureWords(step)}.`,
     ),
-    ...(step.attempts > mapAttemptsToldInFull ? indented(`The slowest: ${slowest.join(', ')}.`) : []),
+    ...(isToldInFull(step) ? [] : indented(`The slowest: ${slowest.join(', ')}.`)),
   ]
 }
 
@@ -98,8 +95,9 @@ function pendingLine(account: RunAccount, step: AccountStep, state: StepState): 
 
 function toldAttempts({ attempts }: RunAccount, step: AccountStep): AccountAttempt[] {
   const own = attempts.listed.filter((attempt) => attempt.step === step.step)
-  const isToldInFull = step.kind === 'step' || step.attempts <= mapAttemptsToldInFull
-  return isToldInFull ? own : own.filter((attempt) => attempt.outcome !== 'completed' || attempt.attempt > 1)
+  return isToldInFull(step)
+    ? own
+    : own.filter((attempt) => attempt.outcome !== 'completed' || attempt.attempt > 1)
 }
 
 function leftOutLine({ attempts }: RunAccount, step: AccountStep): string[] {
@@ -112,57 +110,6 @@ function leftOutLine({ attempts }: RunAccount, step: AccountStep): string[] {
   return all > 0
     ? indented(`… and ${count(all, 'more attempt', 'more attempts')} that did not complete.`)
     : []
-}
-
-function attemptLines(account: RunAccount, step: AccountStep, attempt: AccountAttempt): string[] {
-  const time = clockOf(account.run.created_at, attempt.started_at)
-  const margin = ' '.repeat(time.length + 6)
-  const lines = fill(`${time}  ${outcomeWords(attempt)}`, { first: '    ', next: margin })
-  const details = [
-    attempt.error === null || attempt.outcome === 'reclaimed' ? '' : errorWords(attempt.error),
-    retryWords(account, attempt),
-    writeWords(step, attempt),
-  ]
-  const under = { first: margin, next: margin }
-  return [...lines, ...details.filter((detail) => detail !== '').flatMap((detail) => fill(detail, under))]
-}
-
-function outcomeWords(attempt: AccountAttempt): string {
-  const item = attempt.item === null ? '' : `item ${attempt.item}, `
-  const reason = attempt.reason === null ? '' : `: ${oneLine(attempt.reason).replace(/\.$/, '')}`
-  const took = durationWords(msBetween(attempt.started_at, attempt.finished_at))
-  const name = `${item}attempt ${attempt.attempt}`
-  switch (attempt.outcome) {
-    case 'completed':
-      return `${name} completed in ${took}${workerWords(attempt.worker)}${waitWords(attempt)}`
-    case 'skipped':
-      return `${item}skipped${reason}`
-    case 'failed':
-      return `${name} failed after ${took}${workerWords(attempt.worker)}${waitWords(attempt)}`
-    case 'cancelled':
-      return `${name} was cancelled after ${took}${workerWords(attempt.worker)}`
-    case 'released':
-      return `${name}${workerWords(attempt.worker)} was given back after ${took}${reason}`
-    case 'reclaimed':
-      return `${name} was lost after ${took}${reason}`
-  }
-}
-
-/** Below this a wait before the attempt is not worth a word. */
-const waitMsTold = 100
-
-function waitWords({ ready_at, started_at }: AccountAttempt): string {
-  const waited = msBetween(ready_at, started_at)
-  return waited < waitMsTold ? '' : `, having waited ${durationWords(waited)}`
-}
-
-/** ' on NAME (process number)', shorter where the name says as much. */
-export function workerWords(worker: AccountWorker | null): string {
-  if (worker === null) return ''
-  const name = oneLine(worker.name)
-  if (worker.kind === 'outside') return ` by ${name} (outside)`
-  const isTold = worker.process_id === null || name.includes(String(worker.process_id))
-  return isTold ? ` on ${name}` : ` on ${name} (${worker.process_id})`
 }
 
 /** Where its workers were, each once. */
@@ -178,39 +125,6 @@ export function workerLines({ attempts, tasks }: RunAccount): string[] {
 
 function placeWords({ name, host, process_id }: AccountWorker): string {
   return `${oneLine(name)}: process ${process_id ?? 'unknown'} on host ${oneLine(host)}`
-}
-
-function retryWords(account: RunAccount, { outcome, finished_at, retry_at }: AccountAttempt): string {
-  if (outcome === 'released') return 'it was ready again at once, and no failure was counted'
-  if (outcome !== 'failed' && outcome !== 'reclaimed') return ''
-  if (retry_at === null) return 'no further attempt'
-  const delay = msBetween(finished_at, retry_at)
-  if (delay <= 0) return 'the next attempt was ready at once'
-  return `the next attempt ${durationWords(delay)} later, at ${clockOf(account.run.created_at, retry_at)}`
-}
-
-function writeWords(step: AccountStep, { outcome, writes }: AccountAttempt): string {
-  if (!step.tx || outcome !== 'completed') return ''
-  const tables = Object.entries(writes ?? {})
-  return tables.length === 0
-    ? 'it wrote no rows'
-    : tables.map(([table, rows]) => tableWords(table, rows)).join('; ')
-}
-
-function tableWords(table: string, { inserted, updated, deleted }: AccountWrites): string {
-  const parts = [
-    inserted === 0 ? '' : `wrote ${count(inserted, 'row', 'rows')}`,
-    updated === 0 ? '' : `changed ${grouped(updated)}`,
-    deleted === 0 ? '' : `deleted ${grouped(deleted)}`,
-  ].filter((part) => part !== '')
-  return `${oneLine(table)}: ${parts.join(', ')}`
-}
-
-/** An error as code and message, in one line and without a full stop. */
-export function errorWords(error: AccountError): string {
-  const message = oneLine(error.message ?? 'no reason was given').replace(/\.$/, '')
-  const isTold = error.code === undefined || error.code === 'Error' || message.includes(error.code)
-  return isTold ? message : `${oneLine(error.code ?? '')}: ${message}`
 }
 
 function indented(text: string): string[] {

@@ -1,6 +1,6 @@
 // Owns how an account tells what a live run waits for now, and until when.
 import type { AccountTask, RunAccount } from './account-data.ts'
-import { workerWords } from './account-steps.ts'
+import { workerWords } from './account-attempts.ts'
 import { isFinal } from './state.ts'
 import { fill } from './text-fill.ts'
 import { clockOf, count, dateWords, durationWords, msBetween, oneLine } from './wording.ts'

@@ -1,6 +1,7 @@
 // The account in words, from data alone: what the database tests beside src/db/accounts.ts don't reach.
 import { expect, test } from 'vitest'
 import { tellAccount } from './account.ts'
+import { width } from './text-width.ts'
 import type { AccountAttempt, AccountStep, RunAccount } from './account-data.ts'
 
 const day = '2026-11-21'
@@ -191,6 +192,88 @@ Where the time went
   waiting for retries         0 ms    0 %
   waiting for its start       12 h   86 %  ██████████████████████████
 `)
+})
+
+test('attempts of many items that are alike are one entry, whatever their outcome; others stay on their own', () => {
+  const from = `${day}T11:00:01+00:00`
+  const items = (
+    numbers: readonly number[],
+    outcome: AccountAttempt['outcome'],
+    more: Partial<AccountAttempt> = {},
+  ) => numbers.map((item) => attempt('load', from, `${day}T11:00:02+00:00`, { item, outcome, ...more }))
+  const up = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, n) => first + n)
+  const text = tellAccount(
+    account({
+      steps: [
+        step('a-step-with-a-name-that-is-as-long-as-the-name-of-a-step-can-be'),
+        step('load', {
+          kind: 'map',
+          over: 'a-step-with-a-name-that-is-as-long-as-the-name-of-a-step-can-be',
+          items: 60,
+          tx: true,
+          attempts: 60,
+          completed: 12,
+          released: 12,
+          cancelled: 12,
+          skipped: 12,
+          failed: 11,
+          reclaimed: 1,
+          items_with_failures: 12,
+          slowest: [{ item: 30, ms: 1_000 }],
+        }),
+      ],
+      attempts: {
+        total: 60,
+        listed: [
+          ...items(up(0, 11), 'released', { reason: 'the worker was stopped' }),
+          ...items(
+            up(0, 11).map((n) => 2 * n + 12),
+            'skipped',
+            { reason: 'its condition said no' },
+          ),
+          ...items([30, 31], 'failed', { error: { message: 'no route' }, retry_at: null }),
+          ...items(up(32, 40), 'failed', { error: { message: 'no such airport' }, retry_at: null }),
+          ...items(up(0, 11), 'completed', {
+            attempt: 2,
+            ready_at: `${day}T11:00:00+00:00`,
+            writes: { 'public.airport': { inserted: 1, updated: 0, deleted: 0 } },
+          }),
+          ...items(up(41, 52), 'cancelled', { error: { message: 'the run was cancelled' } }),
+        ],
+      },
+    }),
+  )
+  expect(text.slice(text.indexOf('What its steps did'))).toMatchInlineSnapshot(`
+    "What its steps did
+      a-step-with-a-name-that-is-as-long-as-the-name-of-a-step-can-be      cancelled
+        It never began.
+      load  map over
+        a-step-with-a-name-that-is-as-long-as-the-name-of-a-step-can-be, 60 items,
+        in one transaction                                                    failed
+        12 of 60 items completed; 12 attempts at 12 items failed.
+        The slowest: item 30 with 1.0 s.
+        11:00:01.000  12 items (0 to 11): attempt 1 was given back after 1.0 s: the
+                      worker was stopped
+                      they were ready again at once, and no failure was counted
+        11:00:01.000  12 items (12, 14, 16, 18, …): skipped: its condition said no
+        11:00:01.000  item 30, attempt 1 failed after 1.0 s
+                      no route
+                      no further attempt
+        11:00:01.000  item 31, attempt 1 failed after 1.0 s
+                      no route
+                      no further attempt
+        11:00:01.000  9 items (32 to 40): attempt 1 failed after 1.0 s
+                      no such airport
+                      no further attempt
+        11:00:01.000  12 items (0 to 11): attempt 2 completed in 1.0 s, having
+                      waited 1.0 s
+                      each: public.airport: wrote 1 row
+        11:00:01.000  12 items (41 to 52): attempt 1 was cancelled after 1.0 s
+                      the run was cancelled
+        … and 1 more attempt that did not complete.
+    "
+  `)
+  for (const line of text.split('\n')) expect(width(line)).toBeLessThanOrEqual(80)
 })
 
 test('a paused run that an executor outside reports, with tasks beyond those that are told', () => {

@@ -1,6 +1,7 @@
 // Owns the account of a run in words and times: what started it, its steps, who touched it, where its time went, what it waits for.
+import { errorWords } from './account-attempts.ts'
 import type { AccountEvent, AccountRun, RunAccount } from './account-data.ts'
-import { errorWords, stepLines, workerLines } from './account-steps.ts'
+import { stepLines, workerLines } from './account-steps.ts'
 import { waitLines } from './account-waits.ts'
 import type { RunState } from './state.ts'
 import { fill, pad } from './text-fill.ts'

@@ -1,7 +1,7 @@
 // Errors of PostgreSQL and the network, told as Millrace's.
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
-import { isConnectionLoss, sqlState, translateDatabaseError } from './database-error.ts'
+import { isAway, isConnectionLoss, sqlState, translateDatabaseError } from './database-error.ts'
 
 function reported(code: string, message = 'something is wrong'): Error {
   return Object.assign(new pg.DatabaseError(message, message.length, 'error'), { severity: 'ERROR', code })
@@ -65,6 +65,13 @@ describe('what is not ours comes back as it was', () => {
     expect(translateDatabaseError(error, 'host')).toBe(error)
     expect(translateDatabaseError('text', 'host')).toBe('text')
   })
+})
+
+test('a database that is out of something, read-only or not there is away; one that refuses is not', () => {
+  const told = (state: string) => translateDatabaseError(reported(state), 'host')
+  for (const state of ['53100', '53200', '53300', '25006', '57P03', '08006'])
+    expect(isAway(told(state)), state).toBe(true)
+  for (const state of ['28P01', '3D000', '42501', '23505']) expect(isAway(told(state)), state).toBe(false)
 })
 
 test('the SQLSTATE is found through the wrappers of query builders, and of other drivers', () => {

@@ -9,24 +9,26 @@ import { isPipeline, type PipelineDefinition } from './pipeline.ts'
 export interface WorkerConfig {
   /** Only steps on these queues; all by default. */
   readonly queues?: readonly string[]
-  /** How many tasks run at once. */
+  /** How many tasks run at once. 20 by default. */
   readonly slots?: number
-  /** Connections for `sql` and for `tx` steps. */
+  /** Connections for `sql` and for `tx` steps; as many as slots by default, 20 at most. */
   readonly connectionsMax?: number
-  /** Seconds without a heartbeat after which its tasks are run elsewhere. */
+  /** Seconds without a heartbeat after which its tasks are run elsewhere. 10 by default. */
   readonly leaseSeconds?: number
-  /** Milliseconds between heartbeats; a third of the lease at most. */
+  /** Milliseconds between heartbeats; a third of the lease at most. 500 by default. */
   readonly heartbeatMs?: number
-  /** Milliseconds that a stop waits for running steps before it gives them back. */
+  /** Milliseconds that a stop waits for running steps before it gives them back. 30,000 by default. */
   readonly drainMs?: number
-  /** What people see. */
+  /** Milliseconds between pings of the listening connection, whose answer may take half as long. 10,000 by default. */
+  readonly pingMs?: number
+  /** What people see; the host's name by default. */
   readonly name?: string
-  /** Keep the stack of a step's error in its record. */
+  /** Keep the stack of a step's error in its record. Off by default: it names files and lines. */
   readonly storeStacks?: boolean
 }
 
 export interface Config {
-  /** The connection string; where left out or undefined, that of the environment. */
+  /** The connection string; where left out, undefined or empty, that of the environment. */
   readonly database?: string | undefined
   /** Where notifications are delivered, if `database` is a transaction pooler. */
   readonly directDatabase?: string | undefined
@@ -61,6 +63,7 @@ const worker = strictSettings({
   leaseSeconds: count,
   heartbeatMs: count,
   drainMs: count,
+  pingMs: count,
   name: text.optional(),
   storeStacks: z.boolean('it is neither true nor false').optional(),
 })

@@ -43,7 +43,7 @@ export interface StepContext<Input, Steps> extends WhenContext<Input, Steps> {
   readonly abort: AbortSignal
   /** In a step marked `tx`, inside the step's transaction. */
   readonly sql: Sql
-  /** Writes a line into the run's account. */
+  /** Writes a line into the run's account. Of lines that come faster than they can be stored some are dropped; a line says how many. */
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void
 }
 

@@ -5,6 +5,7 @@ import { checkJson } from '../core/json.ts'
 import { createRunIds } from '../core/uuid.ts'
 import { type Caller, poolCaller } from '../db/call.ts'
 import { createPool, describeDatabase, isPoolPooled } from '../db/connection.ts'
+import { isAway } from '../db/database-error.ts'
 import { completeRun, ensureRun } from '../db/runs.ts'
 import {
   completeStep,
@@ -16,7 +17,7 @@ import {
   startStep,
 } from '../db/steps.ts'
 import { isUndoneByConflict, retryWhen } from '../db/transaction.ts'
-import { type Hold, isAway, ReportBuffer, type ReportBufferOptions } from './report-buffer.ts'
+import { type Hold, ReportBuffer, type ReportBufferOptions } from './report-buffer.ts'
 
 export interface OutsideOptions {
   /** A connection string. */

@@ -1,6 +1,7 @@
 // The reports that an executor outside could not send: kept in their order, bounded, sent when the database is back, and the gap told.
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
+import { isAway } from '../db/database-error.ts'
 import { reportGap } from '../db/runs.ts'
 import { isUndoneByConflict, retryWhen } from '../db/transaction.ts'
 
@@ -208,14 +209,3 @@ export class ReportBuffer {
 function nameOf({ runId, step, item }: Hold): string {
   return `${runId} ${step} ${item}`
 }
-
-/** Whether the database can't be reached or used at present, whatever was sent. */
-export function isAway(error: unknown): boolean {
-  return error instanceof MillraceError && awayCodes.has(error.code)
-}
-
-const awayCodes: ReadonlySet<string> = new Set([
-  'database_unreachable',
-  'database_full',
-  'database_read_only',
-])

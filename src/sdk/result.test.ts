@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
 import { openProxy } from '../../test/faults/proxy.ts'
+import { createLogin } from '../../test/login.ts'
 import { Arrival, asOther, countStatements, openOn, type Opened } from '../../test/millrace.ts'
 import { newId } from '../../test/protocol.ts'
 import { pipeline } from './pipeline.ts'
@@ -24,6 +25,13 @@ const kinds = pipeline('kinds', { input: z.object({ kind: z.string() }), retry: 
     return { kind: input.kind }
   },
 )
+
+const isAwaited = (run: string) =>
+  until(
+    'the interest is registered',
+    async () =>
+      (await database.query('select 1 from millrace.run_watch where run_id = $1', [run])).length === 1,
+  )
 
 test('a run of this process is awaited without a statement of its own', async () => {
   await opened.worker({ pipelines: [kinds] })
@@ -73,11 +81,7 @@ test('a run of another process is heard of by notification: the database is aske
   const { run } = await client.start(remote, null)
   const statements = countStatements()
   const result = client.run(run!).result()
-  await until(
-    'the interest is registered',
-    async () =>
-      (await database.query('select 1 from millrace.run_watch where run_id = $1', [run!.id])).length === 1,
-  )
+  await isAwaited(run!.id)
   hold.arrive()
   expect(await result).toBe('from afar')
   statements.stop()
@@ -123,13 +127,36 @@ test('closing the client ends the waiting for results', async () => {
   const client = opened.client()
   const { run } = await client.start(kinds, { kind: 'nobody serves it' })
   const waiting = expect(client.run(run!).result()).rejects.toMatchObject({ code: 'client_closed' })
-  await until(
-    'the interest is registered',
-    async () =>
-      (await database.query('select 1 from millrace.run_watch where run_id = $1', [run!.id])).length === 1,
-  )
+  await isAwaited(run!.id)
   await client.close()
   await waiting
+})
+
+test.each([
+  ['without a connection left', 'connection limit 0', 'connection limit -1'],
+  ['read-only', 'set default_transaction_read_only = on', 'set default_transaction_read_only = off'],
+])('a server that is %s for a while, while a result is awaited, is waited for', async (_, change, undo) => {
+  const login = await createLogin(database, 'millrace_operator')
+  const client = opened.client({ database: login.url })
+  const { run } = await opened.client().start(kinds, { kind: change })
+  const result = client.run(run!).result()
+  await isAwaited(run!.id)
+  await login.alter(change)
+  await login.cutOff()
+  await expect(client.run(run!).result({ timeoutMs: 100 })).rejects.toMatchObject({
+    code: 'wait_timeout',
+    message: expect.stringMatching(
+      /^Whether run \S+ ended within 100 ms is not known, since the database can't/,
+    ),
+    cause: { code: expect.stringMatching(/^database_(full|read_only)$/) },
+  })
+  await opened.worker({ pipelines: [kinds] })
+  expect(await opened.client().run(run!).result()).toEqual({ kind: change })
+  await login.alter(undo)
+  await login.cutOff()
+  expect(await result).toEqual({ kind: change })
+  await client.close()
+  await login.close()
 })
 
 test('a database that goes away while a result is awaited is waited for', async () => {
@@ -137,11 +164,7 @@ test('a database that goes away while a result is awaited is waited for', async 
   const client = opened.client({ database: proxy.through(database.url) })
   const { run } = await client.start(kinds, { kind: 'through' })
   const result = client.run(run!).result()
-  await until(
-    'the interest is registered',
-    async () =>
-      (await database.query('select 1 from millrace.run_watch where run_id = $1', [run!.id])).length === 1,
-  )
+  await isAwaited(run!.id)
   proxy.refuse()
   proxy.cut()
   await opened.worker({ pipelines: [kinds] })

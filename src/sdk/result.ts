@@ -1,6 +1,7 @@
 // Waiting for the end of a run: told by the worker of this process, by notification, and by looking now and then.
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
+import { isAway } from '../db/database-error.ts'
 import { Listener } from '../db/listener.ts'
 import { type RunStanding, watchRun } from '../db/runs.ts'
 import type { LocalEnd, LocalWorker } from './local-worker.ts'
@@ -33,7 +34,7 @@ export class RunResults {
   }
 
   /**
-   * The output of a run. A database that goes away meanwhile is waited for.
+   * The output of a run. A database that is away, full or read-only meanwhile is waited for.
    *
    * @throws MillraceError run_failed, run_cancelled, run_unknown, wait_timeout, client_closed
    */
@@ -51,25 +52,25 @@ export class RunResults {
     if (told !== undefined && told !== null) return told.output
     for (;;) {
       const ended = this.#ended(runId)
-      const standing = await this.#look(runId)
-      if (standing !== undefined && isFinal(standing)) {
+      const seen = await this.#look(runId)
+      if (!(seen instanceof Error) && isFinal(seen)) {
         ended.forget()
-        return outputOf(runId, standing)
+        return outputOf(runId, seen)
       }
       const left = deadline - performance.now()
       if (left <= 0) ended.forget()
-      else await ended.within(Math.min(this.#lookAgainMs(standing), left))
-      if (deadline <= performance.now()) throw waitTimeout(runId, options.timeoutMs!)
+      else await ended.within(Math.min(this.#lookAgainMs(seen), left))
+      if (deadline <= performance.now()) throw waitTimeout(runId, options.timeoutMs!, seen)
     }
   }
 
-  #lookAgainMs(standing: RunStanding | undefined): number {
-    if (standing === undefined) return awayMs
+  #lookAgainMs(seen: RunStanding | Error): number {
+    if (seen instanceof Error) return awayMs
     return this.#listener?.listening === true ? lookEveryMs.listening : lookEveryMs.deaf
   }
 
-  /** How the run stands; undefined while the database is away. */
-  async #look(runId: string): Promise<RunStanding | undefined> {
+  /** How the run stands, or why the database can't say so at present. */
+  async #look(runId: string): Promise<RunStanding | Error> {
     if (this.#closed)
       throw new MillraceError(
         'client_closed',
@@ -78,8 +79,7 @@ export class RunResults {
     try {
       return await this.#standing(runId)
     } catch (error) {
-      if (!this.#closed && error instanceof MillraceError && error.code === 'database_unreachable')
-        return undefined
+      if (!this.#closed && isAway(error)) return error as Error
       throw error
     }
   }
@@ -171,12 +171,13 @@ function outputOf(runId: string, standing: RunStanding): unknown {
   )
 }
 
-function waitTimeout(runId: string, timeoutMs: number): MillraceError {
+function waitTimeout(runId: string, timeoutMs: number, seen: RunStanding | Error): MillraceError {
+  const isUnknown = seen instanceof Error
   return new MillraceError(
     'wait_timeout',
-    `Run ${runId} did not end within ${timeoutMs} ms; it goes on by itself.`,
-    {
-      fields: { runId, timeoutMs },
-    },
+    isUnknown
+      ? `Whether run ${runId} ended within ${timeoutMs} ms is not known, since the database can't be used: ${seen.message}`
+      : `Run ${runId} did not end within ${timeoutMs} ms; it goes on by itself.`,
+    { fields: { runId, timeoutMs }, ...(isUnknown && { cause: seen }) },
   )
 }

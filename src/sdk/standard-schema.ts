@@ -11,7 +11,7 @@ export type SchemaInput<S extends Schema> = StandardSchemaV1.InferInput<S>
 /** What the schema makes of it. */
 export type SchemaOutput<S extends Schema> = StandardSchemaV1.InferOutput<S>
 
-interface ValueProblem {
+export interface ValueProblem {
   /** Where in the value, like lines[3].price; empty for the value itself. */
   readonly path: string
   readonly message: string

@@ -1,5 +1,6 @@
 // The connections of a worker: one kept for heartbeats, one for claims, one for outcomes, some for handlers, one that listens.
 import type pg from 'pg'
+import { MillraceError } from '../core/errors.ts'
 import { type Caller, poolCaller } from '../db/call.ts'
 import { createPool, cutClient, describeDatabase, isPoolPooled } from '../db/connection.ts'
 import { isPassing } from './flush.ts'
@@ -27,7 +28,11 @@ const closeMs = 5_000
 const waitMsMin = 100
 const waitMsMax = 5_000
 
-/** Connects, for as long as it takes: a worker may be started before its database. Ends early when `stopped` fires. */
+/**
+ * Connects, for as long as it takes: a worker may be started before its database. Ends early when `stopped` fires.
+ *
+ * @throws MillraceError database_login_refused, database_missing: a worker that never got in would wait for a mistake to mend itself
+ */
 export async function openConnections(
   settings: WorkerSettings,
   stopped: AbortSignal,
@@ -35,7 +40,7 @@ export async function openConnections(
   const database = describeDatabase(settings.database)
   const probe = createPool({ connectionString: settings.database, connectionsMax: 1 })
   try {
-    const pooled = await connectedAtLast(() => isPoolPooled(probe, database), settings, stopped)
+    const pooled = await connectedAtLast(() => isPoolPooled(probe, database), settings, stopped, mayComeIn)
     return connectionsOf(settings, database, pooled)
   } finally {
     await probe.end()
@@ -94,18 +99,27 @@ function connectedSince(pool: pg.Pool, monotonic: () => number): () => number {
   return () => since
 }
 
-/** Tries until it succeeds, with growing pauses and one log line each time the reason changes. */
+/** Whether a server that was never entered may let the worker in later, without anybody's doing. */
+function mayComeIn(error: unknown): boolean {
+  return isPassing(error) && !(error instanceof MillraceError && error.code === 'database_login_refused')
+}
+
+/**
+ * Tries until it succeeds, with growing pauses and one log line each time the reason changes. By default a refused login is waited
+ * out as well: who was in before is locked out only while a password is being changed.
+ */
 export async function connectedAtLast<T>(
   attempt: () => Promise<T>,
   { log, random }: WorkerSettings,
   stopped: AbortSignal,
+  isWorthWaiting: (error: unknown) => boolean = isPassing,
 ): Promise<T> {
   let told = ''
   for (let failures = 0; ; failures++) {
     try {
       return await attempt()
     } catch (error) {
-      if (stopped.aborted || !isPassing(error)) throw error
+      if (stopped.aborted || !isWorthWaiting(error)) throw error
       const message = (error as Error).message
       if (message !== told) log({ level: 'warn', message: `Waiting for the database: ${message}` })
       told = message

@@ -1,17 +1,32 @@
-// The log lines of handlers: gathered, and written once a turn in one call. A line is never worth failing a step for.
+// The log lines of handlers: gathered, and written once a turn in one call. A line is never worth failing a step for, and none goes silently.
+import { setTimeout as pause } from 'node:timers/promises'
 import { checkJson } from '../core/json.ts'
+import { count, grouped, oneLine } from '../core/wording.ts'
 import type { Caller } from '../db/call.ts'
 import { type LogRow, logTasks } from '../db/history.ts'
 import type { WorkerKey } from '../db/tasks.ts'
+import { isPassing } from './flush.ts'
 import type { HeldTask } from './held-task.ts'
 
+/** So much waits at most; what comes on top is counted, and the number stands in its place. */
 const linesKept = 10_000
+const charactersKept = 8_388_608
 const linesPerCall = 1_000
+const messageMax = 4_000
+/** Between two calls to a database that is away. */
+const awayMs = 200
+
+interface Line {
+  readonly task: HeldTask
+  readonly row: LogRow
+}
 
 export class LogLines {
   readonly #caller: Caller
   readonly #worker: WorkerKey
-  #lines: LogRow[] = []
+  #lines: Line[] = []
+  #characters = 0
+  #dropped = new Map<HeldTask, number>()
   #writing: Promise<void> = Promise.resolve()
 
   constructor(caller: Caller, worker: WorkerKey) {
@@ -20,15 +35,15 @@ export class LogLines {
   }
 
   add(task: HeldTask, message: string, fields: Readonly<Record<string, unknown>>): void {
-    if (task.lost || this.#lines.length >= linesKept) return
+    if (task.lost) return
     task.logged = true
-    this.#lines.push({
-      taskId: task.taskId,
-      stepId: task.step.id,
-      attempt: task.attempt,
-      message: String(message).slice(0, 4_000).replaceAll('\u0000', '\ufffd'),
-      fields: storable(fields),
-    })
+    if (this.#lines.length >= linesKept || this.#characters >= charactersKept) {
+      this.#dropped.set(task, (this.#dropped.get(task) ?? 0) + 1)
+      return
+    }
+    const line = lineOf(task, String(message), storable(fields))
+    this.#lines.push(line)
+    this.#characters += line.row.message.length + line.row.fields.length
     if (this.#lines.length === 1) this.#writing = this.#writing.then(() => this.#write())
   }
 
@@ -39,11 +54,68 @@ export class LogLines {
 
   async #write(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve))
-    const lines = this.#lines
+    // What was dropped came after everything that was kept.
+    const lines = [...this.#lines, ...marks(this.#dropped, `${bound()} were waiting to be written`)]
     this.#lines = []
-    for (let from = 0; from < lines.length; from += linesPerCall) {
-      await logTasks(this.#caller, this.#worker, lines.slice(from, from + linesPerCall)).catch(() => {})
+    this.#characters = 0
+    this.#dropped = new Map()
+    for (let from = 0; from < lines.length; from += linesPerCall)
+      await this.#store(lines.slice(from, from + linesPerCall))
+  }
+
+  /** Lines that the database refuses by themselves are counted, and the number stands in their place. */
+  async #store(lines: readonly Line[]): Promise<void> {
+    const refusal = await this.#send(lines)
+    if (refusal === undefined) return
+    const refused = new Map<HeldTask, number>()
+    for (const { task } of lines) refused.set(task, (refused.get(task) ?? 0) + 1)
+    // Where even that is refused, so is the outcome of the step, and the worker's own log says why.
+    await this.#send(marks(refused, `the database refused them: ${oneLine(refusal.message)}`))
+  }
+
+  /**
+   * Answers with the error of a database that refuses. One that is away is waited for, as the outcomes are that follow: a line may
+   * so be written twice, where an answer was lost, but none is missing.
+   */
+  async #send(lines: readonly Line[]): Promise<Error | undefined> {
+    for (;;) {
+      // What an attempt says that lost its task is not kept, here as there.
+      const rows = lines.filter(({ task }) => !task.lost).map(({ row }) => row)
+      if (rows.length === 0) return undefined
+      try {
+        await logTasks(this.#caller, this.#worker, rows)
+        return undefined
+      } catch (error) {
+        if (!isPassing(error)) return error as Error
+        await pause(awayMs)
+      }
     }
+  }
+}
+
+function bound(): string {
+  return `${grouped(linesKept)} lines or ${charactersKept / 1_048_576} MB`
+}
+
+/** A line for each task in the place of those that it lost. */
+function marks(lost: ReadonlyMap<HeldTask, number>, reason: string): Line[] {
+  return [...lost].map(([task, dropped]) => {
+    const message = `${count(dropped, 'log line was', 'log lines were')} dropped here: ${reason}`
+    return lineOf(task, message, JSON.stringify({ dropped }))
+  })
+}
+
+function lineOf(task: HeldTask, message: string, fields: string): Line {
+  const said = message.length > messageMax ? `${message.slice(0, messageMax - 1)}…` : message
+  return {
+    task,
+    row: {
+      taskId: task.taskId,
+      stepId: task.step.id,
+      attempt: task.attempt,
+      message: said.replaceAll('\u0000', '\ufffd'),
+      fields,
+    },
   }
 }
 

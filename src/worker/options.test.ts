@@ -1,5 +1,6 @@
 // The options of a worker and their bounds.
 import { expect, test } from 'vitest'
+import { defineConfig } from '../sdk/config.ts'
 import { workerSettings } from './options.ts'
 
 const settings = (options: object) =>
@@ -23,6 +24,7 @@ test('PP-C13 every option out of its bounds is refused by its name when the work
     ['leaseSeconds', 2],
     ['heartbeatMs', 10],
     ['drainMs', -1],
+    ['pingMs', 99],
     ['connectionsMax', 0],
     ['connectionsMax', '4'],
   ]
@@ -43,4 +45,9 @@ test('a worker that is told nothing has as many handler connections as slots, 20
   })
   expect(settings({ slots: 3 }).connectionsMax).toBe(3)
   expect(settings({ slots: 300 }).connectionsMax).toBe(20)
+})
+
+test('whatever a worker can be told that is no program stands in millrace.config.ts as well', () => {
+  const { database, directDatabase, pipelines, log, random, monotonic, ...worker } = settings({})
+  expect(defineConfig({ pipelines: [], worker })).toEqual({ pipelines: [], worker })
 })

@@ -1,35 +1,18 @@
 // What a worker can be told: its options, their defaults, and their bounds.
 import { hostname } from 'node:os'
 import { MillraceError } from '../core/errors.ts'
+import type { WorkerConfig } from '../sdk/config.ts'
 import type { PipelineDefinition } from '../sdk/pipeline.ts'
 
-export interface WorkerOptions {
+export interface WorkerOptions extends WorkerConfig {
   /** A connection string. */
   readonly database: string
   /** Where notifications are delivered, if `database` is a transaction pooler. */
   readonly directDatabase?: string
   /** What it serves: an explicit list, never what happens to be imported. */
   readonly pipelines: readonly PipelineDefinition[]
-  /** Only steps on these queues; all by default. */
-  readonly queues?: readonly string[]
-  /** How many tasks run at once. 20 by default. */
-  readonly slots?: number
-  /** Connections for `sql` and for `tx` steps; as many as slots by default, 20 at most. */
-  readonly connectionsMax?: number
-  /** Seconds without a heartbeat after which its tasks are run elsewhere. 10 by default. */
-  readonly leaseSeconds?: number
-  /** Milliseconds between heartbeats; a third of the lease at most. 500 by default. */
-  readonly heartbeatMs?: number
-  /** Milliseconds that a stop waits for running steps before it gives them back. 30,000 by default. */
-  readonly drainMs?: number
-  /** Milliseconds between pings of the listening connection, whose answer may take half as long. 10,000 by default. */
-  readonly pingMs?: number
-  /** What people see; the host's name by default. */
-  readonly name?: string
   /** Where it tells what happens; by default warnings and errors go to standard error. */
   readonly log?: (entry: WorkerLogEntry) => void
-  /** Keep the stack of a step's error in its record. Off by default: it names files and lines. */
-  readonly storeStacks?: boolean
   /** A draw from [0, 1), for the jitter of retries. */
   readonly random?: () => number
   /** Milliseconds of a clock that is never set: a worker that hears nothing for a whole lease stops itself by it. */

@@ -33,7 +33,7 @@ const registerAgainMs = 5_000
 /**
  * Starts a worker in this process and waits until it claims. A database that is not there yet is waited for.
  *
- * @throws MillraceError worker_option_invalid, schema_missing, schema_outdated, schema_newer, graph_invalid
+ * @throws MillraceError database_login_refused, database_missing, worker_option_invalid, schema_missing, schema_outdated, schema_newer, graph_invalid
  */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const worker = new WorkerProcess(workerSettings(options))
@@ -114,6 +114,12 @@ class WorkerProcess implements Worker {
       channels: ['millrace_wake', 'millrace_abort'],
       pingMs: this.#settings.pingMs,
       onNotify: (channel, message) => this.#notified(channel, message),
+      // Behind a transaction pooler it never listens; a worker without wake-ups polls, and says so.
+      onLost: ({ message }) =>
+        this.#settings.log({
+          level: 'warn',
+          message: `No wake-ups at present, so it looks for work with each heartbeat: ${message}`,
+        }),
       // What was notified while nobody listened was missed.
       onListening: () => this.#session?.wake(),
     })

@@ -90,12 +90,15 @@ test('B4 a listening connection that only looks alive is found by its ping, and 
 
 test('C4 B4 a worker that is cut off stops itself before its lease is over, another one finishes, and nothing happens twice', async () => {
   const cutOff = await programs.start(proxied())
+  // It is there already, so that nothing but the cut comes between a handler's beginning and its end.
+  const heir = await programs.start(direct())
+  await database.query('select millrace.pause_worker($1)', [heir.worker])
   const writing = (await client.start(holdTransaction, { ms: 60_000 })).run!
-  const holding = (await client.start(hold, { ms: 6_000, deaf: false })).run!
+  const holding = (await client.start(hold, { ms: 1_500, deaf: false })).run!
   await cutOff.said('began', { run: writing.id })
   await cutOff.said('began', { run: holding.id })
-  const heir = await programs.start(direct())
   proxy.blackhole()
+  await database.query('select millrace.resume_worker($1)', [heir.worker])
   await cutOff.said('aborted', { run: writing.id })
   await cutOff.said('ended', { run: holding.id, attempt: 1 })
   // Its half-open transaction is the server's to end; whoever comes next must not wait for it.

@@ -1,4 +1,4 @@
-// millrace pipeline activate: chooses the version that starts without one of their own get.
+// millrace pipeline activate: chooses the version that starts get which name none.
 import { Command } from 'commander'
 import { activatePipeline } from '../../db/pipelines.ts'
 import { wholeNumber } from '../option-values.ts'
@@ -6,7 +6,7 @@ import type { CurrentSession } from '../session.ts'
 
 export function activateCommand(current: CurrentSession): Command {
   return new Command('activate')
-    .description('choose the version that starts from SQL, schedules and HTTP get')
+    .description('choose the version for starts that name none, such as those from SQL')
     .argument('<pipeline>', 'the name of the pipeline')
     .argument('<version>', 'the number of the version', wholeNumber('The version', 1, 999_999_999))
     .action(async (slug: string, version: number) => {

@@ -21,16 +21,18 @@ function columns(terminal: Terminal): Column<PipelineRow>[] {
   return [
     { title: 'pipeline', cell: ({ slug }) => slug },
     { title: 'version', cell: ({ active_version }) => String(active_version ?? ''), side: 'right' },
-    { title: 'starts', cell: ({ paused_at }) => (paused_at === null ? 'taken' : 'paused') },
+    { title: 'starts', cell: ({ paused_at }) => (paused_at === null ? 'taken' : 'paused'), whole: true },
     { title: 'live runs', cell: ({ live_runs }) => String(live_runs), side: 'right' },
     {
       title: 'last run',
       cell: ({ last_run_state }) => last_run_state ?? 'none',
+      whole: true,
       paint: (cell) => paintState(terminal, cell),
     },
     {
       title: 'begun',
       cell: ({ last_run_at }) => (last_run_at === null ? '' : ago(last_run_at, now)),
+      whole: true,
       side: 'right',
     },
   ]

@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { MillraceError } from '../../core/errors.ts'
 import { drawGraph } from '../../core/graph-drawing.ts'
+import { cut } from '../../core/text-width.ts'
 import { dateWords, oneLine } from '../../core/wording.ts'
 import { listPipelines, listVersions, type PipelineRow, type VersionRow } from '../../db/pipeline-list.ts'
 import type { CurrentSession } from '../session.ts'
@@ -43,7 +44,8 @@ function printPipeline(terminal: Terminal, pipeline: PipelineRow, versions: read
     terminal.print(`Paused by ${pipeline.paused_by} on ${dateWords(pipeline.paused_at)} UTC${reason}.`)
   }
   terminal.print()
-  for (const line of active === undefined ? [] : drawGraph(active.graph)) terminal.print(`  ${line}`)
+  for (const line of active === undefined ? [] : drawGraph(active.graph))
+    terminal.print(cut(`  ${line}`, terminal.columns))
   terminal.print()
   printTable(terminal, versionColumns(pipeline), versions)
 }

@@ -2,8 +2,8 @@
 import { Command, Option } from 'commander'
 import { type RunState, runStates } from '../../core/state.ts'
 import { listRuns, type RunRow } from '../../db/run-list.ts'
-import { wholeNumber } from '../option-values.ts'
-import { ago, paintState, stateWords, tookWords } from '../run-words.ts'
+import { text, wholeNumber } from '../option-values.ts'
+import { age, paintState, stateWords, tookWords } from '../run-words.ts'
 import type { CurrentSession } from '../session.ts'
 import { type Column, printTable } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
@@ -19,18 +19,24 @@ interface ListOptions {
 export function listCommand(current: CurrentSession): Command {
   return new Command('list')
     .description('list runs, the newest first')
-    .option('--pipeline <name>', 'only runs of this pipeline')
+    .option('--pipeline <name>', 'only runs of this pipeline', text('--pipeline'))
     .addOption(new Option('--state <state...>', 'only runs in these states').choices([...runStates]))
     .option('--key <key>', 'only runs with this run key')
-    .option('--tenant <tenant>', 'only runs of this tenant')
+    .option('--tenant <tenant>', 'only runs of this tenant', text('--tenant'))
     .option('--limit <n>', 'at most so many, up to 1,000', wholeNumber('--limit', 1, 1_000), 20)
-    .action(async ({ state, ...filter }: ListOptions) => {
+    .action(async (options: ListOptions) => {
       const session = current()
+      const { state, ...filter } = options
       const rows = await session.withDatabase(({ caller }) => listRuns(caller, { ...filter, states: state }))
       session.terminal.answer(rows)
-      if (rows.length === 0) session.terminal.print('There is no such run.')
+      if (rows.length === 0) session.terminal.print(noneWords(options))
       else printTable(session.terminal, runColumns(session.terminal, rows), rows)
     })
+}
+
+function noneWords({ pipeline, state, key, tenant }: ListOptions): string {
+  const isFiltered = [pipeline, state, key, tenant].some((value) => value !== undefined)
+  return isFiltered ? 'There is no such run.' : 'There is no run yet. Start one with: millrace run start NAME'
 }
 
 function runColumns(terminal: Terminal, rows: readonly RunRow[]): Column<RunRow>[] {
@@ -40,8 +46,8 @@ function runColumns(terminal: Terminal, rows: readonly RunRow[]): Column<RunRow>
     { title: 'run', cell: ({ id }) => id, whole: true },
     { title: 'pipeline', cell: ({ pipeline }) => pipeline },
     ...(hasKeys ? [{ title: 'key', cell: ({ key }: RunRow) => key ?? '' }] : []),
-    { title: 'state', cell: stateWords, paint: (cell) => paintState(terminal, cell) },
-    { title: 'begun', cell: ({ created_at }) => ago(created_at, now), side: 'right' },
-    { title: 'took', cell: tookWords, side: 'right' },
+    { title: 'state', cell: stateWords, whole: true, paint: (cell) => paintState(terminal, cell) },
+    { title: 'age', cell: ({ created_at }) => age(created_at, now), whole: true, side: 'right' },
+    { title: 'took', cell: tookWords, whole: true, side: 'right' },
   ]
 }

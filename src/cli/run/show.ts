@@ -1,7 +1,9 @@
 // millrace run show: one run at a glance, with its steps, what went in and what came out.
 import { Command } from 'commander'
+import { errorWords } from '../../core/account-attempts.ts'
 import type { AccountStep, RunAccount } from '../../core/account-data.ts'
-import { errorWords, stepState } from '../../core/account-steps.ts'
+import { stepState } from '../../core/account-steps.ts'
+import { fill } from '../../core/text-fill.ts'
 import { dateWords, durationWords, grouped } from '../../core/wording.ts'
 import { runAccount } from '../../db/accounts.ts'
 import { readRunValues, type RunValues } from '../../db/run-list.ts'
@@ -55,14 +57,23 @@ function printRun(terminal: Terminal, { run, time }: RunAccount): void {
   terminal.print(`started   ${dateWords(run.created_at)} UTC by ${run.started_by} (${run.started_via})`)
   if (run.finished_at !== null) terminal.print(`ended     ${dateWords(run.finished_at)} UTC`)
   terminal.print(`${run.finished_at === null ? 'live for ' : 'took     '} ${durationWords(time.total_ms)}`)
-  if (run.error !== null) terminal.print(`error     ${errorWords(run.error)}`)
+  if (run.error !== null)
+    for (const line of fill(`error     ${errorWords(run.error)}`, { first: '', next: margin }))
+      terminal.print(line)
   terminal.print()
 }
+
+const margin = ' '.repeat(10)
 
 function stepColumns(terminal: Terminal, account: RunAccount): Column<AccountStep>[] {
   return [
     { title: 'step', cell: ({ step }) => step },
-    { title: 'state', cell: (step) => stepState(account, step), paint: (cell) => paintState(terminal, cell) },
+    {
+      title: 'state',
+      cell: (step) => stepState(account, step),
+      whole: true,
+      paint: (cell) => paintState(terminal, cell),
+    },
     {
       title: 'items',
       cell: ({ items, completed }) => (items === null ? '' : `${grouped(completed)}/${grouped(items)}`),

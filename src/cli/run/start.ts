@@ -1,11 +1,14 @@
 // millrace run start: starts a run of a pipeline, and waits for its end if asked to.
 import { Command } from 'commander'
+import { runAccount } from '../../db/accounts.ts'
+import type { Caller } from '../../db/call.ts'
 import { connect } from '../../sdk/client.ts'
 import type { StartOptions } from '../../sdk/start.ts'
-import { jsonFrom, pair, timeFrom, wholeNumber } from '../option-values.ts'
+import { jsonFrom, pair, text, timeFrom, wholeNumber } from '../option-values.ts'
 import { showProgress } from '../run-progress.ts'
 import type { CurrentSession, OpenDatabase, Session } from '../session.ts'
 import { type StartAnswer, startRun } from '../start-run.ts'
+import type { Terminal } from '../terminal.ts'
 
 interface Choices {
   readonly idempotencyKey?: string
@@ -20,16 +23,16 @@ export function startCommand(current: CurrentSession): Command {
   return new Command('start')
     .description('start a run; where its run key is live already, that run is named instead')
     .argument('<pipeline>', 'the name of the pipeline')
-    .argument('[input]', 'the input as JSON; - reads it from stdin')
-    .option('--idempotency-key <key>', 'the same key within a day is the same run')
+    .argument('[input]', "the input as JSON, - to read it from stdin; without it the schema's defaults")
+    .option('--idempotency-key <key>', 'the same key within a day is the same run', text('--idempotency-key'))
     .option('--priority <n>', 'from 1, first, to 9, last', wholeNumber('--priority', 1, 9))
     .option('--at <time>', 'not before this time: 2030-01-31T08:00Z, or 10m from now', timeFrom)
-    .option('--tenant <tenant>', 'whose run it is')
+    .option('--tenant <tenant>', 'whose run it is', text('--tenant'))
     .option('--header <name=value>', 'carried along with the run; may be given again', pair)
     .option('--wait', 'wait for the end of the run, and print its output')
     .action(async (pipeline: string, input: string | undefined, choices: Choices) => {
       const given = input === '-' ? await readInput() : input
-      await start(current(), pipeline, given === undefined ? null : jsonFrom(given), choices)
+      await start(current(), pipeline, given === undefined ? undefined : jsonFrom(given), choices)
     })
 }
 
@@ -45,6 +48,7 @@ async function start(session: Session, pipeline: string, input: unknown, choices
   await session.withDatabase(async (database) => {
     const answer = await startRun(database.caller, definition ?? pipeline, input, optionsOf(choices))
     session.terminal.print(startedWords(pipeline, answer))
+    await noteUnserved(session.terminal, database.caller, answer)
     if (choices.wait) await printResult(session, database, answer)
     else {
       session.terminal.answer(answer)
@@ -67,6 +71,14 @@ function startedWords(pipeline: string, { created, reason, run_id }: StartAnswer
   if (created) return `Started run ${run_id} of ${pipeline}.`
   const why = reason === 'live' ? 'its run key is live' : 'its idempotency key was used'
   return `No new run of ${pipeline}, since ${why}: it is run ${run_id}.`
+}
+
+/** Who starts a run by hand, and no worker, would wonder why nothing happens. */
+async function noteUnserved(terminal: Terminal, caller: Caller, { run_id }: StartAnswer): Promise<void> {
+  if (terminal.json) return
+  const { tasks } = await runAccount(caller, run_id)
+  if (tasks.listed.some(({ state, is_served }) => state === 'ready' && !is_served))
+    terminal.note('No live worker serves it at present; start one with: millrace worker')
 }
 
 /** @throws MillraceError run_failed, run_cancelled */

@@ -1,0 +1,69 @@
+// Whom a worker waits for: at its start a server that may come, once it was in also one that refuses its login for a while.
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
+import { until } from '../../test/deadline.ts'
+import { createLogin, type Login } from '../../test/login.ts'
+import { asOther, openOn, type Opened } from '../../test/millrace.ts'
+import { pipeline } from '../sdk/pipeline.ts'
+
+let database: TestDatabase
+let opened: Opened
+let login: Login
+beforeAll(async () => {
+  database = await createTestDatabase()
+  opened = openOn(database)
+  login = await createLogin(database, 'millrace_worker')
+})
+afterEach(() => opened.close())
+afterAll(async () => {
+  await login.close()
+  await database.close()
+})
+
+const greeting = pipeline('greeting').step('say', () => 'hello')
+const isTold = (what: string, text: string) =>
+  until(what, async () => opened.log.some(({ message }) => message.includes(text)))
+
+test('a login that is refused at its start ends the worker at once, and it says why', async () => {
+  const wrong = new URL(login.url)
+  wrong.password = 'wrong'
+  await expect(opened.worker({ pipelines: [greeting], database: wrong.href })).rejects.toMatchObject({
+    code: 'database_login_refused',
+    message: expect.stringMatching(/^PostgreSQL at 127\.0\.0\.1:\d+\/\w+ refused the login: password/),
+  })
+  wrong.password = ''
+  await expect(opened.worker({ pipelines: [greeting], database: wrong.href })).rejects.toMatchObject({
+    code: 'database_login_refused',
+    message: expect.stringMatching(/asks for a password, and none was given\.$/),
+  })
+  expect(opened.log).toEqual([])
+})
+
+test('a database that does not exist ends the worker at its start', async () => {
+  const missing = new URL(login.url)
+  missing.pathname = 'nowhere'
+  await expect(opened.worker({ pipelines: [greeting], database: missing.href })).rejects.toMatchObject({
+    code: 'database_missing',
+  })
+  expect(opened.log).toEqual([])
+})
+
+test('a server without a connection left is waited for at the start', async () => {
+  await login.alter('connection limit 0')
+  const starting = opened.worker({ pipelines: [greeting], database: login.url })
+  await isTold('the worker waits', 'has no connection left')
+  await login.alter('connection limit -1')
+  expect((await starting).state).toBe('idle')
+})
+
+test('a worker whose password is changed waits until it may come in again, and goes on', async () => {
+  await opened.worker({ pipelines: [greeting], database: login.url })
+  await login.alter("password 'second'")
+  await login.cutOff()
+  await isTold('the worker waits', "The database can't be used at present: PostgreSQL")
+  await isTold('it was refused', 'refused the login')
+  const client = opened.client({ database: asOther(database.url) })
+  const { run } = await client.start(greeting, null)
+  await login.alter("password 'first'")
+  expect(await client.run(run!).result()).toBe('hello')
+})
