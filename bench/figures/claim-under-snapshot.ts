@@ -12,6 +12,7 @@ import { Begins } from './hand-over.ts'
 
 const room = 10
 const bulk = 1_000
+const startsPerCall = 20_000
 
 export const claimUnderSnapshot: Figure = {
   name: 'claim-under-snapshot',
@@ -72,14 +73,15 @@ async function measure(bench: Bench, plain: BenchDatabase, held: BenchDatabase):
 async function endMany({ url, pool }: BenchDatabase, tasks: number): Promise<BareWorker> {
   const pipeline = oneStep()
   const worker = await BareWorker.register(pool, pipeline)
-  await withClient(url, (client) =>
-    client
-      .startMany(
+  await withClient(url, async (client) => {
+    for (let left = tasks; left > 0; left -= startsPerCall) {
+      await client.startMany(
         pipeline,
-        Array.from({ length: tasks }, () => givenInput),
+        Array.from({ length: Math.min(left, startsPerCall) }, () => givenInput),
       )
-      .then(() => endAll(worker)),
-  )
+    }
+  })
+  await endAll(worker)
   return worker
 }
 
