@@ -187,7 +187,6 @@ const passingCodes = new Set<string>([
   'database_full',
   'database_read_only',
   'database_login_refused',
-  'database_missing',
 ])
 
 function takeBatch<T>(waiting: T[], rowsMost: number, text: (entry: T) => string | null): T[] {

@@ -1,5 +1,6 @@
 // A worker process: connects for as long as it takes, keeps one session after the other, and stops in good order.
 import { randomUUID } from 'node:crypto'
+import { MillraceError } from '../core/errors.ts'
 import { Listener } from '../db/listener.ts'
 import { checkSchemaOf } from '../db/schema-check.ts'
 import { addLocalWorker, removeLocalWorker } from '../sdk/local-worker.ts'
@@ -114,14 +115,18 @@ class WorkerProcess implements Worker {
       channels: ['millrace_wake', 'millrace_abort'],
       pingMs: this.#settings.pingMs,
       onNotify: (channel, message) => this.#notified(channel, message),
-      // Behind a transaction pooler it never listens; a worker without wake-ups polls, and says so.
-      onLost: ({ message }) =>
-        this.#settings.log({
-          level: 'warn',
-          message: `No wake-ups at present, so it looks for work with each heartbeat: ${message}`,
-        }),
+      onLost: (error) => this.#deaf(error),
       // What was notified while nobody listened was missed.
       onListening: () => this.#session?.wake(),
+    })
+  }
+
+  /** A database that is away is told of by the heartbeats; an address where nothing is ever notified is told of here. */
+  #deaf(error: Error): void {
+    if (!(error instanceof MillraceError) || error.code === 'database_unreachable') return
+    this.#settings.log({
+      level: 'warn',
+      message: `No wake-ups, so it looks for work with each heartbeat: ${error.message}`,
     })
   }
 
