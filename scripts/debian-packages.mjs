@@ -11,18 +11,26 @@ export const debian_packages = [
     file: '/usr/lib/postgresql/15/lib/plpgsql_check.so',
     tests: 'the static check of the SQL functions',
   },
+  { name: 'spin', file: '/usr/bin/spin', tests: 'the check of the model of leases' },
+  { name: 'gcc', file: '/usr/bin/gcc', tests: 'the check of the model of leases' },
+  { name: 'libc6-dev', file: '/usr/include/stdio.h', tests: 'the check of the model of leases' },
 ]
 
 /** Installs what is missing where that is possible without asking; says in a sentence each what is left out. */
 export function ensureDebianPackages() {
-  const missing = missingPackages()
-  if (missing.length > 0 && canInstall()) install(missing.map(({ name }) => name))
-  for (const { name, tests } of missingPackages())
+  for (const { name, tests } of installDebianPackages(debian_packages.map(({ name }) => name)))
     console.log(`Left out: ${tests}, because the Debian package ${name} is not installed.`)
 }
 
-function missingPackages() {
-  return debian_packages.filter(({ file }) => !existsSync(file))
+/** Installs what is missing of these where that is possible without asking, and answers with what is still missing. */
+export function installDebianPackages(names) {
+  const missing = missingPackages(names)
+  if (missing.length > 0 && canInstall()) install(missing.map(({ name }) => name))
+  return missingPackages(names)
+}
+
+function missingPackages(names) {
+  return debian_packages.filter(({ name, file }) => names.includes(name) && !existsSync(file))
 }
 
 function canInstall() {

@@ -1,0 +1,42 @@
+// Prints what Spin makes of the model of leases. Called by `npm run model`; `-- MAX_ATTEMPTS=3` sets macros of the model.
+import { missingPrograms, type Verdict, verifyModel } from './verify.ts'
+
+const headings: Record<string, string> = {
+  '': 'As it is:',
+  NO_FENCE: 'Without the fence of complete_tasks:',
+  NO_ENTRY_LOCK: 'Without the entry lock:',
+}
+
+const missing = missingPrograms()
+if (missing.length > 0) {
+  console.error(
+    `The model can't be checked without ${missing.join(' and ')}: install it (on Debian: apt-get install spin gcc libc6-dev) and run npm run model again.`,
+  )
+  process.exitCode = 1
+} else process.exitCode = (await verifyAndPrint(process.argv.slice(2))) ? 0 : 1
+
+async function verifyAndPrint(defines: readonly string[]): Promise<boolean> {
+  let heading: string | undefined
+  let unexpected = 0
+  for await (const verdict of verifyModel(defines)) {
+    const next = headings[verdict.without ?? '']
+    if (next !== heading) console.log(next)
+    heading = next
+    print(verdict)
+    if (!verdict.isExpected) unexpected += 1
+  }
+  console.log(
+    unexpected === 0
+      ? 'Every claim holds, and each protection that was taken out is missed.'
+      : `FAILED: ${unexpected} ${unexpected === 1 ? 'claim is' : 'claims are'} not as expected.`,
+  )
+  return unexpected === 0
+}
+
+function print({ claim, says, isExpected, holds, states, seconds, story }: Verdict): void {
+  const found = holds ? 'holds' : 'violated'
+  const verdict = isExpected ? (holds ? found : `${found} as expected`) : `FAIL: ${found}`
+  const figures = `${states.toLocaleString('en')} states  ${seconds.toFixed(1)} s`
+  console.log(`  ${verdict.padEnd(22)}${claim.padEnd(18)}${figures.padStart(24)}  ${says}`)
+  for (const line of story) console.log(`      ${line}`)
+}
