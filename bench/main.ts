@@ -5,7 +5,9 @@ import { parseArgs } from 'node:util'
 import { benchOf } from './bench.ts'
 import { openServer } from './database.ts'
 import type { Figure } from './figure.ts'
+import { childCall } from './figures/child-call.ts'
 import { claimUnderSnapshot } from './figures/claim-under-snapshot.ts'
+import { durableSteps } from './figures/durable-steps.ts'
 import { drain } from './figures/drain.ts'
 import { drainBesideHistory } from './figures/drain-beside-history.ts'
 import { drainBehindOthers } from './figures/drain-behind-others.ts'
@@ -14,6 +16,9 @@ import { firstRun } from './figures/first-run.ts'
 import { handOver } from './figures/hand-over.ts'
 import { idleRun } from './figures/idle-run.ts'
 import { idleWorker } from './figures/idle-worker.ts'
+import { map10000 } from './figures/map-10000.ts'
+import { signalLatency } from './figures/signal-latency.ts'
+import { sleepingRuns } from './figures/sleeping-runs.ts'
 import { startMany } from './figures/start-many.ts'
 import { threeStepRuns } from './figures/three-step-runs.ts'
 import { wakeUp } from './figures/wake-up.ts'
@@ -32,6 +37,11 @@ const figures: readonly Figure[] = [
   drainBehindOthers,
   claimUnderSnapshot,
   fanOut,
+  map10000,
+  durableSteps,
+  sleepingRuns,
+  signalLatency,
+  childCall,
   idleWorker,
   writers,
   firstRun,

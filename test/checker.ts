@@ -27,13 +27,15 @@ const invariants: Invariant[] = [
       select 'cancelled twice: ' || run_id as thing from millrace.event where kind = 'run.cancelled' group by run_id having count(*) > 1
       union all
       select r.state || ', and cancelled: ' || r.id from millrace.run r
-       where r.state <> 'cancelled' and exists (select from millrace.event e where e.run_id = r.id and e.kind = 'run.cancelled')
+       where r.state <> 'cancelled' and r.outcome is distinct from 'cancelled' and exists (select from millrace.event e where e.run_id = r.id and e.kind = 'run.cancelled')
       union all
       select 'completed without ' || d.step || ': ' || r.id
-        from millrace.run r join millrace.step_definition d on d.slug = r.slug and d.version = r.version and d.kind <> 'end'
+        from millrace.run r join millrace.step_definition d on d.slug = r.slug and d.version = r.version and d.kind not in ('end', 'undo', 'finally')
        where r.state = 'completed' and r.started_via <> 'outside'
          and not exists (select from millrace.attempt a
-                          where a.run_id = r.id and a.step = d.step and a.outcome in ('completed', 'skipped'))`,
+                          where a.run_id = r.id and a.step = d.step
+                            and (a.outcome in ('completed', 'skipped')
+                              or (a.item >= 0 and a.outcome in ('failed', 'reclaimed') and a.retry_at is null)))`,
   },
   {
     id: 'I3',
@@ -91,6 +93,37 @@ const invariants: Invariant[] = [
          and not exists (select from millrace.live_key l where l.run_id = r.id and l.slug = r.slug and l.key = r.key)`,
   },
   {
+    id: 'I9',
+    claim: 'what is parked waits for something, and what is waited for has a step that waits',
+    offenders: `
+      select 'parked for nothing: ' || w.run_id as thing from millrace.waiting_task w
+       where w.reason = 'waiting' and not exists (
+         select from millrace.wait x where x.run_id = w.run_id and x.step_id = w.step_id and x.item = w.item)
+      union all
+      select 'late: ' || w.run_id from millrace.waiting_task w
+       where w.reason = 'waiting' and w.available_at is distinct from (
+         select min(x.due_at) from millrace.wait x where x.run_id = w.run_id and x.step_id = w.step_id and x.item = w.item)
+      union all
+      select 'wait of nobody: ' || x.run_id || ' ' || x.name from millrace.wait x
+       where not exists (select from millrace.waiting_task w where w.run_id = x.run_id and w.step_id = x.step_id and w.item = x.item)
+         and not exists (select from millrace.task t where t.run_id = x.run_id and t.step_id = x.step_id and t.item = x.item)
+      union all
+      select 'waited for, and stored: ' || x.run_id || ' ' || x.name
+        from millrace.wait x join millrace.step_definition d on d.id = x.step_id
+        join millrace.checkpoint c on c.run_id = x.run_id and c.step = d.step and c.item = x.item and c.name = x.name
+      union all
+      select 'waiting run with work: ' || r.id from millrace.run r
+       where r.state = 'waiting' and exists (select from millrace.task t where t.run_id = r.id)
+      union all
+      select 'open approval of nobody: ' || a.id from millrace.approval a
+       where a.state = 'open' and not exists (
+         select from millrace.wait x join millrace.step_definition d on d.id = x.step_id
+          where x.run_id = a.run_id and d.step = a.step and x.item = a.item and x.name = a.name and x.kind = 'approval')
+      union all
+      select 'signal wait of nobody: ' || n.name from millrace.wait_signal n
+       where not exists (select from millrace.wait x where x.id = n.wait_id)`,
+  },
+  {
     id: 'I10',
     claim: 'no connection of ours rests in a transaction',
     offenders: `
@@ -120,6 +153,9 @@ const invariants: Invariant[] = [
       union all
       select 'join of ' || j.run_id from millrace.join_state j
        where not exists (select from millrace.run r where r.id = j.run_id and r.finished_at is null)
+      union all
+      select 'item of ' || m.run_id from millrace.map_item m
+       where not exists (select from millrace.join_state j where j.run_id = m.run_id and j.step_id = m.step_id)
       union all
       select 'deadline of ' || d.run_id from millrace.run_deadline d
        where not exists (select from millrace.run r where r.id = d.run_id and r.finished_at is null)`,

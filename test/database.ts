@@ -1,8 +1,8 @@
 // A database for one test file: a copy of the migrated template, with a clock that tests can move.
-import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { inject } from 'vitest'
-import { type TestClock, testClock } from './test-clock.ts'
+import { type TestClock, testClock } from '../src/db/test-clock.ts'
+import { createTestCopy } from '../src/testing/test-server.ts'
 
 export interface TestDatabase {
   /** A superuser's address. */
@@ -19,35 +19,26 @@ export interface TestDatabase {
 
 /** One for each test file, in beforeAll; closed in afterAll. */
 export async function createTestDatabase(): Promise<TestDatabase> {
-  const fault = inject('testTemplateFault')
-  if (fault !== '') throw new Error(`The test database could not be migrated: ${fault}`)
-  const template = inject('testTemplate')
-  const name = `${template}_${randomBytes(6).toString('hex')}`
-  await runOnServer(`create database ${name} template ${template} strategy wal_log`)
-  const url = new URL(inject('testServerUrl'))
-  url.pathname = name
-  const pool = new pg.Pool({ connectionString: url.href, max: 10 })
+  const copy = await createTestCopy({ server: inject('testServerUrl'), template: testTemplate() })
+  const pool = new pg.Pool({ connectionString: copy.url, max: 10 })
   // An idle connection that close() cuts must not end the test process.
   pool.on('error', () => {})
   return {
-    url: url.href,
+    url: copy.url,
     pool,
     query: async <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) =>
       (await pool.query<Row>(text, values)).rows,
     clock: testClock(pool),
     close: async () => {
       await pool.end()
-      await runOnServer(`drop database if exists ${name} with (force)`)
+      await copy.drop()
     },
   }
 }
 
-async function runOnServer(statement: string): Promise<void> {
-  const client = new pg.Client(inject('testServerUrl'))
-  await client.connect()
-  try {
-    await client.query(statement)
-  } finally {
-    await client.end()
-  }
+/** The name of the template; a migration that failed is told by whoever needs a database. */
+export function testTemplate(): string {
+  const fault = inject('testTemplateFault')
+  if (fault !== '') throw new Error(`The test database could not be migrated: ${fault}`)
+  return inject('testTemplate')
 }

@@ -25,6 +25,7 @@ import {
   sweep,
   type Worker,
 } from './protocol.ts'
+import { park, send, writeCheckpoints } from './waiting.ts'
 
 const million = 1_000_000
 let database: TestDatabase
@@ -85,6 +86,19 @@ async function fill(): Promise<void> {
     `insert into millrace.idempotency (slug, key, input_digest, run_id, expires_at)
      select 'keyed', 'k' || n, '', gen_random_uuid(), now() + interval '1 day' from generate_series(1, 60000) n`,
     `insert into millrace.dead_letter (run_id, slug, error, failed_at) select gen_random_uuid(), 'keyed', '{}', now() from generate_series(1, 60000)`,
+    `with waiting as (
+       insert into millrace.wait (run_id, step_id, name, place, attempt, kind, signal_names, signal_take, due_at, created_at)
+       select gen_random_uuid(), d.id, 'w', 0, 1, case when n % 2 = 0 then 'sleep' else 'signal' end,
+              case when n % 2 = 1 then '{crowded}'::text[] end, case when n % 2 = 1 then 'next' end, now() + interval '1 day', now()
+         from millrace.step_definition d, generate_series(1, 120000) n where d.slug = 'backlog' and d.step = 'a'
+       returning id, run_id, kind
+     )
+     insert into millrace.wait_signal (wait_id, name, take, run_id) select id, 'crowded', 'next', run_id from waiting where kind = 'signal'`,
+    `insert into millrace.signal (name, payload, sent_at, sent_by) select 'heap', '1', now(), 'filler' from generate_series(1, 60000)`,
+    `insert into millrace.checkpoint (run_id, step, name, place, kind, attempt, value, created_at)
+     select gen_random_uuid(), 'a', 'x', 0, 'run', 1, '1', now() from generate_series(1, 60000)`,
+    `insert into millrace.approval (id, run_id, step, name, remind_at, created_at)
+     select gen_random_uuid(), gen_random_uuid(), 'a', 'x', now() + interval '1 day', now() from generate_series(1, 60000)`,
   ]
   await Promise.all(fillings.map((filling) => database.query(filling)))
   await database.query('alter table millrace.run enable trigger all')
@@ -178,6 +192,35 @@ const verbs: [string, (sql: Connection) => Promise<unknown>][] = [
   ['hold_task', (sql) => sql.query('select millrace.hold_task($1, $2, 1, 1, 1)', [busy.id, busy.lockKey])],
   ['heartbeat_worker with sweep and claim', (sql) => heartbeat(sql, busy, [], { sweep: true, room: 5 })],
   ['promote_tasks', (sql) => promote(sql)],
+  ['send_signal to a name for which thousands wait', (sql) => send(sql, 'crowded')],
+  [
+    'park_tasks, a kept signal among thousands, and complete_tasks',
+    async (sql) => {
+      const task = await claimOne(sql, busy)
+      await writeCheckpoints(sql, busy, [{ task, name: 'a' }])
+      await park(sql, busy, [{ task, waits: [{ name: 'w', kind: 'signal', signals: ['heap'] }] }])
+      await sql.query('update millrace.task set priority = 1, attempt = 0 where run_id = $1', [task.run_id])
+    },
+  ],
+  [
+    'a sleep, a call and an approval from park to end',
+    async (sql) => {
+      const { run_id } = await startRun(sql, 'keyed', { n: 'parks' })
+      const task = await claimOne(sql, worker)
+      const id = newId()
+      await park(sql, worker, [
+        {
+          task,
+          waits: [
+            { name: 'nap', kind: 'sleep', ms: 0 },
+            { name: 'ask', kind: 'call', start: { id, slug: 'keyed', input: { n: 'child' } } },
+            { name: 'boss', kind: 'approval', approval: {} },
+          ],
+        },
+      ])
+      await cancelRun(sql, run_id)
+    },
+  ],
   [
     'cancel_run',
     async (sql) => {
@@ -204,6 +247,23 @@ const verbs: [string, (sql: Connection) => Promise<unknown>][] = [
       await sql.query("select millrace.complete_step($1, 'a', 1)", [run_id])
       await startStep(sql, run_id, 'b')
       await sql.query("select millrace.fail_step($1, 'b', 1, '{}')", [run_id])
+    },
+  ],
+  [
+    'report_tasks, follow_stream and read_progress',
+    async (sql) => {
+      const task = await claimOne(sql, busy)
+      const said = ['{"done": 1}', '{"a": 1}', '{"name": "m", "value": 1, "labels": {}}', '1']
+      const same = (value: unknown) => said.map(() => value)
+      await sql.query(
+        `select millrace.report_tasks($1, $2, $3::bigint[], $4::int[], $5::int[], '{progress,metadata,metric,part}', $6::jsonb[], '{null,null,null,0}')`,
+        [busy.id, busy.lockKey, same(task.task_id), same(task.step_id), same(task.attempt), said],
+      )
+      await sql.query(
+        'select millrace.follow_stream($1, 0, 100, gen_random_uuid()), millrace.read_progress($1)',
+        [task.run_id],
+      )
+      await release(sql, busy, [task])
     },
   ],
   [

@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { until } from './deadline.ts'
 import { makeReachableFolder } from './reachable-folder.ts'
 
 const root = process.cwd()
@@ -14,28 +15,30 @@ const environment = { ...Object.fromEntries(inherited), DATABASE_URL: '', NO_COL
 
 let folder: string
 let project: string
+let packed: string[]
 let dev: ChildProcess | undefined
 
 beforeAll(() => {
   folder = makeReachableFolder()
   project = path.join(folder, 'project')
   fs.mkdirSync(project)
-}, 10_000)
+  const answer = run(npm, ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], root)
+  const { filename, files } = firstOf(JSON.parse(answer)) as {
+    filename: string
+    files: Array<{ path: string }>
+  }
+  packed = files.map((file) => file.path)
+  run(npm, ['install', '--prefer-offline', '--no-audit', '--no-fund', path.join(folder, filename)], project)
+}, 120_000)
 
 afterAll(async () => {
   await stopped(dev)
+  await stopTestServer()
   fs.rmSync(folder, { recursive: true, force: true })
 }, 30_000)
 
 test('FO-3 in an empty project, the packed package writes a first pipeline and runs it', async () => {
-  const packed = run(npm, ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], root)
-  const { filename, files } = firstOf(JSON.parse(packed)) as {
-    filename: string
-    files: Array<{ path: string }>
-  }
-  expect(files.filter((file) => file.path.includes('.test.'))).toEqual([])
-  run(npm, ['install', '--prefer-offline', '--no-audit', '--no-fund', path.join(folder, filename)], project)
-
+  expect(packed.filter((file) => file.includes('.test.'))).toEqual([])
   expect(millrace(['init'])).toContain('npx millrace dev')
   await untilServing()
   expect(millrace(['run', 'start', 'hello', '{"name":"Ada"}', '--wait'])).toContain(
@@ -47,15 +50,65 @@ test('FO-3 in an empty project, the packed package writes a first pipeline and r
   expect(millrace(['run', 'account', listed!.id])).toContain('public.greeting: wrote 1 row')
 }, 180_000)
 
+const tested = `
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { pipeline } from 'millrace'
+import { createTestEngine } from 'millrace/testing'
+
+const patient = pipeline('patient').step('ask', { retry: { attempts: 5, initial: '7d', factor: 1 } }, ({ attempt }) => {
+  if (attempt < 5) throw new Error('nobody answers')
+  return attempt
+})
+
+test('it asks for four weeks', async () => {
+  const engine = await createTestEngine({ pipelines: [patient] })
+  const run = await engine.start(patient)
+  await engine.advance('28d')
+  assert.equal(await engine.result(run), 5)
+  await engine.close()
+})
+`
+
+test('in an empty project, the packed package tests four weeks with millrace/testing on a server that it brings', () => {
+  fs.writeFileSync(path.join(project, 'patient.test.mjs'), tested)
+  // A file that is run by itself prints its own report, within whatever other runner.
+  const outside: NodeJS.ProcessEnv = { ...environment }
+  delete outside['NODE_TEST_CONTEXT']
+  const printed = run(process.execPath, ['patient.test.mjs'], project, {
+    ...outside,
+    TEST_DATABASE_URL: '',
+    XDG_CACHE_HOME: testServerCache(),
+  })
+  expect(printed).toMatch(/pass 1\b/)
+}, 60_000)
+
+function testServerCache(): string {
+  return path.join(folder, 'cache')
+}
+
+/** Its keeper stops it when told to. */
+async function stopTestServer(): Promise<void> {
+  const home = path.join(testServerCache(), 'millrace', 'testing', 'postgres')
+  if (!fs.existsSync(path.join(home, 'keeper'))) return
+  process.kill(Number.parseInt(fs.readFileSync(path.join(home, 'keeper'), 'utf8'), 10), 'SIGTERM')
+  await until('the test server is stopped', () => !fs.existsSync(path.join(home, 'data', 'postmaster.pid')))
+}
+
 // npm answers with a list, newer ones with an object by name.
 function firstOf(answer: unknown): unknown {
   return Array.isArray(answer) ? answer[0] : Object.values(answer as object)[0]
 }
 
-function run(command: string, args: readonly string[], cwd: string): string {
+function run(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv = environment,
+): string {
   return execFileSync(command, args, {
     cwd,
-    env: environment,
+    env,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -44,13 +44,19 @@ export const newId = (nowMs = Date.now()): string => uuidV7(nowMs, randomBytes(1
 
 export interface StepSpec {
   name: string
-  kind?: 'step' | 'map'
+  kind?: string
   over?: string
   after?: string[]
   queue?: string
   max_attempts?: number
   backoff?: { initial_ms?: number; factor?: number; max_ms?: number; jitter?: 'full' | 'none' }
   timeout_ms?: number
+  on_error?: 'fail' | 'skip' | { fallback: unknown }
+  if_skipped?: 'run' | 'skip'
+  concurrency?: number
+  fail_after?: number | string
+  undoes?: string
+  follows?: 'completed' | 'failed'
 }
 
 interface RegisteredStep {
@@ -406,8 +412,8 @@ export async function startStep(
   return row
 }
 
-export async function cancelRun(sql: Sql, run: string): Promise<boolean> {
-  return truth(await sql.query<Answer>('select millrace.cancel_run($1) as answer', [run]))
+export async function cancelRun(sql: Sql, run: string, undo = false): Promise<boolean> {
+  return truth(await sql.query<Answer>('select millrace.cancel_run($1, undo => $2) as answer', [run, undo]))
 }
 
 export async function pauseRun(sql: Sql, run: string): Promise<boolean> {

@@ -58,10 +58,45 @@ function randomGraph(roll: Roll): StepSpec[] {
       queue: roll(4) === 0 ? 'second' : 'default',
       max_attempts: 1 + roll(3),
       backoff: { initial_ms: roll(2) * 1000, jitter: 'none' as const },
+      ...randomOutcome(roll),
     }
     const over = base.after[0]
-    return over !== undefined && roll(4) === 0 ? { ...base, kind: 'map' as const, over } : base
+    const step = {
+      ...base,
+      ...(base.after.length > 0 && roll(4) === 0 ? { if_skipped: 'skip' as const } : {}),
+    }
+    if (over === undefined || roll(4) > 0) return step
+    return {
+      ...step,
+      kind: 'map' as const,
+      over,
+      ...(roll(2) === 0 ? { concurrency: 1 + roll(2) } : {}),
+      ...(roll(2) === 0 ? { fail_after: [0, 1, '50%', '100%'][roll(4)]! } : {}),
+    }
   })
+}
+
+/** Half of the steps fail their run, as most do; a fallback is a list, since a map may go over it. */
+function randomOutcome(roll: Roll): Pick<StepSpec, 'on_error'> {
+  const outcome = roll(4)
+  if (outcome === 0) return { on_error: 'skip' }
+  return outcome === 1 ? { on_error: { fallback: [1, 2] } } : {}
+}
+
+/** What follows the outcome: some steps are undone, and each outcome may have a step of its own. */
+function randomEndings(steps: readonly StepSpec[], roll: Roll): StepSpec[] {
+  const undone = steps.filter(() => roll(3) === 0)
+  return [
+    ...undone.map(({ name }) => ({
+      name: `undo-${name}`,
+      kind: 'undo',
+      undoes: name,
+      max_attempts: 1 + roll(2),
+      backoff: { initial_ms: 0 },
+    })),
+    ...(roll(3) === 0 ? [{ name: 'on-failure', kind: 'finally', follows: 'failed' as const }] : []),
+    ...(roll(3) === 0 ? [{ name: 'on-success', kind: 'finally', follows: 'completed' as const }] : []),
+  ]
 }
 
 /** What the test knows of a worker: what it was given, and whether it still lives. */
@@ -142,7 +177,8 @@ async function beat(hands: Hands[]): Promise<void> {
 async function play(seed: number): Promise<void> {
   const roll = dice(seed)
   const slug = `graph-${pipelines++}`
-  const { steps } = await registerPipeline(database, slug, randomGraph(roll))
+  const written = randomGraph(roll)
+  const { steps } = await registerPipeline(database, slug, [...written, ...randomEndings(written, roll)])
   const handlers = [...new Set(steps.map(({ handler }) => handler))]
   const runs: string[] = []
   for (let n = 0; n <= roll(4); n++) {
@@ -163,7 +199,7 @@ async function play(seed: number): Promise<void> {
     const hand = hands[roll(hands.length)]
     if (hand?.alive) await actWith(hand, roll)
     else hands.push(await hire())
-    if (roll(12) === 0) await cancelRun(database, runs[roll(runs.length)] ?? '')
+    if (roll(12) === 0) await cancelRun(database, runs[roll(runs.length)] ?? '', roll(2) === 0)
     if (roll(12) === 0) await pauseRun(database, runs[roll(runs.length)] ?? '')
     if (roll(6) === 0) await resumeRun(database, runs[roll(runs.length)] ?? '')
     await database.clock.advance(1 + roll(3000))
@@ -200,6 +236,6 @@ async function finish(hands: Hands[], handlers: number[], runs: string[]): Promi
   await database.query('select millrace.stop_worker($1, $2)', [worker.id, worker.lockKey])
 }
 
-test('the checker (I1, I3 to I6, I11) finds nothing after random graphs met skips, failures, deaths, pauses and cancels', async () => {
+test('the checker (I1 to I6, I11) finds nothing after random graphs met skips, failures, fallbacks, deaths, pauses, undos and cancels', async () => {
   await fc.assert(fc.asyncProperty(fc.integer(), play), { numRuns: 40, seed: 20_261 })
-}, 60_000)
+}, 120_000)

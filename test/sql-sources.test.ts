@@ -1,7 +1,14 @@
 // The sources of the SQL functions against the catalog and the lists of words: what they rely on is there, and is called the same everywhere.
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { attemptOutcomes, runStates, stepStates, workerStates } from '../src/core/state.ts'
+import {
+  approvalStates,
+  attemptOutcomes,
+  checkpointKinds,
+  runStates,
+  stepStates,
+  workerStates,
+} from '../src/core/state.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 
 let database: TestDatabase
@@ -52,6 +59,8 @@ describe('JQ-32', () => {
     ['run', 'state', runStates],
     ['worker', 'state', workerStates],
     ['attempt', 'outcome', attemptOutcomes],
+    ['approval', 'state', approvalStates],
+    ['checkpoint', 'kind', checkpointKinds],
   ] as const)('the words that %s.%s allows are those of src/core/state.ts', async (table, column, words) => {
     expect(await allowedWords(table, column)).toEqual([...words].toSorted())
   })
@@ -64,7 +73,7 @@ describe('JQ-32', () => {
       [...source.matchAll(/\b(?:state|outcome)\s*=\s*'([a-z]+)'/g)].map(([, word = '']) => word),
     )
     expect(written.length).toBeGreaterThan(5)
-    const known = new Set<string>([...runStates, ...workerStates, ...attemptOutcomes])
+    const known = new Set<string>([...runStates, ...workerStates, ...attemptOutcomes, ...approvalStates])
     expect(written.filter((word) => !known.has(word))).toEqual([])
   })
 

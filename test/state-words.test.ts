@@ -1,7 +1,14 @@
 // The words for states stand in one list; tables and glossary say the same.
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { attemptOutcomes, runStates, stepStates, workerStates } from '../src/core/state.ts'
+import {
+  approvalStates,
+  attemptOutcomes,
+  checkpointKinds,
+  runStates,
+  stepStates,
+  workerStates,
+} from '../src/core/state.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 
 let database: TestDatabase
@@ -16,6 +23,8 @@ test.each([
   ['run', 'state', runStates],
   ['attempt', 'outcome', attemptOutcomes],
   ['worker', 'state', workerStates],
+  ['approval', 'state', approvalStates],
+  ['checkpoint', 'kind', checkpointKinds],
 ] as const)(
   'JQ-32 the constraint on %s.%s allows the words of src/core/state.ts, and no other',
   async (table, column, words) => {
@@ -28,6 +37,7 @@ test.each([
   ['step', stepStates],
   ['attempt', attemptOutcomes],
   ['worker', workerStates],
+  ['approval', approvalStates],
 ] as const)(
   'JQ-32 the glossary lists the states of a %s in the words of src/core/state.ts',
   (noun, words) => {

@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { type EmbeddedPostgresOptions, startEmbeddedPostgres } from '../src/embedded/server.ts'
+import { forgetfulSettings } from '../src/testing/embedded-server.ts'
 import { removeAbandonedServers } from './abandoned-servers.ts'
 import { FOLDER_PREFIX, makeReachableFolder } from './reachable-folder.ts'
 
@@ -12,14 +13,6 @@ export interface TestServer {
   stop(): Promise<void>
 }
 
-/** What is lost in a crash of the test server is lost with the tests; nothing here needs to reach a disk. */
-const FAST_AND_FORGETFUL = {
-  fsync: 'off',
-  synchronous_commit: 'off',
-  full_page_writes: 'off',
-  max_connections: '200',
-}
-
 /** A new embedded server in a temporary folder, which goes with it. */
 export async function startTestServer(
   options: Pick<EmbeddedPostgresOptions, 'binaries'> = {},
@@ -27,7 +20,7 @@ export async function startTestServer(
   await removeAbandonedServers(os.tmpdir(), FOLDER_PREFIX)
   const folder = makeReachableFolder()
   const directory = path.join(folder, '.millrace')
-  const server = await startEmbeddedPostgres({ ...options, directory, settings: FAST_AND_FORGETFUL })
+  const server = await startEmbeddedPostgres({ ...options, directory, settings: forgetfulSettings })
   const stop = async (): Promise<void> => {
     await server.release()
     for (const gone of [server.directory, folder]) fs.rmSync(gone, { recursive: true, force: true })

@@ -148,7 +148,10 @@ test('run start says how to go on, and run list shows the run in 80 columns with
   )
   const list = await project.call('run', 'list', '--pipeline', 'territory-sweep-of-the-united-states')
   expect(longest(list.stdout)).toBeLessThanOrEqual(80)
-  expect(list.stdout.split('\n')[1]).toMatch(new RegExp(`^${run}  territory-s.*…  TX   pending  \\d s$`))
+  expect(list.stdout.split('\n')[1]).toMatch(new RegExp(`^${run}  territory-s.*…  TX   needs v1  \\d s$`))
+  expect(list.stdout).toContain(
+    "\nneeds version 1 of 'territory-sweep-of-the-united-states' (queue default): 1\n  run; no live worker serves it\n",
+  )
 })
 
 test('a live run key answers with the run that holds it, and creates none', async () => {
@@ -194,6 +197,29 @@ test('a run is paused, resumed and cancelled, and each says when there was nothi
   const { stdout } = await project.call('run', 'account', run)
   expect(longest(stdout)).toBeLessThanOrEqual(80)
   expect(stdout).toContain('paused the run: lunch')
+})
+
+test('E12 run list, show and why tell the version that a run needs, and an unknown step is refused', async () => {
+  const run = await started('echo', '"needy"', '--tenant', 'needy')
+  const needed = "needs version 1 of 'echo' (queue default)"
+  const list = await project.call('run', 'list', '--tenant', 'needy')
+  expect(list.stdout).toContain('  needs v1  ')
+  expect(list.stdout).toContain(`\n${needed}: 1 run; no live worker serves it\n`)
+  const listed = await project.call('run', 'list', '--tenant', 'needy', '--json')
+  expect(JSON.parse(listed.stdout)).toMatchObject([
+    { id: run, state: 'pending', needs: { version: 1, queue: 'default', step: 'say' } },
+  ])
+  expect((await project.call('run', 'show', run)).stdout).toContain(
+    `\nnow       'say' ${needed}: no live worker serves\n          it.\n`,
+  )
+  expect((await project.call('run', 'why', run)).stdout).toBe(`'say' ${needed}: no live worker serves it.\n`)
+  expect((await project.call('run', 'why', run, 'again')).stdout).toBe("'again' waits for 'say'.\n")
+  const asked = await project.call('run', 'why', run, '--json')
+  expect(JSON.parse(asked.stdout)).toMatchObject({ reason: 'needs_version', told_step: 'say' })
+  expect(await project.call('run', 'why', run, 'nowhere')).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining("has no step 'nowhere'"),
+  })
 })
 
 test('run show tells state, steps and input', async () => {

@@ -11,6 +11,7 @@ export const exitStatuses = [
   [2, 'the command line or the configuration is wrong'],
   [3, 'the database cannot be reached, or its schema does not fit'],
   [4, 'the run was refused, or it failed or was cancelled while waited for'],
+  [5, 'plan: live runs keep a version that this code does not serve'],
 ] as const
 
 interface Told {

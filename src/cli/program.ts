@@ -1,5 +1,8 @@
 // Owns the command line as a whole: its commands, the options that all of them take, and its help.
 import { Command } from 'commander'
+import { approveCommand, rejectCommand } from './approval/decide.ts'
+import { delegateCommand } from './approval/delegate.ts'
+import { listCommand as approvalListCommand } from './approval/list.ts'
 import { devCommand } from './dev.ts'
 import { doctorCommand } from './doctor/doctor.ts'
 import { exitStatuses } from './failure.ts'
@@ -11,14 +14,20 @@ import { listCommand as pipelineListCommand } from './pipeline/list.ts'
 import { pauseCommand as pipelinePauseCommand } from './pipeline/pause.ts'
 import { resumeCommand as pipelineResumeCommand } from './pipeline/resume.ts'
 import { showCommand as pipelineShowCommand } from './pipeline/show.ts'
+import { splitCommand } from './pipeline/split.ts'
+import { planCommand } from './plan.ts'
 import { accountCommand } from './run/account.ts'
 import { cancelCommand } from './run/cancel.ts'
+import { followCommand } from './run/follow.ts'
 import { listCommand } from './run/list.ts'
+import { migrateRunsCommand } from './run/migrate.ts'
 import { pauseCommand } from './run/pause.ts'
 import { resumeCommand } from './run/resume.ts'
 import { showCommand } from './run/show.ts'
 import { startCommand } from './run/start.ts'
+import { whyCommand } from './run/why.ts'
 import type { CurrentSession } from './session.ts'
+import { sendCommand } from './signal/send.ts'
 import { workerCommand } from './worker.ts'
 
 export function createProgram(current: CurrentSession, version: string): Command {
@@ -45,6 +54,7 @@ export function createProgram(current: CurrentSession, version: string): Command
   program.addCommand(devCommand(current))
   program.addCommand(workerCommand(current))
   program.addCommand(migrateCommand(current))
+  program.addCommand(planCommand(current))
   program.addCommand(
     group('pipeline', 'list, show, pause, resume and activate pipelines', [
       pipelineListCommand(current),
@@ -52,6 +62,7 @@ export function createProgram(current: CurrentSession, version: string): Command
       pipelinePauseCommand(current),
       pipelineResumeCommand(current),
       activateCommand(current),
+      splitCommand(current),
     ]),
   )
   program.addCommand(
@@ -60,9 +71,21 @@ export function createProgram(current: CurrentSession, version: string): Command
       listCommand(current),
       showCommand(current),
       accountCommand(current),
+      followCommand(current),
+      whyCommand(current),
       cancelCommand(current),
       pauseCommand(current),
       resumeCommand(current),
+      migrateRunsCommand(current),
+    ]),
+  )
+  program.addCommand(group('signal', 'send signals to runs that wait', [sendCommand(current)]))
+  program.addCommand(
+    group('approval', 'list what runs ask of people, and decide', [
+      approvalListCommand(current),
+      approveCommand(current),
+      rejectCommand(current),
+      delegateCommand(current),
     ]),
   )
   program.addCommand(doctorCommand(current))

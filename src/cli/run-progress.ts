@@ -1,39 +1,70 @@
-// Owns the progress bar of a run that is waited for: on a terminal only, on stderr, and gone when the run has ended.
+// Owns how a command shows how far a run is: on a terminal only and on stderr, as a bar while it is waited for, as lines beside what it writes.
 import { Presets, SingleBar } from 'cli-progress'
+import { progressWords } from '../core/account-reports.ts'
 import type { Caller } from '../db/call.ts'
-import { readProgress } from '../db/run-list.ts'
+import { type ProgressRow, readProgress } from '../db/streams.ts'
 import type { Terminal } from './terminal.ts'
 
 const lookEveryMs = 250
+const lineEveryMs = 1_000
 
-/** Shows how far a run is until the function that it answers with is called. */
+/** Shows a bar, which is gone when the function that this answers with is called. */
 export function showProgress(terminal: Terminal, caller: Caller, runId: string): () => Promise<void> {
   if (!terminal.hasProgress) return async () => {}
   const bar = new SingleBar(
     {
-      format: '{bar} {value} of {total} done',
+      format: '{bar} {value} of {total} done{word}',
       stream: process.stderr,
       hideCursor: true,
       clearOnComplete: true,
     },
     Presets.shades_classic,
   )
-  bar.start(1, 0)
-  let look = Promise.resolve()
-  const timer = setInterval(() => {
-    look = look.then(() => update(bar, caller, runId))
-  }, lookEveryMs)
+  bar.start(1, 0, { word: '' })
+  const stop = watch(caller, runId, lookEveryMs, (progress) => {
+    bar.setTotal(progress.known)
+    const [word] = stepWords(progress)
+    bar.update(progress.done, { word: word === undefined ? '' : `, ${word}` })
+  })
   return async () => {
-    clearInterval(timer)
-    await look
+    await stop()
     bar.stop()
   }
 }
 
+/** Prints a line whenever a step has said something new of its progress. */
+export function noteProgress(terminal: Terminal, caller: Caller, runId: string): () => Promise<void> {
+  if (!terminal.hasProgress) return async () => {}
+  let told = new Set<string>()
+  return watch(caller, runId, lineEveryMs, (progress) => {
+    const words = stepWords(progress)
+    for (const word of words) if (!told.has(word)) terminal.note(terminal.colours.dim(word))
+    told = new Set(words)
+  })
+}
+
+const wordsShown = 5
+
+/** 'fetch: 40 of 120 (33 %)', of each step that says so. */
+function stepWords({ reports }: ProgressRow): string[] {
+  return reports.progress
+    .slice(0, wordsShown)
+    .map((told) => `${told.step}${told.item === null ? '' : ` item ${told.item}`}: ${progressWords(told)}`)
+}
+
 /** A look that fails shows nothing new; the wait itself reports what is wrong. */
-async function update(bar: SingleBar, caller: Caller, runId: string): Promise<void> {
-  const progress = await readProgress(caller, runId).catch(() => undefined)
-  if (progress === undefined) return
-  bar.setTotal(progress.known)
-  bar.update(progress.done)
+function watch(
+  caller: Caller,
+  runId: string,
+  everyMs: number,
+  show: (progress: ProgressRow) => void,
+): () => Promise<void> {
+  let look = Promise.resolve()
+  const timer = setInterval(() => {
+    look = look.then(() => readProgress(caller, runId).then(show, () => {}))
+  }, everyMs)
+  return async () => {
+    clearInterval(timer)
+    await look
+  }
 }

@@ -10,8 +10,23 @@ interface Timed {
   readonly paused_at: Date | null
 }
 
-export function stateWords({ state, paused_at }: Timed): string {
-  return paused_at === null ? state : 'paused'
+/** What a list has room for: a run that needs a version says which, the queue stands below the list. */
+export function stateWords({ state, paused_at, needs }: Timed & { needs: Need | null }): string {
+  if (paused_at !== null) return 'paused'
+  return needs === null ? state : `needs v${needs.version}`
+}
+
+interface Need {
+  readonly version: number
+}
+
+/** "needs version 2 of 'echo' (queue slow)". */
+export function needWords(need: {
+  readonly pipeline: string
+  readonly version: number
+  readonly queue: string
+}): string {
+  return `needs version ${need.version} of '${need.pipeline}' (queue ${need.queue})`
 }
 
 /** A state, padded or not, in its colour. */

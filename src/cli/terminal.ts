@@ -26,8 +26,12 @@ export interface Terminal {
   readonly colours: ReturnType<typeof pc.createColors>
   /** A line of the result; nothing where the result is for a program. */
   print(line?: string): void
+  /** A piece of the result as it is; nothing where the result is for a program. */
+  write(text: string): void
   /** The result for a program; nothing where it is for people. */
   answer(value: unknown): void
+  /** One of many values of a result that comes bit by bit, for a program, in a line; nothing where it is for people. */
+  answerLine(value: unknown): void
   /** A line beside the result. */
   note(line: string): void
 }
@@ -45,6 +49,12 @@ export function createTerminal({ stdout, stderr, environment }: Streams, json: b
     colours: pc.createColors(!isPlain),
     print: (line = '') => {
       if (!json) stdout.write(`${line}\n`)
+    },
+    write: (text) => {
+      if (!json) stdout.write(text)
+    },
+    answerLine: (value) => {
+      if (json) stdout.write(`${JSON.stringify(value)}\n`)
     },
     answer: (value) => {
       if (json) stdout.write(`${JSON.stringify(value, null, 2)}\n`)

@@ -9,6 +9,7 @@ import { exampleInput } from './example-input.ts'
 import { text, texts, wholeNumber } from './option-values.ts'
 import type { CurrentSession, Session } from './session.ts'
 import type { Terminal } from './terminal.ts'
+import { workerListCommand } from './worker-list.ts'
 import { hearOrders, type Orders, tellDev } from './worker-orders.ts'
 
 interface WorkerChoices {
@@ -24,6 +25,7 @@ export function workerCommand(current: CurrentSession): Command {
     .option('--slots <n>', 'how many tasks run at once', wholeNumber('--slots', 1, 10_000))
     .option('--name <name>', "what people see; the host's name by default", text('--name'))
     .action((choices: WorkerChoices) => serve(current(), choices))
+    .addCommand(workerListCommand(current))
 }
 
 async function serve(session: Session, choices: WorkerChoices): Promise<void> {

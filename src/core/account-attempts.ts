@@ -86,6 +86,7 @@ function outcomeWords(alike: Alike): string {
   const name = `${items}attempt ${attempt}`
   switch (outcome) {
     case 'completed':
+      if (worker === null && reason !== null) return `${items}its fallback was taken${why}`
       return `${name} completed in ${took}${workerWords(worker)}${waitWords(alike)}`
     case 'skipped':
       return `${items}skipped${why}`
@@ -97,6 +98,8 @@ function outcomeWords(alike: Alike): string {
       return `${name}${workerWords(worker)} was given back after ${took}${why}`
     case 'reclaimed':
       return `${name} was lost after ${took}${why}`
+    case 'parked':
+      return `${name} parked after ${took}${workerWords(worker)}${waitWords(alike)}${why}`
   }
 }
 

@@ -1,4 +1,6 @@
 // Owns the data of a run's account, as the SQL function run_account answers them.
+import type { StepKind } from './graph.ts'
+import type { ToldReports } from './reports.ts'
 import type { AttemptOutcome, RunState } from './state.ts'
 
 export interface AccountWorker {
@@ -24,6 +26,9 @@ export interface AccountRun {
   readonly state: RunState
   readonly priority: number
   readonly error: AccountError | null
+  /** What it will end as, once what follows that has ended. */
+  readonly outcome: 'completed' | 'failed' | 'cancelled' | null
+  readonly outcome_error: AccountError | null
   readonly idempotency_key: string | null
   readonly started_via: string
   readonly started_by: string
@@ -32,14 +37,24 @@ export interface AccountRun {
   readonly started_at: string | null
   readonly finished_at: string | null
   readonly paused_at: string | null
+  /** The run that called it, and from where; null for others. */
+  readonly parent_run_id: string | null
+  readonly parent_step: string | null
+  readonly parent_item: number | null
+  readonly parent_call: string | null
+  /** Its caller does not wait for it, and does not take it along. */
+  readonly detached: boolean | null
   /** It failed, and nobody has decided on it yet. */
   readonly is_dead_letter: boolean
 }
 
 export interface AccountStep {
   readonly step: string
-  readonly kind: 'step' | 'map'
+  readonly kind: StepKind
   readonly over: string | null
+  /** The step that it undoes, or the outcome of the run that it follows. */
+  readonly undoes: string | null
+  readonly follows: 'completed' | 'failed' | null
   readonly needs: readonly string[]
   readonly queue: string
   readonly max_attempts: number
@@ -55,7 +70,14 @@ export interface AccountStep {
   readonly reclaimed: number
   readonly released: number
   readonly cancelled: number
+  readonly parked: number
   readonly items_with_failures: number
+  /** Of a map: items that failed for good; items that wait for their turn; how the map ended, where it ended as a whole. */
+  readonly given_up: number
+  readonly held_back: number
+  readonly ended_as: 'completed' | 'skipped' | null
+  readonly concurrency: number | null
+  readonly fail_after: string | null
   /** Its tasks: held by a worker, ready to be claimed, waiting for a time. */
   readonly running: number
   readonly ready: number
@@ -68,11 +90,40 @@ export interface AccountStep {
   readonly slowest: ReadonlyArray<{ readonly item: number; readonly ms: number }> | null
 }
 
+export interface AccountWait {
+  readonly name: string
+  readonly kind: 'sleep' | 'signal' | 'approval' | 'call' | 'http'
+  readonly since: string
+  readonly due_at: string | null
+  readonly signals: readonly string[] | null
+  readonly child_run: string | null
+  readonly children_left: number | null
+  readonly approval: string | null
+  readonly title: string | null
+  readonly people: readonly string[] | null
+  readonly roles: readonly string[] | null
+  readonly quorum: number | null
+  /** How many have approved. */
+  readonly approvals: number
+}
+
+/** A run that this one called. */
+export interface AccountChild {
+  readonly run: string
+  readonly pipeline: string
+  readonly state: RunState
+  readonly step: string
+  readonly item: number | null
+  readonly call: string
+  readonly place: number
+  readonly detached: boolean
+}
+
 export interface AccountTask {
   readonly step: string
   readonly item: number | null
   readonly state: 'running' | 'ready' | 'waiting'
-  readonly reason: 'retry' | 'delayed' | 'paused' | null
+  readonly reason: 'retry' | 'delayed' | 'paused' | 'waiting' | null
   readonly attempt: number
   readonly failures: number
   readonly max_attempts: number
@@ -80,6 +131,8 @@ export interface AccountTask {
   readonly available_at: string | null
   readonly is_aborted: boolean
   readonly worker: AccountWorker | null
+  /** Of a parked task: what it waits for, at most five things. */
+  readonly waits: readonly AccountWait[]
   /** False for a ready task that no live worker can claim. */
   readonly is_served: boolean
 }
@@ -129,12 +182,13 @@ interface AccountTime {
   readonly paused_ms: number
   readonly queue_ms: number
   readonly retry_ms: number
+  readonly parked_ms: number
   readonly delayed_ms: number
   readonly other_ms: number
 }
 
 /** The whole story of one run, bounded: names are those of the columns, times are ISO 8601 in UTC. */
-export interface RunAccount {
+export interface RunAccount extends ToldReports {
   readonly at: string
   readonly run: AccountRun
   readonly pipeline: {
@@ -146,5 +200,6 @@ export interface RunAccount {
   readonly tasks: Listed<AccountTask>
   readonly attempts: Listed<AccountAttempt>
   readonly events: Listed<AccountEvent>
+  readonly children: Listed<AccountChild> & { readonly states: Readonly<Partial<Record<RunState, number>>> }
   readonly time: AccountTime
 }

@@ -25,14 +25,15 @@ export function stepState(account: RunAccount, step: AccountStep): StepState {
   if (step.running > 0) return 'running'
   if (step.ready > 0) return 'ready'
   if (step.waiting > 0) return 'waiting'
-  if (isAllDone(step)) return step.completed > 0 ? 'completed' : 'skipped'
+  if (step.ended_as !== null) return step.ended_as
+  if (isAllDone(step)) return step.completed + step.given_up > 0 ? 'completed' : 'skipped'
   if (hasFailed(account, step)) return 'failed'
   if (isFinal(account.run.state)) return 'cancelled'
   return step.attempts > 0 ? 'running' : 'pending'
 }
 
 function isAllDone(step: AccountStep): boolean {
-  const done = step.completed + step.skipped
+  const done = step.completed + step.skipped + (step.fail_after === null ? 0 : step.given_up)
   return done > 0 && (step.kind === 'step' || done >= (step.items ?? 1))
 }
 
@@ -53,12 +54,20 @@ function headingLines(step: AccountStep, state: string): string[] {
 
 function heading(step: AccountStep): string {
   const words = [
-    step.kind === 'map' ? `map over ${step.over}` : '',
+    kindWords(step),
     step.items === null ? '' : count(step.items, 'item', 'items'),
     step.tx ? 'in one transaction' : '',
     step.queue === 'default' ? '' : `queue ${step.queue}`,
   ].filter((word) => word !== '')
   return words.length === 0 ? step.step : `${step.step}  ${words.join(', ')}`
+}
+
+function kindWords({ kind, over, undoes, follows }: AccountStep): string {
+  if (kind === 'step') return ''
+  if (kind === 'map') return `map over ${over}`
+  if (kind === 'undo') return `undoes ${undoes}`
+  if (kind === 'finally') return follows === 'failed' ? 'after the failure' : 'after the success'
+  return kind
 }
 
 function stateWords(step: AccountStep, state: StepState): string {
@@ -67,12 +76,13 @@ function stateWords(step: AccountStep, state: StepState): string {
 }
 
 function mapLines(step: AccountStep): string[] {
-  if (step.kind === 'step' || step.items === null || step.items === 0) return []
+  if (step.kind !== 'map' || step.items === null || step.items === 0) return []
   const slowest = (step.slowest ?? []).map(({ item, ms }) => `item ${item} with ${durationWords(ms)}`)
   return [
     ...indented(
       `${grouped(step.completed)} of ${count(step.items, 'item', 'items')} completed${failureWords(step)}.`,
     ),
+    ...turnLine(step),
     ...(isToldInFull(step) ? [] : indented(`The slowest: ${slowest.join(', ')}.`)),
   ]
 }
@@ -80,7 +90,16 @@ function mapLines(step: AccountStep): string[] {
 function failureWords(step: AccountStep): string {
   if (step.items_with_failures === 0) return ', none failed'
   const attempts = count(step.failed + step.reclaimed, 'attempt', 'attempts')
-  return `; ${attempts} at ${count(step.items_with_failures, 'item', 'items')} failed`
+  const failed = `; ${attempts} at ${count(step.items_with_failures, 'item', 'items')} failed`
+  return step.fail_after === null || step.given_up === 0
+    ? failed
+    : `${failed}, and ${grouped(step.given_up)} for good, where its failAfter is ${step.fail_after}`
+}
+
+function turnLine({ held_back, concurrency }: AccountStep): string[] {
+  if (held_back === 0) return []
+  const waiting = count(held_back, 'item waits for its turn', 'items wait for their turn')
+  return indented(`${waiting}: ${concurrency} at a time.`)
 }
 
 function pendingLine(account: RunAccount, step: AccountStep, state: StepState): string[] {
@@ -106,7 +125,13 @@ function leftOutLine({ attempts }: RunAccount, step: AccountStep): string[] {
   const all =
     step.kind === 'step'
       ? step.attempts - listed.length
-      : step.failed + step.reclaimed + step.released + step.cancelled + step.skipped - toldOutcomes
+      : step.failed +
+        step.reclaimed +
+        step.released +
+        step.cancelled +
+        step.parked +
+        step.skipped -
+        toldOutcomes
   return all > 0
     ? indented(`… and ${count(all, 'more attempt', 'more attempts')} that did not complete.`)
     : []

@@ -1,6 +1,8 @@
 // Owns how an account tells what a live run waits for now, and until when.
 import type { AccountTask, RunAccount } from './account-data.ts'
 import { workerWords } from './account-attempts.ts'
+import { parkedWords } from './account-parked.ts'
+import { progressWords } from './account-reports.ts'
 import { isFinal } from './state.ts'
 import { fill } from './text-fill.ts'
 import { clockOf, count, dateWords, durationWords, msBetween, oneLine } from './wording.ts'
@@ -50,19 +52,28 @@ function taskWords(account: RunAccount, task: AccountTask): string {
   }
 }
 
-function runningWords(account: RunAccount, { attempt, since, worker, is_aborted }: AccountTask): string {
+function runningWords(account: RunAccount, task: AccountTask): string {
+  const { attempt, since, worker, is_aborted, step, item } = task
   const aborted = is_aborted ? ', told to stop' : ''
-  return `attempt ${attempt} runs${sinceWords(account, since)}${workerWords(worker)}${aborted}`
+  const far = account.progress.find(
+    (told) => told.step === step && told.item === item && told.attempt === attempt,
+  )
+  const progress = far === undefined ? '' : `: ${progressWords(far)}`
+  return `attempt ${attempt} runs${sinceWords(account, since)}${workerWords(worker)}${aborted}${progress}`
 }
 
 function readyWords(account: RunAccount, { since, is_served, step }: AccountTask): string {
   if (is_served) return `ready${sinceWords(account, since)}, for the next free worker`
   const queue = account.steps.find((one) => one.step === step)?.queue ?? 'default'
-  return `ready${sinceWords(account, since)}, but no live worker serves version ${account.run.version} on queue ${queue}`
+  return (
+    `ready${sinceWords(account, since)}, and needs version ${account.run.version} of '${account.run.pipeline}' ` +
+    `(queue ${queue}): no live worker serves it`
+  )
 }
 
 function waitingWords(account: RunAccount, task: AccountTask): string {
   if (task.reason === 'paused') return 'held back until the run is resumed'
+  if (task.reason === 'waiting') return parkedWords(account, task)
   const until = task.available_at ?? account.at
   const left = msBetween(account.at, until)
   const time = `at ${clockOf(account.run.created_at, until)} (${left > 0 ? `in ${durationWords(left)}` : 'due now'})`

@@ -1,6 +1,8 @@
 // Owns the account of a run in words and times: what started it, its steps, who touched it, where its time went, what it waits for.
 import { errorWords } from './account-attempts.ts'
 import type { AccountEvent, AccountRun, RunAccount } from './account-data.ts'
+import { callerWords, childLines, messageWords } from './account-parked.ts'
+import { reportLines } from './account-reports.ts'
 import { stepLines, workerLines } from './account-steps.ts'
 import { waitLines } from './account-waits.ts'
 import type { RunState } from './state.ts'
@@ -12,6 +14,8 @@ export function tellAccount(account: RunAccount): string {
   const sections = [
     headLines(account),
     stepLines(account),
+    childLines(account),
+    reportLines(account),
     eventLines(account),
     timeLines(account),
     waitLines(account),
@@ -40,11 +44,15 @@ function headLines({ run, at, time }: RunAccount): string[] {
       ? []
       : fill(`Its start was put off until ${dateWords(run.available_at)} UTC.`)),
     ...fill(ended),
+    ...outcomeLines(run),
     ...errorLines(run),
   ]
 }
 
-function startedVia({ started_via }: AccountRun): string {
+function startedVia(run: AccountRun): string {
+  const { started_via } = run
+  const caller = callerWords(run)
+  if (caller !== undefined) return caller
   if (started_via === 'sql') return 'from SQL'
   if (started_via === 'cli') return 'on the command line'
   if (started_via === 'sdk') return 'through the SDK'
@@ -75,6 +83,20 @@ function stateSentence({ state, paused_at }: AccountRun): string {
   return paused_at === null ? sentences[state] : 'Has been live (now paused)'
 }
 
+/** What a run that is live still, or was stopped on its way, was to end as. */
+function outcomeLines({ outcome, outcome_error, finished_at, state }: AccountRun): string[] {
+  if (outcome === null || (finished_at !== null && state === outcome)) return []
+  const words = {
+    completed: 'Its steps are completed',
+    failed: 'It has failed',
+    cancelled: 'It was cancelled',
+  }[outcome]
+  const error = outcome_error === null ? '' : ` (${errorWords(outcome_error)})`
+  const next =
+    finished_at === null ? 'and ends once what follows that has ended' : 'and what followed that was stopped'
+  return fill(`${words}${error}, ${next}.`)
+}
+
 function errorLines({ error, is_dead_letter }: AccountRun): string[] {
   if (error === null) return []
   const place =
@@ -89,6 +111,9 @@ const eventVerbs: Readonly<Record<string, string>> = {
   'run.paused': 'paused the run',
   'run.resumed': 'resumed the run',
   'run.cancelled': 'cancelled the run',
+  'run.undo_stopped': 'stopped the undoing',
+  'run.continued': 'continued the run as another',
+  'run.migrated': 'moved the run',
   'run.report_gap': 'could not reach the database',
 }
 
@@ -108,10 +133,17 @@ function eventLines(account: RunAccount): string[] {
   ]
 }
 
-function eventLine(account: RunAccount, { at, actor, kind, detail }: AccountEvent): string[] {
+function eventLine(account: RunAccount, event: AccountEvent): string[] {
+  const { at, actor, kind, detail } = event
+  const message = messageWords(event)
+  if (message !== undefined) return atTime(account, at, message)
   const reason = typeof detail['reason'] === 'string' ? `: ${oneLine(detail['reason'])}` : ''
   const gap = kind === 'run.report_gap' ? gapWords(account, detail) : ''
-  return atTime(account, at, `${actor} ${eventVerbs[kind] ?? kind}${reason}${gap}`)
+  const move =
+    kind === 'run.migrated'
+      ? ` from version ${String(detail['from'])} to version ${String(detail['to'])}`
+      : ''
+  return atTime(account, at, `${actor} ${eventVerbs[kind] ?? kind}${reason}${gap}${move}`)
 }
 
 /** What an executor outside tells of the time in which it could report nothing. */
@@ -144,6 +176,7 @@ function timeLines({ time }: RunAccount): string[] {
     ['running', time.running_ms],
     ['in the queue', time.queue_ms],
     ['waiting for retries', time.retry_ms],
+    ['parked', time.parked_ms],
     ['waiting for its start', time.delayed_ms],
     ['paused', time.paused_ms],
     ['between steps', time.other_ms],

@@ -188,9 +188,27 @@ export const catalogue = {
   },
   // db: what the SQL functions raise
   argument_invalid: {
-    cause: 'A verb of an executor outside was called with an argument that is missing or out of its bounds.',
+    cause: 'A function was called with an argument that is missing or out of its bounds.',
     remedy: 'Correct the argument that the message names; nothing was changed.',
     sqlstate: 'MR014',
+  },
+  approval_closed: {
+    cause:
+      'A decision came after the approval had been decided, had expired, or had been closed with its step.',
+    remedy: 'See how it ended with: millrace approval list --all',
+    sqlstate: 'MR020',
+    exitCode: 4,
+  },
+  approval_forbidden: {
+    cause: 'Somebody decided on an approval who may not: the message says why.',
+    remedy: 'Let one of the people or roles that the hint names decide, or delegate it.',
+    sqlstate: 'MR021',
+    exitCode: 4,
+  },
+  approval_unknown: {
+    cause: 'There is no approval of this id; its run may have been pruned.',
+    remedy: 'List them with: millrace approval list',
+    sqlstate: 'MR019',
   },
   attempt_lost: {
     cause: 'An attempt reported on a step that it no longer holds: its lease ran out, or the run ended.',
@@ -226,6 +244,12 @@ export const catalogue = {
     remedy: 'Start a worker that serves it, or check the name with: millrace pipeline list',
     sqlstate: 'MR002',
   },
+  run_ended: {
+    cause: 'A signal was sent to a run that has ended, where nobody could ever read it.',
+    remedy: 'Send it to a live run, or to the name alone.',
+    sqlstate: 'MR018',
+    exitCode: 4,
+  },
   run_id_off_clock: {
     cause: "The time inside a run's id lies more than a day off the database's clock.",
     remedy: 'Set the clock of the machine that starts runs.',
@@ -251,6 +275,11 @@ export const catalogue = {
     cause: "A step was named that the run's pipeline does not have in the run's version.",
     remedy: 'Use one of the steps that the hint lists.',
     sqlstate: 'MR007',
+  },
+  token_unknown: {
+    cause: 'A completion token is wrong, was used already, or came after the request had timed out.',
+    remedy: 'Use the token of the request, once and in time.',
+    sqlstate: 'MR017',
   },
   too_many_starts: {
     cause: 'More runs were asked for in one call than one call may start.',
@@ -352,10 +381,118 @@ export const catalogue = {
     cause: 'So many reports wait for the database to come back that no more are kept.',
     remedy: 'Raise the bound of the buffer, or report less; what was dropped is told in the account.',
   },
+  // worker: durable operations
+  approval_cancelled: {
+    cause: 'An approval was closed without a decision while its step was still waiting for one.',
+    remedy: 'See what closed it with: millrace run account ID',
+    permanent: true,
+  },
+  approval_expired: {
+    cause: 'Nobody decided on an approval in time, and it was to fail then.',
+    remedy: "Ask for more time with `expires`, or say what else is to happen with `otherwise: 'skip'`.",
+    permanent: true,
+  },
+  approval_rejected: {
+    cause: 'Somebody rejected what a step asked for.',
+    remedy:
+      "Read the comment in the message; `rejected: 'continue'` gives the decision to the steps after it.",
+    permanent: true,
+  },
+  child_failed: {
+    cause: 'A run that a step called and waited for has failed or was cancelled.',
+    remedy: 'See why with: millrace run account ID, with the id that the message names.',
+    permanent: true,
+  },
+  child_refused: {
+    cause: 'A run that a step called could not be started.',
+    remedy: 'Mend what the message names; the step tries again under its retry policy.',
+    sqlstate: 'MR016',
+  },
+  continue_misplaced: {
+    cause: 'durable.continueAs was called in a step that is not the one last step of its pipeline.',
+    remedy: 'Call it in the last step, which no other stands beside.',
+    permanent: true,
+    sqlstate: 'MR022',
+  },
+  durable_in_transaction: {
+    cause: 'A tx step used `durable`, but its transaction cannot be held open until the step goes on.',
+    remedy: 'Move the durable operations into a step before or after it, without `tx`.',
+    permanent: true,
+  },
+  durable_name_taken: {
+    cause:
+      'Two durable operations of one attempt have the same name, so that their results could not be told apart.',
+    remedy: 'Give each a name of its own: in a loop, one with the number or the id of the turn.',
+    permanent: true,
+  },
+  durable_nested: {
+    cause:
+      'A durable operation was called inside the function of a durable.run, which is not run again once it is stored.',
+    remedy: 'Call them one after the other, outside.',
+    permanent: true,
+  },
+  http_failed: {
+    cause:
+      'An endpoint could not be reached, or answered with a status that may pass: 408, 425, 429, or 500 and above.',
+    remedy: 'The step tries again under its retry policy; see what the endpoint says.',
+  },
+  http_refused: {
+    cause: 'An endpoint refused a request, so that another attempt would be refused alike.',
+    remedy: 'Check the address, the secret and the body against what the endpoint takes.',
+    permanent: true,
+  },
+  http_timeout: {
+    cause: 'An endpoint took a request and did not complete it in time.',
+    remedy: 'Look at the endpoint, or raise the timeout of the request.',
+    permanent: true,
+  },
+  replay_mismatch: {
+    cause: 'A step was run again and did not ask for the durable operations that it had asked for before.',
+    remedy:
+      'Decide by input, outputs and stored results alone, and keep the names; give changed code to new runs, by a step of a new name.',
+    permanent: true,
+  },
+  signal_invalid: {
+    cause: 'The payload of a signal, or the value of an approval, does not fit its schema.',
+    remedy: 'Correct whoever sends it, or the schema.',
+    permanent: true,
+  },
+  // worker: what steps say
+  metric_invalid: {
+    cause: 'A metric has a name, a value or a label that cannot be kept.',
+    remedy: 'Name it like members_found, give it a number, and short texts as labels.',
+    permanent: true,
+  },
+  metrics_too_many: {
+    cause: 'A run brings more metrics, or more sets of labels, than it may have.',
+    remedy:
+      'Take what has no bound, such as an id, out of names and labels; keep such values in your own tables.',
+    permanent: true,
+  },
+  progress_invalid: {
+    cause: 'The progress that a step tells is no number from 0.',
+    remedy: 'Give what is done, and perhaps what there is in all, as numbers.',
+    permanent: true,
+  },
+  stream_full: {
+    cause: 'A step writes more parts than the stream of a run takes.',
+    remedy: 'Write larger parts, or start a run for each piece of the work.',
+    permanent: true,
+  },
+  stream_unawaited: {
+    cause: 'A step writes parts faster than the database stores them, and awaits none of its writes.',
+    remedy: 'Await stream.write(), at least now and then.',
+    permanent: true,
+  },
   // worker
   attempt_timeout: {
     cause: 'A step took longer than its timeout.',
     remedy: 'Raise the timeout of the step, or make it faster; its abort signal fires when the time is over.',
+  },
+  sql_schema_refused: {
+    cause: 'A pipeline calls a function of a schema that the worker was not told to allow.',
+    remedy: "Name the schema in the worker's sqlSchemas, if its functions may be called.",
+    exitCode: 2,
   },
   transaction_misused: {
     cause:
@@ -383,5 +520,19 @@ export const catalogue = {
     cause: 'millrace.config.ts, or a file that it imports, cannot be loaded.',
     remedy: 'Correct what the message names; --debug shows where it was thrown.',
     exitCode: 2,
+  },
+  // testing
+  test_engine_closed: {
+    cause: 'A test engine was used after it had been closed.',
+    remedy: 'Close it when the test has ended, or make another one.',
+  },
+  test_engine_stuck: {
+    cause: 'A test engine was to run until it is idle, and does not come to an end.',
+    remedy:
+      'Let the handler that the message names end, with a mock if need be, or raise patienceMs; a run that goes on for ever needs a bound of time: advance().',
+  },
+  test_run_unended: {
+    cause: 'A test asked for the result of a run that has not ended and has nothing left to do at present.',
+    remedy: 'Bring what the message says it waits for: move the time with advance(), or mock the step.',
   },
 } as const satisfies Record<string, CatalogueEntry>

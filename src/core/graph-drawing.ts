@@ -48,11 +48,20 @@ function lastNeeded(graph: Graph, node: GraphNode): string | undefined {
 function notes(node: GraphNode, parent: string | undefined): string {
   const others = node.after.filter((name) => name !== parent)
   const words = [
-    node.kind === 'map' ? `map over ${node.over}` : '',
-    node.tx ? 'in one transaction' : '',
+    kindWords(node),
+    node.tx && node.kind !== 'sql' ? 'in one transaction' : '',
     node.when ? 'on a condition' : '',
     node.queue === 'default' || node.queue === undefined ? '' : `queue ${node.queue}`,
     others.length > 0 ? `also after ${others.join(', ')}` : '',
   ].filter((word) => word !== '')
   return words.length === 0 ? '' : `  (${words.join('; ')})`
+}
+
+function kindWords(node: GraphNode): string {
+  if (node.kind === 'map') return `map over ${node.over}`
+  // A graph registered in plain SQL may leave the kind of a step out.
+  if (node.kind === 'step' || node.kind === undefined) return ''
+  if (node.kind === 'undo') return `undoes ${node.undoes}`
+  if (node.kind === 'finally') return `after the run has ${node.follows}`
+  return node.target === undefined ? node.kind : `${node.kind} ${node.target}`
 }

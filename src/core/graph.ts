@@ -1,8 +1,10 @@
 // Owns the graph of a pipeline: the form in which it is stored with each version, and the rules it must keep.
 import { type Backoff, jitters } from './backoff.ts'
 import { MillraceError } from './errors.ts'
+import { isUnlistable, type MapOutcome, type NodeOutcome, outcomeFault } from './graph-outcomes.ts'
+import { checkObjectives, type Objectives } from './objectives.ts'
 
-interface Node {
+interface Node extends NodeOutcome {
   readonly name: string
   /** The steps this one waits for; without any it begins with the run. */
   readonly after: readonly string[]
@@ -19,21 +21,55 @@ export interface StepNode extends Node {
   readonly kind: 'step'
 }
 
-interface MapNode extends Node {
+interface MapNode extends Node, MapOutcome {
   readonly kind: 'map'
   /** The step whose list it runs over; always among `after`. */
   readonly over: string
 }
 
-export type GraphNode = StepNode | MapNode
+/** The kinds of steps whose handler Millrace brings. */
+const broughtKinds = ['sleep', 'signal', 'approval', 'call', 'http', 'sql'] as const
+export type BroughtKind = (typeof broughtKinds)[number]
+
+interface BroughtNode extends Node {
+  readonly kind: BroughtKind
+  /** What it is about: the pipeline that is called, the function of the database, the names of the signals, the time. */
+  readonly target?: string
+}
+
+/** A step that undoes another one, where its run fails or is cancelled. */
+interface UndoNode extends Node {
+  readonly kind: 'undo'
+  readonly undoes: string
+}
+
+/** A step that follows the outcome of its run. */
+interface FinallyNode extends Node {
+  readonly kind: 'finally'
+  readonly follows: 'completed' | 'failed'
+}
+
+export type GraphNode = StepNode | MapNode | BroughtNode | UndoNode | FinallyNode
 
 export type StepKind = GraphNode['kind']
+
+/** Whether a step's handler comes from Millrace. */
+export function isBrought(kind: StepKind): kind is BroughtKind {
+  return (broughtKinds as readonly string[]).includes(kind)
+}
+
+/** Whether a step follows the outcome of its run, so that it comes after no other step, and none comes after it. */
+export function isEnding(node: GraphNode): node is UndoNode | FinallyNode {
+  return node.kind === 'undo' || node.kind === 'finally'
+}
 
 export interface Graph {
   /** In the order in which they were written. */
   readonly steps: readonly GraphNode[]
   /** Paths into the input, whose values together are the run key; none means that the pipeline has no run key. */
   readonly key: ReadonlyArray<readonly string[]>
+  /** Ranges in which figures of its runs are expected to lie, by name; left out where there are none. */
+  readonly objectives?: Objectives
 }
 
 export const graphStepsMax = 500
@@ -46,6 +82,9 @@ const keySegmentsMax = 20
 
 const namePattern = /^[a-z][a-z0-9-]{0,62}$/
 
+/** A function of the database as an `sql` step names it: its schema and its name, both as PostgreSQL writes them without quotes. */
+const functionPattern = /^[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}$/
+
 /** Whether a text may name a pipeline, a step or a queue. */
 export function isName(text: unknown): text is string {
   return typeof text === 'string' && namePattern.test(text)
@@ -54,11 +93,11 @@ export function isName(text: unknown): text is string {
 /**
  * Checks a whole graph, whoever made it.
  * @throws MillraceError for the first rule that it breaks: `steps_missing`, `steps_too_many`, `step_name_invalid`,
- * `step_name_taken`, `step_unknown`, `map_over_invalid`, `step_cycle`, `step_option_invalid`, `key_not_a_path`
+ * `step_name_taken`, `step_unknown`, `map_over_invalid`, `step_cycle`, `step_option_invalid`, `key_not_a_path`, `pipeline_option_invalid`
  */
 export function checkGraph(pipeline: string, graph: Graph): void {
   const { steps, key } = graph
-  if (steps.length === 0) {
+  if (steps.every(isEnding)) {
     throw new MillraceError('steps_missing', `The pipeline '${pipeline}' has no step.`, {
       fields: { pipeline },
     })
@@ -70,15 +109,21 @@ export function checkGraph(pipeline: string, graph: Graph): void {
     names.add(step.name)
   }
   for (const step of steps) checkNode(pipeline, step, names)
+  checkFallbacks(pipeline, graph)
+  checkEndings(pipeline, graph)
   topologicalOrder(pipeline, graph)
   checkKey(pipeline, key)
+  checkObjectives(pipeline, graph.objectives ?? {})
 }
 
 /** Checks one step against the names it may refer to. */
 export function checkNode(pipeline: string, step: GraphNode, names: ReadonlySet<string>): void {
   for (const name of step.after) if (!names.has(name)) throw unknownStep(pipeline, step.name, name, names)
   if (step.kind === 'map') checkOver(pipeline, step, names)
+  else if (step.kind === 'sql') checkFunction(pipeline, step)
   checkOptions(pipeline, step)
+  const fault = outcomeFault(step)
+  if (fault !== undefined) throw optionError(pipeline, step.name, fault.option, fault.found)
 }
 
 /** Checks that a name is one and that no step has it yet. */
@@ -144,7 +189,7 @@ export function ancestorsOf(graph: Graph, name: string): string[] {
 /** The names of the steps that nobody waits for, in written order: their outputs are the run's. */
 export function lastSteps(graph: Graph): string[] {
   const waitedFor = new Set(graph.steps.flatMap((step) => step.after))
-  return graph.steps.flatMap((step) => (waitedFor.has(step.name) ? [] : [step.name]))
+  return graph.steps.flatMap((step) => (waitedFor.has(step.name) || isEnding(step) ? [] : [step.name]))
 }
 
 function checkOver(pipeline: string, step: MapNode, names: ReadonlySet<string>): void {
@@ -154,6 +199,59 @@ function checkOver(pipeline: string, step: MapNode, names: ReadonlySet<string>):
     'map_over_invalid',
     `The map '${step.name}' of pipeline '${pipeline}' runs over ${quoted(step.over)}, ${reason}.`,
     { fields: { pipeline, step: step.name, over: step.over } },
+  )
+}
+
+function checkEndings(pipeline: string, { steps }: Graph): void {
+  const endings = steps.filter(isEnding)
+  const followed = (node: UndoNode | FinallyNode) => (node.kind === 'undo' ? node.undoes : `$${node.follows}`)
+  for (const [place, ending] of endings.entries()) {
+    const refuse = (option: string, found: string): never => {
+      throw optionError(pipeline, ending.name, option, found)
+    }
+    if (ending.after.length > 0)
+      refuse('after', `${ending.after.join(', ')}, where it follows the outcome of the run`)
+    if (ending.on_error !== undefined) refuse('onError', 'its own, where its failure changes nothing')
+    if (ending.kind === 'undo' && !steps.some((step) => step.name === ending.undoes && !isEnding(step)))
+      refuse('undoes', `${quoted(ending.undoes)}, which is none of the steps`)
+    if (endings.slice(0, place).some((other) => followed(other) === followed(ending)))
+      refuse(
+        ending.kind === 'undo' ? 'undoes' : 'follows',
+        `${quoted(followed(ending))}, which another step follows already`,
+      )
+    const later = steps.find((step) => step.after.includes(ending.name))
+    if (later !== undefined)
+      throw optionError(
+        pipeline,
+        later.name,
+        'after',
+        `${quoted(ending.name)}, which follows the outcome of the run`,
+      )
+  }
+}
+
+/** What takes the place of a list must be one. */
+function checkFallbacks(pipeline: string, { steps }: Graph): void {
+  for (const map of steps) {
+    const source = map.kind === 'map' ? steps.find(({ name }) => name === map.over) : undefined
+    if (source === undefined || !isUnlistable(source)) continue
+    throw optionError(
+      pipeline,
+      source.name,
+      'fallback',
+      `no list, where the map '${map.name}' goes over it; at most 100,000 items`,
+    )
+  }
+}
+
+function checkFunction(pipeline: string, { name, tx, target }: BroughtNode): void {
+  if (!tx) throw optionError(pipeline, name, 'tx', 'false, where an sql step is always one transaction')
+  if (functionPattern.test(target ?? '')) return
+  throw optionError(
+    pipeline,
+    name,
+    'function',
+    `${quoted(target)}, where it is a schema and a function: app.send_invoice`,
   )
 }
 

@@ -1,4 +1,4 @@
-// Owns the words for the states of runs, steps and workers, and for the outcomes of attempts: each list stands once.
+// Owns the words for the states of runs, steps, approvals and workers, and for the outcomes of attempts: each list stands once.
 
 export const runStates = ['pending', 'running', 'waiting', 'completed', 'failed', 'cancelled'] as const
 export type RunState = (typeof runStates)[number]
@@ -22,8 +22,26 @@ export const attemptOutcomes = [
   'reclaimed',
   'skipped',
   'cancelled',
+  'parked',
 ] as const
 export type AttemptOutcome = (typeof attemptOutcomes)[number]
+
+export const approvalStates = ['open', 'approved', 'rejected', 'expired', 'cancelled'] as const
+export type ApprovalState = (typeof approvalStates)[number]
+
+/** What a durable operation is, and so what is stored of it. */
+export const checkpointKinds = [
+  'run',
+  'sleep',
+  'signal',
+  'approval',
+  'call',
+  'http',
+  'now',
+  'random',
+  'uuid',
+] as const
+export type CheckpointKind = (typeof checkpointKinds)[number]
 
 export const workerStates = ['starting', 'idle', 'running', 'paused', 'draining', 'gone'] as const
 

@@ -289,8 +289,8 @@ test('the account of a live run says what each task waits for, until when, and t
       The pipeline was paused by postgres on DAY at 12:00:00.000: the disk is
         full; resume it with: millrace pipeline resume loading
       load item 1: attempt 1 runs since 12:00:00.000 on loader (4711)
-      load item 2: ready since 12:00:00.000, but no live worker serves version 1 on
-        queue default
+      load item 2: ready since 12:00:00.000, and needs version 1 of 'loading' (queue
+        default): no live worker serves it
       load item 0: attempt 2 begins at 12:01:00.000 (in 40.0 s), after 1 failure of
         at most 3
 

@@ -74,6 +74,12 @@ test('a database that is out of something, read-only or not there is away; one t
   for (const state of ['28P01', '3D000', '42501', '23505']) expect(isAway(told(state)), state).toBe(false)
 })
 
+test('a database that is closed to connections is away, and another object that is not ready is not', () => {
+  const closed = Object.assign(reported('55000'), { routine: 'CheckMyDatabase' })
+  expect(codeOf(closed)).toBe('database_unreachable')
+  expect(isConnectionLoss(reported('55000'))).toBe(false)
+})
+
 test('the SQLSTATE is found through the wrappers of query builders, and of other drivers', () => {
   expect(sqlState(new Error('Failed query', { cause: reported('40001') }))).toBe('40001')
   expect(sqlState(Object.assign(new Error('other driver'), { severity: 'ERROR', code: '40P01' }))).toBe(

@@ -123,8 +123,13 @@ const DRIVER_MESSAGES =
 /** Whether the connection itself is lost or was never made, so that a later try may succeed as it is. */
 export function isConnectionLoss(error: unknown, state = sqlState(error)): boolean {
   if (!(error instanceof Error)) return false
-  if (state !== undefined) return state.startsWith('08') || /^57P0[1-5]$/.test(state)
+  if (state !== undefined) return state.startsWith('08') || /^57P0[1-5]$/.test(state) || isShut(error, state)
   return NETWORK_CODES.has(networkCode(error)) || DRIVER_MESSAGES.test(error.message)
+}
+
+/** A database that somebody has closed to connections lets nobody in for a while; the same state from elsewhere means something else. */
+function isShut(error: Error, state: string): boolean {
+  return state === '55000' && reportedError(error)?.routine === 'CheckMyDatabase'
 }
 
 /** Whether the database can't be reached or used at present, whatever was sent: out of disk, memory or connections, or read-only. */

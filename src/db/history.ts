@@ -6,6 +6,8 @@ export interface OutputRow {
   readonly step: string
   readonly outcome: 'completed' | 'skipped'
   readonly output: unknown
+  /** Of a map: the places of the items that failed, where the map tolerates that. */
+  readonly gaps: readonly number[] | null
 }
 
 /** The outputs of steps of runs, pair by pair; steps that are not final are left out. A map's output is a list. */
@@ -16,7 +18,7 @@ export function readOutputs(
   return caller.call<OutputRow>(
     {
       name: 'millrace_read_outputs',
-      text: 'select run_id, step, outcome, output from millrace.read_outputs($1::uuid[], $2::text[])',
+      text: 'select run_id, step, outcome, output, gaps from millrace.read_outputs($1::uuid[], $2::text[])',
     },
     [pairs.map((pair) => pair.runId), pairs.map((pair) => pair.step)],
   )

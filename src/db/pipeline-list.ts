@@ -10,6 +10,9 @@ export interface PipelineRow {
   readonly paused_by: string | null
   readonly pause_reason: string | null
   readonly retention_days: number | null
+  /** The path whose value decides among versions, or [] for the run's own id; null where starts are not split. */
+  readonly split_path: readonly string[] | null
+  readonly split_at: Date | null
   /** Runs with a task that is not finished, which every live run has. */
   readonly live_runs: number
   readonly last_run_id: string | null
@@ -29,7 +32,7 @@ export function listPipelines(caller: Caller, slug: string | null = null): Promi
            where $1::text is null or h.slug = $1
            group by h.slug
         )
-        select p.slug, p.active_version, p.paused_at, p.paused_by, p.pause_reason, p.retention_days,
+        select p.slug, p.active_version, p.paused_at, p.paused_by, p.pause_reason, p.retention_days, p.split_path, p.split_at,
                coalesce(l.runs, 0) as live_runs, newest.id as last_run_id, newest.state as last_run_state, newest.created_at as last_run_at
           from millrace.pipeline p
           left join live l on l.slug = p.slug
@@ -63,5 +66,36 @@ export function listVersions(caller: Caller, slug: string): Promise<VersionRow[]
           from millrace.pipeline_version v where v.slug = $1 order by v.version desc limit 100`,
     },
     [slug],
+  )
+}
+
+export interface OutcomeRow {
+  readonly version: number
+  /** null where the starts are not split. */
+  readonly weight: number | null
+  /** Of the starts that name no version, from 0 to 1. */
+  readonly share: number
+  readonly runs: number
+  readonly live: number
+  readonly completed: number
+  readonly failed: number
+  readonly cancelled: number
+  /** From the beginning to the end of the completed ones; null where there are none. */
+  readonly median_ms: number | null
+}
+
+/** How the runs of the versions went that share the starts, since the last change of the split or for a week. @throws MillraceError pipeline_unknown */
+export function pipelineOutcomes(
+  caller: Caller,
+  slug: string,
+  since: Date | null = null,
+): Promise<OutcomeRow[]> {
+  return caller.call<OutcomeRow>(
+    {
+      name: 'millrace_pipeline_outcomes',
+      text: `select version, weight, share, runs, live, completed, failed, cancelled, median_ms
+        from millrace.pipeline_outcomes($1, $2)`,
+    },
+    [slug, since],
   )
 }

@@ -1,11 +1,11 @@
 // The SQL functions of pipelines: register, activate, pause, resume.
-import type { Graph } from '../core/graph.ts'
+import type { Graph, StepKind } from '../core/graph.ts'
 import type { Caller } from './call.ts'
 
 export interface RegisteredStep {
   readonly id: number
   readonly step: string
-  readonly kind: 'step' | 'map'
+  readonly kind: StepKind
   readonly handler: number
 }
 
@@ -38,11 +38,33 @@ export async function registerPipeline(
   return { slug, version: row.version, created: row.created, steps: row.steps }
 }
 
-/** Chooses the version that starts without one of their own get. @throws MillraceError pipeline_unknown */
+/** Chooses the version that starts without one of their own get, all of them: a split ends. @throws MillraceError pipeline_unknown */
 export async function activatePipeline(caller: Caller, slug: string, version: number): Promise<void> {
   await caller.call(
     { name: 'millrace_activate_pipeline', text: 'select millrace.activate_pipeline($1, $2)' },
     [slug, version],
+  )
+}
+
+/** A version among several that share the starts, with its weight. */
+export interface SplitShare {
+  readonly version: number
+  readonly weight: number
+}
+
+/** Splits the starts that name no version; `key` is a path such as user.id. @throws MillraceError pipeline_unknown, argument_invalid */
+export async function splitPipeline(
+  caller: Caller,
+  slug: string,
+  shares: readonly SplitShare[],
+  key: string | null,
+): Promise<void> {
+  await caller.call(
+    {
+      name: 'millrace_split_pipeline',
+      text: 'select millrace.split_pipeline($1, $2::int[], $3::int[], $4)',
+    },
+    [slug, shares.map(({ version }) => version), shares.map(({ weight }) => weight), key],
   )
 }
 

@@ -89,32 +89,3 @@ export function followRuns(caller: Caller, since: Date, live: readonly string[])
     [uuidV7(since.getTime(), new Uint8Array(10)), live],
   )
 }
-
-export interface RunProgress {
-  readonly state: RunState
-  /** Steps and items of maps that are final. */
-  readonly done: number
-  /** Those that are known so far: a map counts as one step until its list is there. */
-  readonly known: number
-}
-
-/** How far a run is; undefined for an unknown run. */
-export async function readProgress(caller: Caller, runId: string): Promise<RunProgress | undefined> {
-  const rows = await caller.call<RunProgress>(
-    {
-      name: 'millrace_read_progress',
-      text: `select r.state, p.done, p.known from millrace.run r
-        cross join lateral (
-          select sum(a.done)::int as done, sum(greatest(1, a.done + coalesce(j.needs_left, 0)))::int as known
-            from millrace.step_definition d
-            left join millrace.join_state j on j.run_id = r.id and j.step_id = d.id and d.kind = 'map'
-            cross join lateral (
-              select count(*)::int as done from millrace.attempt a
-               where a.run_id = r.id and a.step = d.step and a.outcome in ('completed', 'skipped')) a
-           where d.slug = r.slug and d.version = r.version and d.kind <> 'end') p
-       where r.id = $1`,
-    },
-    [runId],
-  )
-  return rows[0]
-}

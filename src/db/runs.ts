@@ -87,12 +87,17 @@ function columnOrNull<T>(
   return rows.some((row) => column(row) !== null) ? rows.map(column) : null
 }
 
-/** True where the run was live. @throws MillraceError run_unknown */
-export function cancelRun(caller: Caller, runId: string, reason: string | null): Promise<boolean> {
+/** True where the run was live; with `undo`, where it is undone from now on. @throws MillraceError run_unknown */
+export function cancelRun(
+  caller: Caller,
+  runId: string,
+  reason: string | null,
+  undo = false,
+): Promise<boolean> {
   return changed(
     caller,
-    { name: 'millrace_cancel_run', text: 'select millrace.cancel_run($1, $2) as changed' },
-    [runId, reason],
+    { name: 'millrace_cancel_run', text: 'select millrace.cancel_run($1, $2, $3) as changed' },
+    [runId, reason, undo],
   )
 }
 

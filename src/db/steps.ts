@@ -1,5 +1,6 @@
-// The SQL functions of steps reported from outside: start, heartbeat, log, complete, fail, release.
+// The SQL functions of steps reported from outside: start, heartbeat, log, report, complete, fail, release.
 import type { Caller } from './call.ts'
+import type { ReportRow } from './streams.ts'
 
 /** Which step of which run; the attempt is the token of everything after its start. */
 export interface StepKey {
@@ -55,6 +56,25 @@ export async function logStep(caller: Caller, key: StepKey, message: string, fie
   await caller.call(
     { name: 'millrace_log_step', text: 'select millrace.log_step($1, $2, $3, $4, $5::jsonb, $6)' },
     [key.runId, key.step, key.attempt, message, fields, key.item],
+  )
+}
+
+/** Says something of the step while it runs; the body is JSON text. @throws MillraceError attempt_lost, argument_invalid */
+export async function reportStep(
+  caller: Caller,
+  key: StepKey,
+  report: {
+    readonly kind: ReportRow['kind']
+    readonly body: string
+    readonly number: number | null
+  },
+): Promise<void> {
+  await caller.call(
+    {
+      name: 'millrace_report_step',
+      text: 'select millrace.report_step($1, $2, $3, $4, $5::jsonb, $6, $7)',
+    },
+    [key.runId, key.step, key.attempt, report.kind, report.body, key.item, report.number],
   )
 }
 

@@ -50,28 +50,17 @@ export function claimTasks(
   )
 }
 
-/**
- * Everything that a worker holds, for one that lost an answer and does not know.
- *
- * @param known what the worker knows and has not ended: anything else whose run ended meanwhile is given back. Undefined gives nothing back.
- */
+/** Everything that a worker holds, for one that lost an answer and does not know; also what it must not begin any more. */
 export function listHeldTasks(
   caller: Caller,
   worker: WorkerKey,
-  known?: readonly HeldRow[],
-): Promise<ClaimedTask[]> {
-  return caller.call<ClaimedTask>(
+): Promise<Array<ClaimedTask & { readonly aborted: boolean }>> {
+  return caller.call<ClaimedTask & { readonly aborted: boolean }>(
     {
       name: 'millrace_list_held_tasks',
-      text: `select ${claimedColumns} from millrace.list_held_tasks($1, $2, $3::bigint[], $4::int[], $5::int[])`,
+      text: `select ${claimedColumns}, aborted from millrace.list_held_tasks($1, $2, true)`,
     },
-    [
-      worker.workerId,
-      worker.lockKey,
-      known?.map((row) => row.taskId) ?? null,
-      known?.map((row) => row.stepId) ?? null,
-      known?.map((row) => row.attempt) ?? null,
-    ],
+    [worker.workerId, worker.lockKey],
   )
 }
 

@@ -57,6 +57,8 @@ export type HeartbeatAnswerRow =
       readonly task_id: number
     }
   | { readonly kind: 'gone'; readonly detail: null }
+  /** The next task is due in so many milliseconds, less than a second. */
+  | { readonly kind: 'due'; readonly detail: string }
 
 const heartbeatStatement = {
   name: 'millrace_heartbeat_worker',

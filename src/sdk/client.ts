@@ -1,21 +1,38 @@
 // The client: starts runs of pipelines, waits for their results, and does to them what people do.
 import { randomBytes, randomUUID } from 'node:crypto'
 import { MillraceError } from '../core/errors.ts'
+import { checkJson } from '../core/json.ts'
 import { createRunIds, isUuid } from '../core/uuid.ts'
 import { type Caller, poolCaller } from '../db/call.ts'
 import { createPool, describeDatabase, isPoolPooled } from '../db/connection.ts'
-import { type RegisteredPipeline, registerPipeline, pausePipeline, resumePipeline } from '../db/pipelines.ts'
+import {
+  type RegisteredPipeline,
+  registerPipeline,
+  pausePipeline,
+  resumePipeline,
+  activatePipeline,
+  splitPipeline,
+} from '../db/pipelines.ts'
+import { type OutcomeRow, pipelineOutcomes } from '../db/pipeline-list.ts'
 import { cancelRun, pauseRun, resumeRun } from '../db/runs.ts'
+import { readProgress } from '../db/streams.ts'
+import { why } from '../db/whys.ts'
+import { sendSignal } from '../db/signals.ts'
+import { Approvals } from './approvals.ts'
 import { localWorker } from './local-worker.ts'
-import type { PipelineDefinition, PipelineInput, PipelineOutput } from './pipeline.ts'
 import { RunResults, type ResultOptions } from './result.ts'
+import { RunNews } from './run-news.ts'
+import { progressOf, type RunProgress } from './run-progress.ts'
+import { RunStreams, type StreamOptions, type StreamPart } from './run-stream.ts'
+import { type MigratedRuns, type MigrateRunsOptions, moveRuns } from './run-moves.ts'
 import { validate } from './standard-schema.ts'
+import { type Why, whyOf } from './why.ts'
+import type { PipelineInput, PipelineOutput, Startable, StartablePipeline, StartedRun } from './startable.ts'
 import {
   type PendingStart,
   pendingStart,
   type StartAnswer,
   StartBatches,
-  type StartedRun,
   startInTransaction,
   startMany,
   type StartOptions,
@@ -32,10 +49,12 @@ export interface ClientOptions {
   readonly now?: () => number
 }
 
-/** What can be started: a pipeline, or the name of one that somebody else registered. */
-export type Startable = PipelineDefinition | string
-
 /** A run by its id. */
+export interface CancelOptions {
+  /** Undo first what the run completed, by the undo steps of its pipeline: it stays live until that has ended. */
+  readonly undo?: boolean
+}
+
 export interface RunHandle<Output = unknown> extends StartedRun {
   /**
    * Waits for its end and gives its output.
@@ -44,11 +63,38 @@ export interface RunHandle<Output = unknown> extends StartedRun {
    */
   result(options?: ResultOptions): Promise<Output>
   /** True where it was live. @throws MillraceError run_unknown */
-  cancel(reason?: string): Promise<boolean>
+  cancel(reason?: string, options?: CancelOptions): Promise<boolean>
   /** True where it was live and not paused. @throws MillraceError run_unknown */
   pause(reason?: string): Promise<boolean>
   /** True where it was paused. @throws MillraceError run_unknown */
   resume(): Promise<boolean>
+  /** How far it is, and what its handlers have said of it. @throws MillraceError run_unknown */
+  progress(): Promise<RunProgress>
+  /**
+   * Follows what its steps write: each part once and in order, from a position on, until the run has ended.
+   *
+   * @throws MillraceError run_unknown, argument_invalid, client_closed
+   */
+  stream<Value = unknown>(options?: StreamOptions): AsyncGenerator<StreamPart<Value>, void, undefined>
+  /** What it, a step of it or an item of a map waits for. @throws MillraceError run_unknown, step_not_in_run */
+  why(step?: string, item?: number): Promise<Why>
+}
+
+export interface SignalSendOptions {
+  /** The run that it is for; without one it is for whoever waits for the name. */
+  readonly run?: string
+  /** Sent again under the same key it is the same signal. */
+  readonly idempotencyKey?: string
+  /** To all that wait for the name now, and not only the oldest. */
+  readonly all?: boolean
+}
+
+export interface SignalSent {
+  readonly id: string
+  /** How many waiting steps it reached. */
+  readonly woke: number
+  /** It is kept for the next one that waits for it. */
+  readonly kept: boolean
 }
 
 /** Opens a client; connections are made when they are first needed. @throws MillraceError connection_string_invalid */
@@ -144,11 +190,39 @@ export class Client {
         const output = await session.results.result(id, localWorker(this.#options.database), options)
         return output as PipelineOutput<P>
       },
-      cancel: async (reason) => cancelRun((await this.#open()).caller, id, reason ?? null),
+      cancel: async (reason, { undo = false } = {}) =>
+        cancelRun((await this.#open()).caller, id, reason ?? null, undo),
       pause: async (reason) => pauseRun((await this.#open()).caller, id, reason ?? null),
       resume: async () => resumeRun((await this.#open()).caller, id),
+      progress: async () => progressOf(await readProgress((await this.#open()).caller, id)),
+      stream: <Value>(options: StreamOptions = {}) => this.#follow<Value>(id, options),
+      why: async (step, item) => whyOf(await why((await this.#open()).caller, id, step, item)),
     }
   }
+
+  /**
+   * Sends a signal: to a run, or to its name, where the oldest step that waits for it gets it. Where nobody waits it is kept.
+   *
+   * @throws MillraceError run_unknown, run_ended, json_invalid, json_too_large, argument_invalid
+   */
+  async signal(name: string, payload?: unknown, options: SignalSendOptions = {}): Promise<SignalSent> {
+    const { run, idempotencyKey, all } = options
+    if (run !== undefined && !isUuid(run))
+      throw new MillraceError('run_unknown', `'${run.slice(0, 100)}' is no run id.`, {
+        fields: { runId: run },
+      })
+    const { signal_id, woke, kept } = await sendSignal((await this.#open()).caller, {
+      name,
+      payload: payload === undefined ? null : checkJson(payload, { what: `the payload of signal '${name}'` }),
+      runId: run ?? null,
+      idempotencyKey: idempotencyKey ?? null,
+      toAll: all ?? false,
+    })
+    return { id: String(signal_id), woke, kept }
+  }
+
+  /** Questions that runs put to people. */
+  readonly approvals = new Approvals(async () => (await this.#open()).caller)
 
   /** Refuses starts of a pipeline, and claims of its tasks, until it is resumed. @throws MillraceError pipeline_unknown */
   async pausePipeline(slug: string, reason?: string): Promise<boolean> {
@@ -160,13 +234,51 @@ export class Client {
     return resumePipeline((await this.#open()).caller, slug)
   }
 
+  /**
+   * Splits the starts that name no version (from SQL, schedules, by name) among several, by weight. The value at `key`, a path such as
+   * user.id, always gets the same version; without a key, or a value there, the run's own id decides. activatePipeline ends it.
+   *
+   * @throws MillraceError pipeline_unknown, argument_invalid
+   */
+  async splitPipeline(
+    slug: string,
+    weights: Readonly<Record<number, number>>,
+    options: { readonly key?: string } = {},
+  ): Promise<void> {
+    const shares = Object.entries(weights).map(([version, weight]) => ({ version: Number(version), weight }))
+    await splitPipeline((await this.#open()).caller, slug, shares, options.key ?? null)
+  }
+
+  /** Gives all starts that name no version this one. @throws MillraceError pipeline_unknown */
+  async activatePipeline(slug: string, version: number): Promise<void> {
+    await activatePipeline((await this.#open()).caller, slug, version)
+  }
+
+  /** How the runs of each version went among which the starts are split, since that was set. @throws MillraceError pipeline_unknown */
+  async pipelineOutcomes(slug: string, since?: Date): Promise<PipelineOutcome[]> {
+    const rows = await pipelineOutcomes((await this.#open()).caller, slug, since ?? null)
+    return rows.map(({ median_ms, ...counts }) => ({ ...counts, medianMs: median_ms }))
+  }
+
+  /**
+   * Moves live runs to another version, where every step that is final or open stands in it alike; says of each other run why it stays.
+   *
+   * @throws MillraceError pipeline_unknown, argument_invalid
+   */
+  async migrateRuns(pipeline: Startable, options: MigrateRunsOptions): Promise<MigratedRuns> {
+    const slug = typeof pipeline === 'string' ? pipeline : pipeline.slug
+    return moveRuns((await this.#open()).caller, slug, options)
+  }
+
   /** Ends its connections; starts under way are finished first. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     await Promise.allSettled(this.#underWay)
     const session = await this.#session?.catch(() => undefined)
-    await session?.results.close()
+    session?.results.close()
+    session?.streams.close()
+    await session?.news.close()
     await this.#pool.end()
   }
 
@@ -191,6 +303,13 @@ export class Client {
     return pendingStart({ slug: pipeline.slug, version, id, input: checked, graph: pipeline.graph }, options)
   }
 
+  async *#follow<Value>(
+    id: string,
+    options: StreamOptions,
+  ): AsyncGenerator<StreamPart<Value>, void, undefined> {
+    yield* (await this.#open()).streams.follow<Value>(id, options)
+  }
+
   /** Remembers a call until it has ended, so that close() waits for it. */
   async #finish<T>(call: Promise<T>): Promise<T> {
     this.#underWay.add(call)
@@ -202,7 +321,7 @@ export class Client {
   }
 
   /** Once per process and version: a start uses the version of its own code, and registers it if nobody has. */
-  #register(session: Session, pipeline: PipelineDefinition): Promise<RegisteredPipeline> {
+  #register(session: Session, pipeline: StartablePipeline): Promise<RegisteredPipeline> {
     const registering = registerPipeline(session.caller, pipeline.slug, pipeline.graph)
     this.#registered.set(versionName(pipeline), registering)
     registering.catch(() => this.#registered.delete(versionName(pipeline)))
@@ -223,10 +342,14 @@ export class Client {
     const described = describeDatabase(database)
     const pooled = await isPoolPooled(this.#pool, described)
     const caller = poolCaller(this.#pool, { prepare: !pooled, database: described })
+    const news = new RunNews(directDatabase ?? database)
+    const watcher = randomUUID()
     return {
       caller,
       starts: new StartBatches(caller, (starts) => this.#workerFor(starts)),
-      results: new RunResults(caller, directDatabase ?? database, randomUUID()),
+      news,
+      results: new RunResults(caller, news, watcher),
+      streams: new RunStreams({ caller, news, watcher }),
     }
   }
 
@@ -240,12 +363,19 @@ export class Client {
 }
 
 /** Two pipelines may have the same graph, and so the same digest. */
-function versionName({ slug, digest }: PipelineDefinition): string {
+function versionName({ slug, digest }: StartablePipeline): string {
   return `${slug} ${digest}`
+}
+
+/** How the runs of one version went; share is that of the starts that name no version, from 0 to 1. */
+export interface PipelineOutcome extends Omit<OutcomeRow, 'median_ms'> {
+  readonly medianMs: number | null
 }
 
 interface Session {
   readonly caller: Caller
   readonly starts: StartBatches
+  readonly news: RunNews
   readonly results: RunResults
+  readonly streams: RunStreams
 }

@@ -25,6 +25,8 @@ export interface WorkerConfig {
   readonly name?: string
   /** Keep the stack of a step's error in its record. Off by default: it names files and lines. */
   readonly storeStacks?: boolean
+  /** The schemas whose functions `sql` steps may call; none by default. */
+  readonly sqlSchemas?: readonly string[]
 }
 
 export interface Config {
@@ -35,6 +37,8 @@ export interface Config {
   /** An explicit list, never what happens to be imported. */
   readonly pipelines: readonly PipelineDefinition[]
   readonly worker?: WorkerConfig
+  /** Queries by a name of yours, with $1, $2 … for values: `millrace plan` prepares each of them in the target database. */
+  readonly queries?: Readonly<Record<string, string>>
 }
 
 /**
@@ -66,6 +70,7 @@ const worker = strictSettings({
   pingMs: count,
   name: text.optional(),
   storeStacks: z.boolean('it is neither true nor false').optional(),
+  sqlSchemas: z.array(text, 'it is no list of names').optional(),
 })
 
 const shape = strictSettings({
@@ -73,6 +78,7 @@ const shape = strictSettings({
   directDatabase: text.optional(),
   pipelines: z.array(z.custom(isPipeline, 'it was not made by pipeline()'), 'it is no list of pipelines'),
   worker: worker.optional(),
+  queries: z.record(z.string(), text.trim().min(1, 'it is empty'), 'it is no object of queries').optional(),
 })
 
 function strictSettings<Settings extends z.ZodRawShape>(

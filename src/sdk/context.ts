@@ -1,5 +1,7 @@
 // Owns what a handler is given: the types of its context, for each kind of step.
 import type { Client } from 'pg'
+import type { Durable } from './durable.ts'
+import type { Reporting } from './reporting.ts'
 
 /** The run that a step belongs to. */
 export interface RunInfo {
@@ -32,7 +34,7 @@ export interface WhenContext<Input, Steps> {
   readonly run: RunInfo
 }
 
-export interface StepContext<Input, Steps> extends WhenContext<Input, Steps> {
+interface AttemptContext<Input, Steps> extends WhenContext<Input, Steps>, Reporting {
   /** The name of this step. */
   readonly step: string
   /** Which try at the step this is, from 1. */
@@ -47,7 +49,13 @@ export interface StepContext<Input, Steps> extends WhenContext<Input, Steps> {
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void
 }
 
-export interface TransactionStepContext<Input, Steps> extends StepContext<Input, Steps> {
+export interface StepContext<Input, Steps> extends AttemptContext<Input, Steps> {
+  /** What outlives the process: functions run once, sleeps, signals, approvals, calls of other pipelines. */
+  readonly durable: Durable
+}
+
+/** A transaction can't be held open while a step waits, so there is no `durable` in it. */
+export interface TransactionStepContext<Input, Steps> extends AttemptContext<Input, Steps> {
   readonly tx: TransactionClient
 }
 
@@ -64,4 +72,8 @@ export interface HandlerContext extends StepContext<unknown, StepOutputs> {
   readonly tx?: TransactionClient
   readonly item?: unknown
   readonly index?: number
+  /** In a step that undoes another one: what that gave. */
+  readonly output?: unknown
+  readonly outcome?: string
+  readonly error?: unknown
 }

@@ -2,6 +2,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { MillraceError, toStepError } from '../core/errors.ts'
 import { checkJson } from '../core/json.ts'
+import { type Labels, metadataPatch, metricReport, partText, progressText } from '../core/reports.ts'
 import { createRunIds } from '../core/uuid.ts'
 import { type Caller, poolCaller } from '../db/call.ts'
 import { createPool, describeDatabase, isPoolPooled } from '../db/connection.ts'
@@ -13,9 +14,11 @@ import {
   heartbeatStep,
   logStep,
   releaseStep,
+  reportStep,
   type StepKey,
   startStep,
 } from '../db/steps.ts'
+import type { ReportRow } from '../db/streams.ts'
 import { isUndoneByConflict, retryWhen } from '../db/transaction.ts'
 import { type Hold, ReportBuffer, type ReportBufferOptions } from './report-buffer.ts'
 
@@ -174,6 +177,31 @@ export class Outside {
     })
   }
 
+  /** Says how far the step is. @throws MillraceError attempt_lost, progress_invalid */
+  async progress(hold: Hold, done: number, total?: number, note?: string): Promise<void> {
+    await this.#say(hold, 'progress', progressText(done, total, note))
+  }
+
+  /** Lays names over the metadata of the run; null takes a name away. @throws MillraceError attempt_lost, argument_invalid, json_too_large */
+  async setMetadata(hold: Hold, patch: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.#say(hold, 'metadata', JSON.stringify(Object.fromEntries(metadataPatch(patch))))
+  }
+
+  /** Keeps a figure of the work. @throws MillraceError attempt_lost, argument_invalid, metric_invalid */
+  async metric(hold: Hold, name: string, value: number, labels?: Labels): Promise<void> {
+    await this.#say(hold, 'metric', metricReport(name, value, labels).text)
+  }
+
+  /**
+   * Appends a part to the stream of the run. With its number in this attempt, from 0, it is written once however often it is sent; without one, a
+   * part whose answer was lost may be written twice.
+   *
+   * @throws MillraceError attempt_lost, argument_invalid, json_too_large
+   */
+  async write(hold: Hold, part: unknown, options: { readonly number?: number } = {}): Promise<void> {
+    await this.#say(hold, 'part', partText(part), options.number)
+  }
+
   /** Completes the step with its output. @throws MillraceError attempt_lost, json_invalid, json_too_large */
   async complete(hold: Hold, output: unknown = null): Promise<Report> {
     const text = checkJson(output, { what: `the output of step '${hold.step}'` })
@@ -233,6 +261,13 @@ export class Outside {
   async #close(): Promise<void> {
     await this.#buffer?.close()
     await this.#pool.end()
+  }
+
+  async #say(hold: Hold, kind: ReportRow['kind'], body: string, number: number | null = null): Promise<void> {
+    const report = { kind, body, number }
+    await this.#report(hold.runId, (caller) => reportStep(caller, this.#keyOf(hold), report), {
+      expendable: kind === 'progress',
+    })
   }
 
   #report<T>(

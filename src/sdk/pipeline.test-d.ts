@@ -3,7 +3,8 @@ import { type } from 'arktype'
 import type { Client } from 'pg'
 import * as v from 'valibot'
 import { z } from 'zod'
-import { type PipelineDefinition, type PipelineInput, type PipelineOutput, pipeline } from './pipeline.ts'
+import { type PipelineDefinition, pipeline } from './pipeline.ts'
+import type { PipelineInput, PipelineOutput } from './startable.ts'
 import type { Equal, Expect } from '../../test/type-claim.ts'
 
 interface Airport {

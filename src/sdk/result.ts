@@ -2,9 +2,9 @@
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
 import { isAway } from '../db/database-error.ts'
-import { Listener } from '../db/listener.ts'
 import { type RunStanding, watchRun } from '../db/runs.ts'
 import type { LocalEnd, LocalWorker } from './local-worker.ts'
+import type { RunNews } from './run-news.ts'
 
 /** A run that only this process's own worker holds is asked about in the database after this time, in case others took it over. */
 const localOnlyMs = 1_000
@@ -18,18 +18,16 @@ export interface ResultOptions {
   readonly timeoutMs?: number
 }
 
-/** One for a client: it opens its listening connection when the first result is awaited that no local worker tells. */
+/** One for a client: it listens from when the first result is awaited that no local worker tells. */
 export class RunResults {
   readonly #caller: Caller
-  readonly #connectionString: string
+  readonly #news: RunNews
   readonly #watcher: string
-  readonly #waiting = new Map<string, Set<() => void>>()
-  #listener: Listener | undefined
   #closed = false
 
-  constructor(caller: Caller, connectionString: string, watcher: string) {
+  constructor(caller: Caller, news: RunNews, watcher: string) {
     this.#caller = caller
-    this.#connectionString = connectionString
+    this.#news = news
     this.#watcher = watcher
   }
 
@@ -51,7 +49,7 @@ export class RunResults {
         : await toldLocally(runId, worker, Math.min(localOnlyMs, deadline - performance.now()))
     if (told !== undefined && told !== null) return told.output
     for (;;) {
-      const ended = this.#ended(runId)
+      const ended = this.#news.next(runId)
       const seen = await this.#look(runId)
       if (!(seen instanceof Error) && isFinal(seen)) {
         ended.forget()
@@ -66,7 +64,7 @@ export class RunResults {
 
   #lookAgainMs(seen: RunStanding | Error): number {
     if (seen instanceof Error) return awayMs
-    return this.#listener?.listening === true ? lookEveryMs.listening : lookEveryMs.deaf
+    return this.#news.listening ? lookEveryMs.listening : lookEveryMs.deaf
   }
 
   /** How the run stands, or why the database can't say so at present. */
@@ -84,52 +82,19 @@ export class RunResults {
     }
   }
 
-  async close(): Promise<void> {
+  /** What it still waits for is refused as soon as the news are closed. */
+  close(): void {
     this.#closed = true
-    for (const runId of [...this.#waiting.keys()]) this.#wake(runId)
-    await this.#listener?.close()
   }
 
   /** Listens first, then registers and looks: an end in between is told by one of the two. */
   async #standing(runId: string): Promise<RunStanding> {
-    this.#listener ??= new Listener({
-      connectionString: this.#connectionString,
-      channels: ['millrace_end'],
-      onNotify: (_, ended) => this.#wake(ended),
-      onListening: () => {
-        for (const id of [...this.#waiting.keys()]) this.#wake(id)
-      },
-    })
-    await this.#listener.start()
+    await this.#news.start()
     const standing = await watchRun(this.#caller, runId, this.#watcher, watchSeconds)
     if (standing === undefined) {
       throw new MillraceError('run_unknown', `There is no run ${runId}.`, { fields: { runId } })
     }
     return standing
-  }
-
-  /** Hears of the run's end from now on, so that one that comes between the look and the waiting is not missed. */
-  #ended(runId: string): { readonly within: (ms: number) => Promise<void>; readonly forget: () => void } {
-    const wakers = this.#waiting.get(runId) ?? new Set()
-    let forget = () => {}
-    const heard = new Promise<void>((resolve) => {
-      forget = () => {
-        wakers.delete(forget)
-        if (wakers.size === 0 && this.#waiting.get(runId) === wakers) this.#waiting.delete(runId)
-        resolve()
-      }
-    })
-    this.#waiting.set(runId, wakers.add(forget))
-    const within = async (ms: number) => {
-      const timer = setTimeout(forget, ms)
-      await heard
-      clearTimeout(timer)
-    }
-    return { within, forget }
-  }
-
-  #wake(runId: string): void {
-    for (const wake of [...(this.#waiting.get(runId) ?? [])]) wake()
   }
 }
 

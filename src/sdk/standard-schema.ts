@@ -26,7 +26,10 @@ const problemsShown = 5
 export async function validate<S extends Schema>(
   schema: S,
   value: unknown,
-  { code, what }: { readonly code: 'input_invalid' | 'output_invalid'; readonly what: string },
+  {
+    code,
+    what,
+  }: { readonly code: 'input_invalid' | 'output_invalid' | 'signal_invalid'; readonly what: string },
 ): Promise<SchemaOutput<S>> {
   const result = await schema['~standard'].validate(value)
   if (result.issues === undefined) return result.value

@@ -9,6 +9,7 @@ import { type StartAnswerRow, type StartRow, startRuns } from '../db/runs.ts'
 import { isUndoneByConflict, retryTransaction, retryWhen } from '../db/transaction.ts'
 import type { LocalWorker } from './local-worker.ts'
 import { knownRunKey } from './run-key.ts'
+import type { StartedRun } from './startable.ts'
 
 export interface StartOptions {
   /** The start belongs to this transaction: it commits and rolls back with it. */
@@ -26,10 +27,6 @@ export interface StartOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** A version 7 UUID of the caller's own: the same id is the same start. */
   readonly runId?: string
-}
-
-export interface StartedRun {
-  readonly id: string
 }
 
 /** What a start answers: the new run, or why there is none, with the run that stands in its place. */

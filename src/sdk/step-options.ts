@@ -1,8 +1,18 @@
 // Owns the options of a step: as authors write them, and the node of the graph that they become.
 import { type Duration, durationMs } from '../core/duration.ts'
 import { MillraceError } from '../core/errors.ts'
-import type { GraphNode, StepKind } from '../core/graph.ts'
+import { type GraphNode, isBrought, type StepKind } from '../core/graph.ts'
 import type { WhenContext } from './context.ts'
+import {
+  type IfSkipped,
+  type MapOutcomeOptions,
+  mapOutcomeOptionNames,
+  type OnError,
+  outcomeFields,
+  type OutcomeOptions,
+  outcomeOptionNames,
+  type WrittenOutcome,
+} from './outcome-options.ts'
 import { type RetryOptions, retryPolicy } from './retry-policy.ts'
 import { isSchema, type Schema } from './standard-schema.ts'
 import type { KnownAfter, KnownList, NamesIn, OutputsOf, UpTo } from './step-types.ts'
@@ -16,30 +26,69 @@ export interface SharedOptions {
   readonly timeout?: Duration
 }
 
-interface NodeOptions<Input, Steps, Before, After, When, Output extends Schema | undefined>
-  extends SharedOptions {
+/** What every step takes, whoever brings its handler. */
+export interface PlaceOptions<
+  Input,
+  Steps,
+  Before,
+  After,
+  When,
+  OnErr extends OnError,
+  Skipped extends IfSkipped,
+> extends SharedOptions,
+    OutcomeOptions<OnErr, Skipped> {
   /** The steps to wait for: a name or a list; the step written before where left out, none with []. */
   readonly after?: KnownAfter<Steps, After>
   /** Asked before the step begins; where it says false, the step is skipped. */
   readonly when?: (context: NoInfer<WhenContext<Input, OutputsOf<Steps, Before>>>) => When
+}
+
+interface NodeOptions<
+  Input,
+  Steps,
+  Before,
+  After,
+  When,
+  Output extends Schema | undefined,
+  OnErr extends OnError,
+  Skipped extends IfSkipped,
+> extends PlaceOptions<Input, Steps, Before, After, When, OnErr, Skipped> {
   /** Checks what the handler returns. */
   readonly output?: Output
 }
 
-export interface StepOptions<Input, Steps, After, When, Output extends Schema | undefined, Tx extends boolean>
-  extends NodeOptions<Input, Steps, UpTo<Steps, NamesIn<After>>, After, When, Output> {
+export interface StepOptions<
+  Input,
+  Steps,
+  After,
+  When,
+  Output extends Schema | undefined,
+  Tx extends boolean,
+  OnErr extends OnError,
+  Skipped extends IfSkipped,
+> extends NodeOptions<Input, Steps, UpTo<Steps, NamesIn<After>>, After, When, Output, OnErr, Skipped> {
   /** Whether handler, output and fence check share one transaction, so that the step's rows are written exactly once. */
   readonly tx?: Tx
 }
 
-export interface MapOptions<Input, Steps, Over extends string, After, When, Output extends Schema | undefined>
-  extends NodeOptions<Input, Steps, UpTo<Steps, NamesIn<After> | Over>, After, When, Output> {
+export interface MapOptions<
+  Input,
+  Steps,
+  Over extends string,
+  After,
+  When,
+  Output extends Schema | undefined,
+  OnErr extends OnError,
+  Skipped extends IfSkipped,
+  Fails,
+> extends NodeOptions<Input, Steps, UpTo<Steps, NamesIn<After> | Over>, After, When, Output, OnErr, Skipped>,
+    MapOutcomeOptions<Fails> {
   /** The step whose list gives one task an item. */
   readonly over: KnownList<Steps, Over>
 }
 
 /** The options as they are read, once the compiler has checked what is known of them. */
-export interface WrittenOptions extends SharedOptions {
+export interface WrittenOptions extends SharedOptions, WrittenOutcome {
   readonly after?: string | readonly string[]
   readonly over?: string
   readonly tx?: boolean
@@ -47,9 +96,13 @@ export interface WrittenOptions extends SharedOptions {
   readonly output?: Schema
 }
 
+const sharedOptionNames = ['after', 'queue', 'retry', 'timeout', 'when', ...outcomeOptionNames] as const
+
 const optionNames = {
-  step: ['after', 'queue', 'retry', 'timeout', 'when', 'output', 'tx'],
-  map: ['after', 'queue', 'retry', 'timeout', 'when', 'output', 'over'],
+  step: [...sharedOptionNames, 'output', 'tx'],
+  map: [...sharedOptionNames, 'output', 'over', ...mapOutcomeOptionNames],
+  undo: ['after', 'queue', 'retry', 'timeout', 'tx'],
+  finally: ['after', 'queue', 'retry', 'timeout', 'tx'],
 } as const
 
 const timeoutMs = 300_000
@@ -59,6 +112,11 @@ export interface StepPlace {
   readonly pipeline: string
   readonly shared: SharedOptions
   readonly previous: string | undefined
+  /** Of a step that follows the outcome of the run: the step that it undoes, or the outcome. */
+  readonly undoes?: string
+  readonly follows?: 'completed' | 'failed'
+  /** Of a step whose handler Millrace brings: the options of its kind, and what it is about. */
+  readonly brought?: { readonly options: readonly string[]; readonly target: string | undefined }
 }
 
 /**
@@ -71,18 +129,35 @@ export function graphNode(
   options: WrittenOptions,
   place: StepPlace,
 ): GraphNode {
-  checkWritten(kind, name, options, place.pipeline)
+  const known = [
+    ...(isBrought(kind) ? sharedOptionNames : optionNames[kind]),
+    ...(place.brought?.options ?? []),
+  ]
+  checkWritten(kind, name, options, place.pipeline, known)
   const what = `step '${name}' of pipeline '${place.pipeline}'`
   const node = {
     name,
     after: afterOf(options, place.previous),
     queue: options.queue ?? place.shared.queue ?? 'default',
-    tx: options.tx ?? false,
+    tx: kind === 'sql' || (options.tx ?? false),
     when: options.when !== undefined,
     ...retryPolicy({ ...place.shared.retry, ...options.retry }, what),
-    timeout_ms: durationMs(options.timeout ?? place.shared.timeout ?? timeoutMs, `The timeout of ${what}`),
+    timeout_ms: attemptMs(kind, options, place, `The timeout of ${what}`),
+    ...outcomeFields(what, options),
   }
-  return kind === 'map' ? { kind, over: options.over ?? '', ...node } : { kind, ...node }
+  if (kind === 'map') return { kind, over: options.over ?? '', ...node }
+  if (kind === 'undo') return { kind, undoes: place.undoes ?? '', ...node }
+  if (kind === 'finally') return { kind, follows: place.follows ?? 'failed', ...node }
+  if (!isBrought(kind) || place.brought?.target === undefined) return { kind, ...node }
+  return { kind, target: place.brought.target, ...node }
+}
+
+/** How long one attempt may take. The timeout of a signal or a request is for the answer, which may come attempts later. */
+function attemptMs(kind: StepKind, { timeout }: WrittenOptions, { shared }: StepPlace, what: string): number {
+  const attempts = durationMs(shared.timeout ?? timeoutMs, what)
+  if (timeout === undefined || kind === 'signal') return attempts
+  const ms = durationMs(timeout, what)
+  return kind === 'http' ? Math.min(ms, attempts) : ms
 }
 
 function afterOf({ after, over }: WrittenOptions, previous: string | undefined): string[] {
@@ -91,7 +166,13 @@ function afterOf({ after, over }: WrittenOptions, previous: string | undefined):
   return [...new Set(over === undefined ? names : [...names, over])]
 }
 
-function checkWritten(kind: StepKind, name: string, options: WrittenOptions, pipeline: string): void {
+function checkWritten(
+  kind: StepKind,
+  name: string,
+  options: WrittenOptions,
+  pipeline: string,
+  known: readonly string[],
+): void {
   const refuse = (option: string, reason: string) => {
     throw new MillraceError(
       'step_option_invalid',
@@ -101,7 +182,6 @@ function checkWritten(kind: StepKind, name: string, options: WrittenOptions, pip
       },
     )
   }
-  const known: readonly string[] = optionNames[kind]
   for (const option of Object.keys(options)) {
     if (known.includes(option)) continue
     refuse(option, `an option '${option}', which a ${kind} does not know: it knows ${known.join(', ')}`)

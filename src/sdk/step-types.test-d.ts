@@ -1,6 +1,7 @@
 // A type claim: a chain of sixty steps, each seeing all before it, still compiles, and in reasonable time.
 import { z } from 'zod'
-import { type PipelineOutput, pipeline } from './pipeline.ts'
+import { pipeline } from './pipeline.ts'
+import type { PipelineOutput } from './startable.ts'
 import type { Equal, Expect } from '../../test/type-claim.ts'
 
 const chain = pipeline('chain', { input: z.object({ state: z.string() }) })

@@ -5,6 +5,8 @@ interface StepType {
   readonly output: unknown
   /** Whether the step may be skipped, so that those after it see undefined. */
   readonly maySkip: boolean
+  /** Of a map: what one item gives. */
+  readonly each: unknown
   /** The names of all steps before it. */
   readonly before: string
 }
@@ -12,11 +14,21 @@ interface StepType {
 export type NoSteps = Record<never, never>
 
 /** The steps and one more; behind an infer, so that `before` is worked out here and not step within step later. */
-export type WithStep<Steps, Name extends string, Output, MaySkip extends boolean, Before extends string> = [
-  Before,
-] extends [infer Known]
+export type WithStep<
+  Steps,
+  Name extends string,
+  Output,
+  MaySkip extends boolean,
+  Before extends string,
+  Each = never,
+> = [Before] extends [infer Known]
   ? Steps & {
-      readonly [N in Name]: { readonly output: Output; readonly maySkip: MaySkip; readonly before: Known }
+      readonly [N in Name]: {
+        readonly output: Output
+        readonly maySkip: MaySkip
+        readonly each: Each
+        readonly before: Known
+      }
     }
   : never
 
@@ -67,13 +79,40 @@ export type OutputsOf<Steps, Names> = [Names] extends [infer Seen]
     }
   : never
 
+/** What a step gives, to what undoes it; of a map, what each item gives. */
+export type Undone<Steps, Name> = Name extends keyof Steps
+  ? { readonly output: Field<Steps[Name], 'output'>; readonly each: Field<Steps[Name], 'each'> }
+  : never
+
+/** The names of all steps before one. */
+export type Before<Steps, Name> =
+  Name extends StepName<Steps> ? Extract<Field<Steps[Name], 'before'>, string> : never
+
 export type MaySkip<Steps, Name extends keyof Steps> = Field<Steps[Name], 'maySkip'>
 
 export type ItemOf<Steps, Over> = Over extends keyof Steps
   ? Field<Steps[Over], 'output'> extends ReadonlyArray<infer Item>
-    ? Item
+    ? NullGap<Item>
     : never
   : never
+
+/** An item that failed in the list of a map; where it is stored, and no longer read by a handler, it is null. */
+type NullGap<Item> = undefined extends Item ? Exclude<Item, undefined> | null : Item
+
+type NullGaps<Output> =
+  Output extends ReadonlyArray<infer Item> ? (undefined extends Item ? NullGap<Item>[] : Output) : Output
+
+/** Whether all of these steps may be skipped; false where there is none. */
+export type AllMaySkip<Steps, Names> = [Names] extends [never]
+  ? false
+  : false extends MaySkipEach<Steps, Names>
+    ? false
+    : true
+
+type MaySkipEach<Steps, Names> = Names extends keyof Steps ? MaySkip<Steps, Names> : never
+
+/** Whether one of these is so. */
+export type Either<A, B, C = false, D = false> = true extends A | B | C | D ? true : false
 
 /** What the run gives: the output of its one last step, or those of several by name; null for a skipped one. */
 export type RunOutput<Steps, Last extends string> =
@@ -82,7 +121,9 @@ export type RunOutput<Steps, Last extends string> =
     : { [Name in Extract<keyof Steps, Last>]: LastOutput<Steps, Name> }[Extract<keyof Steps, Last>]
 
 type LastOutput<Steps, Name extends keyof Steps> =
-  MaySkip<Steps, Name> extends true ? Field<Steps[Name], 'output'> | null : Field<Steps[Name], 'output'>
+  MaySkip<Steps, Name> extends true
+    ? NullGaps<Field<Steps[Name], 'output'>> | null
+    : NullGaps<Field<Steps[Name], 'output'>>
 
 type IsUnion<T, All = T> = [T] extends [never]
   ? false

@@ -1,15 +1,26 @@
 // One attempt at a step: its condition, its context, its timeout, and what became of it. A `tx` step is attempted elsewhere.
 import { MillraceError, type StepError, toStepError } from '../core/errors.ts'
+import type { StepKind } from '../core/graph.ts'
 import { checkJson } from '../core/json.ts'
+import type { Labels } from '../core/reports.ts'
 import type { HandlerContext, RunInfo, Sql, TransactionClient } from '../sdk/context.ts'
 import { validate } from '../sdk/standard-schema.ts'
-import type { HeldTask } from './held-task.ts'
+import { StepSkipped } from '../sdk/step-skipped.ts'
+import type { AttemptDurable, AttemptReports, HeldTask } from './held-task.ts'
+import { retryDelayOf } from './http-request.ts'
+import { Leaving, type LeavingOutcome } from './leaving.ts'
 import type { RunMemory } from './run-memory.ts'
 
 export type Outcome =
   | { readonly kind: 'completed'; readonly output: string }
   | { readonly kind: 'skipped'; readonly reason: string }
-  | { readonly kind: 'failed'; readonly error: StepError }
+  | {
+      readonly kind: 'failed'
+      readonly error: StepError
+      /** Milliseconds, where it is known when to try again. */
+      readonly retryDelayMs?: number | undefined
+    }
+  | LeavingOutcome
 
 export interface AttemptRoom {
   readonly sql: Sql
@@ -17,6 +28,10 @@ export interface AttemptRoom {
   readonly storeStacks: boolean
   /** Whether a pooler stands in between. */
   readonly pooled: boolean
+  /** Makes what a handler says things with while it runs. */
+  readonly reports: (task: HeldTask) => AttemptReports
+  /** Makes what a handler gets as `durable`. */
+  readonly durable: (task: HeldTask) => AttemptDurable
 }
 
 /** Runs an attempt to its outcome. Never rejects: whatever a handler throws is an outcome too. */
@@ -26,6 +41,8 @@ export async function runAttempt(task: HeldTask, room: AttemptRoom): Promise<Out
     if (await isUnwanted(task, context)) return { kind: 'skipped', reason: 'its condition said no' }
     return { kind: 'completed', output: await runHandler(task, context) }
   } catch (error) {
+    if (error instanceof Leaving) return error.outcome
+    if (error instanceof StepSkipped) return { kind: 'skipped', reason: error.message }
     return failure(task, error, room.storeStacks)
   }
 }
@@ -41,6 +58,7 @@ export function failure(
   return {
     kind: 'failed',
     error: toStepError(reason instanceof MillraceError ? reason : error, { stack: storeStacks }),
+    retryDelayMs: retryDelayOf(error),
   }
 }
 
@@ -53,6 +71,7 @@ export async function isUnwanted(task: HeldTask, context: HandlerContext): Promi
 /** The handler's output as JSON text, checked by its schema; rejects when the timeout is over, whatever the handler does. */
 export async function runHandler(task: HeldTask, context: HandlerContext): Promise<string> {
   const output = await withTimeout(task, () => checkedOutput(task, context))
+  task.durable?.end()
   return checkJson(output, { what: `the output of step '${task.step.name}'` })
 }
 
@@ -68,11 +87,13 @@ function checkedOutput({ step }: HeldTask, context: HandlerContext): unknown {
 
 /**
  * Ends with the work, at the timeout, or as soon as the task is lost: then nobody waits for what the work still does. What the work
- * gives at once needs no timer: nothing could have interrupted it.
+ * gives at once needs no timer: nothing could have interrupted it. What it did before it first waited counts.
  */
 function withTimeout<T>(task: HeldTask, work: () => T | PromiseLike<T>): T | Promise<T> {
+  const begunAt = performance.now()
   const given = work()
   if (!isPromiseLike(given)) return given
+  const leftMs = task.step.timeoutMs - (performance.now() - begunAt)
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => {
@@ -80,14 +101,22 @@ function withTimeout<T>(task: HeldTask, work: () => T | PromiseLike<T>): T | Pro
         task.abort.abort(error)
         reject(error)
       },
-      Math.min(task.step.timeoutMs, 2_147_483_647),
+      Math.max(0, Math.min(leftMs, 2_147_483_647)),
     )
     task.abort.listen(() => {
-      if (task.lost && task.abort.reason !== undefined) reject(task.abort.reason)
+      if (!task.lost || task.abort.reason === undefined) return
+      // A handler that never ends is not to hold a process any longer.
+      clearTimeout(timer)
+      reject(task.abort.reason)
     })
     const settled = () => {
       clearTimeout(timer)
       task.abort.listen()
+      task.interrupt = undefined
+    }
+    task.interrupt = (reason) => {
+      settled()
+      reject(reason)
     }
     Promise.resolve(given).then(resolve, reject).finally(settled)
   })
@@ -130,11 +159,40 @@ export function handlerContext(task: HeldTask, room: AttemptRoom, tx?: Transacti
     get abort() {
       return task.abort.signal
     },
+    get durable() {
+      task.durable ??= room.durable(task)
+      return task.durable
+    },
+    // Plain functions: a getter costs more to make than the five of them.
+    progress: (done: number, total?: number, note?: string) =>
+      reportsOf(task, room).progress(done, total, note),
+    setMetadata: (patch: Readonly<Record<string, unknown>>) => reportsOf(task, room).setMetadata(patch),
+    metric: (name: string, value: number, labels?: Labels) =>
+      reportsOf(task, room).metric(name, value, labels),
+    stream: { write: (part: unknown) => reportsOf(task, room).stream.write(part) },
     sql: room.sql,
     log: (message: string, fields: Readonly<Record<string, unknown>> = {}) => room.log(task, message, fields),
   }
-  if (tx !== undefined) return Object.assign(context, { tx })
+  if (run.outcome !== undefined && isEndingKind(step.kind)) addOutcome(context, task)
+  if (tx !== undefined) Object.assign(context, { tx })
   return task.item < 0 ? context : Object.assign(context, { item: task.itemValue, index: task.item })
+}
+
+function isEndingKind(kind: StepKind): boolean {
+  return kind === 'undo' || kind === 'finally'
+}
+
+/** What follows the outcome of the run is told of it; what undoes a step, or an item of a map, also what that gave. */
+function addOutcome(context: object, { run, step, item }: HeldTask): void {
+  Object.assign(context, run.outcome)
+  if (step.undoes === undefined) return
+  const given = run.outputs.get(step.undoes)?.value
+  Object.assign(context, { output: item >= 0 && Array.isArray(given) ? given[item] : given })
+}
+
+function reportsOf(task: HeldTask, room: AttemptRoom): AttemptReports {
+  task.reports ??= room.reports(task)
+  return task.reports
 }
 
 function outputsOf(run: RunMemory, steps: readonly string[]): Record<string, unknown> {

@@ -6,6 +6,12 @@ const attemptsKept = 20_000
 export class BegunAttempts {
   #young = new Set<string>()
   #old = new Set<string>()
+  #count = 0
+
+  /** How many there were. */
+  get count(): number {
+    return this.#count
+  }
 
   /** True the first time. */
   add({
@@ -20,6 +26,7 @@ export class BegunAttempts {
     const name = `${taskId} ${step.id} ${attempt}`
     if (this.#young.has(name) || this.#old.has(name)) return false
     this.#young.add(name)
+    this.#count++
     if (this.#young.size >= attemptsKept / 2) {
       this.#old = this.#young
       this.#young = new Set()

@@ -44,6 +44,11 @@ export class Claims {
     return this.#sleeping
   }
 
+  /** Whether a look is on its way. */
+  get busy(): boolean {
+    return this.#busy
+  }
+
   /** Something may be there: look for it. */
   wake(): void {
     this.#hungry = true

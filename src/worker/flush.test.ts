@@ -42,6 +42,8 @@ function flushOver(answer: (ids: number[]) => Promise<unknown[]>, uncertain = as
       watched: () => false,
       completed: (tasks) => completed.push(...tasks.map(({ taskId }) => taskId)),
       failed: (tasks) => failed.push(...tasks.map(({ taskId }) => taskId)),
+      parked: () => {},
+      continued: () => {},
       refused: ({ taskId }, error) => refused.push([taskId, (error as Error).message]),
       uncertain,
     },
@@ -112,4 +114,18 @@ test('B6 a database without disk, memory or connections is waited for, one that 
   for (const code of ['53100', '53200', '53300', '53400']) expect(isPassing(raised(code)), code).toBe(true)
   for (const code of ['57014', '22P05', '23514', '40001']) expect(isPassing(raised(code)), code).toBe(false)
   expect(isPassing(new MillraceError('database_read_only', 'standby'))).toBe(true)
+})
+
+test('what was completed goes on while the failures of the same turn wait for a lock', async () => {
+  const lock = new Arrival()
+  const { flush, completed, failed } = flushOver(async (ids) => {
+    if (ids.includes(2)) await lock.come
+    return []
+  })
+  flush.complete(taskOf(1), rowOf(1))
+  flush.fail(taskOf(2), { taskId: 2, stepId: 1, attempt: 1, error: '{}', random: 0, retryDelayMs: null })
+  await until('the completion is worked off', async () => completed.length === 1)
+  expect(failed).toEqual([])
+  lock.arrive()
+  await until('the failure is answered', async () => failed.length === 1)
 })

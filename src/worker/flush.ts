@@ -13,6 +13,8 @@ import {
   type WorkerKey,
 } from '../db/tasks.ts'
 import { retryTransaction } from '../db/transaction.ts'
+import { type ParkAnswerRow, type ParkedRow, parkTasks } from '../db/waits.ts'
+import { type ContinuedRow, continueRun } from '../db/continued-runs.ts'
 import type { HeldTask } from './held-task.ts'
 
 const rowsPerCall = 1_000
@@ -32,6 +34,24 @@ interface Failure {
   readonly row: FailedRow
 }
 
+interface Parking {
+  readonly task: HeldTask
+  readonly row: ParkedRow
+}
+
+interface Continuation {
+  readonly task: HeldTask
+  readonly row: ContinuedRow
+}
+
+/** What a parking has set going. */
+export interface StartedByParking {
+  /** The runs that were called one by one. */
+  readonly called: readonly string[]
+  /** Whether any run was called. */
+  readonly any: boolean
+}
+
 export interface FlushEvents {
   /** How many tasks can be taken beyond those that finish. */
   room(): number
@@ -41,6 +61,9 @@ export interface FlushEvents {
   watched(task: HeldTask): boolean
   completed(tasks: readonly HeldTask[], answers: readonly CompleteAnswerRow[]): void
   failed(tasks: readonly HeldTask[], answers: readonly FailAnswerRow[]): void
+  parked(tasks: readonly HeldTask[], answers: readonly ParkAnswerRow[], started: StartedByParking): void
+  /** Their runs have ended, and others go on in their place. */
+  continued(tasks: readonly HeldTask[]): void
   /** A completion that the database refuses by itself, such as a value that it can't keep: the step fails instead. */
   refused(task: HeldTask, error: unknown): void
   /** The connection was lost, and nobody knows whether the batch was recorded: it is sent again, and the worker asks what it holds. */
@@ -53,7 +76,11 @@ export class Flush {
   readonly #events: FlushEvents
   #completions: Completion[] = []
   #failures: Failure[] = []
+  #parkings: Parking[] = []
+  #continuations: Continuation[] = []
   #busy = false
+  /** What is to be done with the last answer. */
+  #answered = nothing
   /** Tasks beyond those that finished, in answers that are not worked off yet: their slots look free. */
   #promised = 0
 
@@ -61,6 +88,11 @@ export class Flush {
     this.#caller = caller
     this.#worker = worker
     this.#events = events
+  }
+
+  /** Whether an outcome is on its way. */
+  get busy(): boolean {
+    return this.#busy
   }
 
   complete(task: HeldTask, row: CompletedRow): void {
@@ -71,6 +103,25 @@ export class Flush {
   fail(task: HeldTask, row: FailedRow): void {
     this.#failures.push({ task, row })
     this.#wake()
+  }
+
+  park(task: HeldTask, row: ParkedRow): void {
+    this.#parkings.push({ task, row })
+    this.#wake()
+  }
+
+  continue(task: HeldTask, row: ContinuedRow): void {
+    this.#continuations.push({ task, row })
+    this.#wake()
+  }
+
+  get #isWaiting(): boolean {
+    return (
+      this.#completions.length > 0 ||
+      this.#failures.length > 0 ||
+      this.#parkings.length > 0 ||
+      this.#continuations.length > 0
+    )
   }
 
   #wake(): void {
@@ -85,54 +136,54 @@ export class Flush {
    * same time. Half of what is held goes at most, or there would be no next call until the answer had been worked off.
    */
   async #run(): Promise<void> {
-    let workOff = nothing
-    while (this.#completions.length > 0 || this.#failures.length > 0) {
+    while (this.#isWaiting) {
       const most = Math.max(rowsUndivided, Math.ceil(this.#events.held() / 2))
       const completions = takeBatch(this.#completions, Math.min(rowsPerCall, most), ({ row }) => row.output)
       const failures = takeBatch(this.#failures, rowsPerCall, ({ row }) => row.error)
-      const sending = this.#send(completions, failures)
-      if (workOff !== nothing) {
-        // By then the call has left this process.
-        await turn()
-        workOff()
-      }
-      workOff = await sending
-      if (this.#completions.length > 0 || this.#failures.length > 0) continue
-      workOff()
-      workOff = nothing
+      const parkings = this.#parkings.splice(0, rowsPerCall)
+      if (completions.length > 0) await this.#inParts(completions, (batch) => this.#sendCompletions(batch))
+      if (failures.length > 0) await this.#inParts(failures, (batch) => this.#sendFailures(batch))
+      if (parkings.length > 0) await this.#inParts(parkings, (batch) => this.#sendParkings(batch))
+      // One by one: of each the end and the start are one transaction.
+      for (const continuation of this.#continuations.splice(0))
+        await this.#inParts([continuation], (batch) => this.#sendContinuation(batch[0]!))
+      if (this.#isWaiting) continue
+      this.#workOff()
       // What the answers set going may finish at once: let it join the next batch.
       await turn()
     }
     this.#busy = false
   }
 
-  /** Resolves, once all of it is recorded, to what is then to be done with the answers. */
-  async #send(completions: readonly Completion[], failures: readonly Failure[]): Promise<() => void> {
-    const answered: Array<() => void> = []
-    if (completions.length > 0)
-      await this.#inParts(completions, answered, (batch) => this.#sendCompletions(batch))
-    if (failures.length > 0) await this.#inParts(failures, answered, (batch) => this.#sendFailures(batch))
-    return () => {
-      this.#promised = 0
-      for (const workOff of answered) workOff()
-    }
+  /** Does what is to be done with the last answer. */
+  #workOff(): void {
+    const workOff = this.#answered
+    this.#answered = nothing
+    workOff()
   }
 
   /** A refused batch is sent again in halves: the one bad value fails its own step, never its neighbours. */
   async #inParts<Entry extends { readonly task: HeldTask }>(
     batch: readonly Entry[],
-    answered: Array<() => void>,
     send: (batch: readonly Entry[]) => Promise<() => void>,
   ): Promise<void> {
+    const sending = send(batch)
+    // It may be refused before it is awaited.
+    sending.catch(nothing)
+    if (this.#answered !== nothing) {
+      // By then the call has left this process. Each answer has its turn: the next call may wait for somebody's lock.
+      await turn()
+      this.#workOff()
+    }
     try {
-      answered.push(await send(batch))
+      this.#answered = await sending
     } catch (error) {
       if (batch.length === 1) {
-        answered.push(() => this.#events.refused(batch[0]!.task, error))
+        this.#events.refused(batch[0]!.task, error)
         return
       }
-      await this.#inParts(batch.slice(0, batch.length >> 1), answered, send)
-      await this.#inParts(batch.slice(batch.length >> 1), answered, send)
+      await this.#inParts(batch.slice(0, batch.length >> 1), send)
+      await this.#inParts(batch.slice(batch.length >> 1), send)
     }
   }
 
@@ -146,8 +197,12 @@ export class Flush {
         transactional: false,
       }),
     )
-    this.#promised += Math.max(0, answers.length - tasks.length)
-    return () => this.#events.completed(tasks, answers)
+    const promised = Math.max(0, answers.length - tasks.length)
+    this.#promised += promised
+    return () => {
+      this.#promised -= promised
+      this.#events.completed(tasks, answers)
+    }
   }
 
   async #sendFailures(batch: readonly Failure[]): Promise<() => void> {
@@ -155,6 +210,20 @@ export class Flush {
     const rows = batch.map(({ row }) => row)
     const answers = await this.#surely(() => failTasks(this.#caller, this.#worker, rows))
     return () => this.#events.failed(tasks, answers)
+  }
+
+  async #sendParkings(batch: readonly Parking[]): Promise<() => void> {
+    const tasks = batch.map(({ task }) => task)
+    const rows = batch.map(({ row }) => row)
+    const answers = await this.#surely(() => parkTasks(this.#caller, this.#worker, rows))
+    const calls = rows.flatMap(({ waits }) => waits.filter((wait) => wait.kind === 'call'))
+    const called = calls.flatMap(({ start }) => (start === undefined ? [] : [start.id]))
+    return () => this.#events.parked(tasks, answers, { called, any: calls.length > 0 })
+  }
+
+  async #sendContinuation({ task, row }: Continuation): Promise<() => void> {
+    await this.#surely(() => continueRun(this.#caller, this.#worker, row))
+    return () => this.#events.continued([task])
   }
 
   /** Repeats a call until the database has answered it: a completion is never given up for a lost connection. */
@@ -171,7 +240,7 @@ export class Flush {
 }
 
 /** Somebody held a lock for longer than a statement may take: nothing was recorded, and a finished step is not failed for it. */
-function isBlocked(error: unknown): boolean {
+export function isBlocked(error: unknown): boolean {
   const state = sqlState(error)
   return state === '57014' || state === '55P03'
 }

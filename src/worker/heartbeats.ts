@@ -34,12 +34,17 @@ export interface HeartbeatParts {
   readonly stateNow: () => WorkerState
 }
 
+/** Where one sleeper after the other is due, they wake in groups. */
+const dueMsMin = 100
+
 export class Heartbeats {
   readonly #parts: HeartbeatParts
   #timer: NodeJS.Timeout | undefined
   #deadline: NodeJS.Timeout | undefined
   #beating: Promise<void> | undefined
   #beatAt: number
+  /** How soon the next task is due, by the last answer. */
+  #dueMs = Number.POSITIVE_INFINITY
   #failing = false
   #stopped = false
 
@@ -70,8 +75,9 @@ export class Heartbeats {
 
   #schedule(): void {
     if (this.#stopped) return
-    // Jitter, so that workers that were started together don't sweep together.
-    const wait = this.#parts.settings.heartbeatMs * (0.9 + this.#parts.settings.random() * 0.2)
+    const { heartbeatMs, random } = this.#parts.settings
+    // A task that sleeps wakes on time. Jitter, so that workers that were started together don't sweep together.
+    const wait = Math.min(heartbeatMs * (0.9 + random() * 0.2), Math.max(this.#dueMs, dueMsMin))
     this.#timer = setTimeout(() => void this.tick().finally(() => this.#schedule()), wait)
   }
 
@@ -129,9 +135,11 @@ export class Heartbeats {
 
   #answer(rows: readonly HeartbeatAnswerRow[], asked: number, held: readonly HeldTask[]): void {
     const tasks: ClaimedTask[] = []
+    this.#dueMs = Number.POSITIVE_INFINITY
     for (const row of rows) {
       if (row.kind === 'task') tasks.push(row)
       else if (row.kind === 'order') this.#parts.ordered(row.detail)
+      else if (row.kind === 'due') this.#dueMs = Number(row.detail)
       else if (row.kind === 'gone') this.#parts.gone('it was taken for gone and swept')
       else this.#settle(row, held)
     }

@@ -1,4 +1,6 @@
 // A task that this worker holds, from its claim to the answer to its outcome.
+import type { Durable } from '../sdk/durable.ts'
+import type { Reporting } from '../sdk/reporting.ts'
 import type { Abort } from './abort.ts'
 import type { RunMemory } from './run-memory.ts'
 import type { ServedStep } from './served-steps.ts'
@@ -18,8 +20,24 @@ export interface HeldTask {
   reported: boolean
   /** Its handler has written log lines, which must be stored before its outcome is. */
   logged: boolean
+  /** What its handler says while it runs, made when it first does: most never do. It must be stored before the outcome is. */
+  reports: AttemptReports | undefined
   /** How often the database refused its outcome. */
   refusals: number
+  /** The durable operations of this attempt, made when its handler first asks for them: most never do. */
+  durable: AttemptDurable | undefined
+  /** Ends the attempt while its handler is still at work; undefined where nothing is awaited. */
+  interrupt: ((reason: Error) => void) | undefined
+}
+
+export interface AttemptReports extends Reporting {
+  /** When all that was said is stored; answers with what was refused of it. */
+  stored(): Promise<Error | undefined>
+}
+
+export interface AttemptDurable extends Durable {
+  /** The handler has returned. @throws MillraceError replay_mismatch, or what made the attempt void */
+  end(): void
 }
 
 /** Why a handler's signal fired. */

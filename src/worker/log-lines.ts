@@ -1,20 +1,17 @@
 // The log lines of handlers: gathered, and written once a turn in one call. A line is never worth failing a step for, and none goes silently.
-import { setTimeout as pause } from 'node:timers/promises'
 import { checkJson } from '../core/json.ts'
 import { count, grouped, oneLine } from '../core/wording.ts'
 import type { Caller } from '../db/call.ts'
 import { type LogRow, logTasks } from '../db/history.ts'
 import type { WorkerKey } from '../db/tasks.ts'
-import { isPassing } from './flush.ts'
 import type { HeldTask } from './held-task.ts'
+import { TurnBatches, untilAnswered } from './turn-batches.ts'
 
 /** So much waits at most; what comes on top is counted, and the number stands in its place. */
 const linesKept = 10_000
 const charactersKept = 8_388_608
 const linesPerCall = 1_000
 const messageMax = 4_000
-/** Between two calls to a database that is away. */
-const awayMs = 200
 
 interface Line {
   readonly task: HeldTask
@@ -24,10 +21,9 @@ interface Line {
 export class LogLines {
   readonly #caller: Caller
   readonly #worker: WorkerKey
-  #lines: Line[] = []
+  readonly #batches = new TurnBatches<Line>((lines) => this.#write(lines))
   #characters = 0
   #dropped = new Map<HeldTask, number>()
-  #writing: Promise<void> = Promise.resolve()
 
   constructor(caller: Caller, worker: WorkerKey) {
     this.#caller = caller
@@ -37,26 +33,23 @@ export class LogLines {
   add(task: HeldTask, message: string, fields: Readonly<Record<string, unknown>>): void {
     if (task.lost) return
     task.logged = true
-    if (this.#lines.length >= linesKept || this.#characters >= charactersKept) {
+    if (this.#batches.size >= linesKept || this.#characters >= charactersKept) {
       this.#dropped.set(task, (this.#dropped.get(task) ?? 0) + 1)
       return
     }
     const line = lineOf(task, String(message), storable(fields))
-    this.#lines.push(line)
+    this.#batches.add(line)
     this.#characters += line.row.message.length + line.row.fields.length
-    if (this.#lines.length === 1) this.#writing = this.#writing.then(() => this.#write())
   }
 
   /** When the lines so far are written: before a step's outcome, after which its attempt holds nothing any more. */
   written(): Promise<void> {
-    return this.#writing
+    return this.#batches.written()
   }
 
-  async #write(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve))
+  async #write(kept: readonly Line[]): Promise<void> {
     // What was dropped came after everything that was kept.
-    const lines = [...this.#lines, ...marks(this.#dropped, `${bound()} were waiting to be written`)]
-    this.#lines = []
+    const lines = [...kept, ...marks(this.#dropped, `${bound()} were waiting to be written`)]
     this.#characters = 0
     this.#dropped = new Map()
     for (let from = 0; from < lines.length; from += linesPerCall)
@@ -67,8 +60,14 @@ export class LogLines {
   async #store(lines: readonly Line[]): Promise<void> {
     const refusal = await this.#send(lines)
     if (refusal === undefined) return
-    const refused = new Map<HeldTask, number>()
-    for (const { task } of lines) refused.set(task, (refused.get(task) ?? 0) + 1)
+    const byTask = new Map<HeldTask, Line[]>()
+    for (const line of lines) byTask.set(line.task, [...(byTask.get(line.task) ?? []), line])
+    // Sent again task by task: the one whose line is bad costs no other task its lines.
+    if (byTask.size > 1) {
+      for (const own of byTask.values()) await this.#store(own)
+      return
+    }
+    const refused = new Map([...byTask].map(([task, own]) => [task, own.length]))
     // Where even that is refused, so is the outcome of the step, and the worker's own log says why.
     await this.#send(marks(refused, `the database refused them: ${oneLine(refusal.message)}`))
   }
@@ -78,17 +77,15 @@ export class LogLines {
    * so be written twice, where an answer was lost, but none is missing.
    */
   async #send(lines: readonly Line[]): Promise<Error | undefined> {
-    for (;;) {
-      // What an attempt says that lost its task is not kept, here as there.
-      const rows = lines.filter(({ task }) => !task.lost).map(({ row }) => row)
-      if (rows.length === 0) return undefined
-      try {
-        await logTasks(this.#caller, this.#worker, rows)
-        return undefined
-      } catch (error) {
-        if (!isPassing(error)) return error as Error
-        await pause(awayMs)
-      }
+    try {
+      await untilAnswered(async () => {
+        // What an attempt says that lost its task is not kept, here as there.
+        const rows = lines.filter(({ task }) => !task.lost).map(({ row }) => row)
+        if (rows.length > 0) await logTasks(this.#caller, this.#worker, rows)
+      })
+      return undefined
+    } catch (error) {
+      return error as Error
     }
   }
 }

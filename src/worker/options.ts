@@ -15,6 +15,8 @@ export interface WorkerOptions extends WorkerConfig {
   readonly log?: (entry: WorkerLogEntry) => void
   /** A draw from [0, 1), for the jitter of retries. */
   readonly random?: () => number
+  /** Milliseconds since 1970, for the ids of runs that steps start; the machine's clock by default. */
+  readonly now?: () => number
   /** Milliseconds of a clock that is never set: a worker that hears nothing for a whole lease stops itself by it. */
   readonly monotonic?: () => number
 }
@@ -40,8 +42,12 @@ export interface WorkerSettings {
   readonly name: string
   readonly log: (entry: WorkerLogEntry) => void
   readonly storeStacks: boolean
+  readonly sqlSchemas: readonly string[]
   readonly random: () => number
+  readonly now: () => number
   readonly monotonic: () => number
+  /** Whether it does nothing by itself: its loops turn when a test says so. */
+  readonly byHand: boolean
 }
 
 /** @throws MillraceError worker_option_invalid */
@@ -69,8 +75,11 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     name: options.name ?? hostname(),
     log: options.log ?? tellProblems,
     storeStacks: options.storeStacks ?? false,
+    sqlSchemas: options.sqlSchemas ?? [],
     random: options.random ?? Math.random,
+    now: options.now ?? Date.now,
     monotonic: options.monotonic ?? (() => performance.now()),
+    byHand: false,
   }
 }
 

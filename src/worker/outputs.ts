@@ -1,6 +1,7 @@
 // Fetches the outputs that handlers read and the worker doesn't remember: one query for whatever waits, once a run.
 import type { Caller } from '../db/call.ts'
-import { readOutputs } from '../db/history.ts'
+import { type OutputRow, readOutputs } from '../db/history.ts'
+import { type OutcomeRow, readOutcome } from '../db/outcomes.ts'
 import { RememberedOutput, type RunMemory } from './run-memory.ts'
 
 export class OutputReader {
@@ -30,6 +31,11 @@ export class OutputReader {
     await reading
   }
 
+  /** What the run will end as. */
+  outcome(run: RunMemory): Promise<OutcomeRow | undefined> {
+    return readOutcome(this.#caller, run.id)
+  }
+
   #enqueue(run: RunMemory, steps: readonly string[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ run, steps, resolve, reject })
@@ -48,7 +54,7 @@ export class OutputReader {
         for (const step of steps) {
           const row = found.get(`${run.id} ${step}`)
           const completed = row !== undefined && row.outcome === 'completed'
-          run.outputs.set(step, completed ? new RememberedOutput({ value: row.output }) : undefined)
+          run.outputs.set(step, completed ? new RememberedOutput({ value: withGaps(row) }) : undefined)
         }
         resolve()
       }
@@ -56,4 +62,11 @@ export class OutputReader {
       for (const { reject } of batch) reject(error)
     }
   }
+}
+
+/** An item that failed is undefined in its list, as a step that was skipped is. */
+function withGaps({ output, gaps }: OutputRow): unknown {
+  if (gaps === null || !Array.isArray(output)) return output
+  for (const place of gaps) output[place] = undefined
+  return output
 }

@@ -1,4 +1,5 @@
 // What a worker remembers of the runs it has in hand: their input, and the outputs of their steps, so that a chain reads nothing.
+import type { OutcomeRow } from '../db/outcomes.ts'
 
 /** An output as it was written, or as it was read; parsed when it is first used. */
 export class RememberedOutput {
@@ -28,6 +29,8 @@ export interface RunMemory {
   readonly startedAt: Date
   /** By step; undefined stands for a skipped one. */
   readonly outputs: Map<string, RememberedOutput | undefined>
+  /** What it will end as, once a step that follows that has asked. */
+  outcome: OutcomeRow | undefined
   /** How many of its tasks this worker holds. */
   tasks: number
 }
@@ -48,11 +51,21 @@ export class RunMemories {
     return this.#runs.get(runId)
   }
 
-  remember(run: Omit<RunMemory, 'outputs' | 'tasks'>): RunMemory {
+  remember(run: Omit<RunMemory, 'outputs' | 'outcome' | 'tasks'>): RunMemory {
     const known = this.#runs.get(run.id)
     if (known !== undefined) return known
     const { id, input, tenant, key, headers, startedAt } = run
-    const memory = { id, input, tenant, key, headers, startedAt, outputs: new Map(), tasks: 0 }
+    const memory = {
+      id,
+      input,
+      tenant,
+      key,
+      headers,
+      startedAt,
+      outputs: new Map(),
+      outcome: undefined,
+      tasks: 0,
+    }
     this.#runs.set(run.id, memory)
     if (this.#runs.size > this.#runsKept) this.#forgetOldest()
     return memory

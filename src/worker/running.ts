@@ -2,15 +2,18 @@
 import type pg from 'pg'
 import { isConnectionLoss } from '../db/database-error.ts'
 import type { ClaimedTask, CompleteAnswerRow, FailAnswerRow, WorkerKey } from '../db/tasks.ts'
+import type { ParkAnswerRow } from '../db/waits.ts'
 import type { HandedOver, LocalEnd } from '../sdk/local-worker.ts'
 import { Abort } from './abort.ts'
 import { type AttemptRoom, failure, type Outcome, runAttempt } from './attempt.ts'
-import { isPassing, type Flush } from './flush.ts'
+import { isPassing, type Flush, type StartedByParking } from './flush.ts'
 import { BegunAttempts } from './begun-attempts.ts'
 import { pause } from './connections.ts'
 import { AttemptAborted, type HeldTask } from './held-task.ts'
+import type { LeavingOutcome } from './leaving.ts'
 import type { LogLines } from './log-lines.ts'
 import type { OutputReader } from './outputs.ts'
+import { RecentIds } from './recent-ids.ts'
 import { RememberedOutput, RunMemories, type RunMemory } from './run-memory.ts'
 import type { ServedStep, ServedSteps } from './served-steps.ts'
 import type { Slots } from './slots.ts'
@@ -25,8 +28,12 @@ export interface RunningParts {
   readonly key: WorkerKey
   readonly attemptRoom: AttemptRoom
   readonly random: () => number
+  /** Ids of runs that go on in the place of others. */
+  readonly newId: () => string
   /** A slot is free again. */
   readonly freed: () => void
+  /** Something was made ready: look for it at once. */
+  readonly found: () => void
   /** Fires when the worker has left. */
   readonly ended: AbortSignal
   /** A connection was lost while an answer was awaited: what the worker holds must be asked for. */
@@ -46,12 +53,19 @@ export class Running {
   readonly #memories: RunMemories
   readonly #watchers = new Map<string, Set<Watcher>>()
   readonly #begun = new BegunAttempts()
+  /** Runs that parked steps of this worker have called one by one: their ends are heard here at once. */
+  readonly #called = new RecentIds()
   #closed = false
   #flush: Flush | undefined
 
   constructor(parts: RunningParts) {
     this.#parts = parts
     this.#memories = new RunMemories(parts.slots.size)
+  }
+
+  /** How many attempts it has begun. */
+  get begun(): number {
+    return this.#begun.count
   }
 
   /** Outcomes go here. */
@@ -87,6 +101,13 @@ export class Running {
         priority: task.priority,
       })
     }
+  }
+
+  /** Whether this attempt, whose run has ended, is not in hand; then it never will be, whatever answer still brings it. */
+  neverBegins({ task_id: taskId, step_id: id, attempt }: ClaimedTask): boolean {
+    this.#begun.add({ taskId, step: { id }, attempt })
+    const held = this.#parts.slots.get(taskId)
+    return held === undefined || held.step.id !== id || held.attempt !== attempt
   }
 
   /** Begins tasks that a start in this process handed over. */
@@ -127,7 +148,7 @@ export class Running {
   }
 
   isWatched({ run }: HeldTask): boolean {
-    return this.#watchers.has(run.id)
+    return this.#watchers.has(run.id) || this.#called.has(run.id)
   }
 
   /** The database no longer counts this task as ours: its handler is told, and what it still does is not reported. */
@@ -154,7 +175,11 @@ export class Running {
     for (const answer of answers) {
       if (answer.kind === 'next') next.push(answer)
       else if (answer.kind === 'ended') this.#ended(answer)
-      else this.#told(byId.get(answer.task_id!)!.run.id, null)
+      else {
+        const lost = byId.get(answer.task_id!)!
+        this.#forget(lost)
+        this.#told(lost.run.id, null)
+      }
     }
     for (const answer of next) {
       // A chain's next step keeps its task's id; a branch's or a map's comes with its run.
@@ -181,8 +206,29 @@ export class Running {
     this.#parts.freed()
   }
 
+  /** Parked tasks were answered: their slots are free. */
+  parked(tasks: readonly HeldTask[], answers: readonly ParkAnswerRow[], started: StartedByParking): void {
+    for (const task of tasks) this.#release(task)
+    for (const runId of started.called) this.#called.add(runId)
+    for (const { kind, task_id } of answers) {
+      if (kind === 'lost') this.#told(tasks.find(({ taskId }) => taskId === task_id)!.run.id, null)
+    }
+    if (started.any || answers.some(({ kind }) => kind === 'ready')) this.#parts.found()
+    else this.#parts.freed()
+  }
+
+  /** Runs have ended and go on as others. */
+  continued(tasks: readonly HeldTask[]): void {
+    for (const task of tasks) {
+      this.#release(task)
+      this.#told(task.run.id, null)
+    }
+    this.#parts.found()
+  }
+
   /** The database refused an outcome by itself: the attempt fails with the reason, and is reported so until that is taken. */
   refused(task: HeldTask, error: unknown): void {
+    this.#forget(task)
     if (task.lost) return
     const wait = task.refusals === 0 ? 0 : Math.min(refusedMsMin * 2 ** task.refusals, refusedMsMax)
     task.refusals++
@@ -206,7 +252,12 @@ export class Running {
     })
   }
 
-  #run(given: Omit<HeldTask, 'abort' | 'lost' | 'reported' | 'logged' | 'refusals'>): void {
+  #run(
+    given: Omit<
+      HeldTask,
+      'abort' | 'lost' | 'reported' | 'logged' | 'refusals' | 'durable' | 'interrupt' | 'reports'
+    >,
+  ): void {
     if (this.#closed || !this.#begun.add(given)) return
     // Field by field: a spread costs more than all the rest of a step that does nothing.
     const task: HeldTask = {
@@ -222,6 +273,9 @@ export class Running {
       reported: false,
       logged: false,
       refusals: 0,
+      durable: undefined,
+      interrupt: undefined,
+      reports: undefined,
     }
     this.#parts.slots.hold(task)
     void this.#toOutcome(task)
@@ -231,6 +285,10 @@ export class Running {
     try {
       if (task.step.reads.length > 0)
         await this.#patiently(task, () => this.#parts.outputs.ensure(task.run, task.step.reads))
+      if (task.step.kind === 'undo' || task.step.kind === 'finally')
+        await this.#patiently(task, async () => {
+          task.run.outcome = await this.#parts.outputs.outcome(task.run)
+        })
     } catch (error) {
       this.#report(task, failure(task, error, false))
       return
@@ -264,7 +322,7 @@ export class Running {
     const outcome = await runTransactionAttempt(task, this.#parts.key, client, {
       ...this.#parts.attemptRoom,
       watched: (watched) => this.isWatched(watched),
-      logged: () => this.#parts.logLines.written(),
+      said: () => this.#said(task),
     })
     client.release(outcome.kind === 'failed' && outcome.spoilt)
     if (outcome.kind === 'failed' && outcome.uncertain) this.#parts.uncertain()
@@ -277,12 +335,24 @@ export class Running {
 
   #report(task: HeldTask, outcome: Outcome): void {
     if (task.lost) return
-    if (!task.logged) {
+    if (!task.logged && task.reports === undefined) {
       this.#hand(task, outcome)
       return
     }
-    task.logged = false
-    void this.#parts.logLines.written().then(() => this.#hand(task, outcome))
+    const { storeStacks } = this.#parts.attemptRoom
+    void this.#said(task).then((refused) => {
+      if (refused === undefined || outcome.kind === 'failed') this.#hand(task, outcome)
+      else this.#hand(task, failure(task, refused, storeStacks))
+    })
+  }
+
+  /** When what the handler has said is stored; answers with what was refused of it. */
+  async #said(task: HeldTask): Promise<Error | undefined> {
+    if (task.logged) {
+      task.logged = false
+      await this.#parts.logLines.written()
+    }
+    return task.reports?.stored()
   }
 
   #hand(task: HeldTask, outcome: Outcome): void {
@@ -290,7 +360,7 @@ export class Running {
     task.reported = true
     const { taskId, attempt, step, run } = task
     if (outcome.kind === 'failed') {
-      const retryDelayMs = null
+      const retryDelayMs = outcome.retryDelayMs ?? null
       const row = {
         taskId,
         stepId: step.id,
@@ -300,6 +370,10 @@ export class Running {
         retryDelayMs,
       }
       this.#flush!.fail(task, row)
+      return
+    }
+    if (outcome.kind === 'parked' || outcome.kind === 'continued') {
+      this.#leave(task, outcome)
       return
     }
     const output = outcome.kind === 'completed' ? outcome.output : null
@@ -316,12 +390,28 @@ export class Running {
     })
   }
 
+  #leave(task: HeldTask, outcome: LeavingOutcome): void {
+    const { taskId, attempt, step } = task
+    const row = { taskId, stepId: step.id, attempt }
+    if (outcome.kind === 'parked') this.#flush!.park(task, { ...row, waits: outcome.waits })
+    else this.#flush!.continue(task, { ...row, input: outcome.input, runId: this.#parts.newId() })
+    // What the handler still does is not waited for.
+    task.abort.abort(new AttemptAborted('the step goes on later'))
+  }
+
   #remember(run: RunMemory, step: ServedStep, output: string | null): void {
     run.outputs.set(step.name, output === null ? undefined : new RememberedOutput({ text: output }))
   }
 
+  /** The output that was not recorded is not the step's: another attempt, or its fallback, may give another. */
+  #forget({ run, step, item }: HeldTask): void {
+    if (item < 0) run.outputs.delete(step.name)
+  }
+
   #ended(answer: CompleteAnswerRow): void {
     this.#told(answer.run_id!, { output: answer.output })
+    // Who called it and waits is ready now.
+    if (this.#called.delete(answer.run_id!)) this.#parts.found()
     this.#memories.forget(answer.run_id!)
   }
 

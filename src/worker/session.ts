@@ -1,5 +1,9 @@
 // One life of a worker under one id: from its registration until it stops or is counted as gone.
+import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { createRunIds } from '../core/uuid.ts'
+import { readClock } from '../db/diagnosis.ts'
 import { createPartitions, pruneHistory } from '../db/history.ts'
 import type { Listener } from '../db/listener.ts'
 import { readPackageVersion } from '../db/schema-files.ts'
@@ -7,16 +11,21 @@ import { taggedSql } from '../db/sql-tag.ts'
 import { listHeldTasks, releaseTasks, type WorkerKey } from '../db/tasks.ts'
 import { registerWorker, stopWorker } from '../db/workers.ts'
 import type { HandedOver, LocalEnd, LocalWorker } from '../sdk/local-worker.ts'
+import { Checkpoints } from './checkpoints.ts'
+import { Children } from './children.ts'
 import { Claims } from './claims.ts'
 import { pause, within, type WorkerConnections } from './connections.ts'
+import { attemptDurable, type DurableRoom } from './durable.ts'
 import { Flush, isPassing } from './flush.ts'
 import { Heartbeats, type WorkerState } from './heartbeats.ts'
 import type { HeldTask } from './held-task.ts'
+import { HttpCalls } from './http-calls.ts'
 import { LanePositions } from './lanes.ts'
 import { LogLines } from './log-lines.ts'
 import type { WorkerLogEntry, WorkerSettings } from './options.ts'
 import { OutputReader } from './outputs.ts'
 import { Reconcile } from './reconcile.ts'
+import { Reports } from './reports.ts'
 import { Running } from './running.ts'
 import type { ServedSteps } from './served-steps.ts'
 import { Slots } from './slots.ts'
@@ -48,11 +57,13 @@ export class WorkerSession implements LocalWorker {
   readonly #claims: Claims
   readonly #heartbeats: Heartbeats
   readonly #events: SessionEvents
+  readonly #newId: () => string
   readonly #ended = new AbortController()
   #state: WorkerState = 'starting'
   #ordered: 'none' | 'paused' | 'draining' = 'none'
   readonly #reconcile: Reconcile
   #told = { message: '', at: 0 }
+  #turning = false
   #maintenance: NodeJS.Timeout | undefined
 
   constructor(
@@ -69,12 +80,15 @@ export class WorkerSession implements LocalWorker {
     this.#served = served
     this.#connections = connections
     this.#events = events
+    this.#newId = createRunIds({ now: settings.now, random: (n) => randomBytes(n) })
     this.#slots = new Slots(settings.slots)
     const lanes = new LanePositions(served.handlerIds)
     const logLines = new LogLines(connections.claims, key)
     const { monotonic } = settings
+    const reports = new Reports(connections.claims, key, monotonic)
     this.#reconcile = new Reconcile(() => this.#askWhatItHolds(), this.#ended.signal)
     const failed = (error: unknown) => this.#failed(error)
+    const durableRoom = this.#durableRoom(failed)
     this.#running = new Running({
       served,
       slots: this.#slots,
@@ -85,10 +99,14 @@ export class WorkerSession implements LocalWorker {
       attemptRoom: {
         sql: taggedSql(connections.handlers),
         log: (task, message, fields) => logLines.add(task, message, fields),
+        reports: (task) => reports.of(task),
         storeStacks: settings.storeStacks,
         pooled: connections.pooled,
+        durable: (task) => attemptDurable(task, durableRoom),
       },
       random: settings.random,
+      newId: this.#newId,
+      found: () => this.#claims.wake(),
       ended: this.#ended.signal,
       freed: () => this.#claims.look(),
       uncertain: () => this.#reconcile.want(),
@@ -99,6 +117,8 @@ export class WorkerSession implements LocalWorker {
       watched: (task) => this.#running.isWatched(task),
       completed: (tasks, answers) => this.#running.completed(tasks, answers),
       failed: (tasks, answers) => this.#running.failed(tasks, answers),
+      parked: (tasks, answers, started) => this.#running.parked(tasks, answers, started),
+      continued: (tasks) => this.#running.continued(tasks),
       refused: (task, error) => this.#refused(task, error),
       uncertain: (error) => this.#uncertain(error),
     })
@@ -132,6 +152,23 @@ export class WorkerSession implements LocalWorker {
     })
   }
 
+  #durableRoom(failed: (error: unknown) => void): DurableRoom {
+    const { checkpoints, handlers } = this.#connections
+    const { random, now } = this.#settings
+    return {
+      checkpoints: new Checkpoints({ caller: checkpoints, key: this.#key, random, failed }),
+      children: new Children(handlers, this.#newId),
+      httpCalls: new HttpCalls({
+        caller: checkpoints,
+        key: this.#key,
+        now,
+        environment: process.env,
+      }),
+      now: () => readClock(handlers),
+      random,
+    }
+  }
+
   get state(): WorkerState {
     if (this.#state !== 'running') return this.#state
     if (this.#ordered === 'paused') return 'paused'
@@ -145,6 +182,7 @@ export class WorkerSession implements LocalWorker {
 
   async start(): Promise<void> {
     this.#state = 'running'
+    if (this.#settings.byHand) return
     await this.#heartbeats.tick()
     this.#heartbeats.start()
     this.#claims.look()
@@ -175,12 +213,52 @@ export class WorkerSession implements LocalWorker {
     await this.#end('it was stopped')
   }
 
-  /** Ends at once. Where the database doesn't count it as gone yet, it does so now: what it held is free for others. */
-  async abandon(reason: string): Promise<void> {
+  /** By hand: begins a turn, in which it takes what it finds until it is told to rest. Called again, it prolongs the lease and looks again. */
+  async turn(): Promise<void> {
+    this.#turning = true
+    await this.#heartbeats.tick()
+    this.#claims.wake()
+  }
+
+  /** By hand: takes nothing until the next turn. */
+  rest(): void {
+    this.#turning = false
+  }
+
+  /** When nothing is held, looked for or written any more. */
+  async settled(): Promise<void> {
+    do {
+      await this.#slots.empty()
+      // What an answer has set going shows itself by then.
+      await nextTurn()
+    } while (!this.#slots.isEmpty || this.#claims.busy || this.#flush.busy)
+  }
+
+  /** How many attempts it has begun. */
+  get begun(): number {
+    return this.#running.begun
+  }
+
+  /** The steps of the tasks that it holds. */
+  get heldSteps(): Array<{ readonly pipeline: string; readonly step: string; readonly runId: string }> {
+    return [...this.#slots.held()].map(({ step, run }) => ({
+      pipeline: step.slug,
+      step: step.name,
+      runId: run.id,
+    }))
+  }
+
+  /** Ends at once and without a word, as a killed process does. */
+  async die(reason: string): Promise<void> {
     this.#leave()
     for (const task of [...this.#slots.held()]) this.#running.lose(task, reason)
     this.#connections.cut()
     await this.#heartbeats.stop()
+  }
+
+  /** Ends at once. Where the database doesn't count it as gone yet, it does so now: what it held is free for others. */
+  async abandon(reason: string): Promise<void> {
+    await this.die(reason)
     // What its cut connections left on the server may hold it up: then the sweep of another ends it.
     await within(
       lastTurns * lastTurnMs,
@@ -218,6 +296,7 @@ export class WorkerSession implements LocalWorker {
   }
 
   #takes(): boolean {
+    if (this.#settings.byHand && !this.#turning) return false
     return this.#state === 'running' && this.#ordered === 'none'
   }
 
@@ -302,14 +381,27 @@ export class WorkerSession implements LocalWorker {
     if (this.#state === 'gone') throw new Error('the worker is gone')
   }
 
-  /** Begins what it holds and does not know of: the answer that brought it was lost. */
+  /**
+   * Begins what it holds and does not know of: the answer that brought it was lost. What of that must not begin any more is given back.
+   * Asked only now: while the question was on its way, other answers may have come.
+   */
   async #askWhatItHolds(): Promise<void> {
-    const known = [...this.#slots.held()].map(({ taskId, step, attempt }) => ({
-      taskId,
-      stepId: step.id,
-      attempt,
-    }))
-    this.#running.begin(await listHeldTasks(this.#connections.claims, this.#key, known))
+    const tasks = await listHeldTasks(this.#connections.claims, this.#key)
+    this.#running.begin(tasks.filter(({ aborted }) => !aborted))
+    const unbegun = tasks.filter((task) => task.aborted && this.#running.neverBegins(task))
+    if (unbegun.length > 0) {
+      const rows = unbegun.map((task) => ({
+        taskId: task.task_id,
+        stepId: task.step_id,
+        attempt: task.attempt,
+      }))
+      await releaseTasks(
+        this.#connections.claims,
+        this.#key,
+        rows,
+        'its run ended before the worker knew of it',
+      )
+    }
     this.#claims.wake()
   }
 

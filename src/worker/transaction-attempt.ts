@@ -38,8 +38,8 @@ export type TransactionOutcome =
 export interface TransactionRoom extends AttemptRoom {
   /** Whether somebody waits for the end of the task's run. */
   readonly watched: (task: HeldTask) => boolean
-  /** When the lines that the handler has logged are written. */
-  readonly logged: () => Promise<void>
+  /** When what the handler has said is stored; answers with what was refused of it. */
+  readonly said: () => Promise<Error | undefined>
 }
 
 /**
@@ -64,7 +64,10 @@ export async function runTransactionAttempt(
     const output = await runHandler(task, context)
     handling = false
     lent.takeBack()
-    if (task.logged) await room.logged()
+    if (task.logged || task.reports !== undefined) {
+      const refused = await room.said()
+      if (refused !== undefined) throw refused
+    }
     const answers = await complete(task, worker, client, {
       output,
       watched: room.watched(task),

@@ -34,7 +34,7 @@ const registerAgainMs = 5_000
 /**
  * Starts a worker in this process and waits until it claims. A database that is not there yet is waited for.
  *
- * @throws MillraceError database_login_refused, database_missing, worker_option_invalid, schema_missing, schema_outdated, schema_newer, graph_invalid
+ * @throws MillraceError database_login_refused, database_missing, worker_option_invalid, schema_missing, schema_outdated, schema_newer, graph_invalid, sql_schema_refused
  */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const worker = new WorkerProcess(workerSettings(options))
@@ -42,7 +42,34 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   return worker
 }
 
-class WorkerProcess implements Worker {
+/** A worker for tests: between two turns it does nothing, and it can die as a killed process does. */
+export interface HandTurnedWorker {
+  readonly id: string
+  /** How many attempts it has begun. */
+  readonly begun: number
+  /** The steps of the tasks that it holds. */
+  readonly heldSteps: WorkerSession['heldSteps']
+  /** Begins a turn, or looks again within one. */
+  turn(): Promise<void>
+  /** One heartbeat. */
+  tick(): Promise<void>
+  /** When nothing is held, looked for or written any more. */
+  settled(): Promise<void>
+  /** Ends the turn. */
+  rest(): void
+  /** Ends its connections where they stand, and says nothing to the database. */
+  die(): Promise<void>
+  stop(options?: { readonly force?: boolean }): Promise<void>
+}
+
+/** Starts a worker that is turned by hand. It hears no notification and holds no liveness lock, so nothing but a turn moves it. */
+export async function startHandTurnedWorker(options: WorkerOptions): Promise<HandTurnedWorker> {
+  const worker = new WorkerProcess({ ...workerSettings(options), byHand: true })
+  await worker.start()
+  return worker
+}
+
+class WorkerProcess implements Worker, HandTurnedWorker {
   readonly #settings: WorkerSettings
   readonly #stopping = new AbortController()
   readonly #forced = new AbortController()
@@ -51,6 +78,8 @@ class WorkerProcess implements Worker {
   #served: ServedSteps | undefined
   #session: WorkerSession | undefined
   #renewing: Promise<void> | undefined
+  /** How many attempts it began under earlier ids. */
+  #begunBefore = 0
   #stop: Promise<void> | undefined
   #resolveStopped: () => void = () => {}
   readonly stopped: Promise<void>
@@ -83,10 +112,10 @@ class WorkerProcess implements Worker {
       this.#connections = await openConnections(this.#settings, this.#stopping.signal)
       await this.#persist(() => checkSchemaOf(this.#connections!.handlerPool))
       this.#served = await this.#persist(() =>
-        registerSteps(this.#connections!.claims, this.#settings.pipelines, this.#settings.queues),
+        registerSteps(this.#connections!.claims, this.#settings.pipelines, this.#settings),
       )
       this.#listener = this.#listen()
-      await this.#listener.start()
+      if (!this.#settings.byHand) await this.#listener.start()
       await this.#begin()
     } catch (error) {
       await this.#close()
@@ -96,6 +125,40 @@ class WorkerProcess implements Worker {
 
   async tick(): Promise<void> {
     await this.#session?.tick()
+  }
+
+  get begun(): number {
+    return this.#begunBefore + (this.#session?.begun ?? 0)
+  }
+
+  get heldSteps(): WorkerSession['heldSteps'] {
+    return this.#session?.heldSteps ?? []
+  }
+
+  /** A worker that finds itself counted as gone goes on under its new id. */
+  async turn(): Promise<void> {
+    let turned: WorkerSession | undefined
+    do {
+      await this.#renewing
+      turned = this.#session
+      await turned?.turn()
+    } while (turned !== this.#session)
+  }
+
+  async settled(): Promise<void> {
+    await this.#session?.settled()
+  }
+
+  rest(): void {
+    this.#session?.rest()
+  }
+
+  async die(): Promise<void> {
+    this.#stopping.abort()
+    const session = this.#session
+    this.#session = undefined
+    await session?.die('the worker died')
+    await this.#close()
   }
 
   stop({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
@@ -154,7 +217,7 @@ class WorkerProcess implements Worker {
     this.#session = session
     await session.start()
     // An order to drain may have come with the first heartbeat.
-    if (this.#session === session && !this.#stopping.signal.aborted)
+    if (this.#session === session && !this.#stopping.signal.aborted && !this.#settings.byHand)
       addLocalWorker(this.#settings.database, session)
   }
 
@@ -167,6 +230,7 @@ class WorkerProcess implements Worker {
     })
     removeLocalWorker(this.#settings.database, session)
     this.#session = undefined
+    this.#begunBefore += session.begun
     // It holds the lock of the id that is gone, and may look alive as the others did.
     this.#listener?.reconnect()
     // The heartbeat that brought the news is still under way; the session waits for it to end.

@@ -14,6 +14,9 @@ const shared = { input: z.object({ ms: z.number() }), retry }
 export const effectTable = `create table if not exists public.effect (
   run_id uuid not null, step text not null, item int not null, attempt int not null, worker_pid int not null, at timestamptz not null default clock_timestamp())`
 
+export const pieceTable = `create table if not exists public.piece (
+  run_id uuid not null, piece int not null, attempt int not null, key text not null, intent float8 not null)`
+
 const count = (sql: Sql, run: string, step: string, attempt: number) =>
   sql`insert into public.effect (run_id, step, item, attempt, worker_pid) values (${run}, ${step}, -1, ${attempt}, ${process.pid})`
 
@@ -122,7 +125,25 @@ export function holdPipelines(tell: Tell) {
     },
   )
 
-  return { hold, holdTransaction, poison, block }
+  /** Does one piece after the other, and kills its process in each attempt but the last: after a piece is stored, or before. */
+  const pieces = pipeline('fault-pieces', {
+    input: z.object({ pieces: z.number(), deaths: z.number() }),
+    retry,
+  }).step('work', async ({ input, durable, sql, run, attempt }) => {
+    const intent = await durable.run('intend', () => Math.random())
+    for (let piece = 0; piece < input.pieces; piece++) {
+      const isLast = attempt <= input.deaths && piece === attempt
+      await durable.run(`piece-${piece}`, async ({ idempotencyKey }) => {
+        await sql`insert into public.piece (run_id, piece, attempt, key, intent)
+          values (${run.id}, ${piece}, ${attempt}, ${idempotencyKey}, ${intent})`
+        if (isLast && attempt % 2 === 0) process.kill(process.pid, 'SIGKILL')
+      })
+      if (isLast) process.kill(process.pid, 'SIGKILL')
+    }
+    return attempt
+  })
+
+  return { hold, holdTransaction, poison, block, pieces }
 }
 
 /** True where the signal fired first. */

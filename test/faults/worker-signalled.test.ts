@@ -186,6 +186,12 @@ async function everyVerbIsRefused(worker: Worker, task: Task, gone: boolean): Pr
     [worker.id, worker.lockKey, task.task_id, task.step_id, task.attempt],
   )
   expect(row).toEqual({ logged: 0, held: false })
+  expect(
+    await database.query(
+      `select code from millrace.report_tasks($1, $2, array[$3::bigint], array[$4::int], array[$5::int], '{part}', '{1}', '{0}')`,
+      [worker.id, worker.lockKey, task.task_id, task.step_id, task.attempt],
+    ),
+  ).toEqual([{ code: 'attempt_lost' }])
 }
 
 const tasksOf = (run: string) =>

@@ -15,9 +15,10 @@ const level_by_room: Record<string, number> = {
   worker: 3,
   server: 3,
   cli: 4,
+  testing: 4,
 }
 
-const entries = ['src/sdk/index.ts', 'src/worker/index.ts', 'src/cli/main.ts']
+const entries = ['src/sdk/index.ts', 'src/worker/index.ts', 'src/cli/main.ts', 'src/testing/index.ts']
 
 const roomOf = (path: string): string => path.split('/')[1] ?? ''
 

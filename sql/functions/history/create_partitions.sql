@@ -15,7 +15,7 @@ begin
       date_trunc('week', millrace.now() at time zone 'UTC') + make_interval(weeks => weeks_ahead), interval '1 week') at time zone 'UTC'
   loop
     continue when exists (select from millrace.run_default r where r.id >= millrace.uuid_floor(week) and r.id < millrace.uuid_floor(week + interval '1 week'));
-    foreach parent in array array['run', 'attempt', 'event'] loop
+    foreach parent in array history_tables() loop
       partition_name := format('%s_%s', parent, to_char(week at time zone 'UTC', 'IYYY"w"IW'));
       continue when to_regclass(format('millrace.%I', partition_name)) is not null;
       execute format('create table millrace.%I partition of millrace.%I for values from (%L) to (%L)%s', partition_name, parent,

@@ -4,18 +4,24 @@ language plpgsql
 as $$
 declare
   parent text;
+  begins timestamptz := to_date(drop_week.week, 'IYYY"w"IW')::timestamp at time zone 'UTC';
   kept uuid[];
 begin
-  foreach parent in array array['run', 'attempt', 'event'] loop
+  foreach parent in array history_tables() loop
+    continue when to_regclass(format('millrace.%I', parent || '_' || week)) is null;
     execute format('alter table millrace.%I detach partition millrace.%I', parent, parent || '_' || week);
   end loop;
   execute format('select coalesce(array_agg(r.id), ''{}'') from millrace.%I r
                    where r.finished_at is null or exists (select from millrace.dead_letter l where l.run_id = r.id)', 'run_' || week) into kept;
-  execute format('insert into millrace.run select * from millrace.%I where id = any ($1)', 'run_' || week) using kept;
-  execute format('insert into millrace.attempt select * from millrace.%I where run_id = any ($1)', 'attempt_' || week) using kept;
-  execute format('insert into millrace.event select * from millrace.%I where run_id = any ($1)', 'event_' || week) using kept;
-  foreach parent in array array['run', 'attempt', 'event'] loop
+  foreach parent in array history_tables() loop
+    continue when to_regclass(format('millrace.%I', parent || '_' || week)) is null;
+    execute format('insert into millrace.%I select * from millrace.%I where %I = any ($1)', parent, parent || '_' || week,
+      case parent when 'run' then 'id' else 'run_id' end) using kept;
     execute format('drop table millrace.%I', parent || '_' || week);
+  end loop;
+  foreach parent in array run_tables() loop
+    execute format('delete from millrace.%I where run_id >= $1 and run_id < $2 and run_id <> all ($3)', parent)
+      using uuid_floor(begins), uuid_floor(begins + interval '7 days'), kept;
   end loop;
 end $$;
 comment on function millrace.drop_week(text) is 'Drops one week of history; what is live or undecided in it is kept.';

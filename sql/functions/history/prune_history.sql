@@ -13,6 +13,7 @@ declare
   old record;
   deleted int;
   old_runs uuid[];
+  kept_table text;
 begin
   dropped_partitions := 0;
   deleted_runs := 0;
@@ -46,15 +47,25 @@ begin
      limit batch
   )
   select coalesce(array_agg(id), '{}') into old_runs from doomed;
-  delete from attempt where run_id = any (old_runs);
-  delete from event where run_id = any (old_runs);
-  delete from run where id = any (old_runs);
+  if old_runs <> '{}' then
+    foreach kept_table in array history_tables() || run_tables() loop
+      continue when kept_table = 'run';
+      execute format('delete from millrace.%I where run_id = any ($1)', kept_table) using old_runs;
+    end loop;
+    delete from run where id = any (old_runs);
+  end if;
   deleted_runs := cardinality(old_runs);
 
   more := deleted_runs >= batch;
   delete from idempotency where ctid = any (array(select ctid from idempotency where expires_at < at limit batch));
   get diagnostics deleted = row_count;
   more := more or deleted >= batch;
+  delete from signal where id = any (array(select id from signal where sent_at < at - interval '30 days' order by sent_at limit batch));
+  get diagnostics deleted = row_count;
+  more := more or deleted >= batch;
+  -- A step that was done with its first attempt, without the answer of an endpoint that it had asked, has nobody who would remove its wait.
+  perform drop_waits(array(
+    select w.id from wait w join run r on r.id = w.run_id where w.token_hash is not null and r.finished_at is not null limit batch), at);
   delete from run_watch where expires_at < at;
   delete from worker w where w.id = any (array(select id from worker where state = 'gone' and gone_at < keep_from limit batch));
   get diagnostics deleted = row_count;

@@ -1,5 +1,6 @@
 // Pruning: what is over goes, by the week or in batches; what is live, queued or undecided stays.
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { checkpointsOf, park, send, writeCheckpoints } from '../../../test/waiting.ts'
 import { findBrokenInvariants } from '../../../test/checker.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
 import {
@@ -167,8 +168,10 @@ test('B14 a week whose runs lie in the default partitions stays there, and the w
   const now = await database.clock.now()
   const stray = await start()
   expect(await partitionOf(stray)).toBe('run_default')
-  const [made] = await database.query<{ made: number }>('select millrace.create_partitions() as made')
-  expect(made?.made).toBe(12)
+  const [made] = await database.query<{ made: number; tables: number }>(
+    'select millrace.create_partitions() as made, cardinality(millrace.history_tables()) as tables',
+  )
+  expect(made?.made).toBe(4 * (made?.tables ?? 0))
   await database.clock.advance('7 days')
   expect(await partitionOf(await start())).toMatch(/^run_2031w/)
   expect(now.getTime()).toBeGreaterThan(monday)
@@ -195,4 +198,40 @@ test('JQ-7 pruning removes expired idempotency keys, dead watches and workers lo
   await database.clock.advance('31 days')
   await prune()
   expect(await counts()).toEqual([{ keys: 0, watches: 0, workers: 0 }])
+})
+
+test('what a run stored, asked and was sent goes with it; of one that sleeps it stays, however long', async () => {
+  await database.clock.freeze(new Date(monday + 500 * day))
+  await database.query('select millrace.create_partitions()')
+  const { steps } = await registerPipeline(database, 'sleeper', chain('a'))
+  const own = await registerWorker(database, { handlers: [steps[0]!.handler], leaseSeconds: 31_536_000 })
+  const [slept, ended] = [await start('sleeper'), await start('sleeper')]
+  for (const run of [slept, ended]) {
+    const task = await claimOne(database, own)
+    await send(database, 'unread', 1, { run })
+    await writeCheckpoints(database, own, [{ task, name: 'stored', value: 1 }])
+    await park(database, own, [{ task, waits: [{ name: 'boss', kind: 'approval', approval: {} }] }])
+  }
+  await send(database, 'nobody')
+  await database.query('select millrace.cancel_run($1)', [ended])
+  const left = async (run: string) =>
+    (
+      await database.query<{ of: string }>(
+        `select 'approval' as of from millrace.approval where run_id = $1
+         union all select 'signal' from millrace.signal where run_id = $1
+         union all select 'checkpoint' from millrace.checkpoint where run_id = $1`,
+        [run],
+      )
+    ).map(({ of }) => of)
+  await database.clock.advance('29 days')
+  await prune()
+  expect(await left(ended)).toEqual(['approval', 'signal', 'checkpoint'])
+  await database.clock.advance('10 days')
+  await prune()
+  expect(await left(ended)).toEqual([])
+  expect(await left(slept)).toEqual(['approval', 'checkpoint'])
+  expect(await checkpointsOf(database, slept, 'a')).toEqual({ stored: 1 })
+  expect(await database.query('select * from millrace.signal')).toEqual([])
+  expect(await partitionOf(slept)).toBe('run_default')
+  expect(await findBrokenInvariants(database, [slept])).toEqual([])
 })

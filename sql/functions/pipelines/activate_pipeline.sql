@@ -1,4 +1,4 @@
--- Chooses the version that starts from SQL, schedules and HTTP get.
+-- Chooses the version that starts from SQL, schedules and HTTP get: all of them, so that a split among several ends.
 create or replace function millrace.activate_pipeline(slug text, version int) returns void
 language plpgsql security definer set search_path = millrace, pg_temp
 as $$
@@ -8,6 +8,9 @@ begin
     raise exception 'There is no version % of a pipeline ''%''.', activate_pipeline.version, activate_pipeline.slug
       using errcode = 'MR002', hint = 'List the versions with: millrace pipeline show NAME';
   end if;
-  update pipeline p set active_version = activate_pipeline.version, revision = revision + 1 where p.slug = activate_pipeline.slug;
+  update pipeline p set active_version = activate_pipeline.version, split_path = null, split_at = null, revision = revision + 1
+   where p.slug = activate_pipeline.slug;
+  delete from pipeline_bucket b where b.slug = activate_pipeline.slug;
+  delete from pipeline_share s where s.slug = activate_pipeline.slug;
 end $$;
 comment on function millrace.activate_pipeline(text, int) is 'Chooses the version that starts without a version of their own get.';

@@ -29,13 +29,21 @@ begin
       using errcode = 'MR001', hint = 'Give each step a name of its own.';
   end if;
   select s ->> 'name' into bad from jsonb_array_elements(steps) s
-   where coalesce(s ->> 'kind', 'step') not in ('step', 'map')
+   where coalesce(s ->> 'kind', 'step') not in ('step', 'map', 'sleep', 'signal', 'approval', 'call', 'http', 'sql', 'undo', 'finally')
       or (coalesce(s ->> 'kind', 'step') = 'map') <> (s ? 'over')
       or jsonb_typeof(coalesce(s -> 'after', '[]')) <> 'array'
    limit 1;
   if found then
     raise exception 'Step ''%'' of pipeline ''%'' is neither a step nor a map over another.', bad, slug
-      using errcode = 'MR001', hint = 'kind is "step" or "map"; a map names the step whose list it goes over; after is a list.';
+      using errcode = 'MR001',
+            hint = 'kind is "step", "map", "sleep", "signal", "approval", "call", "http" or "sql"; a map names the step whose list it goes over; after is a list.';
+  end if;
+  select s ->> 'name' into bad from jsonb_array_elements(steps) s
+   where s ->> 'kind' = 'sql' and (coalesce(s ->> 'target', '') !~ '^[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}$' or s -> 'tx' is distinct from 'true')
+   limit 1;
+  if found then
+    raise exception 'Step ''%'' of pipeline ''%'' names no function of the database, or is not marked tx.', bad, slug
+      using errcode = 'MR001', hint = 'An sql step has a target, schema and function without quotes, and tx is true.';
   end if;
   select format('''%s'' of step ''%s''', need, s ->> 'name') into bad
     from jsonb_array_elements(steps) s,
@@ -46,6 +54,9 @@ begin
       using errcode = 'MR001', hint = 'Name a step of the same pipeline.';
   end if;
   perform millrace.check_options(slug, steps);
+  perform millrace.check_outcomes(slug, steps);
+  perform millrace.check_endings(slug, steps);
   perform millrace.check_key(slug, coalesce(graph -> 'key', '[]'));
+  perform millrace.check_objectives(slug, coalesce(graph -> 'objectives', '{}'));
 end $$;
 comment on function millrace.check_graph(text, jsonb) is 'Refuses a graph that could not run, naming the step.';

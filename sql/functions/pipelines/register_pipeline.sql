@@ -7,7 +7,7 @@ as $$
 #variable_conflict use_column
 declare
   at timestamptz := millrace.now();
-  graph_digest text := encode(sha256(convert_to(graph::text, 'UTF8')), 'hex');
+  new_digest text := graph_digest(register_pipeline.graph);
   found_version int;
   is_new boolean := false;
 begin
@@ -16,18 +16,18 @@ begin
       using errcode = 'MR001', hint = 'Use lower-case letters, digits and hyphens, at most 63.';
   end if;
   select v.version into found_version from pipeline_version v
-   where v.slug = register_pipeline.slug and v.digest = graph_digest;
+   where v.slug = register_pipeline.slug and v.digest = new_digest;
   if not found then
     perform check_graph(register_pipeline.slug, graph);
     insert into pipeline as p (slug, created_at) values (register_pipeline.slug, at) on conflict (slug) do nothing;
     perform 1 from pipeline p where p.slug = register_pipeline.slug for update;
     select v.version into found_version from pipeline_version v
-     where v.slug = register_pipeline.slug and v.digest = graph_digest;
+     where v.slug = register_pipeline.slug and v.digest = new_digest;
     if not found then
       is_new := true;
       select coalesce(max(v.version), 0) + 1 into found_version from pipeline_version v where v.slug = register_pipeline.slug;
       insert into pipeline_version (slug, version, digest, graph, key_paths, registered_at, registered_by)
-      values (register_pipeline.slug, found_version, graph_digest, register_pipeline.graph,
+      values (register_pipeline.slug, found_version, new_digest, register_pipeline.graph,
               coalesce(register_pipeline.graph -> 'key', '[]'), at, session_user);
       perform define_steps(register_pipeline.slug, found_version, register_pipeline.graph);
       update pipeline p set active_version = found_version where p.slug = register_pipeline.slug;

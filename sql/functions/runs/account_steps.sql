@@ -1,5 +1,6 @@
 -- The steps of a run in an order in which each comes after what it needs, with their attempts counted by outcome and their tasks by what
--- they do. A map says over how many items it goes, once that is known, and which three took longest.
+-- they do. A map says over how many items it goes, once that is known, how many of them failed for good or wait for their turn, and which
+-- three took longest. ended_as is the outcome of a map that ended as a whole.
 create or replace function millrace.account_steps(told_run uuid, told_slug text, told_version int) returns jsonb
 language sql stable
 as $$
@@ -8,7 +9,10 @@ as $$
            count(*) filter (where a.outcome = 'completed') as completed, count(*) filter (where a.outcome = 'skipped') as skipped,
            count(*) filter (where a.outcome = 'failed') as failed, count(*) filter (where a.outcome = 'reclaimed') as reclaimed,
            count(*) filter (where a.outcome = 'released') as released, count(*) filter (where a.outcome = 'cancelled') as cancelled,
+           count(*) filter (where a.outcome = 'parked') as parked,
            count(distinct a.item) filter (where a.outcome in ('failed', 'reclaimed')) as items_with_failures,
+           count(*) filter (where a.item >= 0 and a.outcome in ('failed', 'reclaimed') and a.retry_at is null) as given_up,
+           max(a.outcome) filter (where a.item = -1 and a.outcome in ('completed', 'skipped')) as ended_as,
            min(a.started_at) as started_at, max(a.finished_at) as finished_at,
            sum(extract(epoch from a.finished_at - a.started_at)) * 1000 as running_ms,
            max(jsonb_array_length(a.output)) filter (where a.item = -1 and jsonb_typeof(a.output) = 'array') as listed
@@ -25,12 +29,16 @@ as $$
     select h.step_id, sum(h.running)::int as running, sum(h.ready)::int as ready, sum(h.waiting)::int as waiting from held h group by h.step_id
   )
   select coalesce(jsonb_agg(jsonb_build_object(
-           'step', d.step, 'kind', d.kind, 'over', d.over, 'needs', d.needs, 'queue', h.queue, 'max_attempts', d.max_attempts,
+           'step', d.step, 'kind', d.kind, 'over', d.over, 'undoes', d.undoes, 'follows', d.follows, 'needs', d.needs, 'queue', h.queue, 'max_attempts', d.max_attempts,
            'tx', coalesce((g.node ->> 'tx')::boolean, false), 'when', coalesce((g.node ->> 'when')::boolean, false),
            'items', case when d.kind = 'map' then coalesce(source.listed, nullif(source.completed, 0)) end,
            'attempts', coalesce(c.attempts, 0), 'completed', coalesce(c.completed, 0), 'skipped', coalesce(c.skipped, 0),
            'failed', coalesce(c.failed, 0), 'reclaimed', coalesce(c.reclaimed, 0), 'released', coalesce(c.released, 0),
-           'cancelled', coalesce(c.cancelled, 0), 'items_with_failures', coalesce(c.items_with_failures, 0),
+           'cancelled', coalesce(c.cancelled, 0), 'parked', coalesce(c.parked, 0), 'items_with_failures', coalesce(c.items_with_failures, 0),
+           'given_up', coalesce(c.given_up, 0), 'ended_as', case when d.kind = 'map' then c.ended_as end, 'concurrency', d.concurrency,
+           'fail_after', coalesce(d.fail_after_items::text, d.fail_after_percent || '%'),
+           'held_back', case when d.concurrency is not null then (
+             select count(*) from millrace.map_item m where m.run_id = told_run and m.step_id = d.id) else 0 end,
            'running', coalesce(l.running, 0), 'ready', coalesce(l.ready, 0), 'waiting', coalesce(l.waiting, 0),
            'started_at', c.started_at, 'finished_at', c.finished_at, 'running_ms', coalesce(c.running_ms, 0)::float8,
            'slowest', case when d.kind = 'map' then (
@@ -46,5 +54,6 @@ as $$
     left join counted source on source.step = d.over
     left join live l on l.step_id = d.id
    where d.slug = told_slug and d.version = told_version and d.kind <> 'end'
+     and (d.kind not in ('undo', 'finally') or c.step is not null or l.step_id is not null)
 $$;
 comment on function millrace.account_steps(uuid, text, int) is 'The steps of a run, with their attempts and tasks counted.';

@@ -1,4 +1,4 @@
--- What is not finished of a run: held by a worker, ready, or waiting for a time; at most 50, those held first. What is ready says
+-- What is not finished of a run: held by a worker, ready, or waiting for a time or for something to come; at most 50, those held first. What is ready says
 -- whether a live worker serves it.
 create or replace function millrace.account_tasks(told_run uuid, at timestamptz) returns jsonb
 language sql stable
@@ -22,6 +22,7 @@ as $$
              'max_attempts', d.max_attempts, 'since', k.since, 'available_at', k.available_at, 'is_aborted', k.aborted_at is not null,
              'worker', case when w.id is not null then jsonb_build_object(
                'kind', w.kind, 'name', w.name, 'host', w.host, 'process_id', w.process_id) end,
+             'waits', case when k.reason = 'waiting' then account_waits(told_run, k.step_id, k.item) else '[]' end,
              'is_served', k.state <> 'ready' or exists (
                select from millrace.worker live
                 where live.kind = 'worker' and live.state in ('starting', 'idle', 'running') and live.ordered_state is null

@@ -1,24 +1,36 @@
--- Cancels a run: ready and waiting steps never start, running ones are aborted, and no later success counts. True where it was live.
-create or replace function millrace.cancel_run(run_id uuid, reason text default null) returns boolean
+-- Cancels a run: ready, waiting and parked steps never start, running ones are aborted, and no later success counts. What it called is
+-- cancelled too. With undo, what it completed is undone first, and the run is live until that has ended; without it, a run that is being
+-- undone ends as it stands. True where it changed something.
+create or replace function millrace.cancel_run(run_id uuid, reason text default null, undo boolean default false) returns boolean
 language plpgsql security definer set search_path = millrace, pg_temp
 as $$
 #variable_conflict use_column
 declare
   at timestamptz := millrace.now();
-  found_state text;
+  found_run run;
 begin
   perform lock_run_tasks(array[cancel_run.run_id]);
-  select r.state into found_state from run r where r.id = cancel_run.run_id for update;
+  select r.* into found_run from run r where r.id = cancel_run.run_id for update;
   if not found then
     raise exception 'There is no run %.', cancel_run.run_id using errcode = 'MR006', hint = 'List the runs with: millrace run list';
   end if;
-  if found_state in ('completed', 'failed', 'cancelled') then
+  if found_run.finished_at is not null then
     return false;
   end if;
-  update run r set state = 'cancelled', finished_at = greatest(at, r.started_at), paused_at = null, revision = revision + 1 where r.id = cancel_run.run_id;
-  perform abort_tasks(array[cancel_run.run_id], 'cancelled', at);
-  perform settle_runs(array[cancel_run.run_id], true);
-  perform write_event(cancel_run.run_id, 'run.cancelled', jsonb_strip_nulls(jsonb_build_object('reason', cancel_run.reason)));
+  if cancel_run.undo and exists (
+       select from step_definition d where d.slug = found_run.slug and d.version = found_run.version and d.kind = 'undo') then
+    if found_run.outcome in ('failed', 'cancelled') then
+      return false;
+    end if;
+    update run r set outcome = 'cancelled', revision = revision + 1 where r.id = cancel_run.run_id;
+    perform write_event(cancel_run.run_id, 'run.cancelled', jsonb_strip_nulls(jsonb_build_object('reason', cancel_run.reason, 'undo', true)));
+    perform begin_outcomes(array[cancel_run.run_id], 'cancelled', 'its parent was cancelled', at);
+    return true;
+  end if;
+  if found_run.outcome = 'cancelled' then
+    perform write_event(cancel_run.run_id, 'run.undo_stopped', jsonb_strip_nulls(jsonb_build_object('reason', cancel_run.reason)));
+  end if;
+  perform cancel_runs(array[cancel_run.run_id], cancel_run.reason, at);
   return true;
 end $$;
-comment on function millrace.cancel_run(uuid, text) is 'Cancels a run; false where it had ended already.';
+comment on function millrace.cancel_run(uuid, text, boolean) is 'Cancels a run, and undoes it first where that is asked; false where nothing changed.';

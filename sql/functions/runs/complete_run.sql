@@ -22,12 +22,12 @@ begin
   if complete_run.error is not null then
     perform fail_runs(array[complete_run.run_id], array[null::text], array[null::int], array[case when jsonb_typeof(complete_run.error) = 'object' then complete_run.error
         else jsonb_build_object('code', 'unknown', 'message', coalesce(complete_run.error #>> '{}', 'No reason was given.')) end], millrace.now());
-    return 'failed';
+    return (select r.state from run r where r.id = complete_run.run_id);
   end if;
   select string_agg(format('''%s''', d.step), ', ' order by d.position) into open_steps
-    from run r join step_definition d on d.slug = r.slug and d.version = r.version and d.kind <> 'end'
+    from run r join step_definition d on d.slug = r.slug and d.version = r.version and d.kind not in ('end', 'undo', 'finally')
    where r.id = complete_run.run_id
-     and (not exists (select from attempt a where a.run_id = r.id and a.step = d.step and a.outcome in ('completed', 'skipped'))
+     and (not exists (select from attempt a where a.run_id = r.id and a.step = d.step and is_last_attempt(a.outcome, a.item, a.retry_at))
        or exists (select from task t where t.run_id = r.id and t.step_id = d.id)
        or exists (select from waiting_task w where w.run_id = r.id and w.step_id = d.id));
   raise exception 'Run % can''t be completed: % not finished.', complete_run.run_id, open_steps

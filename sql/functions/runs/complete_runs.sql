@@ -5,15 +5,16 @@ as $$
 #variable_conflict use_column
 declare
   keyed boolean;
+  called boolean;
 begin
   with ended as (
     update run r set state = 'completed', output = e.output, finished_at = complete_runs.at, paused_at = null,
                      started_at = coalesce(r.started_at, complete_runs.at)
       from unnest(run_ids, outputs) e(id, output)
      where r.id = e.id and r.finished_at is null
-    returning r.key
+    returning r.key, r.parent_run_id
   )
-  select count(ended.key) > 0 into keyed from ended;
-  perform settle_runs(run_ids, keyed);
+  select count(ended.key) > 0, count(ended.parent_run_id) > 0 into keyed, called from ended;
+  perform settle_runs(run_ids, keyed, called, at);
 end $$;
 comment on function millrace.complete_runs(uuid[], jsonb[], timestamptz) is 'Ends runs well.';

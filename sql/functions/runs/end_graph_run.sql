@@ -1,21 +1,21 @@
--- Ends a run whose last steps are all final: its output is the one last step's, or an object of several by name.
+-- Ends a run whose last steps are all final; where a step follows that (onSuccess), the run stays live until that has ended.
 create or replace function millrace.end_graph_run(ended_run uuid, end_step int, at timestamptz)
 returns table (kind text, run_id uuid, output jsonb)
 language plpgsql
 as $$
 #variable_conflict use_column
 declare
-  last_steps text[];
+  ended step_definition;
   found_output jsonb;
 begin
-  select d.needs into last_steps from step_definition d where d.id = end_step;
-  if cardinality(last_steps) = 1 then
-    select o.output into found_output from read_outputs(array[ended_run], last_steps) o;
-  else
-    select jsonb_object_agg(o.step, o.output) into found_output
-      from read_outputs(array_fill(ended_run, array[cardinality(last_steps)]), last_steps) o;
+  select d.* into ended from step_definition d where d.id = end_step;
+  if ended.dependents <> '{}' then
+    update run r set outcome = 'completed' where r.id = ended_run and r.finished_at is null and r.outcome is null;
+    perform advance_outcomes(array[ended_run], at);
+    return;
   end if;
-  perform complete_runs(array[ended_run], array[coalesce(found_output, 'null')], at);
-  return query select 'ended', ended_run, coalesce(found_output, 'null');
+  found_output := run_output(ended_run, ended.slug, ended.version);
+  perform complete_runs(array[ended_run], array[found_output], at);
+  return query select 'ended', ended_run, found_output;
 end $$;
 comment on function millrace.end_graph_run(uuid, int, timestamptz) is 'Ends a run whose last steps are all final.';

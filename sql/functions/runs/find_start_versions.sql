@@ -15,7 +15,8 @@ begin
       from (select distinct u.slug, u.version from unnest(slugs, versions) u(slug, version)) g;
   end if;
   found_versions := array(
-    select row (g.slug, g.version, v.version, v.entry_steps, v.entry_handlers, v.key_paths, v.has_joins, p.paused_at is not null)::millrace.start_version
+    select row (g.slug, g.version, v.version, v.entry_steps, v.entry_handlers, v.key_paths, v.has_joins, p.paused_at is not null,
+                g.version is null and p.split_path is not null)::millrace.start_version
       from unnest(given_slugs, given_versions) g(slug, version)
       join millrace.pipeline p on p.slug = g.slug
       join millrace.pipeline_version v on v.slug = g.slug and v.version = coalesce(g.version, p.active_version));

@@ -15,8 +15,8 @@ begin
   end if;
   return jsonb_build_object(
     'at', at,
-    'run', to_jsonb(told) - array['slug', 'input', 'output', 'headers', 'revision', 'error'] || jsonb_build_object(
-      'pipeline', told.slug, 'error', told.error - 'stack',
+    'run', to_jsonb(told) - array['slug', 'input', 'output', 'headers', 'revision', 'error', 'outcome_step', 'outcome_item'] || jsonb_build_object(
+      'pipeline', told.slug, 'error', told.error - 'stack', 'outcome_error', told.outcome_error - 'stack',
       'is_dead_letter', exists (select from dead_letter l where l.run_id = told.id)),
     'pipeline', (select jsonb_build_object('paused_at', p.paused_at, 'paused_by', p.paused_by, 'pause_reason', p.pause_reason)
                    from pipeline p where p.slug = told.slug),
@@ -24,6 +24,8 @@ begin
     'tasks', account_tasks(told.id, at),
     'attempts', account_attempts(told.id),
     'events', account_events(told.id),
-    'time', account_time(told.id, told.created_at, told.available_at, coalesce(told.finished_at, at)));
+    'children', account_children(told.id),
+    'time', account_time(told.id, told.created_at, told.available_at, coalesce(told.finished_at, at)))
+    || told_reports(told.id);
 end $$;
 comment on function millrace.run_account(uuid) is 'The account of a run, as JSON.';

@@ -19,7 +19,8 @@ create or replace function millrace.start_runs(
   worker_lock_key int default null,
   room int default 0,
   wake_always boolean default true,
-  given_ids boolean default true
+  given_ids boolean default true,
+  parents millrace.run_parent[] default null
 )
 returns table (reason text, run_id uuid, live_run_id uuid, task_id bigint, step_id int)
 language plpgsql security definer set search_path = millrace, pg_temp
@@ -64,6 +65,14 @@ begin
 
   known := find_start_versions(slugs, versions);
   foreach started in array known loop
+    if started.is_split then
+      -- From here on these starts name the version that their key has.
+      versions := split_starts(run_ids, slugs, versions, inputs);
+      known := find_start_versions(slugs, versions);
+      exit;
+    end if;
+  end loop;
+  foreach started in array known loop
     refusing := refusing or started.paused or started.key_paths <> '[]';
     handlers := handlers || started.entry_handlers;
     entries := greatest(entries, cardinality(started.entry_steps));
@@ -98,15 +107,18 @@ begin
   foreach started in array known loop
     with begun as (
       insert into run (id, slug, version, tenant, key, state, priority, input, headers, idempotency_key,
-                       started_via, started_by, created_at, available_at, started_at)
+                       started_via, started_by, created_at, available_at, started_at,
+                       parent_run_id, parent_step, parent_item, parent_call, parent_place, detached)
       select g.id, started.slug, started.resolved, g.tenant,
              case when started.key_paths <> '[]' then run_key(started.slug, g.input, started.key_paths) end,
              case when leasing then 'running' else 'pending' end,
              coalesce(g.priority, 5), g.input, g.headers, g.idempotency_key,
              start_runs.started_via, session_user, at, case when g.available_at > at then g.available_at end,
-             case when leasing then at end
-        from unnest(run_ids, slugs, versions, inputs, priorities, tenants, headers, available_ats, idempotency_keys, keep)
-             g(id, slug, version, input, priority, tenant, headers, available_at, idempotency_key, keep)
+             case when leasing then at end,
+             g.parent_run_id, g.parent_step, g.parent_item, g.parent_call, g.parent_place, g.detached
+        from unnest(run_ids, slugs, versions, inputs, priorities, tenants, headers, available_ats, idempotency_keys, keep, parents)
+             g(id, slug, version, input, priority, tenant, headers, available_at, idempotency_key, keep,
+               parent_run_id, parent_step, parent_item, parent_call, parent_place, detached)
        where g.slug = started.slug and g.version is not distinct from started.version and g.keep is not false
           on conflict (id) do nothing
       returning id, priority, available_at
@@ -151,5 +163,5 @@ begin
     perform wake_workers(wake_always);
   end if;
 end $$;
-comment on function millrace.start_runs(uuid[], text[], int[], jsonb[], smallint[], text[], jsonb[], timestamptz[], text[], int[], text, uuid, int, int, boolean, boolean)
+comment on function millrace.start_runs(uuid[], text[], int[], jsonb[], smallint[], text[], jsonb[], timestamptz[], text[], int[], text, uuid, int, int, boolean, boolean, millrace.run_parent[])
   is 'Starts runs, all or none; answers for what was refused and what was handed over.';

@@ -6,8 +6,17 @@ as $$
 #variable_conflict use_column
 declare
   held record;
+  failing record;
   again timestamptz;
 begin
+  -- A failure that ends the run locks all its tasks, in their order: before this step's own is locked, and after its holder has entered.
+  select t.run_id, t.step_id, w.id as worker_id, w.lock_key into failing
+    from task t join step_definition d on d.id = t.step_id and d.step = fail_step.step join worker w on w.id = t.worker_id and w.kind = 'outside'
+   where t.run_id = fail_step.run_id and t.item = fail_step.item and t.attempt = fail_step.attempt
+     and (t.failures + 1 >= d.max_attempts or fail_step.error ->> 'retryable' = 'false');
+  if found and enter_worker(failing.worker_id, failing.lock_key) then
+    perform lock_failing_runs(array[failing.run_id], array[failing.step_id]);
+  end if;
   begin
     select * into held from held_step(fail_step.run_id, fail_step.step, fail_step.attempt, fail_step.item);
   exception when sqlstate 'MR008' then

@@ -164,13 +164,13 @@ test.each(reports)(
       worker.id,
     ])
     expect(holder).toMatchObject([{ started: false, reason: 'held' }])
-    await database.query('select millrace.cancel_run($1), millrace.list_held_tasks($2, $3, $4, $5, $6)', [
+    await database.query('select millrace.cancel_run($1), millrace.release_tasks($2, $3, $4, $5, $6)', [
       run_id,
       worker.id,
       worker.lockKey,
-      [],
-      [],
-      [],
+      [task?.task_id],
+      [task?.step_id],
+      [task?.attempt],
     ])
   },
 )

@@ -12,7 +12,7 @@ begin
   -- A step whose time has come doesn't wait for somebody to promote it.
   with due as (
     delete from waiting_task w
-     where w.run_id = take_step.run_id and w.step_id = (definition).id and w.item = take_step.item and not w.paused and w.available_at <= at
+     where w.run_id = take_step.run_id and w.step_id = (definition).id and w.item = take_step.item and not w.paused and w.available_at <= at and w.reason <> 'waiting'
     returning w.*
   )
   insert into task (handler, priority, run_id, step_id, item, item_value, attempt, failures, ready_at)
@@ -35,7 +35,8 @@ begin
     when found_task.worker_id is not null then 'held'
     when found_task.id is null and exists (
       select from attempt a
-       where a.run_id = take_step.run_id and a.step = (definition).step and a.item = take_step.item and a.outcome in ('completed', 'skipped')) then 'final'
+       where a.run_id = take_step.run_id and a.step = (definition).step and a.item = take_step.item
+         and is_last_attempt(a.outcome, a.item, a.retry_at)) then 'final'
     when found_task.id is null and exists (select from run r where r.id = take_step.run_id and r.finished_at is not null) then 'run ended'
     when exists (select from run r join pipeline p on p.slug = r.slug
                   where r.id = take_step.run_id and (r.paused_at is not null or p.paused_at is not null)) then 'paused'

@@ -43,7 +43,7 @@ begin
            select t.id from task t
             where t.handler = lane.handler and (t.priority, t.id) > (lane.priority, lane.after) and t.priority <= lane.priority
               and t.worker_id is null
-            order by t.priority, t.id limit left_over for update skip locked) c
+            order by t.priority, t.id limit left_over for no key update skip locked) c
          where lane.priority = level and lane.handler <> all (paused_lanes)
          order by c.id limit left_over
       ), taken as (

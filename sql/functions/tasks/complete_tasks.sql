@@ -5,6 +5,7 @@
 -- A transactional completion of an aborted step is lost too: its caller rolls back, so that nothing is written after a cancel.
 -- A chain's next step takes the place of the finished one in its row, which no index sees: the cheapest move there is. What is not chained
 -- is removed by a statement of its own, whatever its row says by then: a pause, resume or cancel that commits in between must not hide it from both.
+-- An output that a map can't go over fails its run: all tasks of that run are locked before any of the batch leaves, as for every end.
 create or replace function millrace.complete_tasks(
   worker_id uuid, lock_key int, task_ids bigint[], step_ids int[], attempts int[], outputs jsonb[],
   skip_reasons text[] default null, writes jsonb[] default null, watched boolean[] default null, room int default 0, least_urgent smallint default 5,
@@ -18,6 +19,13 @@ declare
   at timestamptz := millrace.now();
   given_count int := cardinality(task_ids);
   taking boolean;
+  chaining boolean;
+  listing boolean;
+  doomed_ids bigint[];
+  doomed_runs uuid[];
+  doomed_steps int[];
+  doomed_outputs jsonb[];
+  left_runs uuid[];
   open_lanes int[];
   best smallint;
   chained_ids bigint[];
@@ -37,12 +45,32 @@ begin
     return query select 'lost', l.id, null::uuid, null::int, null::int, null::jsonb, null::int, null::jsonb from unnest(task_ids) l(id);
     return;
   end if;
+  -- Several tasks of one run may be in the batch where its pipeline branches or maps: they are locked in the order in which whoever
+  -- ends or pauses the run locks them (see lock_run_tasks), not in that in which they were finished.
+  if given_count > 1 and exists (
+       select from step_definition d join pipeline_version v on v.slug = d.slug and v.version = d.version
+        where d.id = any (step_ids) and (d.kind = 'map' or v.has_joins)) then
+    perform 1 from task t where t.id = any (task_ids) and t.worker_id = complete_tasks.worker_id order by t.id for update;
+  end if;
+
   select w.kind = 'worker' and w.ordered_state is null and w.state in ('idle', 'running'), best_priority(w.handlers, least_urgent),
          open_handlers(w.handlers)
     into taking, best, open_lanes
     from worker w where w.id = complete_tasks.worker_id;
 
-  if taking and exists (select from step_definition d where d.id = any (step_ids) and d.next_rule = 'chain') then
+  select bool_or(d.next_rule = 'chain'), bool_or(d.is_listed) into chaining, listing from step_definition d where d.id = any (step_ids);
+  if listing then
+    perform lock_run_tasks(array(select d.run_id from doomed_tasks(complete_tasks.worker_id, task_ids, step_ids, attempts, outputs, skip_reasons) d));
+    -- Asked again, now that nothing changes any more.
+    select array_agg(d.task_id), array_agg(d.run_id) into doomed_ids, doomed_runs
+      from doomed_tasks(complete_tasks.worker_id, task_ids, step_ids, attempts, outputs, skip_reasons) d;
+  end if;
+
+  if 1 < any (attempts) and exists (select from wait) then
+    perform leave_waits(complete_tasks.worker_id, task_ids, step_ids, attempts, at);
+  end if;
+
+  if taking and chaining then
     with given as (
       select * from unnest(task_ids, step_ids, attempts, outputs, skip_reasons, writes) g(task_id, step_id, attempt, output, skip_reason, writes)
     ), chained as (
@@ -51,7 +79,7 @@ begin
         from given g join step_definition d on d.id = g.step_id join task before on before.id = g.task_id
        where t.id = g.task_id and t.worker_id = complete_tasks.worker_id and t.attempt = g.attempt and t.step_id = g.step_id
          and d.next_rule = 'chain' and t.aborted_at is null and not t.paused
-         and t.priority <= best and d.next_handler = any (open_lanes)
+         and t.priority <= best and d.next_handler = any (open_lanes) and (doomed_runs is null or t.run_id <> all (doomed_runs))
       returning t.id, t.run_id, t.item, before.ready_at, before.claimed_at, d.step, d.next_step_id, g.attempt, g.output, g.skip_reason, g.writes
     ), written as (
       insert into attempt (run_id, step, item, attempt, worker_id, outcome, output, writes, reason, ready_at, started_at, finished_at)
@@ -77,7 +105,8 @@ begin
      where t.id = g.task_id and t.worker_id = complete_tasks.worker_id and t.attempt = g.attempt and t.step_id = g.step_id
        and not (transactional and t.aborted_at is not null)
     returning g.place, t.id, t.run_id, t.item, t.priority, t.ready_at, t.claimed_at, t.paused, d.step, g.attempt, g.output, g.skip_reason, g.writes, g.step_id,
-              case when t.abort_reason is not null then 'aborted' when d.next_rule = 'end' and t.item = -1 then 'end' else 'graph' end as leads_to
+              case when t.abort_reason is not null then 'aborted' when t.id = any (doomed_ids) then 'doomed'
+                   when t.run_id = any (doomed_runs) then 'nothing' when d.next_rule = 'end' and t.item = -1 then 'end' else 'graph' end as leads_to
   ), written as (
     insert into attempt (run_id, step, item, attempt, worker_id, outcome, output, writes, reason, ready_at, started_at, finished_at)
     select f.run_id, f.step, f.item, f.attempt, complete_tasks.worker_id,
@@ -90,8 +119,10 @@ begin
          array_agg(f.place) filter (where f.leads_to = 'end'),
          array_agg(f.run_id) filter (where f.leads_to = 'graph'), array_agg(f.step_id) filter (where f.leads_to = 'graph'),
          array_agg(f.item) filter (where f.leads_to = 'graph'), array_agg(f.priority) filter (where f.leads_to = 'graph'),
-         array_agg(f.paused) filter (where f.leads_to = 'graph')
-    into removed_ids, ended, ended_outputs, watched_places, graph_runs, graph_steps, graph_items, graph_priorities, graph_paused
+         array_agg(f.paused) filter (where f.leads_to = 'graph'),
+         array_agg(f.run_id) filter (where f.leads_to = 'doomed'), array_agg(f.step_id) filter (where f.leads_to = 'doomed'),
+         array_agg(f.output) filter (where f.leads_to = 'doomed'), array_agg(f.run_id) filter (where f.leads_to = 'aborted')
+    into removed_ids, ended, ended_outputs, watched_places, graph_runs, graph_steps, graph_items, graph_priorities, graph_paused, doomed_runs, doomed_steps, doomed_outputs, left_runs
     from removed f;
   recorded := recorded + coalesce(cardinality(removed_ids), 0);
 
@@ -106,6 +137,12 @@ begin
       select a.kind, a.task_id, a.run_id, a.step_id, a.item, a.item_value, a.attempt, a.output
         from advance_runs(graph_runs, graph_steps, graph_items, graph_priorities, graph_paused,
                           case when taking then complete_tasks.worker_id end, complete_tasks.room + coalesce(cardinality(removed_ids), 0), best, open_lanes, at) a;
+  end if;
+  if doomed_runs is not null then
+    perform fail_maps(doomed_runs, doomed_steps, doomed_outputs, at);
+  end if;
+  if left_runs is not null then
+    perform advance_outcomes(left_runs, at);
   end if;
   if recorded < given_count then
     return query

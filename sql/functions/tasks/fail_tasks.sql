@@ -1,5 +1,5 @@
--- Fails a batch of tasks of one worker: each is tried again after its delay, or, out of attempts or not worth one, becomes a dead letter
--- and fails its run. Fenced as complete_tasks is; what the caller no longer holds is answered as lost. This function never raises for a
+-- Fails a batch of tasks of one worker: each is tried again after its delay, or, out of attempts or not worth one, is given up: that fails
+-- its run, unless its step says otherwise (see give_up_steps). Fenced as complete_tasks is; what the caller no longer holds is answered as lost. This function never raises for a
 -- number that grew too large: a failure that can't be recorded would leave the step running for ever.
 create or replace function millrace.fail_tasks(
   worker_id uuid, lock_key int, task_ids bigint[], step_ids int[], attempts int[], errors jsonb[],
@@ -14,9 +14,13 @@ declare
   failed record;
   seen boolean[] := array_fill(false, array[cardinality(task_ids)]);
   dead_runs uuid[] := array[]::uuid[];
-  dead_steps text[] := array[]::text[];
+  dead_steps int[] := array[]::int[];
   dead_items int[] := array[]::int[];
+  dead_attempts int[] := array[]::int[];
+  dead_priorities smallint[] := array[]::smallint[];
+  dead_paused boolean[] := array[]::boolean[];
   dead_errors jsonb[] := array[]::jsonb[];
+  left_runs uuid[] := array[]::uuid[];
   retried boolean := false;
 begin
   if not enter_worker(fail_tasks.worker_id, fail_tasks.lock_key) then
@@ -24,10 +28,10 @@ begin
     return;
   end if;
   -- A failing run locks all its tasks, in the order of their ids; so do two branches that fail it at once.
-  perform lock_run_tasks(array(
-    select distinct t.run_id from unnest(task_ids, errors) g(id, error) join task t on t.id = g.id
-      join step_definition d on d.id = t.step_id
-     where t.failures + 1 >= d.max_attempts or (g.error ->> 'retryable') = 'false'));
+  perform lock_failing_runs(array_agg(t.run_id), array_agg(t.step_id))
+     from unnest(task_ids, errors) g(id, error) join task t on t.id = g.id and t.aborted_at is null
+     join step_definition d on d.id = t.step_id
+    where t.failures + 1 >= d.max_attempts or (g.error ->> 'retryable') = 'false';
 
   for failed in
     with given as (
@@ -57,7 +61,7 @@ begin
       select r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures + 1, at
         from removed r where r.again_at <= at and not r.paused
     )
-    select r.place, r.id, r.run_id, r.step, r.item, r.error, r.aborted_at, r.again_at from removed r
+    select r.place, r.id, r.run_id, r.step_id, r.item, r.attempt, r.priority, r.paused, r.error, r.aborted_at, r.again_at from removed r
   loop
     seen[failed.place] := true;
     if failed.again_at is not null then
@@ -66,16 +70,24 @@ begin
       task_id := failed.id;
       retry_at := failed.again_at;
       return next;
-    elsif failed.aborted_at is null then
+    elsif failed.aborted_at is not null then
+      left_runs := left_runs || failed.run_id;
+    else
       dead_runs := dead_runs || failed.run_id;
-      dead_steps := dead_steps || failed.step;
+      dead_steps := dead_steps || failed.step_id;
       dead_items := dead_items || failed.item;
+      dead_attempts := dead_attempts || failed.attempt;
+      dead_priorities := dead_priorities || failed.priority;
+      dead_paused := dead_paused || failed.paused;
       dead_errors := dead_errors || coalesce(failed.error, '{"code": "unknown", "message": "No reason was given."}');
     end if;
   end loop;
 
   if dead_runs <> '{}' then
-    perform fail_runs(dead_runs, dead_steps, dead_items, dead_errors, at);
+    perform give_up_steps(dead_runs, dead_steps, dead_items, dead_attempts, dead_priorities, dead_paused, dead_errors, at);
+  end if;
+  if left_runs <> '{}' then
+    perform advance_outcomes(left_runs, at);
   end if;
   if retried then
     perform wake_workers(false);
@@ -84,4 +96,4 @@ begin
     select 'lost', g.id, null::timestamptz from unnest(task_ids) with ordinality g(id, place) where not seen[g.place];
 end $$;
 comment on function millrace.fail_tasks(uuid, int, bigint[], int[], int[], jsonb[], float8[], float8[])
-  is 'Fails a batch of tasks: tried again after a delay, or a dead letter.';
+  is 'Fails a batch of tasks: tried again after a delay, or given up.';

@@ -28,18 +28,27 @@ afterAll(async () => {
   await database.close()
 })
 
-/** What the worker holds, having named what it knows; without `known` as a worker of the former version asks. */
-const held = (worker: Worker, known?: Task[]) =>
-  database.query<Task & { input: unknown }>(
-    'select * from millrace.list_held_tasks($1, $2, $3::bigint[], $4::int[], $5::int[])',
-    [
-      worker.id,
-      worker.lockKey,
-      known?.map(({ task_id }) => task_id) ?? null,
-      known?.map(({ step_id }) => step_id) ?? null,
-      known?.map(({ attempt }) => attempt) ?? null,
-    ],
+/** What the worker holds and may begin; having named what it knows, it gives back what it never will. */
+const held = async (worker: Worker, known?: Task[]) => {
+  const tasks = await database.query<Task & { input: unknown; aborted: boolean }>(
+    'select * from millrace.list_held_tasks($1, $2, $3)',
+    [worker.id, worker.lockKey, known !== undefined],
   )
+  const isKnown = (task: Task) =>
+    known?.some(
+      (own) => own.task_id === task.task_id && own.step_id === task.step_id && own.attempt === task.attempt,
+    )
+  const unbegun = tasks.filter((task) => task.aborted && !isKnown(task))
+  await database.query('select millrace.release_tasks($1, $2, $3::bigint[], $4::int[], $5::int[], $6)', [
+    worker.id,
+    worker.lockKey,
+    unbegun.map(({ task_id }) => task_id),
+    unbegun.map(({ step_id }) => step_id),
+    unbegun.map(({ attempt }) => attempt),
+    'its run ended before the worker knew of it',
+  ])
+  return tasks.filter(({ aborted }) => !aborted)
+}
 
 const left = (run: string) => database.query('select id from millrace.task where run_id = $1', [run])
 

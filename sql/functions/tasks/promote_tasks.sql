@@ -1,4 +1,5 @@
--- Moves tasks whose time has come to where claims look, in the order of their times and at most so many a call.
+-- Moves tasks whose time has come to where claims look, in the order of their times and at most so many a call. Of parked ones, what was due
+-- ends with its result; the others of their waits stay open. Approvals that it is time to remind of are told in the history.
 create or replace function millrace.promote_tasks(most int) returns int
 language plpgsql
 as $$
@@ -6,6 +7,9 @@ as $$
 declare
   at timestamptz := millrace.now();
   promoted int;
+  woken_runs uuid[];
+  woken_steps int[];
+  woken_items int[];
 begin
   with due as (
     select w.id from waiting_task w where not w.paused and w.available_at <= at
@@ -18,9 +22,19 @@ begin
       from removed order by available_at, id
     returning 1
   )
-  select count(*) into promoted from added;
+  select (select count(*) from added), array_agg(r.run_id) filter (where r.reason in ('waiting', 'paused')),
+         array_agg(r.step_id) filter (where r.reason in ('waiting', 'paused')), array_agg(r.item) filter (where r.reason in ('waiting', 'paused'))
+    into promoted, woken_runs, woken_steps, woken_items
+    from removed r;
+  if woken_runs is not null then
+    perform expire_waits(woken_runs, woken_steps, woken_items, at);
+    perform wake_runs(woken_runs);
+  end if;
   if promoted > 0 then
     perform wake_workers(false);
+  end if;
+  if exists (select from approval a where a.state = 'open' and a.reminded_at is null and a.remind_at <= at) then
+    perform remind_approvals(at);
   end if;
   return promoted;
 end $$;

@@ -10,12 +10,16 @@ declare
   reclaimed int := 0;
   lost jsonb := jsonb_build_object('code', reclaim_tasks.code, 'message', reclaim_tasks.reason, 'retryable', true);
   dead_runs uuid[] := array[]::uuid[];
-  dead_steps text[] := array[]::text[];
+  dead_steps int[] := array[]::int[];
   dead_items int[] := array[]::int[];
+  dead_attempts int[] := array[]::int[];
+  dead_priorities smallint[] := array[]::smallint[];
+  dead_paused boolean[] := array[]::boolean[];
+  left_runs uuid[] := array[]::uuid[];
 begin
-  perform lock_run_tasks(array(
-    select distinct t.run_id from task t join step_definition d on d.id = t.step_id
-     where t.id = any (task_ids) and t.worker_id = reclaim_tasks.worker_id and t.failures + 1 >= d.max_attempts));
+  perform lock_failing_runs(array_agg(t.run_id), array_agg(t.step_id))
+     from task t join step_definition d on d.id = t.step_id
+    where t.id = any (task_ids) and t.worker_id = reclaim_tasks.worker_id and t.failures + 1 >= d.max_attempts and t.aborted_at is null;
   for taken in
     with removed as (
       delete from task t using step_definition d
@@ -35,17 +39,26 @@ begin
       select r.id, r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures + 1, at
         from removed r where r.again and not r.paused
     )
-    select r.run_id, r.step, r.item, r.again, r.aborted_at from removed r
+    select r.run_id, r.step_id, r.item, r.attempt, r.priority, r.paused, r.again, r.aborted_at from removed r
   loop
     reclaimed := reclaimed + 1;
-    if not taken.again and taken.aborted_at is null then
+    if taken.aborted_at is not null then
+      left_runs := left_runs || taken.run_id;
+    elsif not taken.again then
       dead_runs := dead_runs || taken.run_id;
-      dead_steps := dead_steps || taken.step;
+      dead_steps := dead_steps || taken.step_id;
       dead_items := dead_items || taken.item;
+      dead_attempts := dead_attempts || taken.attempt;
+      dead_priorities := dead_priorities || taken.priority;
+      dead_paused := dead_paused || taken.paused;
     end if;
   end loop;
   if dead_runs <> '{}' then
-    perform fail_runs(dead_runs, dead_steps, dead_items, array_fill(lost, array[cardinality(dead_runs)]), at);
+    perform give_up_steps(dead_runs, dead_steps, dead_items, dead_attempts, dead_priorities, dead_paused,
+                          array_fill(lost, array[cardinality(dead_runs)]), at);
+  end if;
+  if left_runs <> '{}' then
+    perform advance_outcomes(left_runs, at);
   end if;
   if reclaimed > 0 then
     perform wake_workers(false);

@@ -8,11 +8,13 @@ as $$
 #variable_conflict use_column
 declare
   at timestamptz := millrace.now();
+  left_runs uuid[];
 begin
   if not enter_worker(release_tasks.worker_id, release_tasks.lock_key) then
     return query select 'lost', l.id from unnest(task_ids) l(id);
     return;
   end if;
+  select array_agg(t.run_id) into left_runs from task t where t.id = any (task_ids) and t.aborted_at is not null;
   return query
     with given as (
       select * from unnest(task_ids, step_ids, attempts) g(task_id, step_id, attempt)
@@ -36,6 +38,9 @@ begin
         from removed r where not r.paused and r.aborted_at is null
     )
     select 'lost', g.task_id from given g where not exists (select from removed r where r.id = g.task_id);
+  if left_runs is not null then
+    perform advance_outcomes(left_runs, at);
+  end if;
   perform wake_workers(false);
 end $$;
 comment on function millrace.release_tasks(uuid, int, bigint[], int[], int[], text) is 'Gives tasks back unfinished, without counting a failure.';

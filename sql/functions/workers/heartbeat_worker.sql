@@ -42,6 +42,15 @@ begin
     end;
   end if;
   perform promote_tasks(1000);
+  -- What is due before the next heartbeat would be late by half of one: so the worker comes again for it.
+  for detail in
+    select ceil(extract(epoch from w.available_at - at) * 1000) from waiting_task w
+     where not w.paused and w.available_at <= at + interval '1 second' order by w.available_at limit 1
+  loop
+    kind := 'due';
+    task_id := null;
+    return next;
+  end loop;
   if room > 0 then
     return query
       select 'task', null::text, c.*

@@ -45,6 +45,7 @@ begin
     end if;
   end if;
   perform fail_silent_runs(at);
+  perform carry_out_cancellations(1000, at);
   return cardinality(gone_ids);
 end $$;
 comment on function millrace.sweep_workers(uuid) is 'Takes back what gone workers held; answers how many were gone.';

@@ -2,9 +2,17 @@
 import { Command } from 'commander'
 import { MillraceError } from '../../core/errors.ts'
 import { drawGraph } from '../../core/graph-drawing.ts'
+import { fill } from '../../core/text-fill.ts'
 import { cut } from '../../core/text-width.ts'
-import { dateWords, oneLine } from '../../core/wording.ts'
-import { listPipelines, listVersions, type PipelineRow, type VersionRow } from '../../db/pipeline-list.ts'
+import { dateWords, durationWords, grouped, oneLine } from '../../core/wording.ts'
+import {
+  listPipelines,
+  listVersions,
+  type OutcomeRow,
+  pipelineOutcomes,
+  type PipelineRow,
+  type VersionRow,
+} from '../../db/pipeline-list.ts'
 import type { CurrentSession } from '../session.ts'
 import { type Column, printTable } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
@@ -15,13 +23,15 @@ export function showCommand(current: CurrentSession): Command {
     .argument('<pipeline>', 'the name of the pipeline')
     .action(async (slug: string) => {
       const session = current()
-      const [pipeline, versions] = await session.withDatabase(async ({ caller }) => [
-        (await listPipelines(caller, slug))[0],
-        await listVersions(caller, slug),
-      ])
-      if (pipeline === undefined) throw unknownPipeline(slug)
-      session.terminal.answer({ ...pipeline, versions })
+      const { pipeline, versions, outcomes } = await session.withDatabase(async ({ caller }) => {
+        const [pipeline] = await listPipelines(caller, slug)
+        if (pipeline === undefined) throw unknownPipeline(slug)
+        const versions = await listVersions(caller, slug)
+        return { pipeline, versions, outcomes: await pipelineOutcomes(caller, slug) }
+      })
+      session.terminal.answer({ ...pipeline, versions, outcomes })
       printPipeline(session.terminal, pipeline, versions)
+      if (pipeline.split_path !== null) printOutcomes(session.terminal, pipeline, outcomes)
     })
 }
 
@@ -59,3 +69,32 @@ function versionColumns({ active_version }: PipelineRow): Column<VersionRow>[] {
     { title: 'digest', cell: ({ digest }) => digest.slice(0, 12) },
   ]
 }
+
+function printOutcomes(
+  terminal: Terminal,
+  { split_path, split_at }: PipelineRow,
+  outcomes: readonly OutcomeRow[],
+): void {
+  const by = split_path?.length ? split_path.join('.') : 'run'
+  terminal.print()
+  const since = split_at === null ? '' : `, since ${dateWords(split_at)} UTC`
+  for (const line of fill(`Starts that name no version are split by ${by}${since}:`)) terminal.print(line)
+  terminal.print()
+  printTable(terminal, outcomeColumns, outcomes)
+}
+
+const outcomeColumns: readonly Column<OutcomeRow>[] = [
+  { title: 'version', cell: ({ version }) => String(version), side: 'right' },
+  { title: 'weight', cell: ({ weight }) => String(weight ?? ''), side: 'right' },
+  { title: 'share', cell: ({ share }) => `${(share * 100).toFixed(1)} %`, side: 'right' },
+  { title: 'runs', cell: ({ runs }) => grouped(runs), side: 'right' },
+  { title: 'live', cell: ({ live }) => grouped(live), side: 'right' },
+  { title: 'completed', cell: ({ completed }) => grouped(completed), side: 'right' },
+  { title: 'failed', cell: ({ failed }) => grouped(failed), side: 'right' },
+  { title: 'cancelled', cell: ({ cancelled }) => grouped(cancelled), side: 'right' },
+  {
+    title: 'median',
+    cell: ({ median_ms }) => (median_ms === null ? '' : durationWords(median_ms)),
+    side: 'right',
+  },
+]

@@ -9,10 +9,11 @@ export function cancelCommand(current: CurrentSession): Command {
     .description('cancel a run: its steps that run are aborted, the others never begin')
     .argument('<run>', 'the id of the run')
     .option('--reason <text>', 'why; it stands in the account')
-    .action(async (run: string, { reason }: { reason?: string }) => {
+    .option('--undo', 'undo first what it completed, by the undo steps of its pipeline')
+    .action(async (run: string, { reason, undo = false }: { reason?: string; undo?: boolean }) => {
       await changeRun(current(), run, {
-        change: (caller, id) => cancelRun(caller, id, reason ?? null),
-        done: 'is cancelled',
+        change: (caller, id) => cancelRun(caller, id, reason ?? null, undo),
+        done: undo ? 'is cancelled, and undone first' : 'is cancelled',
         already: 'had ended already',
       })
     })

@@ -2,11 +2,13 @@
 import { Command } from 'commander'
 import { errorWords } from '../../core/account-attempts.ts'
 import type { AccountStep, RunAccount } from '../../core/account-data.ts'
+import { progressWords, reportLines } from '../../core/account-reports.ts'
 import { stepState } from '../../core/account-steps.ts'
 import { fill } from '../../core/text-fill.ts'
 import { dateWords, durationWords, grouped } from '../../core/wording.ts'
 import { runAccount } from '../../db/accounts.ts'
 import { readRunValues, type RunValues } from '../../db/run-list.ts'
+import { why, type WhyRow } from '../../db/whys.ts'
 import { runIdOf } from '../run-id.ts'
 import { paintState } from '../run-words.ts'
 import type { CurrentSession } from '../session.ts'
@@ -22,10 +24,13 @@ export function showCommand(current: CurrentSession): Command {
       terminal.answer({
         ...rest.account.run,
         ...rest.values,
+        ...reportsOf(rest.account),
+        why: rest.told,
         steps: rest.account.steps.map((step) => withState(rest.account, step)),
       })
-      printRun(terminal, rest.account)
+      printRun(terminal, rest.account, rest.told)
       printTable(terminal, stepColumns(terminal, rest.account), rest.account.steps)
+      printReports(terminal, rest.account)
       printValues(terminal, rest.values)
     })
 }
@@ -34,6 +39,7 @@ interface Read {
   readonly terminal: Terminal
   readonly account: RunAccount
   readonly values: RunValues
+  readonly told: WhyRow
 }
 
 async function readRun(current: CurrentSession, id: string): Promise<Read> {
@@ -41,7 +47,7 @@ async function readRun(current: CurrentSession, id: string): Promise<Read> {
   return session.withDatabase(async ({ caller }) => {
     const account = await runAccount(caller, id)
     const values = (await readRunValues(caller, id)) ?? { input: null, output: null, headers: null }
-    return { terminal: session.terminal, account, values }
+    return { terminal: session.terminal, account, values, told: await why(caller, id) }
   })
 }
 
@@ -49,7 +55,7 @@ function withState(account: RunAccount, step: AccountStep): object {
   return { ...step, state: stepState(account, step) }
 }
 
-function printRun(terminal: Terminal, { run, time }: RunAccount): void {
+function printRun(terminal: Terminal, { run, time }: RunAccount, { sentence }: WhyRow): void {
   const state = run.paused_at === null ? run.state : `${run.state}, paused`
   terminal.print(`Run ${run.id}`)
   terminal.print(`${run.pipeline}, version ${run.version}: ${paintState(terminal, state)}`)
@@ -57,9 +63,11 @@ function printRun(terminal: Terminal, { run, time }: RunAccount): void {
   terminal.print(`started   ${dateWords(run.created_at)} UTC by ${run.started_by} (${run.started_via})`)
   if (run.finished_at !== null) terminal.print(`ended     ${dateWords(run.finished_at)} UTC`)
   terminal.print(`${run.finished_at === null ? 'live for ' : 'took     '} ${durationWords(time.total_ms)}`)
-  if (run.error !== null)
-    for (const line of fill(`error     ${errorWords(run.error)}`, { first: '', next: margin }))
-      terminal.print(line)
+  const more = [
+    ...(run.error === null ? [] : [`error     ${errorWords(run.error)}`]),
+    ...(run.finished_at === null ? [`now       ${sentence}`] : []),
+  ]
+  for (const line of more.flatMap((text) => fill(text, { first: '', next: margin }))) terminal.print(line)
   terminal.print()
 }
 
@@ -91,6 +99,26 @@ function stepColumns(terminal: Terminal, account: RunAccount): Column<AccountSte
       side: 'right',
     },
   ]
+}
+
+function reportsOf({ progress, metadata, metrics, objectives, parts }: RunAccount): object {
+  return { progress, metadata, metrics, objectives, parts }
+}
+
+/** How far its live steps say that they are, and what it has shown of itself. */
+function printReports(terminal: Terminal, account: RunAccount): void {
+  const live = account.progress.filter(({ step, item, attempt }) =>
+    account.tasks.listed.some((task) => task.step === step && task.item === item && task.attempt === attempt),
+  )
+  const progress = live.map((told) => {
+    const place = told.item === null ? told.step : `${told.step} item ${told.item}`
+    return `progress  ${place}: ${progressWords(told)}`
+  })
+  const reports = reportLines(account)
+  const lines = [...progress.flatMap((text) => fill(text, { first: '', next: margin })), ...reports]
+  if (lines.length === 0) return
+  terminal.print()
+  for (const line of lines) terminal.print(line)
 }
 
 function printValues(terminal: Terminal, { input, output }: RunValues): void {

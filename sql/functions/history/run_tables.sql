@@ -1,0 +1,7 @@
+-- The small tables whose rows stay as long as their run does: they leave the history with it.
+create or replace function millrace.run_tables() returns text[]
+language sql immutable parallel safe
+as $$
+  select array['approval', 'signal']
+$$;
+comment on function millrace.run_tables() is 'The small tables whose rows stay as long as their run does.';

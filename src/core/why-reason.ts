@@ -1,0 +1,21 @@
+// Owns the words for what a run can wait for: one for each kind of sentence that why() tells.
+
+export type WhyReason =
+  | 'needs_version'
+  | 'run_paused'
+  | 'pipeline_paused'
+  | 'running'
+  | 'aborting'
+  | 'queued'
+  | 'outside'
+  | 'retry'
+  | 'delayed'
+  | 'sleep'
+  | 'signal'
+  | 'approval'
+  | 'child'
+  | 'http'
+  | 'waking'
+  | 'needs_steps'
+  | 'final'
+  | 'ended'

@@ -1,0 +1,30 @@
+// A program: it stops the shared test server when no test process has used it for a while, however those have ended.
+import fs from 'node:fs'
+import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { describeProcess } from '../embedded/living-process.ts'
+import { startEmbeddedPostgres } from '../embedded/server.ts'
+import { countLivingUsers } from '../embedded/users.ts'
+import { forgetfulSettings, keeperFile } from './embedded-server.ts'
+
+const lookEveryMs = 1_000
+/** From one test run to the next, such as in a watch mode, the server stays warm. */
+const unusedLooks = 30
+
+const [directory = ''] = process.argv.slice(2)
+let isTold = false
+process.once('SIGTERM', () => {
+  isTold = true
+})
+for (let others = true; others && !isTold; ) others = await keep()
+
+/** Uses the server itself until nobody else has for a while. True where somebody came at the last moment, who relies on this keeper. */
+async function keep(): Promise<boolean> {
+  const server = await startEmbeddedPostgres({ directory, settings: forgetfulSettings })
+  const users = path.join(server.directory, 'users')
+  fs.writeFileSync(keeperFile(server), describeProcess())
+  for (let unused = 0; unused < unusedLooks && !isTold; unused = countLivingUsers(users) > 1 ? 0 : unused + 1)
+    await pause(lookEveryMs)
+  await server.release()
+  return countLivingUsers(users) > 0
+}

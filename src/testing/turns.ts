@@ -1,0 +1,185 @@
+// How a test engine moves: its time, and the worker that is turned until nothing is left to do at that time.
+import { setTimeout as pause } from 'node:timers/promises'
+import { MillraceError } from '../core/errors.ts'
+import type { Caller } from '../db/call.ts'
+import { isConnectionLoss } from '../db/database-error.ts'
+import type { TestClock } from '../db/test-clock.ts'
+import { readStanding, type TaskStanding } from '../db/test-runs.ts'
+import type { PipelineDefinition } from '../sdk/pipeline.ts'
+import type { WorkerLogEntry } from '../worker/options.ts'
+import { type HandTurnedWorker, startHandTurnedWorker } from '../worker/worker.ts'
+
+export interface TurnsOptions {
+  readonly database: string
+  readonly pipelines: readonly PipelineDefinition[]
+  readonly caller: Caller
+  readonly clock: TestClock
+  readonly slots: number
+  readonly sqlSchemas: readonly string[]
+  readonly random: () => number
+  readonly patienceMs: number
+  readonly log: (entry: WorkerLogEntry) => void
+  /** Called at the end of each turn; what it throws ends them. */
+  readonly turned: () => void
+}
+
+export const workerName = 'test worker'
+const leaseSeconds = 10
+/** A lease of the dead, and a moment. */
+const leaseOverMs = leaseSeconds * 1_000 + 1_000
+/** Real time between two looks while handlers are at work. */
+const lookEveryMs = 25
+/** A run that starts itself anew for ever would move the time for ever. */
+const jumpsMax = 10_000
+const awayTries = 40
+
+export class Turns {
+  readonly #options: TurnsOptions
+  readonly #beganMs = Date.now()
+  #nowMs = this.#beganMs
+  #worker: HandTurnedWorker | undefined
+  #dying: Promise<void> | undefined
+
+  constructor(options: TurnsOptions) {
+    this.#options = options
+  }
+
+  /** What the database takes for now, in milliseconds since 1970. */
+  get nowMs(): number {
+    return this.#nowMs
+  }
+
+  /** Stops the time, and has a worker registered. */
+  async open(): Promise<void> {
+    await this.writeTime()
+    await this.#workerNow()
+  }
+
+  /** Ends the worker without a word; the next turn begins with another one. */
+  async crash(): Promise<void> {
+    const worker = this.#worker
+    this.#worker = undefined
+    if (worker !== undefined) this.#dying = worker.die()
+    await this.#dying
+  }
+
+  /** Lets time pass that the database can't be told of, and in which the worker can't reach it. */
+  async missTime(ms: number): Promise<void> {
+    this.#nowMs += ms
+    await this.#worker?.tick()
+  }
+
+  /** Moves the time from one due moment to the next, and works off what is due, until nothing is due before this one. */
+  async passTime(untilMs: number): Promise<void> {
+    for (let jumps = 0; jumps < jumpsMax; jumps++) {
+      const dueMs = (await this.work()).due_ms
+      if (dueMs === null || dueMs > untilMs) return
+      await this.moveTo(dueMs)
+    }
+    throw new MillraceError(
+      'test_engine_stuck',
+      `The time was moved ${jumpsMax} times, to ${new Date(this.#nowMs).toISOString()}, and something is still to come.`,
+    )
+  }
+
+  /** Time never goes back: a crash may have taken some more of it. */
+  async moveTo(ms: number): Promise<void> {
+    if (ms <= this.#nowMs) return
+    this.#nowMs = ms
+    await this.writeTime()
+  }
+
+  /** A database that has just come back may have let go of our connection as well. */
+  async writeTime(): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#options.clock.freeze(new Date(this.#nowMs))
+        return
+      } catch (error) {
+        if (!isConnectionLoss(error) || tries > awayTries) throw error
+        await pause(lookEveryMs)
+      }
+    }
+  }
+
+  /** Turns until a turn begins nothing more and nothing is held; what a dead worker held is taken over when its lease is over. */
+  async work(): Promise<TaskStanding> {
+    const patience = this.#patience()
+    for (;;) {
+      if (await this.#turn()) continue
+      const { id, begun } = await this.#workerNow()
+      const standing = await readStanding(this.#options.caller, id)
+      if (standing.held > 0) {
+        // An answer was lost: the worker finds out by itself what it holds.
+        patience('An answer of the database was lost, and the worker has not found out', `${id} ${begun}`)
+        await pause(lookEveryMs)
+      } else if (standing.lost > 0) await this.moveTo(this.#nowMs + leaseOverMs)
+      else return standing
+    }
+  }
+
+  /** One turn of the worker's loops, to the end of all that it has begun. True where that was something. */
+  async #turn(): Promise<boolean> {
+    const worker = await this.#workerNow()
+    const begun = worker.begun
+    await worker.turn()
+    await this.#settle(worker)
+    worker.rest()
+    this.#options.turned()
+    return worker.begun !== begun || worker !== this.#worker
+  }
+
+  async #settle(worker: HandTurnedWorker): Promise<void> {
+    const patience = this.#patience()
+    let settled = false
+    const settling = worker.settled().then(() => {
+      settled = true
+    })
+    while (!settled && worker === this.#worker) {
+      await Promise.race([settling, pause(lookEveryMs)])
+      if (settled || worker !== this.#worker) return
+      const held = worker.heldSteps
+      const names = [...new Set(held.map(({ pipeline, step }) => `'${step}' of '${pipeline}'`))]
+      patience(
+        `The handler of ${names.join(', ') || 'a step'} has not ended`,
+        `${worker.begun} ${held.length}`,
+      )
+      // The heartbeat tells handlers of runs that were cancelled meanwhile.
+      await worker.turn()
+    }
+  }
+
+  /** To be asked again and again: throws when what it is told to look at has not changed for too long. */
+  #patience(): (complaint: string, seen?: string) => void {
+    const { patienceMs } = this.#options
+    let before: string | undefined
+    let since = performance.now()
+    return (complaint, seen = '') => {
+      if (seen !== before) since = performance.now()
+      before = seen
+      if (performance.now() - since < patienceMs) return
+      throw new MillraceError('test_engine_stuck', `${complaint} for ${patienceMs} ms.`, {
+        fields: { patienceMs },
+      })
+    }
+  }
+
+  async #workerNow(): Promise<HandTurnedWorker> {
+    await this.#dying
+    const { database, pipelines, slots, sqlSchemas, random, log } = this.#options
+    this.#worker ??= await startHandTurnedWorker({
+      database,
+      pipelines,
+      name: workerName,
+      leaseSeconds,
+      random,
+      // A worker that has heard nothing for a lease stops itself, so its own clock moves with the database's.
+      monotonic: () => performance.now() + this.#nowMs - this.#beganMs,
+      now: () => this.#nowMs,
+      log,
+      slots,
+      sqlSchemas,
+    })
+    return this.#worker
+  }
+}

@@ -1,0 +1,54 @@
+// The rhythm of heartbeats: twice a second, and sooner where a task is due before the next.
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { Caller } from '../db/call.ts'
+import type { HeartbeatAnswerRow } from '../db/workers.ts'
+import { type HeartbeatParts, Heartbeats } from './heartbeats.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+/** Heartbeats that are answered by these rows, one list after the other, and the moments at which they were sent. */
+function beating(answers: HeartbeatAnswerRow[][]): { sentAt: number[]; heartbeats: Heartbeats } {
+  const begun = Date.now()
+  const sentAt: number[] = []
+  const caller = {
+    call: () => {
+      sentAt.push(Date.now() - begun)
+      return Promise.resolve(answers.shift() ?? [])
+    },
+  } as unknown as Caller
+  const parts = {
+    caller,
+    key: { workerId: 'w', lockKey: 1 },
+    settings: { heartbeatMs: 500, leaseSeconds: 10, random: () => 0.5 },
+    slots: { free: 0, size: 1, held: () => [], reserve: () => 0, giveBack: () => {} },
+    lanes: { lanes: () => ({ handlers: [], priorities: [], positions: [] }) },
+    claims: { sleeping: false, found: () => {} },
+    connectedAt: () => 0,
+    locked: () => true,
+    monotonic: () => Date.now(),
+    stateNow: () => 'idle',
+  } as unknown as HeartbeatParts
+  return { sentAt, heartbeats: new Heartbeats(parts) }
+}
+
+test('a heartbeat comes twice a second, and on time for a task that is due before the next', async () => {
+  const { sentAt, heartbeats } = beating([[], [{ kind: 'due', detail: '320' }], [], []])
+  heartbeats.start()
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(sentAt).toEqual([500, 1_000, 1_320, 1_820])
+  await heartbeats.stop()
+})
+
+test('where tasks are due one after the other, a heartbeat comes ten times a second at most', async () => {
+  const due = (): HeartbeatAnswerRow[] => [{ kind: 'due', detail: '3' }]
+  const { sentAt, heartbeats } = beating([due(), due(), due(), []])
+  heartbeats.start()
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(sentAt).toEqual([500, 600, 700, 800])
+  await heartbeats.stop()
+})

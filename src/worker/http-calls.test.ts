@@ -1,0 +1,241 @@
+// Steps that ask an endpoint: answered at once, later by a token, with refusals, or never.
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
+import { until } from '../../test/deadline.ts'
+import { openOn, type Opened } from '../../test/millrace.ts'
+import { attemptsOf, runOf } from '../../test/protocol.ts'
+import { pipeline } from '../sdk/pipeline.ts'
+import { signatureOf } from './http-request.ts'
+
+interface Hit {
+  readonly path: string
+  readonly headers: http.IncomingHttpHeaders
+  readonly body: string
+}
+
+type Answer = (hit: Hit, response: http.ServerResponse) => void
+
+let database: TestDatabase
+let opened: Opened
+let server: http.Server
+let origin: string
+let answer: Answer
+const hits: Hit[] = []
+const secret = 'a secret of the test'
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  opened = openOn(database)
+  process.env['MILLRACE_TEST_SECRET'] = secret
+  server = http.createServer((request, response) => {
+    let body = ''
+    request.on('data', (part: Buffer) => (body += part.toString('utf8')))
+    request.on('end', () => {
+      const hit = { path: request.url ?? '', headers: request.headers, body }
+      hits.push(hit)
+      answer(hit, response)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+beforeEach(() => hits.splice(0))
+afterEach(async () => {
+  await opened.close()
+  await database.clock.reset()
+})
+afterAll(async () => {
+  server.closeAllConnections()
+  server.close()
+  delete process.env['MILLRACE_TEST_SECRET']
+  await database.close()
+})
+
+const json = (response: http.ServerResponse, status: number, value: unknown, headers = {}) => {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers })
+  response.end(JSON.stringify(value))
+}
+const asking = (slug: string, path: string, timeout: '2h' | '50ms' | '1d' = '1d') =>
+  pipeline(slug, { retry: { attempts: 2, initial: '1h', jitter: 'none' } }).http('ask', {
+    url: `${origin}${path}?key=hidden`,
+    secret: 'MILLRACE_TEST_SECRET',
+    timeout,
+    headers: { 'x-own': 'yes' },
+    body: ({ run }) => ({ about: run.pipeline }),
+  })
+const complete = (token: unknown, result: unknown, error: unknown = null) =>
+  database.query('select millrace.complete_wait($1, $2::jsonb, $3::jsonb)', [
+    token,
+    error === null ? JSON.stringify(result) : null,
+    error === null ? null : JSON.stringify(error),
+  ])
+
+test('an endpoint gets a signed request that says who asks, and what it answers at once is the output', async () => {
+  answer = (_hit, response) => json(response, 200, { score: 7 })
+  const scoring = asking('scoring', '/score')
+  await opened.worker({ pipelines: [scoring] })
+  const client = opened.client()
+  const { run } = await client.start(scoring, null)
+  expect(await client.run(run!.id).result()).toEqual({ score: 7 })
+  const [{ headers, body }] = hits as [Hit]
+  expect(JSON.parse(body)).toEqual({ about: 'scoring' })
+  expect(headers).toMatchObject({
+    'millrace-run': run!.id,
+    'millrace-pipeline': 'scoring',
+    'millrace-step': 'ask',
+    'millrace-attempt': '1',
+    'idempotency-key': `${run!.id}:ask:http#1`,
+    'x-own': 'yes',
+  })
+  const timestamp = Number(/^t=(\d+),/.exec(String(headers['millrace-signature']))![1])
+  expect(headers['millrace-signature']).toBe(signatureOf(secret, timestamp, body))
+  // An answer by the token comes too late.
+  await expect(complete(headers['millrace-token'], 'again')).rejects.toMatchObject({ code: 'MR017' })
+  expect(await attemptsOf(database, run!.id)).toHaveLength(1)
+})
+
+test('an endpoint that takes the request answers later by its token, once, also before the step has parked', async () => {
+  answer = ({ headers }, response) => {
+    // The answer by the token overtakes the one to the request.
+    const first =
+      headers['millrace-pipeline'] === 'overtaking' ? complete(headers['millrace-token'], 'early') : null
+    void Promise.resolve(first).then(() => response.writeHead(202).end())
+  }
+  const later = asking('later', '/later')
+  const overtaking = asking('overtaking', '/later')
+  await opened.worker({ pipelines: [later, overtaking], slots: 1 })
+  const client = opened.client()
+  const { run } = await client.start(later, null)
+  await until('it waits', async () => (await runOf(database, run!.id)).state === 'waiting')
+  await expect(complete('wrong', 1)).rejects.toMatchObject({ code: 'MR017' })
+  const quick = await client.start(overtaking, null)
+  expect(await client.run(quick.run!.id).result()).toBe('early')
+  await complete(hits[0]!.headers['millrace-token'], { rows: 3 })
+  expect(await client.run(run!.id).result()).toEqual({ rows: 3 })
+  await expect(complete(hits[0]!.headers['millrace-token'], 4)).rejects.toMatchObject({ code: 'MR017' })
+  expect(hits).toHaveLength(2)
+})
+
+test('an error that comes by the token fails the step for good', async () => {
+  answer = (_hit, response) => void response.writeHead(202).end()
+  const later = asking('fails-later', '/later')
+  await opened.worker({ pipelines: [later] })
+  const client = opened.client()
+  const { run } = await client.start(later, null)
+  await until('it waits', async () => (await runOf(database, run!.id)).state === 'waiting')
+  await complete(hits[0]!.headers['millrace-token'], null, { message: 'no such customer' })
+  await expect(client.run(run!.id).result()).rejects.toMatchObject({
+    message: expect.stringContaining('no such customer'),
+    fields: { error: { code: 'http_refused', retryable: false } },
+  })
+})
+
+test('PP-C4 an endpoint that never completes what it took fails the step when the time is over, by the clock of the database', async () => {
+  answer = (_hit, response) => void response.writeHead(202).end()
+  const never = asking('never', '/never', '2h')
+  const worker = await opened.worker({ pipelines: [never], leaseSeconds: 3_600 })
+  const client = opened.client()
+  const { run } = await client.start(never, null)
+  await until('it waits', async () => (await runOf(database, run!.id)).state === 'waiting')
+  await database.clock.advance('121 minutes')
+  await worker.tick()
+  const error = await client
+    .run(run!.id)
+    .result()
+    .catch((thrown: Error) => thrown)
+  expect(error).toMatchObject({ fields: { error: { code: 'http_timeout' } } })
+  expect((error as Error).message).not.toContain('hidden')
+})
+
+test('PP-C4 C6 a target that hangs delays no other result, and fails by itself when its time is over', async () => {
+  const hanging = asking('hanging', '/hang', '50ms')
+  const quick = pipeline('quick', { retry: { attempts: 1 } }).http('ask', {
+    url: `${origin}/quick`,
+    secret: 'MILLRACE_TEST_SECRET',
+    timeout: '1d',
+  })
+  const patient = asking('patient', '/hang')
+  answer = ({ path }, response) => {
+    if (path === '/quick') json(response, 200, 'quick')
+  }
+  await opened.worker({ pipelines: [hanging, quick, patient], slots: 4 })
+  const client = opened.client()
+  // Two slots hang, one of them for a day.
+  const slow = await client.start(patient, null)
+  const timed = await client.start(hanging, null)
+  await until('both are asked', () => hits.length >= 2)
+  const runs = await client.startMany(
+    quick,
+    Array.from({ length: 20 }, () => null),
+  )
+  const outputs = await Promise.all(runs.map(({ run }) => client.run(run!.id).result()))
+  expect(outputs).toEqual(Array.from({ length: 20 }, () => 'quick'))
+  expect(await attemptsOf(database, slow.run!.id)).toEqual([])
+  await until('the failure', async () => (await attemptsOf(database, timed.run!.id)).length === 1)
+  const [attempt] = await database.query<{ error: { code: string } }>(
+    'select error from millrace.attempt where run_id = $1',
+    [timed.run!.id],
+  )
+  expect(['http_failed', 'attempt_timeout']).toContain(attempt!.error.code)
+})
+
+test('a status that may pass is tried again, when the endpoint said where it said so; any other refuses for good', async () => {
+  answer = ({ path }, response) => {
+    if (path.startsWith('/busy')) {
+      if (hits.length === 1) json(response, 503, 'later', { 'retry-after': '90' })
+      else json(response, 200, 'done')
+    } else json(response, 422, 'no such field')
+  }
+  const busy = asking('busy', '/busy')
+  const refusing = asking('refusing', '/refuse')
+  await database.clock.freeze()
+  const worker = await opened.worker({ pipelines: [busy, refusing], leaseSeconds: 3_600 })
+  const client = opened.client()
+  const { run } = await client.start(busy, null)
+  await until('the first attempt', async () => (await attemptsOf(database, run!.id)).length === 1)
+  const [waiting] = await database.query<{ seconds: number }>(
+    'select extract(epoch from available_at - millrace.now())::float8 as seconds from millrace.waiting_task where run_id = $1',
+    [run!.id],
+  )
+  expect(waiting!.seconds).toBe(90)
+  await database.clock.advance('91 seconds')
+  await worker.tick()
+  expect(await client.run(run!.id).result()).toBe('done')
+  expect(hits.map(({ headers }) => headers['idempotency-key'])).toEqual(
+    Array.from({ length: 2 }, () => `${run!.id}:ask:http#1`),
+  )
+  expect(hits[0]!.headers['millrace-token']).toBe(hits[1]!.headers['millrace-token'])
+  const refused = await client.start(refusing, null)
+  await expect(client.run(refused.run!.id).result()).rejects.toMatchObject({
+    message: expect.stringContaining('status 422: "no such field"'),
+    fields: { error: { code: 'http_refused', retryable: false } },
+  })
+})
+
+test('an answer without end is read to its bound only, and a secret that is not set is named', async () => {
+  answer = (_hit, response) => {
+    response.writeHead(200, { 'content-type': 'text/plain' })
+    const more = () => {
+      if (!response.destroyed) response.write('x'.repeat(65_536), more)
+    }
+    more()
+  }
+  const endless = asking('endless', '/endless')
+  const unset = pipeline('unset', { retry: { attempts: 1 } }).http('ask', {
+    url: `${origin}/x`,
+    secret: 'MILLRACE_TEST_UNSET',
+    timeout: '1m',
+  })
+  await opened.worker({ pipelines: [endless, unset] })
+  const client = opened.client()
+  const one = await client.start(endless, null)
+  await expect(client.run(one.run!.id).result()).rejects.toMatchObject({
+    fields: { error: { code: 'json_too_large' } },
+  })
+  const two = await client.start(unset, null)
+  await expect(client.run(two.run!.id).result()).rejects.toMatchObject({
+    message: expect.stringContaining('MILLRACE_TEST_UNSET'),
+  })
+})
