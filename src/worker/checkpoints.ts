@@ -1,6 +1,13 @@
 // Stores the results of durable operations, in batches that form by themselves: what came while one was under way goes with the next.
-import type { Caller } from '../db/call.ts'
-import { type CheckpointRow, readCheckpoints, writeCheckpoints } from '../db/checkpoints.ts'
+import type pg from 'pg'
+import { type Caller, clientCaller } from '../db/call.ts'
+import {
+  type CheckpointAnswerRow,
+  type CheckpointRow,
+  readCheckpoints,
+  writeCheckpoints,
+} from '../db/checkpoints.ts'
+import { isConnectionLoss, translateDatabaseError } from '../db/database-error.ts'
 import type { WorkerKey } from '../db/tasks.ts'
 import { retryTransaction } from '../db/transaction.ts'
 import { pause } from './connections.ts'
@@ -30,6 +37,11 @@ interface Entry {
 }
 
 export interface CheckpointParts {
+  /** Results are written over a connection of this one. */
+  readonly pool: pg.Pool
+  /** Whether statements are prepared by name. */
+  readonly prepare: boolean
+  /** Results are read by this one, also while others are written. */
   readonly caller: Caller
   readonly key: WorkerKey
   readonly random: () => number
@@ -40,6 +52,7 @@ export interface CheckpointParts {
 export class Checkpoints {
   readonly #parts: CheckpointParts
   #waiting: Entry[] = []
+  #client: pg.PoolClient | undefined
   #busy = false
 
   constructor(parts: CheckpointParts) {
@@ -72,7 +85,25 @@ export class Checkpoints {
       // What the answers set going joins the next batch.
       await new Promise((resolve) => setImmediate(resolve))
     }
+    this.#client?.release()
+    this.#client = undefined
     this.#busy = false
+  }
+
+  /** Over one connection for as long as results come: asking the pool for it each time would cost a handler as much as the statement does. */
+  async #write(rows: readonly CheckpointRow[]): Promise<CheckpointAnswerRow[]> {
+    const { pool, prepare, key } = this.#parts
+    const client = this.#client ?? (await connect(pool))
+    this.#client = client
+    try {
+      return await writeCheckpoints(clientCaller(client, prepare), key, rows)
+    } catch (error) {
+      if (isPassing(error) || isConnectionLoss(error)) {
+        client.release(true)
+        this.#client = undefined
+      }
+      throw error
+    }
   }
 
   /** A refused batch is sent again in halves: the one bad value fails its own operation. */
@@ -93,9 +124,8 @@ export class Checkpoints {
     const held = batch.filter(({ task }) => !task.lost)
     for (const { task, failed } of batch) if (task.lost) failed(task.abort.reason)
     if (held.length === 0) return
-    const { caller, key } = this.#parts
     const rows = held.map(({ row }) => row)
-    const answers = await this.#surely(() => writeCheckpoints(caller, key, rows))
+    const answers = await this.#surely(() => this.#write(rows))
     const lost = new Set(answers.filter(({ kind }) => kind === 'lost').map((answer) => answer.task_id))
     const kept = new Set(
       answers.filter(({ kind }) => kind === 'kept').map((answer) => `${answer.task_id} ${answer.name}`),
@@ -128,6 +158,14 @@ export class Checkpoints {
         await pause(awayMs * (0.5 + this.#parts.random()), stopped ?? never)
       }
     }
+  }
+}
+
+async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
+  try {
+    return await pool.connect()
+  } catch (error) {
+    throw translateDatabaseError(error, 'the database of the worker')
   }
 }
 

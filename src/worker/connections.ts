@@ -13,8 +13,10 @@ export interface WorkerConnections {
   readonly connectedAt: () => number
   readonly claims: Caller
   readonly outcomes: Caller
-  /** For the results of durable operations, which handlers wait for; made when the first one comes. */
-  readonly checkpoints: Caller
+  /** For the results of durable operations, one connection; made when the first one comes. */
+  readonly checkpointPool: pg.Pool
+  /** Whether statements are prepared by name. */
+  readonly prepare: boolean
   readonly handlers: Caller
   readonly handlerPool: pg.Pool
   /** Whether a pooler stands in between: then there are no notifications and no liveness lock. */
@@ -76,7 +78,8 @@ function connectionsOf(settings: WorkerSettings, database: string, pooled: boole
     connectedAt,
     claims: caller(open('claims', 1, ownAnswerMs)),
     outcomes: caller(open('outcomes', 1, ownAnswerMs)),
-    checkpoints: caller(open('checkpoints', 1, ownAnswerMs)),
+    checkpointPool: open('checkpoints', 1, ownAnswerMs),
+    prepare: !pooled,
     handlers: poolCaller(handlerPool, { prepare: false, database }),
     handlerPool,
     pooled,

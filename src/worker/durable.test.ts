@@ -407,10 +407,13 @@ test('continueAs ends the run and begins the next one under the same key, with n
     if (input.turn === 3) return 'at the end'
     return durable.continueAs({ id: input.id, turn: input.turn + 1 })
   })
+  const calling = pipeline('calls-a-loop').step('call', ({ durable }) =>
+    durable.call(looping, { id: 'called', turn: 1 }),
+  )
   const early = pipeline('early', { retry: soon })
     .step('first', ({ durable }) => durable.continueAs(null))
     .step('second', () => 1)
-  await opened.worker({ pipelines: [looping, early] })
+  await opened.worker({ pipelines: [looping, calling, early] })
   const client = opened.client()
   const { run } = await client.start(looping, { id: 'a', turn: 1 })
   let [id, output] = [run!.id, (await client.run(run!.id).result()) as unknown]
@@ -419,6 +422,9 @@ test('continueAs ends the run and begins the next one under the same key, with n
     output = await client.run(id).result()
   }
   expect(output).toBe('at the end')
+  // Who called the first one waits for the last one.
+  const called = await client.start(calling, null)
+  expect(await client.run(called.run!.id).result()).toBe('at the end')
   const bad = await client.start(early, null)
   await expect(client.run(bad.run!.id).result()).rejects.toMatchObject({
     fields: { error: { code: 'continue_misplaced' } },
@@ -602,4 +608,26 @@ test('a handler that catches, sleeps and tries again is no mismatch when the fir
   // Errors are not stored: what is run again is the first try, and the second time it is the one that succeeds.
   expect(await client.run(run!.id).result()).toBe(2)
   expect(calls).toBe(3)
+})
+
+test('a connection that is lost while results are stored is made anew, and no result is lost or done twice', async () => {
+  const ran = new Map<number, number>()
+  const cutting = pipeline('cutting', { retry: soon }).step('work', async ({ durable, attempt }) => {
+    for (let n = 0; n < 60; n++) {
+      await durable.run(`part-${n}`, async () => {
+        ran.set(n, (ran.get(n) ?? 0) + 1)
+        if (n % 20 !== 10) return
+        await database.query(
+          "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'millrace checkpoints'",
+        )
+      })
+    }
+    return attempt
+  })
+  await opened.worker({ pipelines: [cutting] })
+  const client = opened.client()
+  const { run } = await client.start(cutting, null)
+  expect(await client.run(run!.id).result()).toBe(1)
+  expect([...ran.values()]).toEqual(Array.from({ length: 60 }, () => 1))
+  expect(await checkpointsOf(run!.id)).toHaveLength(60)
 })

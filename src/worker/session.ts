@@ -153,13 +153,13 @@ export class WorkerSession implements LocalWorker {
   }
 
   #durableRoom(failed: (error: unknown) => void): DurableRoom {
-    const { checkpoints, handlers } = this.#connections
+    const { checkpointPool: pool, handlers, prepare } = this.#connections
     const { random, now } = this.#settings
     return {
-      checkpoints: new Checkpoints({ caller: checkpoints, key: this.#key, random, failed }),
+      checkpoints: new Checkpoints({ pool, prepare, caller: handlers, key: this.#key, random, failed }),
       children: new Children(handlers, this.#newId),
       httpCalls: new HttpCalls({
-        caller: checkpoints,
+        caller: handlers,
         key: this.#key,
         now,
         environment: process.env,

@@ -35,6 +35,8 @@ test(
     await reader.query('begin isolation level repeatable read')
     await reader.query('select count(*) from millrace.run')
     for (let done = 0; done < runs; done += batch) position = await pass(worker, position, batch)
+    // As the server does by itself now and then: from then on the planner takes the table for an empty one.
+    await database.query('analyze millrace.task')
     const after = await claimCost(worker, position)
     const fromTheStart = await claimCost(worker, 0)
     const dead = await database.query<{ dead: number }>(

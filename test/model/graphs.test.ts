@@ -34,9 +34,9 @@ test(
       agreesWith(rules, () => database),
       {
         seed,
-        numRuns: isLong ? 3_000 : 100,
+        numRuns: isLong ? 3_000 : 40,
         // Ends the search, and the shrinking, in time to print seed and path.
-        interruptAfterTimeLimit: isLong ? 3_500_000 : 100_000,
+        interruptAfterTimeLimit: isLong ? 3_500_000 : 150_000,
         markInterruptAsFailure: true,
         includeErrorInReport: true,
         ...(path !== undefined && { path }),
@@ -44,7 +44,7 @@ test(
     )
     expect(await findBrokenInvariants(database)).toEqual([])
   },
-  isLong ? 3_600_000 : 150_000,
+  isLong ? 3_600_000 : 200_000,
 )
 
 describe('a model with one rule broken is found out:', () => {

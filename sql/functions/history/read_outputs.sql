@@ -1,4 +1,4 @@
--- The outputs of steps of runs, pair by pair. A map's output is the list of its items' outputs, each in its place; where an item failed, or
+-- The outputs of steps of runs, each pair once however often it is asked for: two tasks of one run may read the same step. A map's output is the list of its items' outputs, each in its place; where an item failed, or
 -- never came to its end because the run did, there is null, and gaps tells its place. A map that ended as a whole (over an empty list, or by
 -- its onError) has one output.
 create or replace function millrace.read_outputs(run_ids uuid[], steps text[])
@@ -19,7 +19,7 @@ begin
                 when count(*) = max(a.item) + 1 then array_agg(a.item) filter (where a.outcome not in ('completed', 'skipped'))
                 else array(select n from generate_series(0, max(a.item)) n
                            except select unnest(array_agg(a.item) filter (where a.outcome in ('completed', 'skipped')))) end
-      from unnest(run_ids, steps) g(run_id, step)
+      from (select distinct u.run_id, u.step from unnest(run_ids, steps) u(run_id, step)) g
       join attempt a on a.run_id = g.run_id and a.step = g.step and is_last_attempt(a.outcome, a.item, a.retry_at)
      group by g.run_id, g.step;
 end $$;

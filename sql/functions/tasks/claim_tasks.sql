@@ -2,6 +2,8 @@
 --
 -- A lane is a handler and a priority, with the last position that the worker has seen there: dead index entries before it, kept
 -- by somebody's long transaction, are not read again. A worker looks from position 0 once a second, so that nothing stays behind.
+-- The look for levels has a limit, so that it is made lane by lane: a planner that thinks the table empty would read all of its entries once.
+-- A claim may have read the clock before the failure committed whose next try it finds: an attempt begins no earlier than it was ready.
 -- Position and order are written as those of (priority, id), though the priority is one: so no plan can walk the backlog of all by id.
 create or replace function millrace.claim_tasks(
   worker_id uuid, lock_key int, room int, lane_handlers int[], lane_priorities smallint[], lane_positions bigint[])
@@ -29,9 +31,11 @@ begin
   for level in
     select distinct lane.priority
       from unnest(lane_handlers, lane_priorities, lane_positions) lane(handler, priority, after)
+     cross join lateral (
+       select from task t
+        where t.handler = lane.handler and (t.priority, t.id) > (lane.priority, lane.after) and t.priority <= lane.priority and t.worker_id is null
+        order by t.priority, t.id limit 1) first
      where lane.handler <> all (paused_lanes)
-       and exists (select from task t where t.handler = lane.handler and t.priority = lane.priority
-                      and t.id > lane.after and t.worker_id is null)
      order by 1
   loop
     claimed := 0;
@@ -47,8 +51,8 @@ begin
          where lane.priority = level and lane.handler <> all (paused_lanes)
          order by c.id limit left_over
       ), taken as (
-        update task t set worker_id = claim_tasks.worker_id, claimed_at = at, attempt = t.attempt + 1
-          from picked where t.id = picked.id
+        update task t set worker_id = claim_tasks.worker_id, claimed_at = greatest(at, t.ready_at), attempt = t.attempt + 1
+          from picked where t.id = picked.id and t.id >= (select min(p.id) from picked p)
         returning t.*
       )
       select t.id, t.run_id, t.step_id, t.item, t.item_value, t.attempt, t.priority, t.handler, t.failures,
