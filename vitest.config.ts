@@ -1,5 +1,8 @@
 // How the tests run: one server for all of them, a database for each file.
 import { defineConfig } from 'vitest/config'
+import { ClosingReporter } from './test/closing-reporter.ts'
+
+const isContinuousIntegration = process.env['CI'] === 'true'
 
 export default defineConfig({
   test: {
@@ -9,6 +12,9 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // A busy machine of others is no reason to refuse a change: what fails there once is tried again, and named at the end. Never at a desk.
+    retry: isContinuousIntegration ? 1 : 0,
+    reporters: ['default', new ClosingReporter()],
     coverage: {
       provider: 'v8',
       include: ['src/**/*.ts'],

@@ -47,6 +47,8 @@ type InTransaction = (work: (tx: Transaction) => Promise<void>) => Promise<unkno
 
 function pool(): pg.Pool {
   const own = new pg.Pool({ connectionString: database.url, max: 2 })
+  // end() answers before its connections are gone; the dropping of the database may still be told to one.
+  own.on('error', () => {})
   endings.push(() => own.end())
   return own
 }
