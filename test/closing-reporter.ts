@@ -8,7 +8,10 @@ export class ClosingReporter implements Reporter {
     this.#write = write
   }
 
-  onTestRunEnd(modules: readonly TestModule[], unhandled: readonly { message: string; stack?: string }[]): void {
+  onTestRunEnd(
+    modules: readonly TestModule[],
+    unhandled: readonly { message: string; stack?: string }[],
+  ): void {
     const tests = modules.flatMap((module) => [...module.children.allTests()])
     const flaky = tests.filter((test) => test.diagnostic()?.flaky)
     const failed = tests.filter((test) => test.result().state === 'failed')
