@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import {
   claimTasks,
   completeTasks,
+  failTasks,
   LanePositions,
   poolCaller,
   registerPipeline,
@@ -43,6 +44,7 @@ export class BareWorker {
       queues: [],
       handlers,
       leaseSeconds: 3_600,
+      machine: null,
     })
     return new BareWorker(caller, { workerId, lockKey }, new LanePositions(handlers))
   }
@@ -52,6 +54,19 @@ export class BareWorker {
     const tasks = await claimTasks(this.#caller, this.#key, room, this.#lanes.lanes(0, fullLook))
     this.#lanes.saw(tasks)
     return tasks
+  }
+
+  /** Fails them for good. */
+  async fail(tasks: Claimed): Promise<void> {
+    const rows = tasks.map(({ task_id: taskId, step_id: stepId, attempt }) => ({
+      taskId,
+      stepId,
+      attempt,
+      error: '{"code": "broken", "message": "It is measured.", "retryable": false}',
+      random: 0.5,
+      retryDelayMs: null,
+    }))
+    await failTasks(this.#caller, this.#key, rows)
   }
 
   async complete(tasks: Claimed): Promise<void> {

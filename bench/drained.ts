@@ -10,19 +10,21 @@ export interface DrainOptions {
   readonly database: string
   readonly runs: number
   readonly slots: number
+  /** What each run gets, by its number; left out: all the same. */
+  readonly inputOf?: (n: number) => { n: number }
 }
 
 /** Runs a second, from the moment at which the worker is told to start: its connecting and registering count. */
 export async function drainedPerSecond(
   bench: Bench,
-  { database, runs, slots }: DrainOptions,
+  { database, runs, slots, inputOf = () => givenInput }: DrainOptions,
 ): Promise<number> {
   let begun = 0
   const pipeline = oneStep(() => begun++)
   await withClient(database, (client) =>
     client.startMany(
       pipeline,
-      Array.from({ length: runs }, () => givenInput),
+      Array.from({ length: runs }, (_, n) => inputOf(n)),
     ),
   )
   let stop = async () => {}

@@ -9,14 +9,16 @@ import { childCall } from './figures/child-call.ts'
 import { claimUnderSnapshot } from './figures/claim-under-snapshot.ts'
 import { durableSteps } from './figures/durable-steps.ts'
 import { drain } from './figures/drain.ts'
+import { encrypted } from './figures/encrypted.ts'
 import { drainBesideHistory } from './figures/drain-beside-history.ts'
 import { drainBehindOthers } from './figures/drain-behind-others.ts'
-import { fanOut } from './figures/fan-out.ts'
+import { fanOut, map10000 } from './figures/fan-out.ts'
 import { firstRun } from './figures/first-run.ts'
 import { handOver } from './figures/hand-over.ts'
 import { idleRun } from './figures/idle-run.ts'
 import { idleWorker } from './figures/idle-worker.ts'
-import { map10000 } from './figures/map-10000.ts'
+import { redrive } from './figures/redrive.ts'
+import { limits } from './figures/limits.ts'
 import { signalLatency } from './figures/signal-latency.ts'
 import { sleepingRuns } from './figures/sleeping-runs.ts'
 import { startMany } from './figures/start-many.ts'
@@ -37,11 +39,14 @@ const figures: readonly Figure[] = [
   drainBehindOthers,
   claimUnderSnapshot,
   fanOut,
+  limits,
   map10000,
   durableSteps,
   sleepingRuns,
+  redrive,
   signalLatency,
   childCall,
+  encrypted,
   idleWorker,
   writers,
   firstRun,

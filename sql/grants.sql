@@ -35,10 +35,34 @@ grant select on
   millrace.approval_decision,
   millrace.approval_delegation,
   millrace.cancellation,
+  millrace.limit_rule,
+  millrace.limit_target,
+  millrace.limited_step,
+  millrace.limit_state,
+  millrace.start_rule,
+  millrace.start_state,
+  millrace.start_ticket,
+  millrace.coalesced_start,
+  millrace.held_start,
+  millrace.limit_cursor,
+  millrace.redrive,
+  millrace.redrive_item,
+  millrace.run_lineage,
+  millrace.retry_allowance,
+  millrace.failure_streak,
   millrace.run_metadata,
   millrace.step_progress,
   millrace.run_metric,
   millrace.stream_part,
+  millrace.cache_entry,
+  millrace.cache_claim,
+  millrace.artifact,
+  millrace.artifact_chunk,
+  millrace.artifact_upload,
+  millrace.lock_request,
+  millrace.secret,
+  millrace.secret_read,
+  millrace.erasure,
   millrace.migration,
   millrace.function_set
 to millrace_viewer;
@@ -71,19 +95,43 @@ create policy viewers_read on millrace.approval for select to millrace_viewer us
 create policy viewers_read on millrace.approval_decision for select to millrace_viewer using (true);
 create policy viewers_read on millrace.approval_delegation for select to millrace_viewer using (true);
 create policy viewers_read on millrace.cancellation for select to millrace_viewer using (true);
+create policy viewers_read on millrace.limit_rule for select to millrace_viewer using (true);
+create policy viewers_read on millrace.limit_target for select to millrace_viewer using (true);
+create policy viewers_read on millrace.limited_step for select to millrace_viewer using (true);
+create policy viewers_read on millrace.limit_state for select to millrace_viewer using (true);
+create policy viewers_read on millrace.start_rule for select to millrace_viewer using (true);
+create policy viewers_read on millrace.start_state for select to millrace_viewer using (true);
+create policy viewers_read on millrace.start_ticket for select to millrace_viewer using (true);
+create policy viewers_read on millrace.coalesced_start for select to millrace_viewer using (true);
+create policy viewers_read on millrace.held_start for select to millrace_viewer using (true);
+create policy viewers_read on millrace.limit_cursor for select to millrace_viewer using (true);
+create policy viewers_read on millrace.redrive for select to millrace_viewer using (true);
+create policy viewers_read on millrace.redrive_item for select to millrace_viewer using (true);
+create policy viewers_read on millrace.run_lineage for select to millrace_viewer using (true);
+create policy viewers_read on millrace.retry_allowance for select to millrace_viewer using (true);
+create policy viewers_read on millrace.failure_streak for select to millrace_viewer using (true);
 create policy viewers_read on millrace.run_metadata for select to millrace_viewer using (true);
 create policy viewers_read on millrace.step_progress for select to millrace_viewer using (true);
 create policy viewers_read on millrace.run_metric for select to millrace_viewer using (true);
 create policy viewers_read on millrace.stream_part for select to millrace_viewer using (true);
+create policy viewers_read on millrace.cache_entry for select to millrace_viewer using (true);
+create policy viewers_read on millrace.cache_claim for select to millrace_viewer using (true);
+create policy viewers_read on millrace.artifact for select to millrace_viewer using (true);
+create policy viewers_read on millrace.artifact_chunk for select to millrace_viewer using (true);
+create policy viewers_read on millrace.artifact_upload for select to millrace_viewer using (true);
+create policy viewers_read on millrace.lock_request for select to millrace_viewer using (true);
+create policy viewers_read on millrace.secret for select to millrace_viewer using (true);
+create policy viewers_read on millrace.secret_read for select to millrace_viewer using (true);
+create policy viewers_read on millrace.erasure for select to millrace_viewer using (true);
 create policy viewers_read on millrace.migration for select to millrace_viewer using (true);
 create policy viewers_read on millrace.function_set for select to millrace_viewer using (true);
 
 grant execute on function millrace.read_outputs, millrace.run_account, millrace.run_progress, millrace.why, millrace.needs_version, millrace.plan_pipelines,
-  millrace.plan_runs, millrace.pipeline_outcomes to millrace_viewer;
+  millrace.plan_runs, millrace.pipeline_outcomes, millrace.plan_redrive to millrace_viewer;
 
 -- Whoever may read a run may follow it.
 
-grant execute on function millrace.read_progress, millrace.follow_stream to millrace_viewer;
+grant execute on function millrace.read_progress, millrace.follow_stream, millrace.list_limits to millrace_viewer;
 
 -- Applications start runs, and executors outside report their steps, as operators or as workers.
 
@@ -93,6 +141,7 @@ grant execute on function
   millrace.start_runs,
   millrace.ensure_run,
   millrace.watch_run,
+  millrace.tell_pause,
   millrace.start_step,
   millrace.heartbeat_step,
   millrace.log_step,
@@ -103,7 +152,8 @@ grant execute on function
   millrace.complete_run,
   millrace.report_gap,
   millrace.send_signal,
-  millrace.complete_wait
+  millrace.complete_wait,
+  millrace.invalidate_cache
 to millrace_operator, millrace_worker;
 
 -- Workers claim tasks, say how they ended, and keep the history in order.
@@ -115,20 +165,39 @@ grant execute on function
   millrace.heartbeat_worker,
   millrace.sleep_worker,
   millrace.stop_worker,
+  millrace.sweep_machine,
   millrace.claim_tasks,
   millrace.hold_task,
-  millrace.read_outcome,
+  millrace.read_outcome, millrace.read_item_output,
   millrace.complete_tasks,
   millrace.fail_tasks,
   millrace.release_tasks,
   millrace.write_checkpoints,
+  millrace.write_step_checkpoints,
   millrace.read_checkpoints,
+  millrace.forget_errors,
   millrace.park_tasks,
   millrace.open_waits,
   millrace.read_children,
   millrace.log_tasks,
   millrace.report_tasks,
+  millrace.look_up_cache,
+  millrace.store_cache,
+  millrace.drop_cache_claims,
+  millrace.define_code_limits,
+  millrace.take_lock,
+  millrace.release_lock,
+  millrace.back_off,
+  millrace.open_upload,
+  millrace.write_chunk,
+  millrace.finish_upload,
+  millrace.leave_upload,
+  millrace.forget_uploads,
+  millrace.prune_cache,
+  millrace.prune_locks,
+  millrace.prune_uploads,
   millrace.list_held_tasks,
+  millrace.work_redrives,
   millrace.create_partitions,
   millrace.prune_history
 to millrace_worker;
@@ -136,13 +205,23 @@ to millrace_worker;
 -- Operators steer.
 
 grant execute on function
+  millrace.start_redrive,
+  millrace.abort_redrive,
+  millrace.fork_run,
+  millrace.rerun_run,
+  millrace.prioritize_run,
   millrace.cancel_run,
   millrace.pause_run,
   millrace.resume_run,
   millrace.pause_pipeline,
   millrace.resume_pipeline,
+  millrace.resume_key,
   millrace.activate_pipeline,
   millrace.split_pipeline,
+  millrace.define_limit,
+  millrace.remove_limit,
+  millrace.define_start_rule,
+  millrace.remove_start_rule,
   millrace.decide_approval,
   millrace.delegate_approval,
   millrace.migrate_runs,
@@ -151,7 +230,23 @@ grant execute on function
   millrace.drain_worker
 to millrace_operator;
 
--- Admins change the settings of the whole installation.
+-- Readers decrypt with a key ring of their own; nobody but the functions below reads the stored values of secrets.
+
+grant execute on function millrace.run_encryption, millrace.list_secrets to millrace_viewer;
+grant execute on function millrace.find_secret, millrace.record_secret_read to millrace_worker;
+
+-- Admins keep secrets, encrypt anew, erase, and change the settings of the whole installation.
+
+grant execute on function
+  millrace.write_secret,
+  millrace.remove_secret,
+  millrace.read_sealed,
+  millrace.write_sealed,
+  millrace.read_sealed_secrets,
+  millrace.write_sealed_secrets,
+  millrace.delete_run,
+  millrace.erase_tenant
+to millrace_admin;
 
 grant insert, update, delete on millrace.setting to millrace_admin;
 create policy admins_write on millrace.setting to millrace_admin using (true) with check (true);

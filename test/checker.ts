@@ -41,8 +41,11 @@ const invariants: Invariant[] = [
     id: 'I3',
     claim: 'a step of a run, or an item of a map, has one result',
     offenders: `
-      select run_id || ' ' || step || ' ' || item as thing from millrace.attempt
-       where outcome in ('completed', 'skipped') group by run_id, step, item having count(*) > 1`,
+      select a.run_id || ' ' || a.step || ' ' || a.item as thing from millrace.attempt a
+        join millrace.run r on r.id = a.run_id
+        left join millrace.step_definition d on d.slug = r.slug and d.version = r.version and d.step = a.step
+       where a.outcome in ('completed', 'skipped') group by a.run_id, a.step, a.item, d.kind
+      having count(*) > 1 and count(*) > case when d.kind = 'finally' then 1 + (select count(*) from millrace.event e where e.run_id = a.run_id and e.kind = 'run.redriven') else 1 end`,
   },
   {
     id: 'I4',
@@ -75,10 +78,11 @@ const invariants: Invariant[] = [
         from millrace.attempt a join millrace.run r on r.id = a.run_id
         join millrace.step_definition d on d.slug = r.slug and d.version = r.version and d.step = a.step
        where a.outcome in ('failed', 'reclaimed') group by a.run_id, a.step, a.item, d.max_attempts
-      having count(*) > d.max_attempts
+      having count(*) > d.max_attempts and count(*) > d.max_attempts * (1 + (select count(*) from millrace.event e where e.run_id = a.run_id and e.kind = 'run.redriven'))
       union all
       select 'dead letter of run ' || coalesce(r.id, l.run_id)
-        from (select * from millrace.run where state = 'failed') r full join millrace.dead_letter l on l.run_id = r.id
+        from (select r.* from millrace.run r where r.state = 'failed'
+                 and not exists (select from millrace.run_lineage n where n.of_run = r.id and n.kind = 'redrive')) r full join millrace.dead_letter l on l.run_id = r.id
        where r.id is null or l.run_id is null`,
   },
   {
@@ -110,7 +114,11 @@ const invariants: Invariant[] = [
       union all
       select 'waited for, and stored: ' || x.run_id || ' ' || x.name
         from millrace.wait x join millrace.step_definition d on d.id = x.step_id
-        join millrace.checkpoint c on c.run_id = x.run_id and c.step = d.step and c.item = x.item and c.name = x.name
+        join millrace.checkpoint c on c.run_id = x.run_id and c.step = d.step and c.item = x.item and x.name = any (c.name || c.more_names)
+      union all
+      select 'stored twice: ' || c.run_id || ' ' || n.name
+        from millrace.checkpoint c cross join lateral unnest(c.name || c.more_names) n(name)
+       group by c.run_id, c.step, c.item, n.name having count(*) > 1
       union all
       select 'waiting run with work: ' || r.id from millrace.run r
        where r.state = 'waiting' and exists (select from millrace.task t where t.run_id = r.id)

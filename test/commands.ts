@@ -1,6 +1,7 @@
 // Commands as a test calls them: in this process, with what they print caught; and a project for them to work in.
 import fs from 'node:fs'
 import path from 'node:path'
+import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { runCommandLine } from '../src/cli/command-line.ts'
 import { makeReachableFolder } from './reachable-folder.ts'
@@ -14,6 +15,8 @@ interface Called {
 export interface Caller {
   /** Calls a command of 80 columns whose output is piped, unless told otherwise. */
   call(...args: string[]): Promise<Called>
+  /** The same, with this on its standard input. */
+  callWithInput(input: string, ...args: string[]): Promise<Called>
   /** The same as a person sees it. */
   callOnTerminal(...args: string[]): Promise<Called>
   readonly folder: string
@@ -25,19 +28,21 @@ export interface Caller {
 /** A folder of its own, and commands called in it with this environment alone. */
 export function openFolder(environment: Record<string, string> = {}): Caller {
   const folder = makeReachableFolder()
-  const callWith = async (isTTY: boolean, args: string[]): Promise<Called> => {
+  const callWith = async (isTTY: boolean, args: string[], input = ''): Promise<Called> => {
     let [stdout, stderr] = ['', '']
     const status = await runCommandLine(args, {
       stdout: { isTTY, columns: 80, write: (text: string) => void (stdout += text) },
       stderr: { isTTY: false, columns: 80, write: (text: string) => void (stderr += text) },
       environment,
       folder,
+      stdin: Readable.from([input]),
     })
     return { status, stdout, stderr }
   }
   return {
     folder,
     call: (...args) => callWith(false, args),
+    callWithInput: (input, ...args) => callWith(false, args, input),
     callOnTerminal: (...args) => callWith(true, args),
     write: (name, text) => {
       const file = path.join(folder, name)

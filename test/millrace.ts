@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
-import { vi } from 'vitest'
+import { afterAll, afterEach, vi } from 'vitest'
 import { type Client, type ClientOptions, connect } from '../src/sdk/client.ts'
 import { startWorker, type Worker } from '../src/worker/worker.ts'
 import type { WorkerLogEntry, WorkerOptions } from '../src/worker/options.ts'
-import type { TestDatabase } from './database.ts'
+import { createTestDatabase, type TestDatabase } from './database.ts'
 import { until } from './deadline.ts'
 
 export interface Opened {
@@ -46,6 +46,18 @@ export function openOn(database: Pick<TestDatabase, 'url'>): Opened {
       log.length = 0
     },
   }
+}
+
+/** The database of a test file, with whatever is opened on it: what a test opened ends with it, and the time that it moved goes back. */
+export async function openMillrace(): Promise<{ database: TestDatabase; opened: Opened }> {
+  const database = await createTestDatabase()
+  const opened = openOn(database)
+  afterAll(() => database.close())
+  afterEach(async () => {
+    await opened.close()
+    await database.clock.reset()
+  })
+  return { database, opened }
 }
 
 /** An address of the same database that no worker of this process is known under. */

@@ -114,7 +114,7 @@ export async function startRun(
   options: StartOptions = {},
 ): Promise<Started> {
   const [row] = await sql.query<Started & pg.QueryResultRow>(
-    `select * from millrace.start_run($1, $2, id => $3, version => $4, priority => $5, tenant => $6, headers => $7,
+    `select created, reason, run_id from millrace.start_run($1, $2, id => $3, version => $4, priority => $5, tenant => $6, headers => $7,
        available_at => $8, idempotency_key => $9, idempotency_seconds => $10)`,
     [
       slug,

@@ -5,6 +5,7 @@ import {
   approvalStates,
   attemptOutcomes,
   checkpointKinds,
+  redriveItemStates,
   runStates,
   stepStates,
   workerStates,
@@ -25,6 +26,7 @@ test.each([
   ['worker', 'state', workerStates],
   ['approval', 'state', approvalStates],
   ['checkpoint', 'kind', checkpointKinds],
+  ['redrive_item', 'state', redriveItemStates],
 ] as const)(
   'JQ-32 the constraint on %s.%s allows the words of src/core/state.ts, and no other',
   async (table, column, words) => {
@@ -38,12 +40,31 @@ test.each([
   ['attempt', attemptOutcomes],
   ['worker', workerStates],
   ['approval', approvalStates],
+  ['redrive item', redriveItemStates],
 ] as const)(
   'JQ-32 the glossary lists the states of a %s in the words of src/core/state.ts',
   (noun, words) => {
     expect(sorted(glossaryWords(noun))).toEqual(sorted(words))
   },
 )
+
+test('JQ-32 the words that the functions write into a state are among them', async () => {
+  const rows = await database.query<{ source: string }>(
+    "select prosrc as source from pg_proc where pronamespace = 'millrace'::regnamespace",
+  )
+  const written = rows.flatMap(({ source }) =>
+    [...source.matchAll(/\b(?:state|outcome)\s*=\s*'([a-z]+)'/g)].map(([, word = '']) => word),
+  )
+  expect(written.length).toBeGreaterThan(5)
+  const known = new Set<string>([
+    ...runStates,
+    ...workerStates,
+    ...attemptOutcomes,
+    ...approvalStates,
+    ...redriveItemStates,
+  ])
+  expect(written.filter((word) => !known.has(word))).toEqual([])
+})
 
 /** The words in the check that concerns this column alone. */
 async function allowedWords(table: string, column: string): Promise<string[]> {

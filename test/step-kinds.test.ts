@@ -1,17 +1,13 @@
 // Steps whose handler Millrace brings, in pipelines beside others: sleep, signal, approval, call, sql.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { createTestDatabase, type TestDatabase } from './database.ts'
 import { until } from './deadline.ts'
-import { openOn, type Opened } from './millrace.ts'
+import { openMillrace } from './millrace.ts'
 import { attemptsOf, runOf } from './protocol.ts'
 import { pipeline } from '../src/sdk/pipeline.ts'
 
-let database: TestDatabase
-let opened: Opened
+const { database, opened } = await openMillrace()
 beforeAll(async () => {
-  database = await createTestDatabase()
-  opened = openOn(database)
   await database.query(`create schema app`)
   await database.query(`create table app.total (run text primary key, amount int not null)`)
   await database.query(
@@ -20,11 +16,6 @@ beforeAll(async () => {
        select jsonb_build_object('amount', (input ->> 'amount')::int * 2) $$`,
   )
 })
-afterEach(async () => {
-  await opened.close()
-  await database.clock.reset()
-})
-afterAll(() => database.close())
 
 const isWaiting = (id: string) =>
   until(`run ${id} waits`, async () => (await runOf(database, id)).state === 'waiting')

@@ -72,6 +72,31 @@ export function writeCheckpoints(
   )
 }
 
+/** Stores what one attempt has to store alone. */
+export async function writeStepCheckpoints(
+  sql: Sql,
+  worker: Worker,
+  task: Task,
+  given: { names: string[]; values: unknown[]; error?: unknown; place?: number; kind?: string },
+): Promise<'kept' | 'lost' | null> {
+  const [row] = await sql.query<{ refused: 'kept' | 'lost' | null }>(
+    `select millrace.write_step_checkpoints($1, $2, $3, $4, $5, $6, $7, $8::text[], $9::jsonb[], $10::jsonb) as refused`,
+    [
+      worker.id,
+      worker.lockKey,
+      task.task_id,
+      task.step_id,
+      task.attempt,
+      given.place ?? 0,
+      given.kind ?? 'run',
+      given.names,
+      given.values.map((value) => JSON.stringify(value)),
+      given.error === undefined ? null : JSON.stringify(given.error),
+    ],
+  )
+  return row!.refused
+}
+
 /** What is stored for a step, by name, in the order in which it came. */
 export async function checkpointsOf(
   sql: Sql,

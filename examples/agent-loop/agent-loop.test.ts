@@ -1,18 +1,10 @@
 // The agent on a database: a thousand durable operations, a worker that dies on the way, and no thought that is thought twice.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
-import { Arrival, openOn, type Opened } from '../../test/millrace.ts'
+import { expect, test } from 'vitest'
+import { Arrival, openMillrace } from '../../test/millrace.ts'
 import { agentLoop, explorer, type Mind } from './agent-loop.ts'
 import { Maze } from './maze.ts'
 
-let database: TestDatabase
-let opened: Opened
-beforeAll(async () => {
-  database = await createTestDatabase()
-  opened = openOn(database)
-})
-afterEach(() => opened.close())
-afterAll(() => database.close())
+const { database, opened } = await openMillrace()
 
 /** The explorer, counting; at the given thought it tells and thinks no further. */
 function counting(stopAt = Number.POSITIVE_INFINITY) {

@@ -31,7 +31,7 @@ test('a run writes each airport of its territory once, and tells what it found',
   expect(rows[0]).toMatchObject({ airport: 'BDL', rank: 1, zip_state: 'CT', county: 'Hartford' })
 })
 
-test('FO-8 every step of the example runs twice and leaves the same rows', async () => {
+test('FO-8 PP-C12 every step of the example runs twice and leaves the same rows', async () => {
   await sweep('RI')
   const once = await reportOf('RI')
   const mocks = losingFirstAttempts()
@@ -41,6 +41,50 @@ test('FO-8 every step of the example runs twice and leaves the same rows', async
   expect(once).toHaveLength(6)
   const attempts = Object.fromEntries([...mocks].map(([step, { calls }]) => [step, calls.length]))
   expect(attempts).toEqual({ search: 2, enrich: 12, score: 2, store: 2, summary: 2 })
+})
+
+test('PP-C12 the one step of the example that writes says so, and no other has written anything', async () => {
+  await sweep('VT')
+  const written = await engine.query(
+    `select step, writes from millrace.attempt a join millrace.run r on r.id = a.run_id
+      where r.input ->> 'state' = 'VT' and writes <> '{}' order by step`,
+  )
+  expect(written).toEqual([
+    { step: 'store', writes: { 'public.territory_report': { inserted: 13, updated: 0, deleted: 0 } } },
+  ])
+  const saying = territorySweep.graph.steps.filter(({ tx }) => tx).map(({ name }) => name)
+  expect(saying).toEqual(['store'])
+})
+
+test('PP-C11 each stage follows the stage before it: rows that are there already, or are gone, keep nothing from being swept', async () => {
+  await sweep('NH')
+  const once = await reportOf('NH')
+  expect(once.length).toBeGreaterThan(5)
+  // Every column is filled by now: what looked for empty ones would find nothing to do.
+  const mocks = new Map(
+    (['search', 'enrich', 'score'] as const).map((step) => [
+      step,
+      engine.mock(territorySweep, step, (context, own) => own(context)),
+    ]),
+  )
+  await sweep('NH')
+  const attempts = [...mocks].map(([step, { calls }]) => [step, calls.length])
+  expect(attempts).toEqual([
+    ['search', 1],
+    ['enrich', once.length],
+    ['score', 1],
+  ])
+  expect(await reportOf('NH')).toEqual(once)
+  // Emptied between two stages: the next one has its list from the stage before it, not from the table.
+  mocks.get('score')!.restore()
+  const emptying = engine.mock(territorySweep, 'score', async (context, own) => {
+    await engine.query(`delete from territory_report where state = 'NH'`)
+    return await own(context)
+  })
+  await sweep('NH')
+  emptying.restore()
+  for (const mock of mocks.values()) mock.restore()
+  expect(await reportOf('NH')).toEqual(once)
 })
 
 test('FO-8 a second sweep leaves the same rows, under its own run', async () => {

@@ -54,7 +54,7 @@ test('a command that does not exist ends with 2, with the one that was meant', a
   expect(await empty.call('run', 'lst')).toEqual({
     status: 2,
     stdout: '',
-    stderr: "Error: Unknown command 'lst'. Did you mean list? See millrace run --help.\n",
+    stderr: "Error: Unknown command 'lst'. Did you mean list? See npx millrace run --help.\n",
   })
 })
 
@@ -63,7 +63,7 @@ test('an option that is given an empty value is refused with 2, as it is when a 
     status: 2,
     stdout: '',
     stderr:
-      "Error: Option '--database <url>' argument '' is invalid. --database was given an empty value: leave it out, or say which. See millrace --help.\n",
+      "Error: Option '--database <url>' argument '' is invalid. --database was given an empty value: leave it out, or say which. See npx millrace --help.\n",
   })
   for (const [command, option] of [
     ['run list', '--config'],
@@ -87,7 +87,7 @@ test('with --json a command line that is wrong is told as JSON too', async () =>
     error: {
       code: 'command_invalid',
       message: "Option '--limit <n>' argument '0' is invalid. --limit takes a whole number from 1 to 1000.",
-      hint: 'See millrace run list --help.',
+      hint: 'See npx millrace run list --help.',
     },
   })
 })
@@ -131,7 +131,7 @@ test('with --json an error is JSON on stderr, and stdout stays empty', async () 
 test('what is no run id is refused with 2', async () => {
   expect(await project.call('run', 'show', '17')).toMatchObject({
     status: 2,
-    stderr: "Error: '17' is no run id. List the runs with: millrace run list\n",
+    stderr: "Error: '17' is no run id. List the runs with: npx millrace run list\n",
   })
 })
 
@@ -144,7 +144,7 @@ test('run start says how to go on, and run list shows the run in 80 columns with
   )
   const [run] = id.exec(stdout) ?? []
   expect(stdout).toBe(
-    `Started run ${run} of territory-sweep-of-the-united-states.\nSee it with: millrace run account ${run}\n`,
+    `Started run ${run} of territory-sweep-of-the-united-states.\nSee it with: npx millrace run account ${run}\n`,
   )
   const list = await project.call('run', 'list', '--pipeline', 'territory-sweep-of-the-united-states')
   expect(longest(list.stdout)).toBeLessThanOrEqual(80)
@@ -285,7 +285,7 @@ export default defineConfig({ pipelines: [
 
 test('a run that no live worker serves is started with a word about it', async () => {
   expect((await project.call('run', 'start', 'echo', '1')).stderr).toBe(
-    'No live worker serves it at present; start one with: millrace worker\n',
+    'No live worker serves it at present; start one with: npx millrace worker\n',
   )
 })
 
@@ -293,7 +293,7 @@ test('an unknown pipeline is named, with where the known ones are listed', async
   const { status, stderr } = await project.call('run', 'start', 'nobody')
   expect(status).toBe(1)
   expect(stderr).toBe(
-    "Error: There is no pipeline 'nobody'. A worker that serves it registers it. List those that there are with: millrace pipeline list\n",
+    "Error: There is no pipeline 'nobody'. A worker that serves it registers it. List those that there are with: npx millrace pipeline list\n",
   )
 })
 
@@ -322,12 +322,11 @@ test('a paused pipeline refuses starts with 4, and says how to resume it', async
   expect((await project.call('pipeline', 'pause', 'echo', '--reason', 'the disk is full')).stdout).toBe(
     'The pipeline echo is paused.\n',
   )
-  expect(await project.call('run', 'start', 'echo', '4')).toEqual({
-    status: 4,
-    stdout: '',
-    stderr:
-      "Error: The pipeline 'echo' is paused and takes no starts. Resume it with: millrace pipeline resume echo\n",
-  })
+  const refused = await project.call('run', 'start', 'echo', '4')
+  expect(refused).toMatchObject({ status: 4, stdout: '' })
+  expect(refused.stderr).toMatch(
+    /^Error: The start is refused: The pipeline 'echo' was paused by \S+ on .+: the disk is full\. Resume it with: npx millrace pipeline resume echo\n$/,
+  )
   expect((await project.call('pipeline', 'show', 'echo')).stdout).toContain('UTC: the disk is full.')
   expect((await project.call('pipeline', 'resume', 'echo')).stdout).toBe('The pipeline echo goes on.\n')
   expect((await project.call('pipeline', 'resume', 'echo')).stdout).toBe(

@@ -42,7 +42,7 @@ function prepare(command: Command, surroundings: Surroundings, isJson: boolean):
     writeErr: (text) => stderr.write(text),
     outputError: (text) => {
       const message = sentences(text)
-      const hint = `See ${path(command)} --help.`
+      const hint = `See npx ${path(command)} --help.`
       tellFailure(
         new MillraceError('command_invalid', message, { hint }),
         createTerminal(surroundings, isJson),

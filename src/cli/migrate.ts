@@ -25,8 +25,11 @@ export function migrateCommand(current: CurrentSession): Command {
     })
 }
 
-function summary({ applied, functions, version }: MigrateResult): string {
-  if (applied.length + functions === 0) return `Nothing to do: the schema is at migration ${version}.`
+function summary({ applied, functions, version, droppedIndexes }: MigrateResult): string {
+  if (applied.length + functions === 0) {
+    const lead = droppedIndexes.length === 0 ? 'Nothing to do' : 'Nothing else to do'
+    return `${lead}: the schema is at migration ${version}.`
+  }
   const migrations = count(applied.length, 'migration', 'migrations')
   return `Applied ${migrations} and ${count(functions, 'function', 'functions')}; the schema is at migration ${version}.`
 }

@@ -38,6 +38,23 @@ export function timeFrom(text: string): Date {
   return time
 }
 
+/** A time as ISO 8601, or a duration before now such as 2h. */
+export function pastTime(text: string): Date {
+  const time = /^\d{4}-\d{2}-\d{2}/.test(text) ? new Date(text) : new Date(Date.now() - durationFrom(text))
+  if (Number.isNaN(time.getTime()))
+    throw new InvalidArgumentError(
+      'It takes a time like 2030-01-31T08:00Z, or a duration before now like 2h.',
+    )
+  return time
+}
+
+/** Runs a second; less than one a second too. */
+export function rate(text: string): number {
+  const value = /^\d{1,7}(?:\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN
+  if (value >= 0.001 && value <= 1_000_000) return value
+  throw new InvalidArgumentError('--rate takes a number of runs a second, from 0.001 to 1,000,000.')
+}
+
 const yearMs = 365 * 86_400_000
 
 function durationFrom(text: string): number {

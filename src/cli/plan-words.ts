@@ -85,7 +85,7 @@ function endWords({ touched_runs, queries }: Plan): string {
   if (touched_runs === 0) return 'No live run is touched.'
   return (
     `${count(touched_runs, 'live run keeps a version', 'live runs keep versions')} that this code does not serve. ` +
-    'Leave a worker of the old code until none is left, move them with millrace run migrate, or cancel them.'
+    'Leave a worker of the old code until none is left, move them with npx millrace run migrate, or cancel them.'
   )
 }
 

@@ -3,31 +3,60 @@ import { Command } from 'commander'
 import { approveCommand, rejectCommand } from './approval/decide.ts'
 import { delegateCommand } from './approval/delegate.ts'
 import { listCommand as approvalListCommand } from './approval/list.ts'
+import { getCommand as artifactGetCommand } from './artifact/get.ts'
+import { invalidateCommand } from './cache/invalidate.ts'
+import { listCommand as cacheListCommand } from './cache/list.ts'
 import { devCommand } from './dev.ts'
 import { doctorCommand } from './doctor/doctor.ts'
+import { failureListCommand } from './failure-list.ts'
+import { rotateCommand as rotateKeysCommand } from './encryption/rotate.ts'
 import { exitStatuses } from './failure.ts'
 import { initCommand } from './init.ts'
+import { listCommand as limitListCommand } from './limit/list.ts'
+import { removeCommand as limitRemoveCommand } from './limit/remove.ts'
+import { setCommand as limitSetCommand } from './limit/set.ts'
+import { showCommand as limitShowCommand } from './limit/show.ts'
+import { listCommand as lockListCommand } from './lock/list.ts'
 import { migrateCommand } from './migrate.ts'
 import { text } from './option-values.ts'
 import { activateCommand } from './pipeline/activate.ts'
 import { listCommand as pipelineListCommand } from './pipeline/list.ts'
 import { pauseCommand as pipelinePauseCommand } from './pipeline/pause.ts'
 import { resumeCommand as pipelineResumeCommand } from './pipeline/resume.ts'
+import { resumeKeyCommand } from './pipeline/resume-key.ts'
 import { showCommand as pipelineShowCommand } from './pipeline/show.ts'
 import { splitCommand } from './pipeline/split.ts'
 import { planCommand } from './plan.ts'
+import { abortCommand as redriveAbortCommand } from './redrive/abort.ts'
+import { listCommand as redriveListCommand } from './redrive/list.ts'
+import { showCommand as redriveShowCommand } from './redrive/show.ts'
+import { startCommand as redriveStartCommand } from './redrive/start.ts'
+import { defineCommand as startRuleDefineCommand } from './start-rule/define.ts'
+import { listCommand as startRuleListCommand } from './start-rule/list.ts'
+import { removeCommand as startRuleRemoveCommand } from './start-rule/remove.ts'
 import { accountCommand } from './run/account.ts'
+import { artifactsCommand } from './run/artifacts.ts'
 import { cancelCommand } from './run/cancel.ts'
+import { deleteCommand } from './run/delete.ts'
 import { followCommand } from './run/follow.ts'
+import { forkCommand } from './run/fork.ts'
 import { listCommand } from './run/list.ts'
 import { migrateRunsCommand } from './run/migrate.ts'
 import { pauseCommand } from './run/pause.ts'
+import { prioritizeCommand } from './run/prioritize.ts'
+import { redriveCommand } from './run/redrive.ts'
+import { rerunCommand } from './run/rerun.ts'
 import { resumeCommand } from './run/resume.ts'
 import { showCommand } from './run/show.ts'
 import { startCommand } from './run/start.ts'
 import { whyCommand } from './run/why.ts'
+import { listCommand as secretListCommand } from './secret/list.ts'
+import { removeCommand as secretRemoveCommand } from './secret/remove.ts'
+import { rotateCommand as secretRotateCommand } from './secret/rotate.ts'
+import { setCommand as secretSetCommand } from './secret/set.ts'
 import type { CurrentSession } from './session.ts'
 import { sendCommand } from './signal/send.ts'
+import { eraseCommand } from './tenant/erase.ts'
 import { workerCommand } from './worker.ts'
 
 export function createProgram(current: CurrentSession, version: string): Command {
@@ -56,11 +85,12 @@ export function createProgram(current: CurrentSession, version: string): Command
   program.addCommand(migrateCommand(current))
   program.addCommand(planCommand(current))
   program.addCommand(
-    group('pipeline', 'list, show, pause, resume and activate pipelines', [
+    group('pipeline', 'list and show pipelines, pause and resume them, choose their versions', [
       pipelineListCommand(current),
       pipelineShowCommand(current),
       pipelinePauseCommand(current),
       pipelineResumeCommand(current),
+      resumeKeyCommand(current),
       activateCommand(current),
       splitCommand(current),
     ]),
@@ -73,12 +103,50 @@ export function createProgram(current: CurrentSession, version: string): Command
       accountCommand(current),
       followCommand(current),
       whyCommand(current),
+      artifactsCommand(current),
       cancelCommand(current),
       pauseCommand(current),
       resumeCommand(current),
+      prioritizeCommand(current),
+      redriveCommand(current),
+      forkCommand(current),
+      rerunCommand(current),
       migrateRunsCommand(current),
+      deleteCommand(current),
     ]),
   )
+  program.addCommand(
+    group('redrive', 'give many failed runs fresh attempts, and follow that', [
+      redriveStartCommand(current),
+      redriveListCommand(current),
+      redriveShowCommand(current),
+      redriveAbortCommand(current),
+    ]),
+  )
+  program.addCommand(group('failure', 'list what failed, by kind', [failureListCommand(current)]))
+  program.addCommand(group('artifact', 'read what runs have written', [artifactGetCommand(current)]))
+  program.addCommand(
+    group('cache', 'list cached values, and remove them', [
+      cacheListCommand(current),
+      invalidateCommand(current),
+    ]),
+  )
+  program.addCommand(
+    group('start-rule', 'list, define and remove rules on starts', [
+      startRuleListCommand(current),
+      startRuleDefineCommand(current),
+      startRuleRemoveCommand(current),
+    ]),
+  )
+  program.addCommand(
+    group('limit', 'see how limits stand, define and remove them', [
+      limitListCommand(current),
+      limitShowCommand(current),
+      limitSetCommand(current),
+      limitRemoveCommand(current),
+    ]),
+  )
+  program.addCommand(group('lock', 'see who holds named locks, and who waits', [lockListCommand(current)]))
   program.addCommand(group('signal', 'send signals to runs that wait', [sendCommand(current)]))
   program.addCommand(
     group('approval', 'list what runs ask of people, and decide', [
@@ -88,6 +156,16 @@ export function createProgram(current: CurrentSession, version: string): Command
       delegateCommand(current),
     ]),
   )
+  program.addCommand(
+    group('secret', 'write, list, rotate and remove secrets; never show one', [
+      secretSetCommand(current),
+      secretListCommand(current),
+      secretRotateCommand(current),
+      secretRemoveCommand(current),
+    ]),
+  )
+  program.addCommand(group('encryption', 'change the key of what is stored', [rotateKeysCommand(current)]))
+  program.addCommand(group('tenant', 'erase a tenant', [eraseCommand(current)]))
   program.addCommand(doctorCommand(current))
   return program
 }

@@ -8,6 +8,6 @@ export function runIdOf(text: string): string {
   if (isUuid(id)) return id
   throw new MillraceError('command_invalid', `'${text.slice(0, 60)}' is no run id.`, {
     fields: { runId: text },
-    hint: 'List the runs with: millrace run list',
+    hint: 'List the runs with: npx millrace run list',
   })
 }

@@ -1,10 +1,12 @@
 // Owns what a command works with: the global options, the terminal, the configuration and the database, each when it is asked for.
 import path from 'node:path'
 import type pg from 'pg'
+import type { Cipher } from '../core/encryption.ts'
 import { MillraceError } from '../core/errors.ts'
 import { type Caller, clientCaller } from '../db/call.ts'
 import { connectClient } from '../db/connection.ts'
 import { checkSchema } from '../db/schema-check.ts'
+import { createCipher } from '../sdk/sealed-runs.ts'
 import { findConfig, type LoadedConfig, loadConfig } from './config-file.ts'
 import { type ChosenDatabase, chooseDatabase, type DatabaseSources } from './database-choice.ts'
 import { createTerminal, type Streams, type Terminal } from './terminal.ts'
@@ -21,6 +23,8 @@ export interface GlobalOptions {
 
 export interface Surroundings extends Streams {
   readonly folder: string
+  /** That of the process unless told. */
+  readonly stdin?: AsyncIterable<string | Uint8Array>
 }
 
 export interface OpenDatabase {
@@ -66,6 +70,12 @@ export class Session {
     if (file === undefined) return undefined
     this.#loaded ??= loadConfig(file, onImport)
     return this.#loaded
+  }
+
+  /** What encrypts and decrypts; undefined where no key is given. @throws MillraceError encryption_key_invalid, and those of findConfig */
+  async findCipher(): Promise<Cipher | undefined> {
+    const loaded = await this.findConfig()
+    return createCipher(loaded?.config.encryptionKeys, this.surroundings.environment)
   }
 
   /** @throws MillraceError config_missing, and those of findConfig */

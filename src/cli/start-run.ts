@@ -1,53 +1,70 @@
 // Owns how a command starts a run: with the pipeline's own schema and version where the configuration has it, else by its name.
 import { randomBytes } from 'node:crypto'
+import type { Cipher } from '../core/encryption.ts'
 import { MillraceError } from '../core/errors.ts'
+import type { Graph } from '../core/graph.ts'
 import { createRunIds } from '../core/uuid.ts'
+import { dateWords } from '../core/wording.ts'
 import type { Caller } from '../db/call.ts'
 import { registerPipeline } from '../db/pipelines.ts'
 import { startRuns } from '../db/runs.ts'
-import type { PipelineDefinition } from '../sdk/pipeline.ts'
+import { conflictError } from '../sdk/conflict.ts'
+import { pauseWords } from '../sdk/paused-starts.ts'
+import type { PipelineDefinition } from '../sdk/pipeline-definition.ts'
+import { SealedRuns } from '../sdk/sealed-runs.ts'
 import { type Schema, type ValueProblem, validate } from '../sdk/standard-schema.ts'
 import { pendingStart, type StartOptions } from '../sdk/start.ts'
 import { exampleInput, startLine } from './example-input.ts'
 
 export interface StartAnswer {
   readonly created: boolean
-  /** Why there is no new run: its run key is live, or its idempotency key was used. */
-  readonly reason: 'live' | 'repeated' | null
+  /** Why there is no new run: one of its key is live, its idempotency key was used, or it went into one that waits. */
+  readonly reason: 'live' | 'repeated' | 'coalesced' | null
+  /** The rule on starts that says so. */
+  readonly rule: string | null
   readonly run_id: string
 }
 
 /**
  * @param input undefined where none was given
- * @throws MillraceError input_invalid, pipeline_unknown, pipeline_paused, idempotency_conflict, key_value_missing
+ * @throws MillraceError input_invalid, pipeline_unknown, pipeline_paused, start_limited, idempotency_conflict, key_value_missing
  */
 export async function startRun(
   caller: Caller,
   pipeline: PipelineDefinition | string,
   input: unknown,
   options: StartOptions,
+  cipher?: Cipher,
 ): Promise<StartAnswer> {
   const id = newRunId()
-  const start = pendingStart({ id, ...(await toStart(caller, pipeline, input)) }, options)
+  const start = pendingStart({ id, ...(await toStart(caller, pipeline, input)) }, options, cipher)
   const [answer] = await startRuns(caller, [start.row], { via: 'cli', wakeAlways: true }).catch(sayHowToFind)
-  if (answer === undefined) return { created: true, reason: null, run_id: id }
+  if (answer === undefined) return { created: true, reason: null, rule: null, run_id: id }
   const slug = start.row.slug
   if (answer.reason === 'paused') {
-    throw new MillraceError('pipeline_paused', `The pipeline '${slug}' is paused and takes no starts.`, {
+    const [why = ''] = await pauseWords(caller, [start.row])
+    const [sentence, remedy] = why.split('; resume it with: ')
+    throw new MillraceError('pipeline_paused', `The start is refused: ${sentence}`, {
       fields: { pipeline: slug },
-      hint: `Resume it with: millrace pipeline resume ${slug}`,
+      hint: remedy === undefined ? undefined : `Resume it with: ${remedy}`,
+    })
+  }
+  if (answer.reason === 'limit') {
+    const { rule, passes_at: passesAt } = answer
+    const until = passesAt === null ? '' : ` until ${dateWords(passesAt.toISOString())} UTC`
+    throw new MillraceError('start_limited', `Rule '${rule}' on starts of '${slug}' refuses it${until}.`, {
+      fields: { pipeline: slug, rule, passesAt },
     })
   }
   if (answer.reason === 'conflict') {
-    throw new MillraceError(
-      'idempotency_conflict',
-      `Idempotency key '${options.idempotencyKey}' of pipeline '${slug}' was used with another input, by run ${answer.live_run_id}.`,
-      { fields: { runId: answer.live_run_id }, hint: 'Use another key, or send the same input again.' },
-    )
+    const { clearInput, row } = start
+    const conflicting = { slug, idempotencyKey: row.idempotencyKey, clearInput }
+    throw await conflictError(caller, new SealedRuns(caller, cipher), conflicting, answer.live_run_id)
   }
   return {
     created: false,
-    reason: answer.reason === 'live' ? 'live' : 'repeated',
+    reason: answer.reason as 'live',
+    rule: answer.rule,
     run_id: answer.live_run_id ?? id,
   }
 }
@@ -56,7 +73,7 @@ export async function startRun(
 function sayHowToFind(error: unknown): never {
   if (!(error instanceof MillraceError) || error.code !== 'pipeline_unknown') throw error
   throw new MillraceError(error.code, error.message, {
-    hint: 'A worker that serves it registers it. List those that there are with: millrace pipeline list',
+    hint: 'A worker that serves it registers it. List those that there are with: npx millrace pipeline list',
     cause: error,
   })
 }
@@ -68,6 +85,7 @@ interface ToStart {
   /** null takes the active version. */
   readonly version: number | null
   readonly input: unknown
+  readonly graph?: Graph
 }
 
 async function toStart(
@@ -76,10 +94,10 @@ async function toStart(
   input: unknown,
 ): Promise<ToStart> {
   if (typeof pipeline === 'string') return { slug: pipeline, version: null, input: input ?? null }
-  const { slug, inputSchema, graph } = pipeline
+  const { slug, inputSchema, graph, startRules } = pipeline
   const checked = inputSchema === undefined ? input : await checkInput(slug, inputSchema, input)
-  const { version } = await registerPipeline(caller, slug, graph)
-  return { slug, version, input: checked ?? null }
+  const { version } = await registerPipeline(caller, slug, graph, startRules)
+  return { slug, version, input: checked ?? null, graph }
 }
 
 /** What the schema makes of the input; of one that was not given, what it makes of nothing, of null or of {}, whichever it takes first. */

@@ -5,7 +5,8 @@ import pc from 'picocolors'
 interface Stream {
   readonly isTTY?: boolean
   readonly columns?: number
-  write(text: string): unknown
+  write(text: string | Uint8Array): unknown
+  once?(event: 'drain', listener: () => void): unknown
 }
 
 export interface Streams {
@@ -28,6 +29,8 @@ export interface Terminal {
   print(line?: string): void
   /** A piece of the result as it is; nothing where the result is for a program. */
   write(text: string): void
+  /** Bytes of the result as they are; resolves when whoever reads has room for more. */
+  writeBytes(bytes: Uint8Array): Promise<void>
   /** The result for a program; nothing where it is for people. */
   answer(value: unknown): void
   /** One of many values of a result that comes bit by bit, for a program, in a line; nothing where it is for people. */
@@ -52,6 +55,10 @@ export function createTerminal({ stdout, stderr, environment }: Streams, json: b
     },
     write: (text) => {
       if (!json) stdout.write(text)
+    },
+    writeBytes: async (bytes) => {
+      if (json || stdout.write(bytes) !== false || stdout.once === undefined) return
+      await new Promise<void>((resolve) => void stdout.once?.('drain', resolve))
     },
     answerLine: (value) => {
       if (json) stdout.write(`${JSON.stringify(value)}\n`)

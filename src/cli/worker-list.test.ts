@@ -1,25 +1,14 @@
 // What people see of work under way on the command line: priority, dead letters, progress, the health of workers, and the stream of a run.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { type Caller, openFolder } from '../../test/commands.ts'
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
+import { afterAll, expect, test } from 'vitest'
+import { openFolder } from '../../test/commands.ts'
 import { until } from '../../test/deadline.ts'
-import { Arrival, openOn, type Opened } from '../../test/millrace.ts'
+import { Arrival, openMillrace } from '../../test/millrace.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 import { z } from 'zod'
 
-let database: TestDatabase
-let opened: Opened
-let folder: Caller
-beforeAll(async () => {
-  database = await createTestDatabase()
-  opened = openOn(database)
-  folder = openFolder({ DATABASE_URL: database.url })
-})
-afterEach(() => opened.close())
-afterAll(async () => {
-  folder.close()
-  await database.close()
-})
+const { database, opened } = await openMillrace()
+const folder = openFolder({ DATABASE_URL: database.url })
+afterAll(() => folder.close())
 
 test('without a worker the list says so, and how to start one', async () => {
   expect(await folder.call('worker', 'list')).toEqual({

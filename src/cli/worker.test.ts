@@ -49,7 +49,7 @@ test('it says in one line what it serves, runs it, and drains on SIGTERM with st
   const failed = await project.call('run', 'start', 'echo', '"fail"', '--wait')
   expect(failed.status).toBe(4)
   expect(failed.stderr).toMatch(
-    /^Error: Run \S+ of 'echo' failed in step 'say': it was told to fail\. See what happened with: millrace run account /,
+    /^Error: Run \S+ of 'echo' failed in step 'say': it was told to fail\. See what happened with: npx millrace run account /,
   )
   worker.child.kill('SIGTERM')
   expect(await worker.ended).toBe(0)
@@ -109,7 +109,7 @@ test('FO-3 a database without the schema is refused with 3 and the next command'
   const empty = await createEmptyDatabase()
   const worker = start(empty.url, 'worker')
   expect(await worker.ended).toBe(3)
-  expect(worker.printed()).toMatch(/has no schema millrace yet\. Run `millrace migrate`\.\n$/)
+  expect(worker.printed()).toMatch(/has no schema millrace yet\. Run `npx millrace migrate`\.\n$/)
   await empty.close()
 })
 

@@ -55,6 +55,8 @@ async function work(
     database: url,
     ...(directUrl !== undefined && { directDatabase: directUrl }),
     pipelines: config.pipelines,
+    encryptionKeys: config.encryptionKeys,
+    ...(config.artifacts !== undefined && { artifacts: config.artifacts }),
     ...(queue !== undefined && { queues: queue }),
     ...(slots !== undefined && { slots }),
     ...(name !== undefined && { name }),

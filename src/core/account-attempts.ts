@@ -7,6 +7,7 @@ import type {
   AccountWrites,
   RunAccount,
 } from './account-data.ts'
+import { limitWords, waitedMs } from './account-limits.ts'
 import { fill } from './text-fill.ts'
 import { clockOf, count, durationWords, msBetween, grouped, oneLine } from './wording.ts'
 
@@ -30,7 +31,7 @@ export function attemptLines(
 ): string[] {
   const groups = new Map<string, Alike>()
   for (const attempt of attempts) {
-    const likeness = likenessOf(step, attempt)
+    const likeness = likenessOf(account, step, attempt)
     const group = groups.get(likeness)
     if (group === undefined) groups.set(likeness, [attempt])
     else group.push(attempt)
@@ -42,7 +43,7 @@ export function attemptLines(
 }
 
 /** What is told of an attempt besides its item and its times: attempts with the same text are alike. */
-function likenessOf(step: AccountStep, attempt: AccountAttempt): string {
+function likenessOf(account: RunAccount, step: AccountStep, attempt: AccountAttempt): string {
   const { item, outcome, reason, worker } = attempt
   const isAlone = item === null || (isToldInFull(step) && outcome === 'completed')
   return JSON.stringify([
@@ -53,7 +54,8 @@ function likenessOf(step: AccountStep, attempt: AccountAttempt): string {
     detailOf(attempt),
     workerWords(worker),
     retryOf(attempt),
-    waitedMs(attempt) < waitMsTold,
+    waitedMs(account, attempt) < waitMsTold,
+    limitWords(account, attempt),
     writeWords(step, attempt),
   ])
 }
@@ -62,7 +64,7 @@ function entryLines(account: RunAccount, step: AccountStep, alike: Alike): strin
   const [first] = alike
   const time = clockOf(account.run.created_at, first.started_at)
   const margin = ' '.repeat(time.length + 6)
-  const lines = fill(`${time}  ${outcomeWords(alike)}`, { first: '    ', next: margin })
+  const lines = fill(`${time}  ${outcomeWords(account, alike)}`, { first: '    ', next: margin })
   const written = writeWords(step, first)
   const details = [
     detailOf(first),
@@ -78,7 +80,7 @@ function detailOf({ error, outcome }: AccountAttempt): string {
   return error === null || outcome === 'reclaimed' ? '' : errorWords(error)
 }
 
-function outcomeWords(alike: Alike): string {
+function outcomeWords(account: RunAccount, alike: Alike): string {
   const [{ attempt, outcome, reason, worker }] = alike
   const items = itemWords(alike)
   const why = reason === null ? '' : `: ${oneLine(reason).replace(/\.$/, '')}`
@@ -87,11 +89,11 @@ function outcomeWords(alike: Alike): string {
   switch (outcome) {
     case 'completed':
       if (worker === null && reason !== null) return `${items}its fallback was taken${why}`
-      return `${name} completed in ${took}${workerWords(worker)}${waitWords(alike)}`
+      return `${name} completed in ${took}${workerWords(worker)}${waitWords(account, alike)}`
     case 'skipped':
       return `${items}skipped${why}`
     case 'failed':
-      return `${name} failed after ${took}${workerWords(worker)}${waitWords(alike)}`
+      return `${name} failed after ${took}${workerWords(worker)}${waitWords(account, alike)}`
     case 'cancelled':
       return `${name} was cancelled after ${took}${workerWords(worker)}`
     case 'released':
@@ -99,7 +101,7 @@ function outcomeWords(alike: Alike): string {
     case 'reclaimed':
       return `${name} was lost after ${took}${why}`
     case 'parked':
-      return `${name} parked after ${took}${workerWords(worker)}${waitWords(alike)}${why}`
+      return `${name} parked after ${took}${workerWords(worker)}${waitWords(account, alike)}${why}`
   }
 }
 
@@ -132,15 +134,13 @@ function span(alike: Alike, msOf: (attempt: AccountAttempt) => number): string {
   return shortest === longest ? shortest : `${shortest} to ${longest}`
 }
 
-/** Below this a wait before the attempt is not worth a word. */
+/** Below this a wait before the attempt is not worth a word, unless it was for a limit. */
 const waitMsTold = 100
 
-function waitWords(alike: Alike): string {
-  return waitedMs(alike[0]) < waitMsTold ? '' : `, having waited ${span(alike, waitedMs)}`
-}
-
-function waitedMs({ ready_at, started_at }: AccountAttempt): number {
-  return msBetween(ready_at, started_at)
+function waitWords(account: RunAccount, alike: Alike): string {
+  const limit = limitWords(account, alike[0])
+  if (limit === '' && waitedMs(account, alike[0]) < waitMsTold) return ''
+  return `, having waited ${span(alike, (attempt) => waitedMs(account, attempt))}${limit}`
 }
 
 /** ' on NAME (process number)', shorter where the name says as much. */
@@ -167,18 +167,19 @@ function retryWords(account: RunAccount, alike: Alike): string {
   const [first] = alike
   const isOne = alike.length === 1
   const next = isOne ? 'the next attempt' : 'the next attempt of each'
+  const held = first.outcome === 'failed' && first.reason !== null ? `: ${oneLine(first.reason)}` : ''
   switch (retryOf(first)) {
     case '':
       return ''
     case 'released':
       return `${isOne ? 'it was' : 'they were'} ready again at once, and no failure was counted`
     case 'none':
-      return 'no further attempt'
+      return `no further attempt${held}`
     case 'at once':
       return `${next} was ready at once`
     case 'later': {
       const later = `${next} ${span(alike, retryDelayMs)} later`
-      return isOne ? `${later}, at ${clockOf(account.run.created_at, first.retry_at ?? '')}` : later
+      return `${later}${isOne ? `, at ${clockOf(account.run.created_at, first.retry_at ?? '')}` : ''}${held}`
     }
   }
 }

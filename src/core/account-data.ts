@@ -44,9 +44,40 @@ export interface AccountRun {
   readonly parent_call: string | null
   /** Its caller does not wait for it, and does not take it along. */
   readonly detached: boolean | null
+  /** Rises with each change by a person. */
+  readonly revision: number
   /** It failed, and nobody has decided on it yet. */
   readonly is_dead_letter: boolean
 }
+
+/** The run that a run was made of. */
+export interface AccountOrigin {
+  readonly run: string
+  readonly kind: LineageKind
+  /** From which step on it is done again; null for from the start, or from where it had failed. */
+  readonly step: string | null
+  /** Where its input is another one. */
+  readonly difference: ReadonlyArray<{
+    readonly path: readonly string[]
+    readonly before?: unknown
+    readonly after?: unknown
+  }> | null
+  readonly reason: string | null
+  readonly redrive: string | null
+  readonly by: string
+}
+
+/** A run that was made of this one; the state is null where it was pruned. */
+export interface AccountOffspring {
+  readonly run: string
+  readonly kind: LineageKind
+  readonly step: string | null
+  readonly state: RunState | null
+  readonly at: string
+  readonly by: string
+}
+
+type LineageKind = 'redrive' | 'fork' | 'rerun'
 
 export interface AccountStep {
   readonly step: string
@@ -123,7 +154,7 @@ export interface AccountTask {
   readonly step: string
   readonly item: number | null
   readonly state: 'running' | 'ready' | 'waiting'
-  readonly reason: 'retry' | 'delayed' | 'paused' | 'waiting' | null
+  readonly reason: 'retry' | 'delayed' | 'paused' | 'waiting' | 'behind' | 'limit' | null
   readonly attempt: number
   readonly failures: number
   readonly max_attempts: number
@@ -133,6 +164,8 @@ export interface AccountTask {
   readonly worker: AccountWorker | null
   /** Of a parked task: what it waits for, at most five things. */
   readonly waits: readonly AccountWait[]
+  /** The limit that it waits for. */
+  readonly limit?: { readonly name: string; readonly key: string } | null
   /** False for a ready task that no live worker can claim. */
   readonly is_served: boolean
 }
@@ -188,6 +221,15 @@ interface AccountTime {
 }
 
 /** The whole story of one run, bounded: names are those of the columns, times are ISO 8601 in UTC. */
+/** Of how many starts a rule made one run. */
+interface AccountStarts {
+  readonly rule: string
+  readonly kind: 'debounce' | 'throttle'
+  readonly starts: number
+  readonly first_at: string
+  readonly last_at: string
+}
+
 export interface RunAccount extends ToldReports {
   readonly at: string
   readonly run: AccountRun
@@ -201,5 +243,14 @@ export interface RunAccount extends ToldReports {
   readonly attempts: Listed<AccountAttempt>
   readonly events: Listed<AccountEvent>
   readonly children: Listed<AccountChild> & { readonly states: Readonly<Partial<Record<RunState, number>>> }
+  readonly lineage: {
+    readonly of: AccountOrigin | null
+    readonly total: number
+    readonly into: readonly AccountOffspring[]
+  }
   readonly time: AccountTime
+  /** Where a rule on starts made it wait for more of them. */
+  readonly starts: AccountStarts | null
+  /** The run whose end it waits for before it begins. */
+  readonly behind: { readonly run: string; readonly rule: string } | null
 }

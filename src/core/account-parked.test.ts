@@ -39,9 +39,12 @@ test.each([
   ],
   [
     [wait('approval', { approval: 'A1', people: ['ada'], roles: ['finance'], quorum: 2, approvals: 1 })],
-    'waits for approval it, 1 of 2, from ada or finance: millrace approval approve A1',
+    'waits for approval it, 1 of 2, from ada or finance: npx millrace approval approve A1',
   ],
-  [[wait('approval', { approval: 'A1', quorum: 1 })], 'waits for approval it: millrace approval approve A1'],
+  [
+    [wait('approval', { approval: 'A1', quorum: 1 })],
+    'waits for approval it: npx millrace approval approve A1',
+  ],
   [[wait('http')], 'waits for the answer of it'],
 ])('a parked step tells each thing that it waits for, with its limit (%#)', (waits, words) => {
   expect(parkedWords(account, { waits } as unknown as AccountTask)).toBe(words)

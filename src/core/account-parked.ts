@@ -38,7 +38,7 @@ function askedWords({ approval, approvals, quorum, people, roles }: AccountWait)
   const deciders = [...(people ?? []), ...(roles ?? [])].map(oneLine)
   const from = deciders.length === 0 ? '' : `, from ${deciders.join(' or ')}`
   const needed = quorum === null || quorum === 1 ? '' : `, ${approvals} of ${quorum}`
-  return `${needed}${from}: millrace approval approve ${approval}`
+  return `${needed}${from}: npx millrace approval approve ${approval}`
 }
 
 function limitWords(account: RunAccount, { kind, due_at }: AccountWait): string {

@@ -18,7 +18,7 @@ function metadataLines({ metadata, parts, run }: RunAccount): string[] {
   const stream =
     parts === 0
       ? []
-      : [`Its stream has ${count(parts, 'part', 'parts')}; read it with: millrace run follow ${run.id}`]
+      : [`Its stream has ${count(parts, 'part', 'parts')}; read it with: npx millrace run follow ${run.id}`]
   return section('What it says of itself', [...entries, ...stream])
 }
 

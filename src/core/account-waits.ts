@@ -29,13 +29,13 @@ function holdLines({ run, pipeline }: RunAccount): string[] {
     ...(run.paused_at === null
       ? []
       : entry(
-          `The run is paused since ${dateWords(run.paused_at)}; resume it with: millrace run resume ${run.id}`,
+          `The run is paused since ${dateWords(run.paused_at)}; resume it with: npx millrace run resume ${run.id}`,
         )),
     ...(pipeline.paused_at === null
       ? []
       : entry(
           `The pipeline was paused by ${pipeline.paused_by} on ${dateWords(pipeline.paused_at)}${reason}; ` +
-            `resume it with: millrace pipeline resume ${run.pipeline}`,
+            `resume it with: npx millrace pipeline resume ${run.pipeline}`,
         )),
   ]
 }
@@ -73,12 +73,28 @@ function readyWords(account: RunAccount, { since, is_served, step }: AccountTask
 
 function waitingWords(account: RunAccount, task: AccountTask): string {
   if (task.reason === 'paused') return 'held back until the run is resumed'
+  if (task.reason === 'limit') return limitedWords(account, task)
   if (task.reason === 'waiting') return parkedWords(account, task)
+  const { behind, starts } = account
+  if (task.reason === 'behind') return behindWords(behind)
   const until = task.available_at ?? account.at
   const left = msBetween(account.at, until)
   const time = `at ${clockOf(account.run.created_at, until)} (${left > 0 ? `in ${durationWords(left)}` : 'due now'})`
-  if (task.reason === 'delayed') return `begins ${time}, as its start asked`
+  if (task.reason === 'delayed')
+    return `begins ${time}, ${starts === null ? 'as its start asked' : `by ${starts.kind} '${starts.rule}' on starts`}`
   return `attempt ${task.attempt + 1} begins ${time}, after ${count(task.failures, 'failure', 'failures')} of at most ${task.max_attempts}`
+}
+
+function behindWords(behind: RunAccount['behind']): string {
+  const run =
+    behind === null ? '' : ` ${behind.run}, whose place this one took by rule '${behind.rule}' on starts,`
+  return `begins once run${run} has ended`
+}
+
+function limitedWords(account: RunAccount, { limit, since, available_at }: AccountTask): string {
+  const until = available_at === null ? '' : `, until ${clockOf(account.run.created_at, available_at)}`
+  const key = (limit?.key ?? '') === '' ? '' : ` of '${oneLine(limit?.key ?? '')}'`
+  return `waits${sinceWords(account, since)} for limit '${limit?.name ?? ''}'${key}${until}`
 }
 
 function sinceWords(account: RunAccount, since: string | null): string {

@@ -89,6 +89,9 @@ const account = (
     other_ms: 0,
   },
   children: { total: 0, states: {}, listed: [] },
+  lineage: { of: null, total: 0, into: [] },
+  starts: null,
+  behind: null,
   ...more,
   run: {
     id,
@@ -114,6 +117,7 @@ const account = (
     parent_item: null,
     parent_call: null,
     detached: null,
+    revision: 0,
     is_dead_letter: false,
     ...more.run,
   },
@@ -396,12 +400,32 @@ Where the time went
   between steps             30 min   50 %  ███████████████
 
 What it does and waits for now
-  The run is paused since 2026-11-21 at 11:30:00.000; resume it with: millrace
-    run resume ${id}
+  The run is paused since 2026-11-21 at 11:30:00.000; resume it with: npx
+    millrace run resume ${id}
   load item 0: held back until the run is resumed
   load item 1: begins at 11:59:00.000 (due now), as its start asked
   load item 2: attempt 1 runs since 11:10:00.000, told to stop
   load item 3: ready, for the next free worker
   … and 36 more tasks
 `)
+})
+
+test('a retry that waits for its share of the allowance says so, and so does one that has none', () => {
+  const held = 'the pipeline allows 4 retries in 60 s, and they were used up'
+  const failed = { outcome: 'failed', error: { message: 'no route' }, reason: held } as const
+  const from = `${day}T11:00:00+00:00`
+  const text = tellAccount(
+    account({
+      steps: [step('load', { attempts: 1, failed: 1 })],
+      attempts: {
+        total: 2,
+        listed: [
+          attempt('load', from, from, { ...failed, retry_at: `${day}T11:00:45+00:00` }),
+          attempt('load', from, from, { ...failed, attempt: 2 }),
+        ],
+      },
+    }),
+  )
+  expect(text.replaceAll(/\s+/g, ' ')).toContain(`the next attempt 45.0 s later, at 11:00:45.000: ${held}`)
+  expect(text.replaceAll(/\s+/g, ' ')).toContain(`no further attempt: ${held}`)
 })

@@ -1,7 +1,11 @@
 // Owns the account of a run in words and times: what started it, its steps, who touched it, where its time went, what it waits for.
+import { shown as shownFields } from './run-cipher.ts'
 import { errorWords } from './account-attempts.ts'
-import type { AccountEvent, AccountRun, RunAccount } from './account-data.ts'
+import type { AccountError, AccountEvent, AccountRun, RunAccount } from './account-data.ts'
 import { callerWords, childLines, messageWords } from './account-parked.ts'
+import { isKept, keptWords } from './account-kept.ts'
+import { isLimitWait } from './account-limits.ts'
+import { lineageLines, originWords } from './account-lineage.ts'
 import { reportLines } from './account-reports.ts'
 import { stepLines, workerLines } from './account-steps.ts'
 import { waitLines } from './account-waits.ts'
@@ -15,6 +19,7 @@ export function tellAccount(account: RunAccount): string {
     headLines(account),
     stepLines(account),
     childLines(account),
+    lineageLines(account),
     reportLines(account),
     eventLines(account),
     timeLines(account),
@@ -27,8 +32,9 @@ export function tellAccount(account: RunAccount): string {
     .join('\n')
 }
 
-function headLines({ run, at, time }: RunAccount): string[] {
-  const began = `Started ${startedVia(run)} by ${run.started_by} on ${dateWords(run.created_at)} UTC${withKeys(run)}.`
+function headLines(account: RunAccount): string[] {
+  const { run, at, time } = account
+  const began = `Started ${originWords(account) ?? startedVia(run)} by ${run.started_by} on ${dateWords(run.created_at)} UTC${withKeys(run)}.`
   const ended =
     run.finished_at === null
       ? `${stateSentence(run)} for ${durationWords(time.total_ms)}, seen ${dateWords(at)} UTC.`
@@ -43,10 +49,20 @@ function headLines({ run, at, time }: RunAccount): string[] {
     ...(run.available_at === null
       ? []
       : fill(`Its start was put off until ${dateWords(run.available_at)} UTC.`)),
+    ...startsLines(account),
     ...fill(ended),
     ...outcomeLines(run),
     ...errorLines(run),
   ]
+}
+
+/** Of how many starts a rule made it. */
+function startsLines({ starts, run }: RunAccount): string[] {
+  if (starts === null || starts.starts < 2) return []
+  const last = clockOf(run.created_at, starts.last_at)
+  return fill(
+    `It is of ${starts.starts} starts, made one by ${starts.kind} '${starts.rule}'; the last came at ${last}, and its input is that one's.`,
+  )
 }
 
 function startedVia(run: AccountRun): string {
@@ -114,18 +130,38 @@ const eventVerbs: Readonly<Record<string, string>> = {
   'run.undo_stopped': 'stopped the undoing',
   'run.continued': 'continued the run as another',
   'run.migrated': 'moved the run',
+  'run.redriven': 'redrove the run',
+  'run.forked': 'forked the run',
+  'run.rerun': 'ran it again',
+  'run.prioritized': 'changed the priority',
+  'limit.opened': 'stopped others for a while, under limit',
   'run.report_gap': 'could not reach the database',
+  'key.paused': 'paused the run key, after failures in a row',
+  'key.resumed': 'resumed the run key',
+  'pipeline.paused': 'paused the pipeline, after failures in a row',
+  'run.took_place': 'began it in the place',
 }
 
 function eventLines(account: RunAccount): string[] {
-  const people = account.events.listed.filter(({ kind }) => kind !== 'step.log')
+  const kept = account.events.listed.filter(isKept)
+  const people = account.events.listed.filter(
+    (event) => event.kind !== 'step.log' && !isKept(event) && !isLimitWait(event),
+  )
+  const limited = account.events.listed.filter(isLimitWait)
   const logs = account.events.listed.filter(({ kind }) => kind === 'step.log')
-  const left = account.events.total - people.length - logs.length
+  const left = account.events.total - people.length - kept.length - logs.length - limited.length
   return [
     ...(people.length === 0
       ? []
       : ['What people did', ...people.flatMap((event) => eventLine(account, event))]),
-    ...(people.length > 0 && logs.length > 0 ? [''] : []),
+    ...(people.length > 0 && kept.length > 0 ? [''] : []),
+    ...(kept.length === 0
+      ? []
+      : [
+          'What the steps kept and reused',
+          ...kept.flatMap((event) => atTime(account, event.at, keptWords(event))),
+        ]),
+    ...(people.length + kept.length > 0 && logs.length > 0 ? [''] : []),
     ...(logs.length === 0
       ? []
       : ['What the steps logged', ...logs.flatMap((event) => logLine(account, event))]),
@@ -143,7 +179,23 @@ function eventLine(account: RunAccount, event: AccountEvent): string[] {
     kind === 'run.migrated'
       ? ` from version ${String(detail['from'])} to version ${String(detail['to'])}`
       : ''
-  return atTime(account, at, `${actor} ${eventVerbs[kind] ?? kind}${reason}${gap}${move}`)
+  return atTime(
+    account,
+    at,
+    `${actor} ${eventVerbs[kind] ?? kind}${changeWords(event)}${reason}${gap}${move}`,
+  )
+}
+
+/** What a change leads to: the run that was made, what had failed, the other priority. */
+function changeWords({ kind, detail }: AccountEvent): string {
+  if (kind === 'run.prioritized') return ` from ${String(detail['from'])} to ${String(detail['to'])}`
+  if (kind === 'run.took_place')
+    return ` of run ${String(detail['of'])}, by rule '${String(detail['rule'])}' on starts`
+  if (kind === 'limit.opened')
+    return ` '${String(detail['limit'])}'${typeof detail['key'] === 'string' ? ` of '${oneLine(detail['key'])}'` : ''}, by its failure`
+  const made = typeof detail['as'] === 'string' ? ` as run ${detail['as']}` : ''
+  const failed = detail['error'] as AccountError | undefined
+  return `${made}${failed === undefined || kind !== 'run.redriven' ? '' : `, which had failed (${errorWords(failed)})`}`
 }
 
 /** What an executor outside tells of the time in which it could report nothing. */
@@ -161,7 +213,7 @@ function logLine(account: RunAccount, { at, step, item, detail }: AccountEvent):
   const message = typeof said === 'string' ? said : ''
   const shown =
     typeof fields === 'object' && fields !== null && Object.keys(fields).length > 0
-      ? JSON.stringify(fields)
+      ? JSON.stringify(shownFields(fields))
       : ''
   return atTime(account, at, `${place}: ${oneLine(`${message} ${shown}`)}`)
 }

@@ -156,7 +156,7 @@ export const catalogue = {
   },
   schema_missing: {
     cause: 'The database has no Millrace schema.',
-    remedy: 'Run: millrace migrate',
+    remedy: 'Run: npx millrace migrate',
     exitCode: 3,
   },
   schema_newer: {
@@ -166,7 +166,7 @@ export const catalogue = {
   },
   schema_outdated: {
     cause: 'The schema is older than this release needs.',
-    remedy: 'Run: millrace migrate',
+    remedy: 'Run: npx millrace migrate',
     exitCode: 3,
   },
   server_unsupported: {
@@ -195,7 +195,7 @@ export const catalogue = {
   approval_closed: {
     cause:
       'A decision came after the approval had been decided, had expired, or had been closed with its step.',
-    remedy: 'See how it ended with: millrace approval list --all',
+    remedy: 'See how it ended with: npx millrace approval list --state all',
     sqlstate: 'MR020',
     exitCode: 4,
   },
@@ -207,8 +207,31 @@ export const catalogue = {
   },
   approval_unknown: {
     cause: 'There is no approval of this id; its run may have been pruned.',
-    remedy: 'List them with: millrace approval list',
+    remedy: 'List them with: npx millrace approval list',
     sqlstate: 'MR019',
+  },
+  artifact_incomplete: {
+    cause: 'Not all bytes of an artifact that was written have arrived in the database.',
+    remedy: 'Write it again: the next attempt does.',
+    sqlstate: 'MR043',
+  },
+  artifact_name_taken: {
+    cause: 'Two steps of a run, or two items of a map, write an artifact under one name.',
+    remedy: 'Give each a name of its own; in a map, one with the place of the item.',
+    sqlstate: 'MR042',
+    permanent: true,
+  },
+  artifact_too_large: {
+    cause: 'An artifact has more bytes than one may have.',
+    remedy: 'Write it in several parts, or let an administrator raise the setting artifact_bytes_max.',
+    sqlstate: 'MR040',
+    permanent: true,
+  },
+  artifacts_too_many: {
+    cause: 'The artifacts of a run have more bytes, or are more, than those of one run may be.',
+    remedy: 'Write less, or let an administrator raise run_artifact_bytes_max or run_artifacts_max.',
+    sqlstate: 'MR041',
+    permanent: true,
   },
   attempt_lost: {
     cause: 'An attempt reported on a step that it no longer holds: its lease ran out, or the run ended.',
@@ -239,10 +262,28 @@ export const catalogue = {
     sqlstate: 'MR003',
     exitCode: 4,
   },
+  not_encryptable: {
+    cause:
+      'A step of an encrypted pipeline used the cache or wrote an artifact, which are stored as they are.',
+    remedy: 'Do it in a pipeline of its own that is not encrypted, or leave it out.',
+    sqlstate: 'MR044',
+    permanent: true,
+  },
   pipeline_unknown: {
     cause: 'No pipeline, or no such version of it, is registered under this name.',
-    remedy: 'Start a worker that serves it, or check the name with: millrace pipeline list',
+    remedy: 'Start a worker that serves it, or check the name with: npx millrace pipeline list',
     sqlstate: 'MR002',
+  },
+  redrive_unknown: {
+    cause: 'There is no redrive of this id; it may have been pruned.',
+    remedy: 'List them with: npx millrace redrive list',
+    sqlstate: 'MR032',
+  },
+  revision_conflict: {
+    cause: 'A change was decided on a state of the run or the pipeline that somebody has changed since.',
+    remedy: 'Look at the state that it has now, which the error holds, and decide anew.',
+    sqlstate: 'MR030',
+    exitCode: 4,
   },
   run_ended: {
     cause: 'A signal was sent to a run that has ended, where nobody could ever read it.',
@@ -262,7 +303,7 @@ export const catalogue = {
   },
   run_unknown: {
     cause: 'There is no run of this id; it may have been pruned.',
-    remedy: 'Check the id with: millrace run list',
+    remedy: 'Check the id with: npx millrace run list',
     sqlstate: 'MR006',
   },
   start_time_invalid: {
@@ -288,7 +329,7 @@ export const catalogue = {
   },
   worker_unknown: {
     cause: 'An order was given to a worker that is not alive.',
-    remedy: 'Look at the live workers with: millrace doctor',
+    remedy: 'Look at the live workers with: npx millrace doctor',
     sqlstate: 'MR010',
   },
   // embedded
@@ -347,24 +388,74 @@ export const catalogue = {
     cause: "What a step returned does not fit the schema of the step's output.",
     remedy: 'Correct the handler, or the schema.',
   },
+  // sdk: encryption and secrets
+  decryption_failed: {
+    cause:
+      'An encrypted value was changed, or stands in another run or field than the one that it was encrypted for.',
+    remedy: 'See who wrote to the tables by hand; restore the value from a backup.',
+    permanent: true,
+  },
+  encryption_key_invalid: {
+    cause: 'The key ring holds a key that is not 32 bytes in base64, or has an id that cannot be one.',
+    remedy: 'Make a key with: openssl rand -base64 32',
+    exitCode: 2,
+  },
+  encryption_key_missing: {
+    cause: 'A value is encrypted with a key that is not in the key ring, or there is no key ring at all.',
+    remedy: 'Give the key that the message names in encryptionKeys, or in MILLRACE_ENCRYPTION_KEYS.',
+    exitCode: 3,
+  },
+  encryption_required: {
+    cause: 'A pipeline is encrypted, and something of it came in the clear.',
+    remedy: 'Start it by the SDK, with the pipeline itself and a key ring.',
+    sqlstate: 'MR050',
+    exitCode: 4,
+  },
+  run_live: {
+    cause: 'A run, or one of a tenant, is live, so that nothing of it can be erased.',
+    remedy: 'Cancel it first with: npx millrace run cancel ID',
+    sqlstate: 'MR052',
+    exitCode: 4,
+  },
+  secret_changed: {
+    cause: 'Somebody else changed a secret at the same time.',
+    remedy: 'Look at it with millrace secret list, and change it again.',
+    sqlstate: 'MR051',
+    exitCode: 4,
+  },
+  secret_invalid: {
+    cause: 'A secret has a name or a value that cannot be kept: a value is a text of 4 to 65,536 characters.',
+    remedy: 'Correct what the message names.',
+    exitCode: 2,
+  },
+  secret_unavailable: {
+    cause: 'The source of a secret does not give it: the variable is not set, or the service refuses.',
+    remedy: 'Read the reason in the message; the step tries again under its retry policy.',
+  },
+  secret_unknown: {
+    cause: 'There is no secret of this name.',
+    remedy: 'Set it with: npx millrace secret set NAME',
+    exitCode: 4,
+  },
   // sdk: clients
   client_closed: {
     cause: 'The client was closed before the call.',
     remedy: 'Close it when nothing is left to do.',
   },
   pipeline_paused: {
-    cause: 'The pipeline is paused: its starts are refused until somebody resumes it.',
-    remedy: 'Resume it with: millrace pipeline resume NAME',
+    cause:
+      'The pipeline, or the run key of the start, is paused: starts are refused until somebody resumes it.',
+    remedy: 'Resume it with: npx millrace pipeline resume NAME, or npx millrace pipeline resume-key NAME KEY',
     exitCode: 4,
   },
   run_cancelled: {
     cause: 'The run whose result was awaited was cancelled.',
-    remedy: 'See who cancelled it with: millrace run account ID',
+    remedy: 'See who cancelled it with: npx millrace run account ID',
     exitCode: 4,
   },
   run_failed: {
     cause: 'The run whose result was awaited has failed.',
-    remedy: 'See why with: millrace run account ID',
+    remedy: 'See why with: npx millrace run account ID',
     exitCode: 4,
   },
   start_option_invalid: {
@@ -384,7 +475,7 @@ export const catalogue = {
   // worker: durable operations
   approval_cancelled: {
     cause: 'An approval was closed without a decision while its step was still waiting for one.',
-    remedy: 'See what closed it with: millrace run account ID',
+    remedy: 'See what closed it with: npx millrace run account ID',
     permanent: true,
   },
   approval_expired: {
@@ -400,7 +491,7 @@ export const catalogue = {
   },
   child_failed: {
     cause: 'A run that a step called and waited for has failed or was cancelled.',
-    remedy: 'See why with: millrace run account ID, with the id that the message names.',
+    remedy: 'See why with: npx millrace run account ID, with the id that the message names.',
     permanent: true,
   },
   child_refused: {
@@ -457,6 +548,90 @@ export const catalogue = {
     remedy: 'Correct whoever sends it, or the schema.',
     permanent: true,
   },
+  // worker: the cache, locks, artifacts
+  artifact_corrupt: {
+    cause: 'The bytes of an artifact that were read do not have the hash with which it was written.',
+    remedy: 'Look at the store in which it lies; do not use what was read.',
+  },
+  artifact_invalid: {
+    cause:
+      'An artifact has a name or a type that is no text of 1 to 200 characters, or a source that cannot be read.',
+    remedy: 'Correct what the message names.',
+    permanent: true,
+  },
+  artifact_store_missing: {
+    cause: 'An artifact lies in a store that this process was not given, or whose package is not installed.',
+    remedy:
+      'Give the store to the client and to the workers, as `artifacts`, and install the package that the message names.',
+  },
+  artifact_unknown: {
+    cause:
+      'A run has no artifact of this name, or one that is not finished; or the run was pruned, or belongs to another tenant.',
+    remedy: 'List them with: npx millrace run artifacts ID',
+    permanent: true,
+  },
+  cache_in_transaction: {
+    cause:
+      'A tx step used the cache: what it computes there may be rolled back, and others would have it all the same.',
+    remedy: 'Ask the cache in a step before it, without `tx`.',
+    permanent: true,
+  },
+  cache_key_invalid: {
+    cause: 'The key of a cached value is missing, or cannot be kept; or its scope is no name.',
+    remedy: 'Return a text, a number, or plain data from the key; name a scope as a step is named.',
+    permanent: true,
+  },
+  cache_key_nested: {
+    cause: 'The function that computes a cached value asks for the same value, which would wait for itself.',
+    remedy: 'Use another key inside, or compute the value without the cache there.',
+    permanent: true,
+  },
+  start_limited: {
+    cause:
+      'A rule on starts refuses a start of the command line: the pipeline has had as many as it may, or as many as may wait.',
+    remedy:
+      'Start it again at the time that the message names, or when fewer wait; docs/starts.md explains the rules.',
+    exitCode: 4,
+  },
+  start_rule_invalid: {
+    cause:
+      'A rule on starts has a name, a setting or a key that cannot be enforced, or that does not go with its pipeline.',
+    remedy: 'Correct what the message names; docs/starts.md lists what each kind of rule takes.',
+    sqlstate: 'MR070',
+    exitCode: 2,
+    permanent: true,
+  },
+  limit_invalid: {
+    cause: 'A limit has a name, a setting, a key or a target that cannot be enforced.',
+    remedy: 'Correct what the message names; docs/limits.md lists what each kind of limit takes.',
+    sqlstate: 'MR060',
+    exitCode: 2,
+    permanent: true,
+  },
+  limit_unknown: {
+    cause: 'There is no limit of this name.',
+    remedy: 'List them with: npx millrace limit list',
+    exitCode: 4,
+  },
+  step_not_limited: {
+    cause: 'A step backs off, and is under no limit that it could hold.',
+    remedy: 'Give the step a limit of concurrency or rate, or throw RetryAfter for this task alone.',
+    permanent: true,
+  },
+  lock_circle: {
+    cause: 'A step waits for a lock that, in the end, waits for the step itself.',
+    remedy:
+      'Let all steps take the same locks in the same order; a step that has a lock does not ask for it again.',
+  },
+  lock_invalid: {
+    cause: 'A lock was asked for under a name that is no text of 1 to 200 characters, or without a function.',
+    remedy: "Call lock('name', work) or lock('name', { timeout: '10s' }, work).",
+    permanent: true,
+  },
+  lock_timeout: {
+    cause: 'A lock was not free within the time that the step would wait for it.',
+    remedy: 'See who holds it with: npx millrace lock list. The step tries again under its retry policy.',
+  },
   // worker: what steps say
   metric_invalid: {
     cause: 'A metric has a name, a value or a label that cannot be kept.',
@@ -500,6 +675,13 @@ export const catalogue = {
     remedy: 'Use savepoints inside the step, and await every statement before the handler returns.',
     permanent: true,
   },
+  write_undeclared: {
+    cause:
+      'A step wrote through `sql`, or in its condition, and does not say that it writes; PostgreSQL refused it.',
+    remedy:
+      'Mark the step `tx: true`, so that its rows are written exactly once; or `writes: true`, where its writes bear being repeated.',
+    permanent: true,
+  },
   worker_option_invalid: {
     cause: 'An option of the worker is outside its bounds.',
     remedy: 'Correct the option that the message names.',
@@ -513,7 +695,7 @@ export const catalogue = {
   },
   config_missing: {
     cause: 'No millrace.config.ts was found in this folder or above it.',
-    remedy: 'Write a first one with millrace init, or name one with --config.',
+    remedy: 'Write a first one with npx millrace init, or name one with --config.',
     exitCode: 2,
   },
   config_not_loadable: {

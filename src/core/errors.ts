@@ -59,11 +59,19 @@ export class PermanentError extends Error {
   }
 }
 
+/** What an error that knows when to try again carries. A brand as well: the handler may have loaded another copy of this package. */
+export const retryAfterBrand = Symbol.for('millrace.retry-after')
+
 /** A step's error as it is stored and shown. */
 export interface StepError {
   readonly code: string
   readonly message: string
   readonly retryable: boolean
+  /** The classes that it is of, the nearest first, where they say more than the code. */
+  readonly classes?: readonly string[]
+  /** When it asks to be tried again; the database's clock is compared with it. */
+  readonly retry_at?: string
+  readonly retry_after_ms?: number
   readonly stack?: string
 }
 
@@ -72,12 +80,26 @@ const codeLimit = 100
 const stackLimit = 16_000
 
 /** Turns whatever a handler threw into what is stored of it. Never throws itself, and returns only storable text. */
-export function toStepError(thrown: unknown, options: { readonly stack?: boolean } = {}): StepError {
+export function toStepError(
+  thrown: unknown,
+  options: {
+    readonly stack?: boolean
+    /** Takes out what must not be kept: before it is cut, since a part of that would not be found. */
+    readonly redact?: (text: string) => string
+  } = {},
+): StepError {
+  const { redact = (text: string) => text } = options
   try {
-    const code = storable(codeOf(thrown), codeLimit)
-    const error = { code, message: storable(messageOf(thrown), messageLimit), retryable: isRetryable(thrown) }
+    const code = storableText(redact(codeOf(thrown)), codeLimit)
+    const error = {
+      code,
+      message: storableText(redact(messageOf(thrown)), messageLimit),
+      retryable: isRetryable(thrown),
+      ...classesOf(thrown, code),
+      ...(thrown as { readonly [retryAfterBrand]?: object } | null | undefined)?.[retryAfterBrand],
+    }
     const stack = options.stack === true && thrown instanceof Error ? thrown.stack : undefined
-    return stack === undefined ? error : { ...error, stack: storable(stack, stackLimit) }
+    return stack === undefined ? error : { ...error, stack: storableText(redact(stack), stackLimit) }
   } catch {
     return { code: 'Error', message: 'The handler threw a value that cannot be read.', retryable: true }
   }
@@ -88,6 +110,28 @@ function codeOf(thrown: unknown): string {
   const { code, name } = thrown as { code?: unknown; name?: unknown }
   if (typeof code === 'string' && code !== '') return code
   return typeof name === 'string' && name !== '' ? name : 'Error'
+}
+
+const plainClasses: ReadonlySet<string> = new Set([
+  '',
+  'Error',
+  'MillraceError',
+  'PermanentError',
+  'RetryAfter',
+])
+const classesMax = 10
+
+/** By class names: so that a policy for a class counts for what extends it, in whatever process it is read. */
+function classesOf(thrown: unknown, code: string): { readonly classes?: readonly string[] } {
+  if (!(thrown instanceof Error)) return {}
+  const classes: string[] = []
+  let prototype: unknown = Object.getPrototypeOf(thrown)
+  while (prototype instanceof Error && classes.length < classesMax) {
+    const { name } = prototype.constructor
+    if (!plainClasses.has(name)) classes.push(storableText(name, codeLimit))
+    prototype = Object.getPrototypeOf(prototype)
+  }
+  return classes.length === 0 || (classes.length === 1 && classes[0] === code) ? {} : { classes }
 }
 
 function messageOf(thrown: unknown): string {
@@ -106,7 +150,7 @@ function isRetryable(thrown: unknown): boolean {
 }
 
 /** Postgres stores neither NUL nor a lone surrogate; a cut through a pair would make one. */
-function storable(text: string, limit: number): string {
+export function storableText(text: string, limit: number): string {
   const cut = text.length > limit ? `${text.slice(0, limit - 1)}…` : text
   return cut.replaceAll('\u0000', '\ufffd').replaceAll(/\p{Surrogate}/gu, '\ufffd')
 }

@@ -2,6 +2,7 @@
 import { type Backoff, jitters } from './backoff.ts'
 import { MillraceError } from './errors.ts'
 import { isUnlistable, type MapOutcome, type NodeOutcome, outcomeFault } from './graph-outcomes.ts'
+import { checkFailureOptions, type RetryAllowance, type RetryRule, retryRuleFault } from './graph-retries.ts'
 import { checkObjectives, type Objectives } from './objectives.ts'
 
 interface Node extends NodeOutcome {
@@ -14,6 +15,8 @@ interface Node extends NodeOutcome {
   readonly when: boolean
   readonly max_attempts: number
   readonly backoff: Backoff
+  /** What differs for certain errors: the first that fits counts. */
+  readonly retry_rules?: readonly RetryRule[]
   readonly timeout_ms: number
 }
 
@@ -70,6 +73,11 @@ export interface Graph {
   readonly key: ReadonlyArray<readonly string[]>
   /** Ranges in which figures of its runs are expected to lie, by name; left out where there are none. */
   readonly objectives?: Objectives
+  /** Its values are encrypted, but for those at these paths into the input; left out where they are not. */
+  readonly encrypt?: { readonly clear: ReadonlyArray<readonly string[]> }
+  readonly retry_allowance?: RetryAllowance
+  /** How many runs in a row may fail before their run key, or the pipeline where it has none, is paused. */
+  readonly pause_after?: number
 }
 
 export const graphStepsMax = 500
@@ -114,6 +122,21 @@ export function checkGraph(pipeline: string, graph: Graph): void {
   topologicalOrder(pipeline, graph)
   checkKey(pipeline, key)
   checkObjectives(pipeline, graph.objectives ?? {})
+  checkFailureOptions(pipeline, graph)
+  checkEncryption(pipeline, graph)
+}
+
+/** What SQL would have to read of an encrypted value can't be promised. */
+function checkEncryption(pipeline: string, { encrypt, objectives = {} }: Graph): void {
+  if (encrypt === undefined) return
+  checkKey(pipeline, encrypt.clear)
+  const [name] = Object.entries(objectives).find(([, { output }]) => output !== undefined) ?? []
+  if (name === undefined) return
+  throw new MillraceError(
+    'pipeline_option_invalid',
+    `The pipeline '${pipeline}' is encrypted, so the output that its objective '${name}' is about can't be read: measure it with a metric.`,
+    { fields: { pipeline, option: 'encrypt' } },
+  )
 }
 
 /** Checks one step against the names it may refer to. */
@@ -122,7 +145,7 @@ export function checkNode(pipeline: string, step: GraphNode, names: ReadonlySet<
   if (step.kind === 'map') checkOver(pipeline, step, names)
   else if (step.kind === 'sql') checkFunction(pipeline, step)
   checkOptions(pipeline, step)
-  const fault = outcomeFault(step)
+  const fault = outcomeFault(step) ?? retryRuleFault(step.retry_rules ?? [])
   if (fault !== undefined) throw optionError(pipeline, step.name, fault.option, fault.found)
 }
 

@@ -43,6 +43,9 @@ export const checkpointKinds = [
 ] as const
 export type CheckpointKind = (typeof checkpointKinds)[number]
 
+/** Of a dead letter that was ordered to be redriven: not looked at yet, given fresh attempts, or refused for a reason. */
+export const redriveItemStates = ['open', 'done', 'refused'] as const
+
 export const workerStates = ['starting', 'idle', 'running', 'paused', 'draining', 'gone'] as const
 
 const finalStates: ReadonlySet<string> = new Set(['completed', 'failed', 'skipped', 'cancelled'])

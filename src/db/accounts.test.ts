@@ -287,7 +287,7 @@ test('the account of a live run says what each task waits for, until when, and t
 
     What it does and waits for now
       The pipeline was paused by postgres on DAY at 12:00:00.000: the disk is
-        full; resume it with: millrace pipeline resume loading
+        full; resume it with: npx millrace pipeline resume loading
       load item 1: attempt 1 runs since 12:00:00.000 on loader (4711)
       load item 2: ready since 12:00:00.000, and needs version 1 of 'loading' (queue
         default): no live worker serves it

@@ -1,7 +1,7 @@
 // The SQL functions of checkpoints: stored results of durable operations, written by attempts that hold their task, and read by later ones.
 import type { CheckpointKind } from '../core/state.ts'
 import type { Caller } from './call.ts'
-import type { WorkerKey } from './tasks.ts'
+import type { HeldRow, WorkerKey } from './tasks.ts'
 
 /** A result to store; value and error are JSON text, one of them null. */
 export interface CheckpointRow {
@@ -45,6 +45,57 @@ export function writeCheckpoints(
       rows.map((row) => row.value),
       rows.map((row) => row.error),
     ],
+  )
+}
+
+/** What one attempt stores alone: its results have one kind and one place; an error is alone. All of it is JSON text. */
+export interface StepCheckpoints extends HeldRow {
+  readonly kind: string
+  readonly place: number
+  readonly names: readonly string[]
+  readonly values: ReadonlyArray<string | null>
+  readonly error: string | null
+}
+
+/** Stores them in one row. Answers with what became of them all, where that is not being stored. */
+export async function writeStepCheckpoints(
+  caller: Caller,
+  worker: WorkerKey,
+  given: StepCheckpoints,
+): Promise<'lost' | 'kept' | null> {
+  const [row] = await caller.call<{ refused: 'lost' | 'kept' | null }>(
+    {
+      name: 'millrace_write_step_checkpoints',
+      text: `select millrace.write_step_checkpoints($1, $2, $3::bigint, $4::int, $5::int, $6::int, $7, $8::text[], $9::jsonb[], $10::jsonb) as refused`,
+    },
+    [
+      worker.workerId,
+      worker.lockKey,
+      given.taskId,
+      given.stepId,
+      given.attempt,
+      given.place,
+      given.kind,
+      given.names,
+      given.values,
+      given.error,
+    ],
+  )
+  return row!.refused
+}
+
+/** Forgets the errors that are stored under these names, for an attempt that holds its task: the next one runs them anew. */
+export async function forgetErrors(
+  caller: Caller,
+  worker: WorkerKey,
+  task: HeldRow & { readonly names: readonly string[] },
+): Promise<void> {
+  await caller.call(
+    {
+      name: 'millrace_forget_errors',
+      text: 'select millrace.forget_errors($1, $2, $3::bigint, $4::int, $5::int, $6::text[])',
+    },
+    [worker.workerId, worker.lockKey, task.taskId, task.stepId, task.attempt, task.names],
   )
 }
 

@@ -10,6 +10,8 @@ export interface ConnectionOptions {
   applicationName?: string
   /** Milliseconds a statement may take on a direct connection; 0 means no bound. Default 60,000. */
   statementTimeoutMs?: number
+  /** Whether a transaction of a direct connection only reads, unless it says otherwise. */
+  readsOnly?: boolean
   /** Milliseconds until an unanswered connect fails. Default 10,000. */
   connectTimeoutMs?: number
   /** Milliseconds until a statement that nobody answers counts as a lost connection; as long as it takes by default. */
@@ -38,7 +40,7 @@ export async function connectClient(options: ConnectionOptions): Promise<pg.Clie
   client.on('error', () => {})
   try {
     await client.connect()
-    await boundStatements(client, options.statementTimeoutMs)
+    await boundStatements(client, options)
     return client
   } catch (error) {
     await client.end().catch(() => {})
@@ -59,7 +61,7 @@ export function createPool(options: PoolOptions): pg.Pool {
     max: options.connectionsMax ?? 10,
     idleTimeoutMillis: options.idleMs ?? 30_000,
     // The pool waits for the promise, though its types do not say so: nobody gets a connection without a bound.
-    onConnect: (client): unknown => boundStatements(client, options.statementTimeoutMs),
+    onConnect: (client): unknown => boundStatements(client, options),
   })
   pool.on('error', (error) => options.onIdleError?.(error))
   // The pool listens to idle connections only: one that breaks in somebody's hands would end the process. Its next query says so.
@@ -166,12 +168,16 @@ function clientSettings(options: ConnectionOptions): pg.ClientConfig {
 // afterwards, and only where the backend that answers is the one that greeted us. Behind a pooler the role's
 // own setting holds (sql/roles.sql). The server probes the connection too: a client whose network is gone keeps
 // its locks, and its liveness lock, no longer than that.
-async function boundStatements(client: pg.ClientBase, statementTimeoutMs = 60_000): Promise<void> {
+async function boundStatements(
+  client: pg.ClientBase,
+  { statementTimeoutMs = 60_000, readsOnly = false }: ConnectionOptions,
+): Promise<void> {
   await client.query(
     `select set_config('statement_timeout', $1, false), set_config('tcp_keepalives_idle', '10', false),
-       set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '3', false)
+       set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '3', false),
+       case when $3 then set_config('default_transaction_read_only', 'on', false) end
      where pg_backend_pid() = $2`,
-    [String(Math.trunc(statementTimeoutMs)), processId(client)],
+    [String(Math.trunc(statementTimeoutMs)), processId(client), readsOnly],
   )
 }
 

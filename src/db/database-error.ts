@@ -42,10 +42,20 @@ export function translateDatabaseError(error: unknown, database: string): unknow
 
 function raisedError(code: ErrorCode, error: pg.DatabaseError): MillraceError {
   return new MillraceError(code, error.message, {
-    fields: { detail: error.detail },
+    fields: { ...toldFields(error.detail), detail: error.detail },
     hint: error.hint,
     cause: error,
   })
+}
+
+/** What our functions say of the facts: a JSON object as the detail of the error. */
+function toldFields(detail: string | undefined): Record<string, unknown> {
+  if (detail === undefined || !detail.startsWith('{')) return {}
+  try {
+    return JSON.parse(detail) as Record<string, unknown>
+  } catch {
+    return {}
+  }
 }
 
 interface Failure {

@@ -57,6 +57,7 @@ describe('an apply', () => {
     expect(await run()).toEqual({
       applied: ['0001_thing.sql', '0002_second_thing.sql'],
       pending: [],
+      droppedIndexes: [],
       functions: 1,
       roles: { created: [], missing: [], sql: '' },
       version: 2,

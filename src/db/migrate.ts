@@ -18,8 +18,10 @@
 //     migration of that major version drops it.
 import type pg from 'pg'
 import { MillraceError } from '../core/errors.ts'
+import { clientCaller } from './call.ts'
 import { connectClient, describeClient } from './connection.ts'
 import { translateDatabaseError } from './database-error.ts'
+import { dropLeftOverIndexes, listLeftOverIndexes } from './left-over-indexes.ts'
 import { isUpToDate } from './migration-plan.ts'
 import { applyStage, type MigrateSession, readPlan } from './migration-stage.ts'
 import { createRoles, planRoles, type RolesResult } from './roles.ts'
@@ -51,6 +53,8 @@ export interface MigrateResult {
   applied: string[]
   /** With `plan`: the files that would be applied; empty otherwise. */
   pending: string[]
+  /** The left-over indexes that this call dropped (with `plan`: would drop). */
+  droppedIndexes: string[]
   /** How many functions this call applied (with `plan`: would apply). */
   functions: number
   roles: RolesResult
@@ -128,7 +132,18 @@ async function planOnly(session: MigrateSession): Promise<MigrateResult> {
       if (roles.sql !== '') log(`Would run for the roles:\n${roles.sql}`)
       if (isUpToDate(plan) && roles.sql === '') log('Nothing to do: the schema is up to date.')
       const version = files.migrations.length - plan.pending.length
-      return { applied: [], pending: plan.pending.map(({ file }) => file), functions, roles, version }
+      const leftOver = await listLeftOverIndexes(clientCaller(client))
+      for (const { name } of leftOver)
+        log(`Would drop the index ${name}, which a rebuild that was killed had left behind.`)
+      const pending = plan.pending.map(({ file }) => file)
+      return {
+        applied: [],
+        pending,
+        droppedIndexes: leftOver.map(({ name }) => name),
+        functions,
+        roles,
+        version,
+      }
     },
     'begin read only',
   )
@@ -145,7 +160,12 @@ async function applyAll(session: MigrateSession): Promise<MigrateResult> {
     applied.push(...stage.applied)
     functions = Math.max(functions, stage.functions)
   }
-  return { applied, pending: [], functions, roles, version: files.migrations.length }
+  const droppedIndexes = await dropLeftOverIndexes(
+    client,
+    await listLeftOverIndexes(clientCaller(client)),
+    session,
+  )
+  return { applied, pending: [], droppedIndexes, functions, roles, version: files.migrations.length }
 }
 
 function reportRoles({ created, sql }: RolesResult, log: (line: string) => void): void {

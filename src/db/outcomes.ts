@@ -1,4 +1,4 @@
-// The SQL function that tells what a run will end as, to the steps that follow that.
+// The SQL functions that tell the steps which follow the outcome of a run what that is, and what they undo.
 import type { Caller } from './call.ts'
 
 export interface OutcomeRow {
@@ -19,4 +19,16 @@ export async function readOutcome(caller: Caller, runId: string): Promise<Outcom
   )
   if (row === undefined || row.outcome === null) return undefined
   return { outcome: row.outcome, error: row.error }
+}
+
+/** What an item of a map gave. */
+export async function readItemOutput(
+  caller: Caller,
+  { runId, step, item }: { readonly runId: string; readonly step: string; readonly item: number },
+): Promise<unknown> {
+  const [row] = await caller.call<{ output: unknown }>(
+    { name: 'millrace_read_item_output', text: 'select millrace.read_item_output($1, $2, $3) as output' },
+    [runId, step, item],
+  )
+  return row?.output ?? null
 }

@@ -10,6 +10,8 @@ export interface PipelineRow {
   readonly paused_by: string | null
   readonly pause_reason: string | null
   readonly retention_days: number | null
+  /** Rises with each change by a person. */
+  readonly revision: number
   /** The path whose value decides among versions, or [] for the run's own id; null where starts are not split. */
   readonly split_path: readonly string[] | null
   readonly split_at: Date | null
@@ -32,7 +34,7 @@ export function listPipelines(caller: Caller, slug: string | null = null): Promi
            where $1::text is null or h.slug = $1
            group by h.slug
         )
-        select p.slug, p.active_version, p.paused_at, p.paused_by, p.pause_reason, p.retention_days, p.split_path, p.split_at,
+        select p.slug, p.active_version, p.paused_at, p.paused_by, p.pause_reason, p.retention_days, p.revision, p.split_path, p.split_at,
                coalesce(l.runs, 0) as live_runs, newest.id as last_run_id, newest.state as last_run_state, newest.created_at as last_run_at
           from millrace.pipeline p
           left join live l on l.slug = p.slug

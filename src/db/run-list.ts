@@ -14,6 +14,8 @@ export interface RunRow {
   readonly started_at: Date | null
   readonly finished_at: Date | null
   readonly paused_at: Date | null
+  /** Rises with each change by a person. */
+  readonly revision: number
   readonly error: { readonly code?: string; readonly message?: string } | null
 }
 
@@ -22,10 +24,12 @@ export interface RunFilter {
   readonly states?: readonly RunState[] | undefined
   readonly key?: string | undefined
   readonly tenant?: string | undefined
+  /** Only failed runs that nobody has decided on, with this one. */
+  readonly fingerprint?: string | undefined
   readonly limit: number
 }
 
-const columns = `r.id, r.slug as pipeline, r.version, r.tenant, r.key, r.state, r.created_at, r.started_at, r.finished_at, r.paused_at,
+const columns = `r.id, r.slug as pipeline, r.version, r.tenant, r.key, r.state, r.created_at, r.started_at, r.finished_at, r.paused_at, r.revision,
   r.error - 'stack' as error`
 
 const conditions = `($2::text[] is null or r.state = any ($2)) and ($3::text is null or r.key = $3)
@@ -48,16 +52,20 @@ const pipelineStatement = {
    order by newest.id desc limit $5`,
 }
 
+// By the index on the fingerprint: what failed before it was kept has got one from the first worker since.
+const fingerprintStatement = {
+  name: 'millrace_list_failed_runs',
+  text: `select ${columns} from millrace.dead_letter l join millrace.run r on r.id = l.run_id
+    where l.fingerprint = $6 and ($1::text is null or r.slug = $1) and ${conditions}
+    order by r.id desc limit $5`,
+}
+
 /** The newest runs that the filter lets through. */
 export function listRuns(caller: Caller, filter: RunFilter): Promise<RunRow[]> {
-  const { pipeline, states, key, tenant, limit } = filter
-  return caller.call<RunRow>(pipeline === undefined ? allStatement : pipelineStatement, [
-    pipeline ?? null,
-    states ?? null,
-    key ?? null,
-    tenant ?? null,
-    limit,
-  ])
+  const { pipeline, states, key, tenant, fingerprint, limit } = filter
+  const values = [pipeline ?? null, states ?? null, key ?? null, tenant ?? null, limit]
+  if (fingerprint !== undefined) return caller.call<RunRow>(fingerprintStatement, [...values, fingerprint])
+  return caller.call<RunRow>(pipeline === undefined ? allStatement : pipelineStatement, values)
 }
 
 export interface RunValues {

@@ -28,17 +28,20 @@ export interface HandOver {
 
 /** What differs from "created, and waiting for a worker". */
 export interface StartAnswerRow {
-  readonly reason: 'live' | 'repeated' | 'conflict' | 'paused' | 'leased'
+  readonly reason: 'live' | 'repeated' | 'conflict' | 'paused' | 'limit' | 'coalesced' | 'leased'
   readonly run_id: string
   /** The run that holds the key. */
   readonly live_run_id: string | null
   readonly task_id: number | null
   readonly step_id: number | null
+  /** Of a rule on starts: its name, and when the start would pass, where that is known. */
+  readonly rule: string | null
+  readonly passes_at: Date | null
 }
 
 const startRunsStatement = {
   name: 'millrace_start_runs',
-  text: `select reason, run_id, live_run_id, task_id, step_id from millrace.start_runs($1::uuid[], $2::text[], $3::int[], $4::jsonb[],
+  text: `select reason, run_id, live_run_id, task_id, step_id, rule, passes_at from millrace.start_runs($1::uuid[], $2::text[], $3::int[], $4::jsonb[],
     $5::smallint[], $6::text[], $7::jsonb[], $8::timestamptz[], $9::text[], $10::int[], $11::text, $12::uuid, $13::int, $14::int, $15::boolean, $16::boolean)`,
 }
 
@@ -87,34 +90,56 @@ function columnOrNull<T>(
   return rows.some((row) => column(row) !== null) ? rows.map(column) : null
 }
 
-/** True where the run was live; with `undo`, where it is undone from now on. @throws MillraceError run_unknown */
+/** True where the run was live; with `undo`, where it is undone from now on. @throws MillraceError run_unknown, revision_conflict */
 export function cancelRun(
   caller: Caller,
   runId: string,
   reason: string | null,
   undo = false,
+  ifRevision: number | null = null,
 ): Promise<boolean> {
   return changed(
     caller,
-    { name: 'millrace_cancel_run', text: 'select millrace.cancel_run($1, $2, $3) as changed' },
-    [runId, reason, undo],
+    { name: 'millrace_cancel_run', text: 'select millrace.cancel_run($1, $2, $3, $4) as changed' },
+    [runId, reason, undo, ifRevision],
   )
 }
 
-/** True where the run was live and not paused. @throws MillraceError run_unknown */
-export function pauseRun(caller: Caller, runId: string, reason: string | null): Promise<boolean> {
+/** True where the run was live and not paused. @throws MillraceError run_unknown, revision_conflict */
+export function pauseRun(
+  caller: Caller,
+  runId: string,
+  reason: string | null,
+  ifRevision: number | null = null,
+): Promise<boolean> {
   return changed(
     caller,
-    { name: 'millrace_pause_run', text: 'select millrace.pause_run($1, $2) as changed' },
-    [runId, reason],
+    { name: 'millrace_pause_run', text: 'select millrace.pause_run($1, $2, $3) as changed' },
+    [runId, reason, ifRevision],
   )
 }
 
-/** True where the run was paused. @throws MillraceError run_unknown */
-export function resumeRun(caller: Caller, runId: string): Promise<boolean> {
-  return changed(caller, { name: 'millrace_resume_run', text: 'select millrace.resume_run($1) as changed' }, [
-    runId,
-  ])
+/** True where the run was paused. @throws MillraceError run_unknown, revision_conflict */
+export function resumeRun(caller: Caller, runId: string, ifRevision: number | null = null): Promise<boolean> {
+  return changed(
+    caller,
+    { name: 'millrace_resume_run', text: 'select millrace.resume_run($1, $2) as changed' },
+    [runId, ifRevision],
+  )
+}
+
+/** True where the run is live and had another priority. @throws MillraceError run_unknown, argument_invalid, revision_conflict */
+export function prioritizeRun(
+  caller: Caller,
+  runId: string,
+  priority: number,
+  ifRevision: number | null = null,
+): Promise<boolean> {
+  return changed(
+    caller,
+    { name: 'millrace_prioritize_run', text: 'select millrace.prioritize_run($1, $2, $3) as changed' },
+    [runId, priority, ifRevision],
+  )
 }
 
 async function changed(

@@ -22,7 +22,7 @@ afterAll(async () => {
 const check = () => checkSchema(client, folder.directory)
 
 test('a database without the schema is refused', async () => {
-  await expect(check()).rejects.toMatchObject({ code: 'schema_missing', hint: 'Run `millrace migrate`.' })
+  await expect(check()).rejects.toMatchObject({ code: 'schema_missing', hint: 'Run `npx millrace migrate`.' })
 })
 
 describe('in a migrated database', () => {

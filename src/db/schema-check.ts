@@ -40,7 +40,7 @@ function lacksFunctions(
 function schemaMissing(database: string): MillraceError {
   return new MillraceError('schema_missing', `Database ${database} has no schema millrace yet.`, {
     fields: { database },
-    hint: 'Run `millrace migrate`.',
+    hint: 'Run `npx millrace migrate`.',
   })
 }
 
@@ -51,7 +51,7 @@ function schemaOutdated(database: string, applied: number, known: number): Millr
       : 'has older functions than this package brings'
   return new MillraceError('schema_outdated', `The schema millrace in ${database} ${what}.`, {
     fields: { database, applied, known },
-    hint: 'Run `millrace migrate`, then start the worker again.',
+    hint: 'Run `npx millrace migrate`, then start the worker again.',
   })
 }
 

@@ -42,12 +42,27 @@ export function transactionLost(): MillraceError {
  * now and then whether the worker still lives, so that what a dead worker began ends.
  */
 export async function beginAttempt(client: pg.ClientBase, timeoutMs: number, mark: string): Promise<void> {
-  await client.query('begin isolation level read committed')
+  await beginWriting(client)
   await client.query(
     `select set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true),
        set_config('client_connection_check_interval', '5s', true), set_config('millrace.attempt', $2, true)`,
     [String(Math.min(Math.trunc(timeoutMs), 2_147_483_647)), mark],
   )
+}
+
+/**
+ * Begins a transaction that may write, whatever the connection's default is.
+ *
+ * @throws MillraceError database_read_only
+ */
+export async function beginWriting(client: pg.ClientBase): Promise<void> {
+  await client.query('begin isolation level read committed read write').catch((error: unknown) => {
+    // A standby knows no such transactions: it says that in its own words.
+    if (sqlState(error) !== '0A000') throw error
+    throw new MillraceError('database_read_only', 'The server takes no writes: it is a standby.', {
+      cause: error,
+    })
+  })
 }
 
 /**

@@ -123,7 +123,7 @@ test('the account of a run tells its signals, its approval, its naps, and what i
 
     What it does and waits for now
       pay: sleeps until 06:01:01.000 (in 1 min); or waits for signal paid or void;
-        or waits for approval release, 0 of 2, from ada or finance: millrace
+        or waits for approval release, 0 of 2, from ada or finance: npx millrace
         approval approve ID
 
     Its workers

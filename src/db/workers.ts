@@ -12,6 +12,8 @@ export interface WorkerRegistration {
   readonly queues: readonly string[]
   readonly handlers: readonly number[]
   readonly leaseSeconds: number
+  /** The table of processes in which its process id means something; null where nobody can tell. */
+  readonly machine: string | null
 }
 
 /** Registers a worker process under a fresh id; answers with the key of its locks. */
@@ -19,7 +21,7 @@ export async function registerWorker(caller: Caller, worker: WorkerRegistration)
   const rows = await caller.call<{ lock_key: number }>(
     {
       name: 'millrace_register_worker',
-      text: 'select millrace.register_worker($1, $2, $3, $4, $5, $6, $7::text[], $8::int[], $9) as lock_key',
+      text: 'select millrace.register_worker($1, $2, $3, $4, $5, $6, $7::text[], $8::int[], $9, $10) as lock_key',
     },
     [
       worker.workerId,
@@ -31,6 +33,7 @@ export async function registerWorker(caller: Caller, worker: WorkerRegistration)
       worker.queues,
       worker.handlers,
       worker.leaseSeconds,
+      worker.machine,
     ],
   )
   return rows[0]!.lock_key
@@ -59,6 +62,8 @@ export type HeartbeatAnswerRow =
   | { readonly kind: 'gone'; readonly detail: null }
   /** The next task is due in so many milliseconds, less than a second. */
   | { readonly kind: 'due'; readonly detail: string }
+  /** People ordered runs to be redriven, and that is not through. */
+  | { readonly kind: 'redrive'; readonly detail: null }
 
 const heartbeatStatement = {
   name: 'millrace_heartbeat_worker',
@@ -86,6 +91,21 @@ export function heartbeatWorker(
     beat.lanes.priorities,
     beat.lanes.positions,
   ])
+}
+
+/** The other workers of its machine, after those were counted as gone that it saw to be dead. */
+export function sweepMachine(
+  caller: Caller,
+  worker: WorkerKey,
+  dead: readonly string[],
+): Promise<Array<{ readonly id: string; readonly process_id: number }>> {
+  return caller.call(
+    {
+      name: 'millrace_sweep_machine',
+      text: 'select id, process_id from millrace.sweep_machine($1, $2, $3::uuid[])',
+    },
+    [worker.workerId, worker.lockKey, dead],
+  )
 }
 
 /** Says that the worker sleeps and is to be woken; false where it is gone. */

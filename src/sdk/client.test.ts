@@ -1,20 +1,12 @@
 // The client: versions, what people do to runs and pipelines, closing, and what is wrong with an address.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
-import { openOn, type Opened } from '../../test/millrace.ts'
+import { openMillrace } from '../../test/millrace.ts'
 import { newId, runOf } from '../../test/protocol.ts'
 import { connect } from './client.ts'
 import { pipeline } from './pipeline.ts'
 
-let database: TestDatabase
-let opened: Opened
-beforeAll(async () => {
-  database = await createTestDatabase()
-  opened = openOn(database)
-})
-afterEach(() => opened.close())
-afterAll(() => database.close())
+const { database, opened } = await openMillrace()
 
 const input = z.object({ n: z.int() })
 const one = pipeline('one', { input }).step('do', ({ input }) => input.n)
@@ -78,7 +70,7 @@ test('a paused pipeline refuses starts and its tasks are not claimed until it is
   const worker = await opened.worker({ pipelines: [one] })
   await worker.tick()
   expect((await runOf(database, run!.id)).state).toBe('pending')
-  expect(await client.start(one, { n: 4 })).toEqual({ created: false, reason: 'paused', run: null })
+  expect(await client.start(one, { n: 4 })).toMatchObject({ created: false, reason: 'paused', run: null })
   expect(await client.resumePipeline('one')).toBe(true)
   expect(await client.run(run!).result()).toBe(3)
   await expect(client.pausePipeline('nobody')).rejects.toMatchObject({ code: 'pipeline_unknown' })

@@ -13,18 +13,46 @@ import {
   activatePipeline,
   splitPipeline,
 } from '../db/pipelines.ts'
-import { type OutcomeRow, pipelineOutcomes } from '../db/pipeline-list.ts'
-import { cancelRun, pauseRun, resumeRun } from '../db/runs.ts'
+import { resumeKey } from '../db/failure-streaks.ts'
+import { listPipelines, type OutcomeRow, pipelineOutcomes } from '../db/pipeline-list.ts'
+import { cancelRun, pauseRun, prioritizeRun, resumeRun } from '../db/runs.ts'
 import { readProgress } from '../db/streams.ts'
 import { why } from '../db/whys.ts'
 import { sendSignal } from '../db/signals.ts'
+import { deleteRun, type RowCounts } from '../db/erasures.ts'
 import { Approvals } from './approvals.ts'
+import { eraseTenant, type ErasedTenant, type EraseTenantOptions } from './erasures.ts'
+import { type ReencryptedPayloads, reencrypt } from './key-rotation.ts'
+import type { ArtifactStore } from './artifact-store.ts'
+import { type Artifact, type ArtifactInfo, artifactsOf, openArtifact } from './artifacts.ts'
+import { ClientCache } from './cache.ts'
+import { Limits } from './limits.ts'
+import { StartRuleBook } from './start-rule-book.ts'
 import { localWorker } from './local-worker.ts'
+import { createCipher, type EncryptionKeys, SealedRuns } from './sealed-runs.ts'
+import { Secrets } from './secrets.ts'
 import { RunResults, type ResultOptions } from './result.ts'
 import { RunNews } from './run-news.ts'
 import { progressOf, type RunProgress } from './run-progress.ts'
+import { readLineage, readRevision } from './run-lineage.ts'
+import {
+  type CopyAnswer,
+  failures,
+  type FailureGroup,
+  type FailureGroupsOptions,
+  fork,
+  type ForkOptions,
+  type RedriveAnswer,
+  redriveRun,
+  Redrives,
+  rerun,
+  type RerunOptions,
+  type RunLineage,
+  type RunRedriveOptions,
+} from './redrives.ts'
 import { RunStreams, type StreamOptions, type StreamPart } from './run-stream.ts'
 import { type MigratedRuns, type MigrateRunsOptions, moveRuns } from './run-moves.ts'
+import { type KeyOptions, type PausedKey, pausedKeys } from './paused-keys.ts'
 import { validate } from './standard-schema.ts'
 import { type Why, whyOf } from './why.ts'
 import type { PipelineInput, PipelineOutput, Startable, StartablePipeline, StartedRun } from './startable.ts'
@@ -45,16 +73,33 @@ export interface ClientOptions {
   readonly directDatabase?: string
   /** The most connections. 4 by default. */
   readonly connectionsMax?: number
+  /** Keys for encrypted pipelines and secrets, by id, each 32 bytes in base64: the first encrypts, all decrypt. MILLRACE_ENCRYPTION_KEYS unless told. */
+  readonly encryptionKeys?: EncryptionKeys | undefined
+  /** Where artifacts lie that workers were told to write there. */
+  readonly artifacts?: ArtifactStore | undefined
   /** Milliseconds since 1970, for the ids of runs; the machine's clock by default. */
   readonly now?: () => number
 }
 
-/** A run by its id. */
-export interface CancelOptions {
+export interface DeleteOptions {
+  /** Only count what would go. */
+  readonly dryRun?: boolean
+  /** Kept with the record that it was done. */
+  readonly reason?: string
+}
+
+/** A change that is refused where somebody has changed the same thing since. */
+export interface ChangeOptions {
+  /** The revision on which the change was decided. */
+  readonly ifRevision?: number
+}
+
+export interface CancelOptions extends ChangeOptions {
   /** Undo first what the run completed, by the undo steps of its pipeline: it stays live until that has ended. */
   readonly undo?: boolean
 }
 
+/** A run by its id. */
 export interface RunHandle<Output = unknown> extends StartedRun {
   /**
    * Waits for its end and gives its output.
@@ -62,12 +107,24 @@ export interface RunHandle<Output = unknown> extends StartedRun {
    * @throws MillraceError run_failed, run_cancelled, run_unknown, wait_timeout
    */
   result(options?: ResultOptions): Promise<Output>
-  /** True where it was live. @throws MillraceError run_unknown */
+  /** True where it was live. @throws MillraceError run_unknown, revision_conflict */
   cancel(reason?: string, options?: CancelOptions): Promise<boolean>
-  /** True where it was live and not paused. @throws MillraceError run_unknown */
-  pause(reason?: string): Promise<boolean>
-  /** True where it was paused. @throws MillraceError run_unknown */
-  resume(): Promise<boolean>
+  /** True where it was live and not paused. @throws MillraceError run_unknown, revision_conflict */
+  pause(reason?: string, options?: ChangeOptions): Promise<boolean>
+  /** True where it was paused. @throws MillraceError run_unknown, revision_conflict */
+  resume(options?: ChangeOptions): Promise<boolean>
+  /** Gives it another priority, from 1, first, to 9, last. True where it is live and had another. @throws MillraceError run_unknown, revision_conflict */
+  prioritize(priority: number, options?: ChangeOptions): Promise<boolean>
+  /** How often people have changed it: what a change that was decided on a look at it carries. @throws MillraceError run_unknown */
+  revision(): Promise<number>
+  /** Gives it fresh attempts where it failed, or puts a new run in its place. @throws MillraceError run_unknown, input_invalid, argument_invalid */
+  redrive<P extends Startable>(options?: RunRedriveOptions<P>): Promise<RedriveAnswer>
+  /** Makes a new run that begins at a step of it, with the outputs of what stands before. @throws MillraceError run_unknown, input_invalid */
+  fork<P extends Startable>(step: string, options?: ForkOptions<P>): Promise<CopyAnswer>
+  /** Makes a new run with its input, or an edited one. @throws MillraceError run_unknown, input_invalid */
+  rerun<P extends Startable>(options?: RerunOptions<P>): Promise<CopyAnswer>
+  /** Of which run it was made, and which were made of it. @throws MillraceError run_unknown */
+  lineage(): Promise<RunLineage>
   /** How far it is, and what its handlers have said of it. @throws MillraceError run_unknown */
   progress(): Promise<RunProgress>
   /**
@@ -76,8 +133,19 @@ export interface RunHandle<Output = unknown> extends StartedRun {
    * @throws MillraceError run_unknown, argument_invalid, client_closed
    */
   stream<Value = unknown>(options?: StreamOptions): AsyncGenerator<StreamPart<Value>, void, undefined>
+  /** Its artifacts, those that are finished. */
+  artifacts(): Promise<ArtifactInfo[]>
+  /** @throws MillraceError artifact_unknown, artifact_store_missing */
+  artifact(name: string): Promise<Artifact>
   /** What it, a step of it or an item of a map waits for. @throws MillraceError run_unknown, step_not_in_run */
   why(step?: string, item?: number): Promise<Why>
+  /**
+   * Takes all of it, and of the runs that it called and waited for, out of the database; answers how many rows of each table. Needs the rights of an
+   * admin.
+   *
+   * @throws MillraceError run_unknown, run_live
+   */
+  delete(options?: DeleteOptions): Promise<RowCounts>
 }
 
 export interface SignalSendOptions {
@@ -106,6 +174,7 @@ export class Client {
   readonly #options: ClientOptions
   readonly #pool: ReturnType<typeof createPool>
   readonly #newId: () => string
+  readonly #cipher: ReturnType<typeof createCipher>
   readonly #registered = new Map<string, Promise<RegisteredPipeline>>()
   readonly #underWay = new Set<Promise<unknown>>()
   #session: Promise<Session> | undefined
@@ -113,6 +182,7 @@ export class Client {
 
   constructor(options: ClientOptions) {
     this.#options = options
+    this.#cipher = createCipher(options.encryptionKeys)
     this.#pool = createPool({
       connectionString: options.database,
       applicationName: 'millrace client',
@@ -137,7 +207,8 @@ export class Client {
   async #start(pipeline: Startable, input: unknown, options: StartOptions): Promise<StartAnswer> {
     const session = await this.#open()
     const start = await this.#prepare(session, pipeline, input, options)
-    if (options.tx !== undefined) return (await startInTransaction(options.tx, [start]))[0]!
+    if (options.tx !== undefined)
+      return (await startInTransaction(options.tx, [start], (caller) => this.#sealedRuns(caller)))[0]!
     return await session.starts.start(start)
   }
 
@@ -174,8 +245,8 @@ export class Client {
     const starts: PendingStart[] = []
     for (const input of inputs) starts.push(await this.#prepare(session, pipeline, input, options))
     return options.tx === undefined
-      ? startMany(session.caller, starts)
-      : startInTransaction(options.tx, starts)
+      ? startMany(session, starts)
+      : startInTransaction(options.tx, starts, (caller) => this.#sealedRuns(caller))
   }
 
   /** A run by its id, or by the answer that named it. @throws MillraceError run_unknown for what is no id */
@@ -190,13 +261,28 @@ export class Client {
         const output = await session.results.result(id, localWorker(this.#options.database), options)
         return output as PipelineOutput<P>
       },
-      cancel: async (reason, { undo = false } = {}) =>
-        cancelRun((await this.#open()).caller, id, reason ?? null, undo),
-      pause: async (reason) => pauseRun((await this.#open()).caller, id, reason ?? null),
-      resume: async () => resumeRun((await this.#open()).caller, id),
+      cancel: async (reason, { undo = false, ifRevision } = {}) =>
+        cancelRun((await this.#open()).caller, id, reason ?? null, undo, ifRevision),
+      pause: async (reason, { ifRevision } = {}) =>
+        pauseRun((await this.#open()).caller, id, reason ?? null, ifRevision),
+      resume: async ({ ifRevision } = {}) => resumeRun((await this.#open()).caller, id, ifRevision),
+      prioritize: async (priority, { ifRevision } = {}) =>
+        prioritizeRun((await this.#open()).caller, id, priority, ifRevision),
+      revision: async () => readRevision((await this.#open()).caller, id),
+      redrive: async (options) => redriveRun((await this.#open()).caller, id, options),
+      fork: async (step, options) =>
+        fork((await this.#open()).caller, { run: id, step, newRun: this.#newId() }, options),
+      rerun: async (options) =>
+        rerun((await this.#open()).caller, { run: id, newRun: this.#newId() }, options),
+      lineage: async () => readLineage((await this.#open()).caller, id),
       progress: async () => progressOf(await readProgress((await this.#open()).caller, id)),
       stream: <Value>(options: StreamOptions = {}) => this.#follow<Value>(id, options),
+      artifacts: async () => artifactsOf((await this.#open()).caller, id),
+      artifact: async (name) =>
+        openArtifact({ caller: (await this.#open()).caller, store: this.#options.artifacts }, id, name),
       why: async (step, item) => whyOf(await why((await this.#open()).caller, id, step, item)),
+      delete: async ({ dryRun = false, reason }: DeleteOptions = {}) =>
+        deleteRun((await this.#open()).caller, id, { dry: dryRun, reason: reason ?? null }),
     }
   }
 
@@ -221,37 +307,99 @@ export class Client {
     return { id: String(signal_id), woke, kept }
   }
 
+  /** Values that steps compute once for all runs that ask. */
+  readonly cache = new ClientCache(async () => (await this.#open()).caller)
+
   /** Questions that runs put to people. */
   readonly approvals = new Approvals(async () => (await this.#open()).caller)
 
-  /** Refuses starts of a pipeline, and claims of its tasks, until it is resumed. @throws MillraceError pipeline_unknown */
-  async pausePipeline(slug: string, reason?: string): Promise<boolean> {
-    return pausePipeline((await this.#open()).caller, slug, reason ?? null)
+  /** Rules on how many tasks may run at once, or begin in a time. */
+  readonly limits = new Limits(async () => (await this.#open()).caller)
+
+  /** Rules on starts: list, define and remove them while runs are under way. */
+  readonly startRules = new StartRuleBook(async () => (await this.#open()).caller)
+
+  /** Secrets by name, whose values only steps get. */
+  readonly secrets = new Secrets(
+    async () => (await this.#open()).caller,
+    () => this.#cipher,
+  )
+
+  /**
+   * Takes all of a tenant out of the database, in batches; what was erased is kept on record, without what stood in it. Needs the rights of an admin.
+   *
+   * @throws MillraceError run_live, where a run of the tenant is live
+   */
+  async eraseTenant(tenant: string, options: EraseTenantOptions = {}): Promise<ErasedTenant> {
+    return eraseTenant((await this.#open()).caller, tenant, options)
   }
 
-  /** @throws MillraceError pipeline_unknown */
-  async resumePipeline(slug: string): Promise<boolean> {
-    return resumePipeline((await this.#open()).caller, slug)
+  /**
+   * Encrypts anew, with the first key of the ring, what ended runs and secrets hold under another one; in batches, beside whatever is at work. Needs
+   * the rights of an admin.
+   *
+   * @throws MillraceError encryption_key_missing
+   */
+  async reencrypt(options: { readonly runsPerBatch?: number } = {}): Promise<ReencryptedPayloads> {
+    return reencrypt((await this.#open()).caller, this.#cipher, options)
+  }
+
+  /** Fresh attempts for many failed runs. */
+  readonly redrives = new Redrives(async () => (await this.#open()).caller)
+
+  /** The failed runs that nobody has decided on, in groups of one kind of failure; the largest first. */
+  async failures(options?: FailureGroupsOptions): Promise<FailureGroup[]> {
+    return failures((await this.#open()).caller, options)
+  }
+
+  /** Refuses starts of a pipeline, and claims of its tasks, until it is resumed. @throws MillraceError pipeline_unknown, revision_conflict */
+  async pausePipeline(slug: string, reason?: string, { ifRevision }: ChangeOptions = {}): Promise<boolean> {
+    return pausePipeline((await this.#open()).caller, slug, reason ?? null, ifRevision)
+  }
+
+  /** @throws MillraceError pipeline_unknown, revision_conflict */
+  async resumePipeline(slug: string, { ifRevision }: ChangeOptions = {}): Promise<boolean> {
+    return resumePipeline((await this.#open()).caller, slug, ifRevision)
+  }
+
+  /** The run keys whose starts are refused since too many of their runs failed in a row, the newest first; of all pipelines, or of one. */
+  async pausedKeys(slug?: string): Promise<PausedKey[]> {
+    return pausedKeys((await this.#open()).caller, slug)
+  }
+
+  /** Takes starts of a paused run key again, and counts its failures anew; false where it was not paused. @throws MillraceError pipeline_unknown */
+  async resumeKey(slug: string, key: string, { tenant }: KeyOptions = {}): Promise<boolean> {
+    return resumeKey((await this.#open()).caller, slug, key, tenant ?? null)
+  }
+
+  /** How often people have changed a pipeline: what a change that was decided on a look at it carries. @throws MillraceError pipeline_unknown */
+  async pipelineRevision(slug: string): Promise<number> {
+    const [row] = await listPipelines((await this.#open()).caller, slug)
+    if (row === undefined)
+      throw new MillraceError('pipeline_unknown', `There is no pipeline '${slug}'.`, {
+        fields: { pipeline: slug },
+      })
+    return row.revision
   }
 
   /**
    * Splits the starts that name no version (from SQL, schedules, by name) among several, by weight. The value at `key`, a path such as
    * user.id, always gets the same version; without a key, or a value there, the run's own id decides. activatePipeline ends it.
    *
-   * @throws MillraceError pipeline_unknown, argument_invalid
+   * @throws MillraceError pipeline_unknown, argument_invalid, revision_conflict
    */
   async splitPipeline(
     slug: string,
     weights: Readonly<Record<number, number>>,
-    options: { readonly key?: string } = {},
+    options: { readonly key?: string } & ChangeOptions = {},
   ): Promise<void> {
     const shares = Object.entries(weights).map(([version, weight]) => ({ version: Number(version), weight }))
-    await splitPipeline((await this.#open()).caller, slug, shares, options.key ?? null)
+    await splitPipeline((await this.#open()).caller, slug, shares, options.key ?? null, options.ifRevision)
   }
 
-  /** Gives all starts that name no version this one. @throws MillraceError pipeline_unknown */
-  async activatePipeline(slug: string, version: number): Promise<void> {
-    await activatePipeline((await this.#open()).caller, slug, version)
+  /** Gives all starts that name no version this one. @throws MillraceError pipeline_unknown, revision_conflict */
+  async activatePipeline(slug: string, version: number, { ifRevision }: ChangeOptions = {}): Promise<void> {
+    await activatePipeline((await this.#open()).caller, slug, version, ifRevision)
   }
 
   /** How the runs of each version went among which the starts are split, since that was set. @throws MillraceError pipeline_unknown */
@@ -290,7 +438,7 @@ export class Client {
   ): Promise<PendingStart> {
     const id = this.#newId()
     if (typeof pipeline === 'string')
-      return pendingStart({ slug: pipeline, version: null, id, input: input ?? null }, options)
+      return pendingStart({ slug: pipeline, version: null, id, input: input ?? null }, options, this.#cipher)
     const checked =
       pipeline.inputSchema === undefined
         ? (input ?? null)
@@ -300,7 +448,11 @@ export class Client {
           })
     const known = this.#registered.get(versionName(pipeline))
     const { version } = await (known ?? this.#register(session, pipeline))
-    return pendingStart({ slug: pipeline.slug, version, id, input: checked, graph: pipeline.graph }, options)
+    return pendingStart(
+      { slug: pipeline.slug, version, id, input: checked, graph: pipeline.graph },
+      options,
+      this.#cipher,
+    )
   }
 
   async *#follow<Value>(
@@ -322,7 +474,7 @@ export class Client {
 
   /** Once per process and version: a start uses the version of its own code, and registers it if nobody has. */
   #register(session: Session, pipeline: StartablePipeline): Promise<RegisteredPipeline> {
-    const registering = registerPipeline(session.caller, pipeline.slug, pipeline.graph)
+    const registering = registerPipeline(session.caller, pipeline.slug, pipeline.graph, pipeline.startRules)
     this.#registered.set(versionName(pipeline), registering)
     registering.catch(() => this.#registered.delete(versionName(pipeline)))
     return registering
@@ -344,13 +496,19 @@ export class Client {
     const caller = poolCaller(this.#pool, { prepare: !pooled, database: described })
     const news = new RunNews(directDatabase ?? database)
     const watcher = randomUUID()
+    const sealed = this.#sealedRuns(caller)
     return {
       caller,
-      starts: new StartBatches(caller, (starts) => this.#workerFor(starts)),
+      sealed,
+      starts: new StartBatches({ caller, sealed }, (starts) => this.#workerFor(starts)),
       news,
-      results: new RunResults(caller, news, watcher),
-      streams: new RunStreams({ caller, news, watcher }),
+      results: new RunResults({ caller, news, watcher, sealed }),
+      streams: new RunStreams({ caller, news, watcher, sealed }),
     }
+  }
+
+  #sealedRuns(caller: Caller): SealedRuns {
+    return new SealedRuns(caller, this.#cipher)
   }
 
   /** The worker of this process, where it serves all that is started. */
@@ -374,6 +532,7 @@ export interface PipelineOutcome extends Omit<OutcomeRow, 'median_ms'> {
 
 interface Session {
   readonly caller: Caller
+  readonly sealed: SealedRuns
   readonly starts: StartBatches
   readonly news: RunNews
   readonly results: RunResults

@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { MillraceError } from '../core/errors.ts'
 import { checkGraph } from '../core/graph.ts'
 import { formatPath } from '../core/json.ts'
-import { isPipeline, type PipelineDefinition } from './pipeline.ts'
+import { type ArtifactStore, isArtifactStore } from './artifact-store.ts'
+import { isPipeline, type PipelineDefinition } from './pipeline-definition.ts'
 
 /** What every worker that reads this configuration is told; a worker checks the bounds when it starts. */
 export interface WorkerConfig {
@@ -36,7 +37,11 @@ export interface Config {
   readonly directDatabase?: string | undefined
   /** An explicit list, never what happens to be imported. */
   readonly pipelines: readonly PipelineDefinition[]
+  /** Keys for encrypted pipelines and secrets, by id, each 32 bytes in base64: the first encrypts, all decrypt. MILLRACE_ENCRYPTION_KEYS unless told. */
+  readonly encryptionKeys?: Readonly<Record<string, string>> | undefined
   readonly worker?: WorkerConfig
+  /** Where artifacts lie; in the database by default. */
+  readonly artifacts?: ArtifactStore
   /** Queries by a name of yours, with $1, $2 … for values: `millrace plan` prepares each of them in the target database. */
   readonly queries?: Readonly<Record<string, string>>
 }
@@ -77,7 +82,9 @@ const shape = strictSettings({
   database: text.optional(),
   directDatabase: text.optional(),
   pipelines: z.array(z.custom(isPipeline, 'it was not made by pipeline()'), 'it is no list of pipelines'),
+  encryptionKeys: z.record(z.string(), text, 'it is no object of keys').optional(),
   worker: worker.optional(),
+  artifacts: z.custom(isArtifactStore, 'it is no store with a name, write, read and remove').optional(),
   queries: z.record(z.string(), text.trim().min(1, 'it is empty'), 'it is no object of queries').optional(),
 })
 

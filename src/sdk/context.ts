@@ -1,6 +1,10 @@
 // Owns what a handler is given: the types of its context, for each kind of step.
-import type { Client } from 'pg'
+import type { PoolClient } from 'pg'
+import type { Duration } from '../core/duration.ts'
+import type { Artifacts } from './artifacts.ts'
+import type { Cache } from './cache.ts'
 import type { Durable } from './durable.ts'
+import type { Lock } from './locks.ts'
 import type { Reporting } from './reporting.ts'
 
 /** The run that a step belongs to. */
@@ -23,7 +27,7 @@ export type Sql = <Row = Record<string, unknown>>(
 ) => Promise<Row[]>
 
 /** The driver's client inside the step's transaction; Drizzle and Kysely can wrap it. Only the worker ends it. */
-export type TransactionClient = Client
+export type TransactionClient = PoolClient
 
 /** What the condition of a step may look at. */
 export interface WhenContext<Input, Steps> {
@@ -43,8 +47,26 @@ interface AttemptContext<Input, Steps> extends WhenContext<Input, Steps>, Report
   readonly idempotencyKey: string
   /** Fires when the attempt ran into its timeout, lost its lease, or its run was cancelled. */
   readonly abort: AbortSignal
-  /** In a step marked `tx`, inside the step's transaction. */
+  /** In a step marked `tx`, inside the step's transaction. Elsewhere it reads; it writes where the step says that it `writes`. */
   readonly sql: Sql
+  /** A named lock across all workers. */
+  readonly lock: Lock
+  /**
+   * Holds the limits of this step, for all workers, as one does who was answered 429: nothing under the same keys begins until the time has passed.
+   * Without a name, all limits of concurrency and rate that hold for the step. The attempt itself goes on.
+   *
+   * @throws MillraceError step_not_limited, duration_invalid
+   */
+  readonly backOff: (time: Duration, limit?: string) => Promise<void>
+  /** What is larger than a value. Shown once it is written, whatever then becomes of the attempt. */
+  readonly artifacts: Artifacts
+  /**
+   * The value of a secret, once the read of it is on record. Wherever it turns up in what this process stores or logs afterwards, `[secret name]`
+   * stands in its place.
+   *
+   * @throws MillraceError secret_unknown, secret_unavailable, encryption_key_missing
+   */
+  readonly secret: (name: string) => Promise<string>
   /** Writes a line into the run's account. Of lines that come faster than they can be stored some are dropped; a line says how many. */
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void
 }
@@ -52,9 +74,11 @@ interface AttemptContext<Input, Steps> extends WhenContext<Input, Steps>, Report
 export interface StepContext<Input, Steps> extends AttemptContext<Input, Steps> {
   /** What outlives the process: functions run once, sleeps, signals, approvals, calls of other pipelines. */
   readonly durable: Durable
+  /** Values that are computed once for all runs that ask. */
+  readonly cache: Cache
 }
 
-/** A transaction can't be held open while a step waits, so there is no `durable` in it. */
+/** A transaction can't be held open while a step waits, so there is no `durable` in it; what it computes may be rolled back, so there is no `cache`. */
 export interface TransactionStepContext<Input, Steps> extends AttemptContext<Input, Steps> {
   readonly tx: TransactionClient
 }

@@ -1,5 +1,5 @@
 // Type claims about .undo(), .onFailure() and .onSuccess(); the compiler is the test.
-import type { Client } from 'pg'
+import type { PoolClient } from 'pg'
 import { z } from 'zod'
 import type { Equal, Expect } from '../../test/type-claim.ts'
 import type { RunFailure } from './ending.ts'
@@ -27,7 +27,7 @@ const order = pipeline('order', { input: z.object({ id: z.number() }) })
   .undo({ tx: true, retry: { attempts: 10 } }, ({ output, index, tx, steps }) => {
     is<{ charged: number }>()(output)
     is<number>()(index)
-    is<Client>()(tx)
+    is<PoolClient>()(tx)
     is<{ booking: string }>()(steps.book)
     is<string[]>()(steps.items)
   })

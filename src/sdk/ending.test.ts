@@ -1,24 +1,16 @@
 // What follows the outcome of a run, from the builder to its end: handlers, their contexts, the account.
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { findBrokenInvariants } from '../../test/checker.ts'
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
-import { Arrival, openOn, type Opened } from '../../test/millrace.ts'
+import { Arrival, openMillrace } from '../../test/millrace.ts'
 import { tellAccount } from '../core/account.ts'
 import { PermanentError } from '../core/errors.ts'
 import { runAccount } from '../db/accounts.ts'
 import { poolCaller } from '../db/call.ts'
 import { pipeline } from './pipeline.ts'
 
-let database: TestDatabase
-let opened: Opened
-beforeAll(async () => {
-  database = await createTestDatabase()
-  opened = openOn(database)
-})
-afterEach(() => opened.close())
+const { database, opened } = await openMillrace()
 afterAll(async () => {
   expect(await findBrokenInvariants(database)).toEqual([])
-  await database.close()
 })
 
 const account = async (run: string) =>
@@ -78,6 +70,22 @@ test('items that never ran leave the others in their places', async () => {
     ['B', 1],
     ['A', 'B', undefined],
   ])
+})
+
+test('an item that completed before its map took the fallback is undone with what it gave itself', async () => {
+  const undone: unknown[] = []
+  const partial = pipeline('fallen-back')
+    .step('items', () => ['a', 'b'])
+    .map('each', { over: 'items', concurrency: 1, onError: { fallback: ['none'] } }, ({ item, index }) =>
+      index === 1 ? refuse() : item.toUpperCase(),
+    )
+    .undo(({ output, index }) => void undone.push([output, index]))
+    .step('end', { after: 'each' }, (): string => refuse())
+  await opened.worker({ pipelines: [partial] })
+  const client = opened.client()
+  const { run } = await client.start(partial, null)
+  await expect(client.run(run!.id).result()).rejects.toMatchObject({ code: 'run_failed' })
+  expect(undone).toEqual([['A', 0]])
 })
 
 test('onSuccess finds every output, and its failure leaves the run completed', async () => {

@@ -1,6 +1,6 @@
 // Owns what follows the outcome of a run, as authors write it: .undo(), .onFailure() and .onSuccess(), and what their handlers are given.
 import type { StepContext, TransactionStepContext } from './context.ts'
-import type { SharedOptions } from './step-options.ts'
+import type { LimitedOptions, SharedOptions } from './step-options.ts'
 
 /** Why a run failed, as its account tells it. */
 export interface RunFailure {
@@ -11,9 +11,11 @@ export interface RunFailure {
   readonly item?: number
 }
 
-export interface EndingOptions<Tx extends boolean> extends SharedOptions {
+export interface EndingOptions<Tx extends boolean> extends SharedOptions, LimitedOptions {
   /** Whether handler, output and fence check share one transaction. */
   readonly tx?: Tx
+  /** Without `tx`: whether its `sql` may write, each statement by itself, and repeatably. */
+  readonly writes?: boolean
 }
 
 type AttemptOf<Input, Steps, Tx> = Tx extends true

@@ -1,5 +1,6 @@
 // What `millrace` offers: writing pipelines, and starting runs of them.
 export { type ErrorCode, MillraceError, PermanentError } from '../core/errors.ts'
+export { RetryAfter } from '../core/retry-after.ts'
 export type { Duration } from '../core/duration.ts'
 export type { Objective } from '../core/objectives.ts'
 export type { Transaction } from '../db/call.ts'
@@ -11,16 +12,33 @@ export type {
   DecideOptions,
   DecisionStanding,
 } from './approvals.ts'
+export type { ArtifactStore, StoredAbout } from './artifact-store.ts'
+export type {
+  Artifact,
+  ArtifactInfo,
+  ArtifactReference,
+  Artifacts,
+  ArtifactSource,
+  ArtifactWriteOptions,
+} from './artifacts.ts'
+export type { Cache, CacheChoice, CacheEntry, CacheOptions, StepCache } from './cache.ts'
 export {
   type CancelOptions,
+  type ChangeOptions,
   type Client,
   type ClientOptions,
   connect,
+  type DeleteOptions,
   type PipelineOutcome,
   type RunHandle,
   type SignalSendOptions,
   type SignalSent,
 } from './client.ts'
+export type { RowCounts } from '../db/erasures.ts'
+export type { ErasedTenant, EraseTenantOptions } from './erasures.ts'
+export type { ReencryptedPayloads } from './key-rotation.ts'
+export type { EncryptionKeys } from './sealed-runs.ts'
+export type { SecretInfo, SecretOptions, SecretPlace, Secrets } from './secrets.ts'
 export { type Config, defineConfig, type WorkerConfig } from './config.ts'
 export type {
   HandlerContext,
@@ -55,16 +73,54 @@ export {
   type StepAnswer,
   type StepStartOptions,
 } from './outside.ts'
-export { type Pipeline, type PipelineDefinition, pipeline } from './pipeline.ts'
+export {
+  type AnyInput,
+  type BreakerOptions,
+  type ConcurrencyOptions,
+  type Limit,
+  limit,
+  type LimitOptions,
+  type LimitScope,
+  type RateOptions,
+} from './limit.ts'
+export type { LimitDefineOptions, LimitInfo, LimitKey, Limits } from './limits.ts'
+export type { LimitKind, LimitSettings, LimitTarget } from '../db/limits.ts'
+export type { HeldLock, Lock, LockOptions } from './locks.ts'
+export type { KeyOptions, PausedKey } from './paused-keys.ts'
+export { pipeline } from './pipeline.ts'
+export type { PipelineDefinition } from './pipeline-definition.ts'
+export type { Pipeline } from './pipeline-type.ts'
 export type { Hold, ReportBufferOptions } from './report-buffer.ts'
 export type { Reporting, StreamWriter } from './reporting.ts'
 export type { ResultOptions } from './result.ts'
+export type {
+  CopyAnswer,
+  FailureFilter,
+  FailureGroup,
+  FailureGroupsOptions,
+  ForkOptions,
+  InputEdit,
+  RedriveAnswer,
+  RedriveFrom,
+  RedrivenRun,
+  RedriveOptions,
+  RedrivePlan,
+  RedriveProgress,
+  Redrives,
+  RerunOptions,
+  RunLineage,
+  RunOrigin,
+  RunRedriveOptions,
+} from './redrives.ts'
 export type { MigratedRuns, MigrateRunsOptions } from './run-moves.ts'
 export type { MetricValues, ObjectiveResult, RunProgress, StepProgress } from './run-progress.ts'
 export type { StreamOptions, StreamPart } from './run-stream.ts'
 export type { PipelineInput, PipelineOutput, Startable, StartedRun } from './startable.ts'
 export type { StartAnswer, StartOptions } from './start.ts'
-export type { RetryOptions } from './retry-policy.ts'
+export type { StartRuleBook, StartRuleChange, StartRuleInfo } from './start-rule-book.ts'
+export type { StartRuleOptions } from './start-rules.ts'
+export type { RetryAllowanceOptions, RetryOptions, RetryWhen } from './retry-policy.ts'
+export { s3Artifacts, type S3ArtifactsOptions } from './s3-artifacts.ts'
 export {
   drizzleTransaction,
   kyselyTransaction,

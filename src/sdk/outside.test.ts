@@ -1,10 +1,9 @@
 // Executors outside: the protocol, the fence, and the work that goes on without the database.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterEach, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
 import { openProxy } from '../../test/faults/proxy.ts'
-import { openOn, type Opened } from '../../test/millrace.ts'
+import { openMillrace } from '../../test/millrace.ts'
 import { attemptsOf, newId, runOf, sweep } from '../../test/protocol.ts'
 import { tellAccount } from '../core/account.ts'
 import type { MillraceError } from '../core/errors.ts'
@@ -15,8 +14,7 @@ import { connectOutside, type Outside, type OutsideOptions } from './outside.ts'
 import { pipeline } from './pipeline.ts'
 import type { Hold } from './report-buffer.ts'
 
-let database: TestDatabase
-let opened: Opened
+const { database, opened } = await openMillrace()
 const outsides: Outside[] = []
 
 // Its steps are worked on outside; no worker ever serves it.
@@ -29,8 +27,6 @@ const imported = pipeline('imported', {
   .step('store', () => null)
 
 beforeAll(async () => {
-  database = await createTestDatabase()
-  opened = openOn(database)
   await registerPipeline(
     poolCaller(database.pool, { prepare: false, database: 'test' }),
     imported.slug,
@@ -39,10 +35,7 @@ beforeAll(async () => {
 })
 afterEach(async () => {
   await Promise.all(outsides.splice(0).map((outside) => outside.close()))
-  await opened.close()
-  await database.clock.reset()
 })
-afterAll(() => database.close())
 
 function outsideOf(options: Partial<OutsideOptions> = {}): Outside {
   const outside = connectOutside({ database: database.url, name: 'importer', ...options })

@@ -20,6 +20,7 @@ import {
 } from '../db/steps.ts'
 import type { ReportRow } from '../db/streams.ts'
 import { isUndoneByConflict, retryWhen } from '../db/transaction.ts'
+import { pauseWords } from './paused-starts.ts'
 import { type Hold, ReportBuffer, type ReportBufferOptions } from './report-buffer.ts'
 
 export interface OutsideOptions {
@@ -49,8 +50,14 @@ export interface EnsureOptions {
 
 export type EnsureAnswer =
   | { readonly created: true; readonly run: { readonly id: string } }
-  | { readonly created: false; readonly reason: 'live' | 'repeated'; readonly run: { readonly id: string } }
-  | { readonly created: false; readonly reason: 'paused'; readonly run: null }
+  | {
+      readonly created: false
+      readonly reason: 'live' | 'repeated' | 'coalesced'
+      readonly run: { readonly id: string }
+    }
+  /** By a rule on starts. */
+  | { readonly created: false; readonly reason: 'limit'; readonly run: null }
+  | { readonly created: false; readonly reason: 'paused'; readonly run: null; readonly why: string }
   /** Best effort: the database is away. The id is provisional; what is reported under it reaches the real run. */
   | { readonly created: false; readonly reason: 'away'; readonly run: { readonly id: string } }
 
@@ -123,9 +130,13 @@ export class Outside {
       return row
     })
     if (answer === 'buffered') return { created: false, reason: 'away', run: { id } }
-    if (answer.run_id === null) return { created: false, reason: 'paused', run: null }
+    if (answer.reason === 'limit') return { created: false, reason: 'limit', run: null }
+    if (answer.run_id === null) {
+      const [why = ''] = await pauseWords(await this.#open(), [{ ...start, version: null }])
+      return { created: false, reason: 'paused', run: null, why }
+    }
     if (answer.created) return { created: true, run: { id: answer.run_id } }
-    return { created: false, reason: answer.reason as 'live' | 'repeated', run: { id: answer.run_id } }
+    return { created: false, reason: answer.reason as 'live', run: { id: answer.run_id } }
   }
 
   /**

@@ -1,9 +1,10 @@
 // Type claims about pipeline(): what is inferred without an annotation, and what is refused; the compiler is the test.
 import { type } from 'arktype'
-import type { Client } from 'pg'
+import type { PoolClient } from 'pg'
 import * as v from 'valibot'
 import { z } from 'zod'
-import { type PipelineDefinition, pipeline } from './pipeline.ts'
+import { pipeline } from './pipeline.ts'
+import type { PipelineDefinition } from './pipeline-definition.ts'
 import type { PipelineInput, PipelineOutput } from './startable.ts'
 import type { Equal, Expect } from '../../test/type-claim.ts'
 
@@ -38,7 +39,7 @@ const sweep = pipeline('territory-sweep', {
   })
   .step('store', { after: 'enrich', tx: true }, async ({ steps, tx }) => {
     is<{ code: string; checked: string }[]>()(steps.enrich)
-    is<Client>()(tx)
+    is<PoolClient>()(tx)
     const { rows } = await tx.query<{ id: string }>('select 1')
     return { rows: rows.length }
   })

@@ -3,7 +3,8 @@ import { type } from 'arktype'
 import * as v from 'valibot'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { isPipeline, pipeline } from './pipeline.ts'
+import { pipeline } from './pipeline.ts'
+import { isPipeline } from './pipeline-definition.ts'
 
 const schema = z.object({ state: z.string() })
 
@@ -132,7 +133,13 @@ test('a worker finds handler, condition, schema, and whether outputs are read', 
     .step('a', { when, output }, handler)
     .step('b', ({ steps }) => steps.a)
     .step('c', { when: ({ steps }) => steps.b !== undefined }, () => 1)
-  expect(handlers.get('a')).toEqual({ handler, when, outputSchema: output, readsSteps: false })
+  expect(handlers.get('a')).toEqual({
+    handler,
+    when,
+    outputSchema: output,
+    readsSteps: false,
+    writes: false,
+  })
   expect(handlers.get('b')).toMatchObject({ readsSteps: true })
   expect(handlers.get('c')).toMatchObject({ readsSteps: true })
   expect(inputSchema).toBe(schema)

@@ -1,22 +1,14 @@
 // Results: told by the worker of the process, by notification, or by looking.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
 import { openProxy } from '../../test/faults/proxy.ts'
 import { createLogin } from '../../test/login.ts'
-import { Arrival, asOther, countStatements, openOn, type Opened } from '../../test/millrace.ts'
+import { Arrival, asOther, countStatements, openMillrace } from '../../test/millrace.ts'
 import { newId } from '../../test/protocol.ts'
 import { pipeline } from './pipeline.ts'
 
-let database: TestDatabase
-let opened: Opened
-beforeAll(async () => {
-  database = await createTestDatabase()
-  opened = openOn(database)
-})
-afterEach(() => opened.close())
-afterAll(() => database.close())
+const { database, opened } = await openMillrace()
 
 const kinds = pipeline('kinds', { input: z.object({ kind: z.string() }), retry: { attempts: 1 } }).step(
   'do',

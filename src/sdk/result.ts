@@ -5,6 +5,7 @@ import { isAway } from '../db/database-error.ts'
 import { type RunStanding, watchRun } from '../db/runs.ts'
 import type { LocalEnd, LocalWorker } from './local-worker.ts'
 import type { RunNews } from './run-news.ts'
+import type { SealedRuns } from './sealed-runs.ts'
 
 /** A run that only this process's own worker holds is asked about in the database after this time, in case others took it over. */
 const localOnlyMs = 1_000
@@ -18,23 +19,33 @@ export interface ResultOptions {
   readonly timeoutMs?: number
 }
 
+export interface RunResultsParts {
+  readonly caller: Caller
+  readonly news: RunNews
+  /** Who is notified. */
+  readonly watcher: string
+  readonly sealed: SealedRuns
+}
+
 /** One for a client: it listens from when the first result is awaited that no local worker tells. */
 export class RunResults {
   readonly #caller: Caller
   readonly #news: RunNews
   readonly #watcher: string
+  readonly #sealed: SealedRuns
   #closed = false
 
-  constructor(caller: Caller, news: RunNews, watcher: string) {
+  constructor({ caller, news, watcher, sealed }: RunResultsParts) {
     this.#caller = caller
     this.#news = news
     this.#watcher = watcher
+    this.#sealed = sealed
   }
 
   /**
    * The output of a run. A database that is away, full or read-only meanwhile is waited for.
    *
-   * @throws MillraceError run_failed, run_cancelled, run_unknown, wait_timeout, client_closed
+   * @throws MillraceError run_failed, run_cancelled, run_unknown, wait_timeout, client_closed, encryption_key_missing
    */
   async result(
     runId: string,
@@ -53,12 +64,22 @@ export class RunResults {
       const seen = await this.#look(runId)
       if (!(seen instanceof Error) && isFinal(seen)) {
         ended.forget()
-        return outputOf(runId, seen)
+        return outputOf(runId, await this.#opened(runId, seen))
       }
       const left = deadline - performance.now()
       if (left <= 0) ended.forget()
       else await ended.within(Math.min(this.#lookAgainMs(seen), left))
       if (deadline <= performance.now()) throw waitTimeout(runId, options.timeoutMs!, seen)
+    }
+  }
+
+  /** As it is where nothing is encrypted. */
+  async #opened(runId: string, seen: RunStanding): Promise<RunStanding> {
+    const { output, error } = seen
+    return {
+      ...seen,
+      output: await this.#sealed.output(runId, output),
+      error: await this.#sealed.error(runId, error),
     }
   }
 
@@ -131,7 +152,7 @@ function outputOf(runId: string, standing: RunStanding): unknown {
     `Run ${runId} of '${standing.slug}' failed${where}: ${error?.message ?? 'no reason was given'}`,
     {
       fields: { runId, error },
-      hint: `See what happened with: millrace run account ${runId}`,
+      hint: `See what happened with: npx millrace run account ${runId}`,
     },
   )
 }

@@ -5,6 +5,7 @@ import type { Caller } from '../db/call.ts'
 import { isAway } from '../db/database-error.ts'
 import { followStream, type StreamRow } from '../db/streams.ts'
 import type { RunNews } from './run-news.ts'
+import type { SealedRuns } from './sealed-runs.ts'
 
 /** Where notifications arrive, looking is only the net below them. */
 const lookEveryMs = { listening: 5_000, deaf: 250 }
@@ -37,6 +38,7 @@ export interface RunStreamsParts {
   readonly news: RunNews
   /** Who is notified. */
   readonly watcher: string
+  readonly sealed: SealedRuns
 }
 
 /** One for a client. */
@@ -63,7 +65,9 @@ export class RunStreams {
           if (row.position === null) continue
           if (isAborted(abort)) return
           first = row.position + 1
-          yield partOf<Value>(row, row.position)
+          const { step, item } = row
+          const value = await this.#parts.sealed.said('stream', runId, { step, item }, row.value)
+          yield partOf<Value>({ ...row, value }, row.position)
         }
         if (rows.length === partsPerLook) continue
         if (rows[0] !== undefined && isFinal(rows[0].state)) return

@@ -1,21 +1,14 @@
 // Starts: their options, their refusals, their batches.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
-import { countStatements, openOn, type Opened } from '../../test/millrace.ts'
+import { countStatements, openMillrace } from '../../test/millrace.ts'
 import { newId, runOf } from '../../test/protocol.ts'
 import type { LocalWorker } from './local-worker.ts'
 import { pipeline } from './pipeline.ts'
+import { SealedRuns } from './sealed-runs.ts'
 import { pendingStart, StartBatches } from './start.ts'
 
-let database: TestDatabase
-let opened: Opened
-beforeAll(async () => {
-  database = await createTestDatabase()
-  opened = openOn(database)
-})
-afterEach(() => opened.close())
-afterAll(() => database.close())
+const { database, opened } = await openMillrace()
 
 const numbered = pipeline('numbered', { input: z.object({ n: z.number() }) }).step(
   'do',
@@ -176,7 +169,8 @@ test('a start asks the worker of its process for as many slots as its run begins
     lostAnswer: () => {},
     watch: () => undefined,
   }
-  const starts = new StartBatches({ call: async () => [] }, () => worker)
+  const caller = { call: async () => [] }
+  const starts = new StartBatches({ caller, sealed: new SealedRuns(caller, undefined) }, () => worker)
   const start = { slug: two.slug, version: 1, input: null, graph: two.graph }
   await Promise.all([newId(), newId()].map((id) => starts.start(pendingStart({ ...start, id }, {}))))
   expect(asked).toEqual([4])

@@ -2,13 +2,17 @@
 import { MillraceError } from '../core/errors.ts'
 import type { Graph } from '../core/graph.ts'
 import { checkJson } from '../core/json.ts'
+import type { Cipher } from '../core/encryption.ts'
 import { isUuid } from '../core/uuid.ts'
 import { type Caller, type Transaction, transactionCaller } from '../db/call.ts'
 import { sqlState } from '../db/database-error.ts'
 import { type StartAnswerRow, type StartRow, startRuns } from '../db/runs.ts'
 import { isUndoneByConflict, retryTransaction, retryWhen } from '../db/transaction.ts'
 import type { LocalWorker } from './local-worker.ts'
+import { pauseWords } from './paused-starts.ts'
 import { knownRunKey } from './run-key.ts'
+import { sealedInput, type SealedRuns } from './sealed-runs.ts'
+import { conflictError } from './conflict.ts'
 import type { StartedRun } from './startable.ts'
 
 export interface StartOptions {
@@ -32,8 +36,22 @@ export interface StartOptions {
 /** What a start answers: the new run, or why there is none, with the run that stands in its place. */
 export type StartAnswer =
   | { readonly created: true; readonly run: StartedRun }
-  | { readonly created: false; readonly reason: 'live' | 'repeated'; readonly run: StartedRun }
-  | { readonly created: false; readonly reason: 'paused'; readonly run: null }
+  | { readonly created: false; readonly reason: 'live' | 'repeated' | 'coalesced'; readonly run: StartedRun }
+  /** By this rule on starts; with the time at which it would pass, where that is known. */
+  | {
+      readonly created: false
+      readonly reason: 'limit'
+      readonly run: null
+      readonly rule: string
+      readonly passesAt: Date | null
+    }
+  | {
+      readonly created: false
+      readonly reason: 'paused'
+      readonly run: null
+      /** Since when and why its pipeline or run key is paused, and what lets it go on. */
+      readonly why: string
+    }
 
 /** One start on its way: the row, and what a hand-over needs of it. */
 export interface PendingStart {
@@ -45,11 +63,13 @@ export interface PendingStart {
   readonly entries: number
   /** Whether its id is the caller's own. */
   readonly givenId: boolean
+  /** The input in the clear, as JSON text. */
+  readonly clearInput: string
 }
 
 const startsPerCall = 1_000
 
-/** The row of one start. @throws MillraceError json_invalid, json_too_large, start_option_invalid */
+/** The row of one start. @throws MillraceError json_invalid, json_too_large, start_option_invalid, encryption_key_missing */
 export function pendingStart(
   start: {
     readonly slug: string
@@ -60,20 +80,24 @@ export function pendingStart(
     readonly graph?: Graph
   },
   options: StartOptions,
+  cipher?: Cipher,
 ): PendingStart {
   checkOptions(start.slug, options)
   const text = checkJson(start.input, { what: `the input of pipeline '${start.slug}'` })
   const headers = options.headers === undefined ? null : { ...options.headers }
+  const id = options.runId ?? start.id
+  const sealed = { id, slug: start.slug, text, encrypt: start.graph?.encrypt, options }
   return {
     headers,
     key: knownRunKey(start.input, start.graph?.key ?? []),
     givenId: options.runId !== undefined,
+    clearInput: text,
     entries: start.graph?.steps.filter(({ after }) => after.length === 0).length ?? 1,
     row: {
-      id: options.runId ?? start.id,
+      id,
       slug: start.slug,
       version: start.version,
-      input: text,
+      input: sealedInput(sealed, cipher),
       priority: options.priority ?? null,
       tenant: options.tenant ?? null,
       headers: headers === null ? null : checkJson(headers, { what: 'the headers', maxBytes: 16_384 }),
@@ -115,19 +139,24 @@ function checkOptions(slug: string, options: StartOptions): void {
 export async function startInTransaction(
   transaction: Transaction,
   starts: readonly PendingStart[],
+  sealed: (caller: Caller) => SealedRuns,
 ): Promise<StartAnswer[]> {
   const caller = transactionCaller(transaction)
   const answers: StartAnswer[] = []
   for (let from = 0; from < starts.length; from += startsPerCall) {
     const part = starts.slice(from, from + startsPerCall)
     const rows = part.map((start) => start.row)
-    answers.push(...answersOf(part, await startRuns(caller, rows, { via: 'sdk', wakeAlways: true })))
+    const rowsOfPart = await startRuns(caller, rows, { via: 'sdk', wakeAlways: true })
+    answers.push(...(await answersOrThrow({ caller, sealed: sealed(caller) }, part, rowsOfPart)))
   }
   return answers
 }
 
 /** Starts a list, in calls of a bounded size, two under way at a time: so that client and server both work. */
-export async function startMany(caller: Caller, starts: readonly PendingStart[]): Promise<StartAnswer[]> {
+export async function startMany(
+  { caller, sealed }: StartParts,
+  starts: readonly PendingStart[],
+): Promise<StartAnswer[]> {
   const parts: PendingStart[][] = []
   for (let from = 0; from < starts.length; from += startsPerCall)
     parts.push(starts.slice(from, from + startsPerCall))
@@ -136,11 +165,18 @@ export async function startMany(caller: Caller, starts: readonly PendingStart[])
   const work = async () => {
     while (next < parts.length) {
       const index = next++
-      answers[index] = answersOf(parts[index]!, await callStart(caller, parts[index]!, undefined))
+      const rows = await callStart(caller, parts[index]!, undefined)
+      answers[index] = await answersOrThrow({ caller, sealed }, parts[index]!, rows)
     }
   }
   await Promise.all([work(), work()])
   return answers.flat()
+}
+
+/** What a start needs of its client. */
+export interface StartParts {
+  readonly caller: Caller
+  readonly sealed: SealedRuns
 }
 
 interface WaitingStart {
@@ -154,13 +190,13 @@ interface WaitingStart {
  * no timer, so an idle process answers at once and a busy one shares its commits.
  */
 export class StartBatches {
-  readonly #caller: Caller
+  readonly #parts: StartParts
   readonly #findWorker: (starts: readonly PendingStart[]) => LocalWorker | undefined
   #waiting: WaitingStart[] = []
   #busy = false
 
-  constructor(caller: Caller, findWorker: (starts: readonly PendingStart[]) => LocalWorker | undefined) {
-    this.#caller = caller
+  constructor(parts: StartParts, findWorker: (starts: readonly PendingStart[]) => LocalWorker | undefined) {
+    this.#parts = parts
     this.#findWorker = findWorker
   }
 
@@ -195,8 +231,11 @@ export class StartBatches {
     const starts = batch.map((entry) => entry.start)
     const worker = this.#findWorker(starts)
     try {
-      const rows = await callStart(this.#caller, starts, worker)
-      const answers = answersOf(starts, rows, (index, error) => batch[index]!.reject(error))
+      const rows = await callStart(this.#parts.caller, starts, worker)
+      const answers = answersOf(starts, rows, (index, runId) => {
+        void conflictOf(this.#parts, starts[index]!, runId).then(batch[index]!.reject)
+      })
+      await addPauseWords(this.#parts.caller, starts, answers)
       batch.forEach((entry, index) => {
         const answer = answers[index]
         if (answer !== undefined) entry.resolve(answer)
@@ -245,8 +284,10 @@ async function callStart(
     if (handOver !== undefined) worker?.take(handOver.room, handedOver(starts, answer))
     return answer
   } catch (error) {
-    if (handOver !== undefined) worker?.lostAnswer(handOver.room)
-    if (!hasCode(error, 'database_unreachable')) throw error
+    const isLost = hasCode(error, 'database_unreachable')
+    if (handOver !== undefined && isLost) worker?.lostAnswer(handOver.room)
+    else if (handOver !== undefined) worker?.take(handOver.room, [])
+    if (!isLost) throw error
     return await retryWhen(
       (failure) => hasCode(failure, 'database_unreachable') || isUndoneByConflict(failure),
       () => startRuns(caller, rows, { via: 'sdk', wakeAlways: true }),
@@ -266,7 +307,7 @@ function handedOver(starts: readonly PendingStart[], rows: readonly StartAnswerR
       stepId: row.step_id!,
       runId: row.run_id,
       // As everybody else will read it, and nobody's object but the handler's own.
-      input: JSON.parse(start.row.input) as unknown,
+      input: JSON.parse(start.clearInput) as unknown,
       tenant: start.row.tenant,
       headers: start.headers,
       key: start.key ?? null,
@@ -275,34 +316,64 @@ function handedOver(starts: readonly PendingStart[], rows: readonly StartAnswerR
   })
 }
 
-/** Answers in the order of the starts. A conflict goes to `refuse`, or is thrown. */
+/** Answers in the order of the starts; the places of conflicts go to `refuse`, with the run that has the key. */
 function answersOf(
   starts: readonly PendingStart[],
   rows: readonly StartAnswerRow[],
-  refuse?: (index: number, error: MillraceError) => void,
+  refuse: (index: number, runId: string | null) => void,
 ): StartAnswer[] {
   const refused = new Map(rows.filter((row) => row.reason !== 'leased').map((row) => [row.run_id, row]))
   return starts.map(({ row }, index) => {
     const answer = refused.get(row.id)
     if (answer === undefined) return { created: true, run: { id: row.id } }
-    if (answer.reason === 'paused') return { created: false, reason: 'paused', run: null }
+    if (answer.reason === 'paused') return { created: false, reason: 'paused', run: null, why: '' }
     if (answer.reason === 'conflict') {
-      const error = conflict(row, answer.live_run_id)
-      if (refuse === undefined) throw error
-      refuse(index, error)
+      refuse(index, answer.live_run_id)
       return undefined as never
     }
-    return { created: false, reason: answer.reason as 'live' | 'repeated', run: { id: answer.live_run_id! } }
+    const { reason, rule, passes_at: passesAt } = answer
+    if (reason === 'limit') return { created: false, reason, run: null, rule: rule ?? '', passesAt }
+    return { created: false, reason: reason as 'live', run: { id: answer.live_run_id! } }
   })
 }
 
-function conflict(row: StartRow, runId: string | null): MillraceError {
-  return new MillraceError(
-    'idempotency_conflict',
-    `Idempotency key '${row.idempotencyKey}' of pipeline '${row.slug}' was used with another input, by run ${runId}.`,
-    {
-      fields: { idempotencyKey: row.idempotencyKey, runId },
-      hint: 'Use another key, or send the same input again.',
-    },
+/** @throws MillraceError idempotency_conflict */
+async function answersOrThrow(
+  parts: StartParts,
+  starts: readonly PendingStart[],
+  rows: readonly StartAnswerRow[],
+): Promise<StartAnswer[]> {
+  const conflicts: Array<{ readonly index: number; readonly runId: string | null }> = []
+  const answers = answersOf(starts, rows, (index, runId) => conflicts.push({ index, runId }))
+  const [first] = conflicts
+  if (first !== undefined) throw await conflictOf(parts, starts[first.index]!, first.runId)
+  await addPauseWords(parts.caller, starts, answers)
+  return answers
+}
+
+/** Asked for only where a start was refused so. */
+async function addPauseWords(
+  caller: Caller,
+  starts: readonly PendingStart[],
+  answers: Array<StartAnswer | undefined>,
+): Promise<void> {
+  const places = answers.flatMap((answer, place) =>
+    answer?.created === false && answer.reason === 'paused' ? [place] : [],
   )
+  if (places.length === 0) return
+  const words = await pauseWords(
+    caller,
+    places.map((place) => starts[place]!.row),
+  )
+  for (const [n, place] of places.entries())
+    answers[place] = { created: false, reason: 'paused', run: null, why: words[n]! }
+}
+
+function conflictOf(
+  { caller, sealed }: StartParts,
+  { row, clearInput }: PendingStart,
+  runId: string | null,
+): Promise<MillraceError> {
+  const { slug, idempotencyKey } = row
+  return conflictError(caller, sealed, { slug, idempotencyKey, clearInput }, runId)
 }

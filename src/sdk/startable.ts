@@ -1,5 +1,6 @@
 // Owns what can be started: the part of a pipeline that a start needs, and the types of its input and output.
 import type { Graph } from '../core/graph.ts'
+import type { StartRules } from '../db/start-rules.ts'
 import type { Schema } from './standard-schema.ts'
 
 /** What a start reads of a pipeline. */
@@ -10,6 +11,8 @@ export interface StartablePipeline {
   /** The sha256 of the graph: what tells one version from another. */
   readonly digest: string
   readonly inputSchema: Schema | undefined
+  /** The rules on its starts that code brings; none where another copy of the package knows of none. */
+  readonly startRules?: StartRules
 }
 
 /** What can be started: a pipeline, or the name of one that somebody else registered. */

@@ -118,3 +118,28 @@ pipeline('inside').step('work', async ({ durable }) => {
 
 // @ts-expect-error a step that is a transaction has no durable
 pipeline('tx').step('work', { tx: true }, ({ durable }) => durable)
+
+// A condition is inferred beside the functions of each kind, and makes the output one that may be missing.
+pipeline('conditions', { input: z.object({ id: z.number() }) })
+  .step('first', () => ({ until: new Date() }))
+  .sleep('nap', { until: ({ steps }) => steps.first.until, when: ({ input }) => input.id > 3 })
+  .signal('paid', { match: ({ input }) => ({ id: input.id }), when: ({ input }) => input.id > 3 })
+  .approval('release', { title: ({ input }) => `${input.id}`, when: ({ steps }) => steps.first.until > '2' })
+  .call('child', { pipeline: child, input: ({ input }) => ({ id: input.id }), when: async () => true })
+  .http('ask', {
+    url: 'https://example.com',
+    secret: 'SECRET',
+    timeout: '1h',
+    body: ({ steps }) => steps.child?.name,
+    when: ({ input }) => input.id > 3,
+  })
+  .sql('add', {
+    function: 'app.add',
+    input: ({ steps }) => steps.first,
+    when: ({ steps }) => steps.ask === 1,
+  })
+  .step('last', ({ steps }) => {
+    is<null | undefined>()(steps.nap)
+    is<Decision | undefined>()(steps.release)
+    is<{ name: string; made: string } | undefined>()(steps.child)
+  })

@@ -1,143 +1,16 @@
-// Owns the kinds of steps whose handler Millrace brings: their options, and the handler that each becomes, built on `durable`.
+// Owns the kinds of steps whose handler Millrace brings: the handler that each becomes, built on `durable`.
 import { type Duration, durationMs } from '../core/duration.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { BroughtKind } from '../core/graph.ts'
 import { clientCaller } from '../db/call.ts'
 import { callFunction } from '../db/sql-function.ts'
-import type { HandlerContext, WhenContext } from './context.ts'
-import type {
-  ApprovalOptions,
-  CallOptions,
-  Decision,
-  HttpRequest,
-  SignalNames,
-  SignalOptions,
-} from './durable.ts'
+import type { ApprovalEnd } from './brought-options.ts'
+import type { HandlerContext } from './context.ts'
+import type { Decision, SignalNames } from './durable.ts'
 import { StepSkipped } from './step-skipped.ts'
 import type { Schema } from './standard-schema.ts'
-import { isPipelineLike, type PipelineInput, type Startable } from './startable.ts'
-import type { IfSkipped, OnError } from './outcome-options.ts'
-import type { PlaceOptions } from './step-options.ts'
-import type { NamesIn, OutputsOf, UpTo } from './step-types.ts'
+import { isPipelineLike, type Startable } from './startable.ts'
 import { readsSteps } from './steps-read.ts'
-
-type Seen<Input, Steps, After> = NoInfer<WhenContext<Input, OutputsOf<Steps, UpTo<Steps, NamesIn<After>>>>>
-
-type BroughtOptions<
-  Input,
-  Steps,
-  After,
-  When,
-  OnErr extends OnError,
-  Skipped extends IfSkipped,
-> = PlaceOptions<Input, Steps, UpTo<Steps, NamesIn<After>>, After, When, OnErr, Skipped>
-
-export type SleepOptions<
-  Input,
-  Steps,
-  After,
-  When,
-  OnErr extends OnError,
-  Skipped extends IfSkipped,
-> = BroughtOptions<Input, Steps, After, When, OnErr, Skipped> &
-  (
-    | { readonly for: Duration; readonly until?: never }
-    | { readonly until: (context: Seen<Input, Steps, After>) => Date | string; readonly for?: never }
-  )
-
-export type SignalStepOptions<
-  Input,
-  Steps,
-  After,
-  When,
-  OnErr extends OnError,
-  Skipped extends IfSkipped,
-  Payload extends Schema | undefined,
-  Timeout extends Duration | undefined,
-> = BroughtOptions<Input, Steps, After, When, OnErr, Skipped> &
-  Omit<SignalOptions<Payload, Timeout>, 'as' | 'match'> & {
-    /** The signal's name, or several; that of the step unless told. */
-    readonly signal?: SignalNames
-    /** What the payload must hold: an object, or a function that gives one. */
-    readonly match?: object | ((context: Seen<Input, Steps, After>) => unknown)
-  }
-
-/** What becomes of the step when nobody approves in time, or somebody rejects. */
-export type ApprovalEnd = 'fail' | 'skip' | 'approve' | 'reject'
-
-export interface ApprovalStepOptions<
-  Input,
-  Steps,
-  After,
-  When,
-  OnErr extends OnError,
-  Skipped extends IfSkipped,
-  Form extends Schema | undefined,
-  Otherwise extends ApprovalEnd,
-  Rejected extends 'fail' | 'skip' | 'continue',
-> extends BroughtOptions<Input, Steps, After, When, OnErr, Skipped>,
-    Omit<ApprovalOptions<Form>, 'title' | 'data' | 'otherwise'> {
-  /** What is asked; the name of the step unless told. */
-  readonly title?: string | ((context: Seen<Input, Steps, After>) => string)
-  /** What whoever decides should see. */
-  readonly data?: (context: Seen<Input, Steps, After>) => unknown
-  /** What becomes of the step when it expires; `fail` unless told. */
-  readonly otherwise?: Otherwise
-  /** What becomes of the step when it is rejected: `continue` gives the decision to the steps after it. `fail` unless told. */
-  readonly rejected?: Rejected
-}
-
-export interface CallStepOptions<
-  Input,
-  Steps,
-  After,
-  When,
-  OnErr extends OnError,
-  Skipped extends IfSkipped,
-  P extends Startable,
-  Detached extends boolean,
-> extends BroughtOptions<Input, Steps, After, When, OnErr, Skipped>,
-    Omit<CallOptions<Detached>, 'as'> {
-  readonly pipeline: P
-  readonly input: (
-    context: Seen<Input, Steps, After>,
-  ) => NoInfer<PipelineInput<P>> | Promise<NoInfer<PipelineInput<P>>>
-}
-
-export interface HttpStepOptions<
-  Input,
-  Steps,
-  After,
-  When,
-  OnErr extends OnError,
-  Skipped extends IfSkipped,
-  Output extends Schema | undefined,
-> extends BroughtOptions<Input, Steps, After, When, OnErr, Skipped>,
-    Omit<HttpRequest, 'as' | 'body' | 'timeout'> {
-  /** How long the answer may take, whether it comes at once or later. */
-  readonly timeout: Duration
-  /** What is sent, as JSON; the input of the run unless told. */
-  readonly body?: (context: Seen<Input, Steps, After>) => unknown
-  /** Checks the answer. */
-  readonly output?: Output
-}
-
-export interface SqlStepOptions<
-  Input,
-  Steps,
-  After,
-  When,
-  OnErr extends OnError,
-  Skipped extends IfSkipped,
-  Output extends Schema | undefined,
-> extends BroughtOptions<Input, Steps, After, When, OnErr, Skipped> {
-  /** Schema and name of a function from jsonb to jsonb; the worker must be told to allow the schema. */
-  readonly function: string
-  /** What the function is given; the input of the run unless told. */
-  readonly input?: (context: Seen<Input, Steps, After>) => unknown
-  /** Checks what the function gives. */
-  readonly output?: Output
-}
 
 type Reader = (context: never) => unknown
 

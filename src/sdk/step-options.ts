@@ -2,12 +2,12 @@
 import { type Duration, durationMs } from '../core/duration.ts'
 import { MillraceError } from '../core/errors.ts'
 import { type GraphNode, isBrought, type StepKind } from '../core/graph.ts'
+import type { StepCache } from './cache.ts'
 import type { WhenContext } from './context.ts'
+import type { Limit } from './limit.ts'
 import {
-  type IfSkipped,
   type MapOutcomeOptions,
   mapOutcomeOptionNames,
-  type OnError,
   outcomeFields,
   type OutcomeOptions,
   outcomeOptionNames,
@@ -15,7 +15,17 @@ import {
 } from './outcome-options.ts'
 import { type RetryOptions, retryPolicy } from './retry-policy.ts'
 import { isSchema, type Schema } from './standard-schema.ts'
-import type { KnownAfter, KnownList, NamesIn, OutputsOf, UpTo } from './step-types.ts'
+import type {
+  ItemOf,
+  KnownAfter,
+  KnownList,
+  NamesIn,
+  OutputsOf,
+  Place,
+  Said,
+  SeenAt,
+  UpTo,
+} from './step-types.ts'
 
 /** What a pipeline may set for all of its steps, and each step for itself. */
 export interface SharedOptions {
@@ -26,83 +36,90 @@ export interface SharedOptions {
   readonly timeout?: Duration
 }
 
-/** What every step takes, whoever brings its handler. */
-export interface PlaceOptions<
-  Input,
-  Steps,
-  Before,
-  After,
-  When,
-  OnErr extends OnError,
-  Skipped extends IfSkipped,
-> extends SharedOptions,
-    OutcomeOptions<OnErr, Skipped> {
-  /** The steps to wait for: a name or a list; the step written before where left out, none with []. */
-  readonly after?: KnownAfter<Steps, After>
-  /** Asked before the step begins; where it says false, the step is skipped. */
-  readonly when?: (context: NoInfer<WhenContext<Input, OutputsOf<Steps, Before>>>) => When
+/** What a step of the graph takes, and one that follows the outcome. */
+export interface LimitedOptions {
+  /** The rules on how many of its tasks may run at once or begin in a time, beside those of the pipeline; see limit(). */
+  readonly limit?: Limit | readonly Limit[]
 }
 
-interface NodeOptions<
-  Input,
-  Steps,
-  Before,
-  After,
-  When,
-  Output extends Schema | undefined,
-  OnErr extends OnError,
-  Skipped extends IfSkipped,
-> extends PlaceOptions<Input, Steps, Before, After, When, OnErr, Skipped> {
+/** What every step takes, whoever brings its handler. */
+export interface PlaceOptions<P extends Place, S extends Said, Seen = SeenAt<P>>
+  extends SharedOptions,
+    LimitedOptions,
+    OutcomeOptions<S['onErr'], S['skipped']> {
+  /** The steps to wait for: a name or a list; the step written before where left out, none with []. */
+  readonly after?: KnownAfter<P['steps'], P['after']>
+  /** Asked before the step begins; where it says false, the step is skipped. */
+  readonly when?: (context: NoInfer<WhenContext<P['input'], OutputsOf<P['steps'], Seen>>>) => S['when']
+}
+
+interface NodeOptions<P extends Place, S extends Said, Seen, Output extends Schema | undefined>
+  extends PlaceOptions<P, S, Seen> {
   /** Checks what the handler returns. */
   readonly output?: Output
+  /** Without `tx`: whether its `sql` may write, each statement by itself. Its writes must bear being repeated, since an attempt may be. */
+  readonly writes?: boolean
 }
 
 export interface StepOptions<
-  Input,
-  Steps,
-  After,
-  When,
+  P extends Place,
+  S extends Said,
   Output extends Schema | undefined,
   Tx extends boolean,
-  OnErr extends OnError,
-  Skipped extends IfSkipped,
-> extends NodeOptions<Input, Steps, UpTo<Steps, NamesIn<After>>, After, When, Output, OnErr, Skipped> {
+> extends NodeOptions<P, S, SeenAt<P>, Output> {
   /** Whether handler, output and fence check share one transaction, so that the step's rows are written exactly once. */
   readonly tx?: Tx
+  /** Keeps the output for others: where the value of its key is there, the handler doesn't run. Not with `tx`. */
+  readonly cache?: StepCache<NoInfer<WhenContext<P['input'], OutputsOf<P['steps'], SeenAt<P>>>>>
 }
 
 export interface MapOptions<
-  Input,
-  Steps,
+  P extends Place,
+  S extends Said,
   Over extends string,
-  After,
-  When,
   Output extends Schema | undefined,
-  OnErr extends OnError,
-  Skipped extends IfSkipped,
   Fails,
-> extends NodeOptions<Input, Steps, UpTo<Steps, NamesIn<After> | Over>, After, When, Output, OnErr, Skipped>,
+> extends NodeOptions<P, S, UpTo<P['steps'], NamesIn<P['after']> | Over>, Output>,
     MapOutcomeOptions<Fails> {
   /** The step whose list gives one task an item. */
-  readonly over: KnownList<Steps, Over>
+  readonly over: KnownList<P['steps'], Over>
+  /** Keeps the output of an item for others: where the value of its key is there, the handler doesn't run. */
+  readonly cache?: StepCache<
+    NoInfer<
+      WhenContext<P['input'], OutputsOf<P['steps'], UpTo<P['steps'], NamesIn<P['after']> | Over>>> & {
+        readonly item: ItemOf<P['steps'], Over>
+        readonly index: number
+      }
+    >
+  >
 }
 
 /** The options as they are read, once the compiler has checked what is known of them. */
-export interface WrittenOptions extends SharedOptions, WrittenOutcome {
+export interface WrittenOptions extends SharedOptions, LimitedOptions, WrittenOutcome {
   readonly after?: string | readonly string[]
   readonly over?: string
   readonly tx?: boolean
+  readonly writes?: boolean
   readonly when?: (context: never) => unknown
   readonly output?: Schema
+  readonly cache?: StepCache<never>
 }
 
-const sharedOptionNames = ['after', 'queue', 'retry', 'timeout', 'when', ...outcomeOptionNames] as const
+const sharedOptionNames = [
+  'after',
+  'limit',
+  'queue',
+  'retry',
+  'timeout',
+  'when',
+  ...outcomeOptionNames,
+] as const
 
 const optionNames = {
-  step: [...sharedOptionNames, 'output', 'tx'],
-  map: [...sharedOptionNames, 'output', 'over', ...mapOutcomeOptionNames],
-  undo: ['after', 'queue', 'retry', 'timeout', 'tx'],
-  finally: ['after', 'queue', 'retry', 'timeout', 'tx'],
+  step: [...sharedOptionNames, 'output', 'tx', 'writes', 'cache'],
+  map: [...sharedOptionNames, 'output', 'writes', 'cache', 'over', ...mapOutcomeOptionNames],
+  undo: ['after', 'limit', 'queue', 'retry', 'timeout', 'tx', 'writes'],
+  finally: ['after', 'limit', 'queue', 'retry', 'timeout', 'tx', 'writes'],
 } as const
 
 const timeoutMs = 300_000
@@ -188,6 +205,8 @@ function checkWritten(
   }
   if (options.output !== undefined && !isSchema(options.output))
     refuse('output', 'an `output` that is no schema')
+  if (options.cache !== undefined && options.tx === true)
+    refuse('cache', 'a `cache` and is a transaction: with the value at hand, its rows would not be written')
   if (options.when !== undefined && typeof options.when !== 'function')
     refuse('when', 'a `when` that is no function')
 }

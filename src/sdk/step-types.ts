@@ -1,5 +1,7 @@
 // Owns what the compiler knows of the steps written so far: their outputs, which may be missing, and who sees whom.
 
+import type { IfSkipped, OnError } from './outcome-options.ts'
+
 /** One step as the compiler keeps it. */
 interface StepType {
   readonly output: unknown
@@ -12,6 +14,37 @@ interface StepType {
 }
 
 export type NoSteps = Record<never, never>
+
+/** Where a step stands, as the compiler reads it. It is apart from what the options say, so that each is inferred for itself. */
+export interface Place {
+  readonly input: unknown
+  readonly steps: unknown
+  readonly after: unknown
+}
+
+/** The same for one step. */
+export interface At<Input, Steps, After> extends Place {
+  readonly input: Input
+  readonly steps: Steps
+  readonly after: After
+}
+
+/** What the options of a step say of its outcome. */
+export interface Said {
+  readonly when: unknown
+  readonly onErr: OnError
+  readonly skipped: IfSkipped
+}
+
+/** The same for one step. */
+export interface Says<When, OnErr extends OnError, Skipped extends IfSkipped> extends Said {
+  readonly when: When
+  readonly onErr: OnErr
+  readonly skipped: Skipped
+}
+
+/** The names of the steps that a step sees by what it comes after. */
+export type SeenAt<P extends Place> = UpTo<P['steps'], NamesIn<P['after']>>
 
 /** The steps and one more; behind an infer, so that `before` is worked out here and not step within step later. */
 export type WithStep<

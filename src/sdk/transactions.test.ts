@@ -5,11 +5,10 @@ import { drizzle as drizzleOnPostgresJs } from 'drizzle-orm/postgres-js'
 import { CamelCasePlugin, Kysely, PostgresDialect, sql as kyselySql } from 'kysely'
 import pg from 'pg'
 import postgres from 'postgres'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
-import { openOn, type Opened } from '../../test/millrace.ts'
+import { openMillrace } from '../../test/millrace.ts'
 import type { Transaction } from '../db/call.ts'
 import { pipeline } from './pipeline.ts'
 import {
@@ -19,18 +18,11 @@ import {
   prismaTransaction,
 } from './transactions.ts'
 
-let database: TestDatabase
-let opened: Opened
+const { database, opened } = await openMillrace()
 const endings: Array<() => Promise<unknown>> = []
-beforeAll(async () => {
-  database = await createTestDatabase()
-  opened = openOn(database)
-})
 afterEach(async () => {
-  await opened.close()
   await Promise.all(endings.splice(0).map((end) => end()))
 })
-afterAll(() => database.close())
 
 const tricky = z.object({ text: z.string(), list: z.array(z.any()) })
 const kept = pipeline('kept', { input: tricky }).step('give', ({ input }) => input)

@@ -117,6 +117,27 @@ test('with the time advancing, waits run into their timeouts, and people are rem
   expect(account).toContain('2000-01-15 at 00:00:00.000 UTC')
 })
 
+const pair = pipeline('pair').step('wait', async ({ durable }) => {
+  const answers = await Promise.all(
+    ['left', 'right'].map((name) => durable.signal(name, { timeout: '2d', as: name })),
+  )
+  return answers.map(({ timedOut }) => (timedOut ? 'none' : 'came'))
+})
+
+test('a step that waits for all of several signals goes on with the last of them, or with those that came in time', async () => {
+  const engine = await engineFor([pair])
+  const whole = await engine.start(pair, null)
+  const half = await engine.start(pair, null)
+  await engine.runUntilIdle()
+  for (const run of [whole, half]) await engine.signal('right', null, { run: run.id })
+  await engine.advance('1d')
+  await expect(engine.result(whole)).rejects.toMatchObject({ code: 'test_run_unended' })
+  await engine.signal('left', null, { run: whole.id })
+  expect(await engine.result(whole)).toEqual(['came', 'came'])
+  await engine.advance('1d')
+  expect(await engine.result(half)).toEqual(['none', 'came'])
+})
+
 test('a decision by somebody who may not is refused, as it is anywhere', async () => {
   const engine = await engineFor([hiring])
   const run = await engine.start(hiring, { candidate: 'Cy' })
@@ -205,6 +226,29 @@ test('a step that Millrace brings is mocked as any other', async () => {
   expect(pay.calls).toEqual([])
   await engine.advance('1d')
   expect(await engine.result(run)).toEqual({ paid: true })
+})
+
+test('what undoes a step is mocked under its own name, is tried again in the time of the engine, and dies as any other', async () => {
+  const refunds: unknown[] = []
+  const paid = pipeline('paid')
+    .step('charge', () => ({ id: 7 }))
+    .undo({ retry: { attempts: 3, initial: '1d', factor: 1 } }, ({ output }) => void refunds.push(output))
+    .step('ship', { retry: { attempts: 1 } }, (): string => {
+      throw new Error('out of stock')
+    })
+    .onFailure(({ error }) => void refunds.push(error.step))
+  const engine = await engineFor([paid])
+  const undo = engine.mock(paid, 'undo-charge', (context, own) => {
+    if (context.attempt === 1) throw new Error('the bank is closed')
+    return own(context)
+  })
+  const death = engine.crashAfter('on-failure')
+  const run = await engine.start(paid, null)
+  await engine.runUntilIdle({ advanceTime: true })
+  await expect(engine.result(run)).rejects.toMatchObject({ code: 'run_failed' })
+  expect(undo.calls.map(({ attempt }) => attempt)).toEqual([1, 2])
+  expect(death.fired).toBe(true)
+  expect(refunds).toEqual([{ id: 7 }, 'ship', 'ship'])
 })
 
 test('PP-C10 a mock or a fault for a step that nobody has is an error that names those there are', async () => {

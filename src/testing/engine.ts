@@ -11,7 +11,7 @@ import { testClock } from '../db/test-clock.ts'
 import { takeBackTasks } from '../db/test-runs.ts'
 import type { DecideOptions, DecisionStanding } from '../sdk/approvals.ts'
 import { type Client, connect, type SignalSendOptions, type SignalSent } from '../sdk/client.ts'
-import type { PipelineDefinition } from '../sdk/pipeline.ts'
+import type { PipelineDefinition } from '../sdk/pipeline-definition.ts'
 import type { StartOptions } from '../sdk/start.ts'
 import type { PipelineInput, PipelineOutput, Startable, StartedRun } from '../sdk/startable.ts'
 import type { WorkerLogEntry } from '../worker/options.ts'
@@ -155,12 +155,11 @@ export class TestEngine implements AsyncDisposable {
     options: StartOptions = {},
   ): Promise<TestRun<PipelineOutput<P>>> {
     this.#checkOpen()
-    const { created, run } = await this.client.start(pipeline, input, options)
-    if (run !== null) return { id: run.id, created }
+    const answer = await this.client.start(pipeline, input, options)
+    if (answer.run !== null) return { id: answer.run.id, created: answer.created }
     const slug = typeof pipeline === 'string' ? pipeline : pipeline.slug
-    throw new MillraceError('pipeline_paused', `The pipeline '${slug}' is paused and takes no starts.`, {
-      fields: { pipeline: slug },
-    })
+    const why = answer.reason === 'paused' ? answer.why : `The pipeline '${slug}' takes no starts.`
+    throw new MillraceError('pipeline_paused', why, { fields: { pipeline: slug } })
   }
 
   /**

@@ -1,5 +1,6 @@
 // What `millrace/testing` offers: an engine for tests, with a database of its own and a time that moves when it is told.
 export { MillraceError, PermanentError } from '../core/errors.ts'
+export { RetryAfter } from '../core/retry-after.ts'
 export {
   type ApprovalDecision,
   createTestEngine,

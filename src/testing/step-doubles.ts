@@ -1,7 +1,7 @@
 // The pipelines as a test engine serves them: each handler can be replaced, and something can be made to happen when it ends.
 import { MillraceError } from '../core/errors.ts'
 import type { HandlerContext } from '../sdk/context.ts'
-import type { PipelineDefinition, StepHandler } from '../sdk/pipeline.ts'
+import type { PipelineDefinition, StepHandler } from '../sdk/pipeline-definition.ts'
 
 /** What stands in for a handler: given the same context, it returns or throws what the step is to give. It may call the step's own handler. */
 export type Double = (context: HandlerContext, own: (context: HandlerContext) => unknown) => unknown

@@ -5,7 +5,7 @@ import type { Caller } from '../db/call.ts'
 import { isConnectionLoss } from '../db/database-error.ts'
 import type { TestClock } from '../db/test-clock.ts'
 import { readStanding, type TaskStanding } from '../db/test-runs.ts'
-import type { PipelineDefinition } from '../sdk/pipeline.ts'
+import type { PipelineDefinition } from '../sdk/pipeline-definition.ts'
 import type { WorkerLogEntry } from '../worker/options.ts'
 import { type HandTurnedWorker, startHandTurnedWorker } from '../worker/worker.ts'
 

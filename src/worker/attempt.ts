@@ -1,15 +1,23 @@
 // One attempt at a step: its condition, its context, its timeout, and what became of it. A `tx` step is attempted elsewhere.
+import type { Duration } from '../core/duration.ts'
 import { MillraceError, type StepError, toStepError } from '../core/errors.ts'
 import type { StepKind } from '../core/graph.ts'
 import { checkJson } from '../core/json.ts'
 import type { Labels } from '../core/reports.ts'
-import type { HandlerContext, RunInfo, Sql, TransactionClient } from '../sdk/context.ts'
+import type { CacheOptions } from '../sdk/cache.ts'
+import type { HandlerContext, RunInfo, TransactionClient } from '../sdk/context.ts'
 import { validate } from '../sdk/standard-schema.ts'
 import { StepSkipped } from '../sdk/step-skipped.ts'
-import type { AttemptDurable, AttemptReports, HeldTask } from './held-task.ts'
+import type { WorkerArtifacts } from './artifacts.ts'
+import type { BackOffs } from './back-offs.ts'
+import type { WorkerCache } from './cache.ts'
+import { type AttemptDurable, type AttemptReports, heard, type HeldTask } from './held-task.ts'
 import { retryDelayOf } from './http-request.ts'
+import type { WorkerLocks } from './locks.ts'
 import { Leaving, type LeavingOutcome } from './leaving.ts'
+import { readSecrets } from './read-secrets.ts'
 import type { RunMemory } from './run-memory.ts'
+import type { SecretReads } from './secret-reads.ts'
 
 export type Outcome =
   | { readonly kind: 'completed'; readonly output: string }
@@ -23,13 +31,19 @@ export type Outcome =
   | LeavingOutcome
 
 export interface AttemptRoom {
-  readonly sql: Sql
+  /** Runs a query of a step's handler, and gives its rows. */
+  readonly sql: (task: HeldTask, text: TemplateStringsArray, values: readonly unknown[]) => Promise<unknown[]>
   readonly log: (task: HeldTask, message: string, fields: Readonly<Record<string, unknown>>) => void
   readonly storeStacks: boolean
   /** Whether a pooler stands in between. */
   readonly pooled: boolean
   /** Makes what a handler says things with while it runs. */
   readonly reports: (task: HeldTask) => AttemptReports
+  readonly cache: WorkerCache
+  readonly locks: WorkerLocks
+  readonly backOffs: BackOffs
+  readonly artifacts: WorkerArtifacts
+  readonly secrets: SecretReads
   /** Makes what a handler gets as `durable`. */
   readonly durable: (task: HeldTask) => AttemptDurable
 }
@@ -39,9 +53,16 @@ export async function runAttempt(task: HeldTask, room: AttemptRoom): Promise<Out
   try {
     const context = handlerContext(task, room)
     if (await isUnwanted(task, context)) return { kind: 'skipped', reason: 'its condition said no' }
-    return { kind: 'completed', output: await runHandler(task, context) }
+    const { cache } = task.step.handler
+    const output = await (cache === undefined
+      ? runHandler(task, context)
+      : runHandler(task, context, () => room.cache.output(task, context, () => checkedOutput(task, context))))
+    if (task.failedQuery !== undefined)
+      room.log(task, `A query failed, and the step completed all the same: ${task.failedQuery}`, {})
+    return { kind: 'completed', output }
   } catch (error) {
     if (error instanceof Leaving) return error.outcome
+    if (task.durable !== undefined) await task.durable.failed(error)
     if (error instanceof StepSkipped) return { kind: 'skipped', reason: error.message }
     return failure(task, error, room.storeStacks)
   }
@@ -57,7 +78,12 @@ export function failure(
   const reason = task.abort.aborted ? task.abort.reason : undefined
   return {
     kind: 'failed',
-    error: toStepError(reason instanceof MillraceError ? reason : error, { stack: storeStacks }),
+    error: readSecrets.redactValue(
+      toStepError(reason instanceof MillraceError ? reason : error, {
+        stack: storeStacks,
+        redact: (text) => readSecrets.redact(text),
+      }),
+    ),
     retryDelayMs: retryDelayOf(error),
   }
 }
@@ -69,10 +95,23 @@ export async function isUnwanted(task: HeldTask, context: HandlerContext): Promi
 }
 
 /** The handler's output as JSON text, checked by its schema; rejects when the timeout is over, whatever the handler does. */
-export async function runHandler(task: HeldTask, context: HandlerContext): Promise<string> {
-  const output = await withTimeout(task, () => checkedOutput(task, context))
-  task.durable?.end()
-  return checkJson(output, { what: `the output of step '${task.step.name}'` })
+export async function runHandler(
+  task: HeldTask,
+  context: HandlerContext,
+  work: () => unknown = () => checkedOutput(task, context),
+): Promise<string> {
+  const output = await withTimeout(task, work)
+  if (task.durable !== undefined) await task.durable.end()
+  return withoutSecrets(task, context, checkJson(output, { what: `the output of step '${task.step.name}'` }))
+}
+
+/** What is encrypted may hold a secret; what others can read may not. */
+function withoutSecrets({ run }: HeldTask, context: HandlerContext, output: string): string {
+  if (run.cipher !== undefined) return output
+  const redacted = readSecrets.redactJson(output)
+  if (redacted !== output)
+    context.log('The output held a secret, whose name stands there now: read it in the step that needs it.')
+  return redacted
 }
 
 function checkedOutput({ step }: HeldTask, context: HandlerContext): unknown {
@@ -90,6 +129,8 @@ function checkedOutput({ step }: HeldTask, context: HandlerContext): unknown {
  * gives at once needs no timer: nothing could have interrupted it. What it did before it first waited counts.
  */
 function withTimeout<T>(task: HeldTask, work: () => T | PromiseLike<T>): T | Promise<T> {
+  // Lost while its inputs were read, or its condition asked: nobody is to begin it any more.
+  if (task.lost && task.abort.reason !== undefined) throw task.abort.reason
   const begunAt = performance.now()
   const given = work()
   if (!isPromiseLike(given)) return given
@@ -170,8 +211,18 @@ export function handlerContext(task: HeldTask, room: AttemptRoom, tx?: Transacti
     metric: (name: string, value: number, labels?: Labels) =>
       reportsOf(task, room).metric(name, value, labels),
     stream: { write: (part: unknown) => reportsOf(task, room).stream.write(part) },
-    sql: room.sql,
+    sql: <Row>(text: TemplateStringsArray, ...values: readonly unknown[]) =>
+      room.sql(task, text, values) as Promise<Row[]>,
     log: (message: string, fields: Readonly<Record<string, unknown>> = {}) => room.log(task, message, fields),
+    secret: (name: string) => room.secrets.read(task, name),
+    cache: (key: unknown, options: CacheOptions, work: () => unknown) =>
+      heard(room.cache.get(task, key, options, work)) as Promise<never>,
+    lock: (name: string, ...rest: readonly unknown[]) =>
+      heard(room.locks.hold(task, name, ...rest)) as Promise<never>,
+    backOff: (time: Duration, limit?: string) => room.backOffs.hold(task, time, limit),
+    get artifacts() {
+      return room.artifacts.of(task)
+    },
   }
   if (run.outcome !== undefined && isEndingKind(step.kind)) addOutcome(context, task)
   if (tx !== undefined) Object.assign(context, { tx })
@@ -183,11 +234,10 @@ function isEndingKind(kind: StepKind): boolean {
 }
 
 /** What follows the outcome of the run is told of it; what undoes a step, or an item of a map, also what that gave. */
-function addOutcome(context: object, { run, step, item }: HeldTask): void {
+function addOutcome(context: object, { run, step, item, undone }: HeldTask): void {
   Object.assign(context, run.outcome)
   if (step.undoes === undefined) return
-  const given = run.outputs.get(step.undoes)?.value
-  Object.assign(context, { output: item >= 0 && Array.isArray(given) ? given[item] : given })
+  Object.assign(context, { output: item >= 0 ? undone : run.outputs.get(step.undoes)?.value })
 }
 
 function reportsOf(task: HeldTask, room: AttemptRoom): AttemptReports {

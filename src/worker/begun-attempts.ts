@@ -2,6 +2,12 @@
 
 const attemptsKept = 20_000
 
+interface Attempt {
+  readonly taskId: number
+  readonly step: { readonly id: number }
+  readonly attempt: number
+}
+
 /** Forgets the oldest half when it is full: an answer is late by seconds, not by ten thousand attempts. */
 export class BegunAttempts {
   #young = new Set<string>()
@@ -14,16 +20,8 @@ export class BegunAttempts {
   }
 
   /** True the first time. */
-  add({
-    taskId,
-    step,
-    attempt,
-  }: {
-    taskId: number
-    step: { readonly id: number }
-    attempt: number
-  }): boolean {
-    const name = `${taskId} ${step.id} ${attempt}`
+  add(attempt: Attempt): boolean {
+    const name = nameOf(attempt)
     if (this.#young.has(name) || this.#old.has(name)) return false
     this.#young.add(name)
     this.#count++
@@ -33,4 +31,13 @@ export class BegunAttempts {
     }
     return true
   }
+  /** It did not begin after all. */
+  take(attempt: Attempt): void {
+    const name = nameOf(attempt)
+    if (this.#young.delete(name) || this.#old.delete(name)) this.#count--
+  }
+}
+
+function nameOf({ taskId, step, attempt }: Attempt): string {
+  return `${taskId} ${step.id} ${attempt}`
 }

@@ -4,8 +4,10 @@ import { type Caller, clientCaller } from '../db/call.ts'
 import {
   type CheckpointAnswerRow,
   type CheckpointRow,
+  forgetErrors,
   readCheckpoints,
   writeCheckpoints,
+  writeStepCheckpoints,
 } from '../db/checkpoints.ts'
 import { isConnectionLoss, translateDatabaseError } from '../db/database-error.ts'
 import type { WorkerKey } from '../db/tasks.ts'
@@ -13,6 +15,7 @@ import { retryTransaction } from '../db/transaction.ts'
 import { pause } from './connections.ts'
 import { isBlocked, isPassing } from './flush.ts'
 import { AttemptAborted, type HeldTask } from './held-task.ts'
+import { readSecrets } from './read-secrets.ts'
 import type { StoredResult } from './replay.ts'
 
 const rowsPerCall = 1_000
@@ -20,17 +23,18 @@ const bytesPerCall = 8_388_608
 /** Between two calls to a database that is away. */
 const awayMs = 200
 
-/** A result on its way; value is JSON text. */
+/** A result on its way; value and error are JSON text, one of them null. */
 export interface Result {
   readonly name: string
   readonly place: number
   readonly kind: string
-  readonly value: string
+  readonly value: string | null
+  readonly error: string | null
 }
 
 interface Entry {
   readonly task: HeldTask
-  readonly row: CheckpointRow & { readonly value: string }
+  readonly row: CheckpointRow
   /** With the value that is stored, where that is not the one given. */
   readonly stored: (kept?: StoredResult) => void
   readonly failed: (error: unknown) => void
@@ -43,6 +47,8 @@ export interface CheckpointParts {
   readonly prepare: boolean
   /** Results are read by this one, also while others are written. */
   readonly caller: Caller
+  /** Errors are forgotten over this one. */
+  readonly writes: Caller
   readonly key: WorkerKey
   readonly random: () => number
   /** A connection was lost, or the database can't be used. */
@@ -63,7 +69,17 @@ export class Checkpoints {
   write(task: HeldTask, result: Result): Promise<StoredResult | undefined> {
     return new Promise((resolve, reject) => {
       const { taskId, step, attempt } = task
-      const row = { taskId, stepId: step.id, attempt, ...result, error: null }
+      const { name, place, kind, value, error } = result
+      const row = {
+        taskId,
+        stepId: step.id,
+        attempt,
+        name,
+        place,
+        kind,
+        value: value === null ? null : sealed(task, name, value),
+        error: error === null ? null : sealedError(task, name, error),
+      }
       this.#waiting.push({ task, row, stored: resolve, failed: reject })
       if (this.#busy) return
       this.#busy = true
@@ -72,11 +88,26 @@ export class Checkpoints {
   }
 
   /** All that is stored for a step, in the order in which it was. A database that is away is waited for. */
-  read({ run, step, item, abort }: HeldTask): Promise<readonly StoredResult[]> {
-    return this.#surely(
+  async read({ run, step, item, abort }: HeldTask): Promise<readonly StoredResult[]> {
+    const stored = await this.#surely(
       () => readCheckpoints(this.#parts.caller, { runId: run.id, step: step.name, item }),
       abort.signal,
     )
+    const { cipher } = run
+    if (cipher === undefined) return stored
+    return stored.map((row) =>
+      row.error === null
+        ? { ...row, value: cipher.openCheckpoint(step.name, item, row.name, row.value) }
+        : { ...row, error: cipher.openKeptError(step.name, item, row.name, row.error) },
+    )
+  }
+
+  /** Errors that an attempt had got over, and has failed from now, are stored no more. */
+  async forget({ taskId, step, attempt, abort }: HeldTask, names: readonly string[]): Promise<void> {
+    const { writes, key, failed } = this.#parts
+    const row = { taskId, stepId: step.id, attempt, names }
+    // The attempt fails all the same: at worst the next one is given the error once more.
+    await this.#surely(() => forgetErrors(writes, key, row), abort.signal).catch(failed)
   }
 
   async #run(): Promise<void> {
@@ -91,12 +122,19 @@ export class Checkpoints {
   }
 
   /** Over one connection for as long as results come: asking the pool for it each time would cost a handler as much as the statement does. */
-  async #write(rows: readonly CheckpointRow[]): Promise<CheckpointAnswerRow[]> {
+  async #write(rows: readonly CheckpointRow[], inOneRow: boolean): Promise<CheckpointAnswerRow[]> {
     const { pool, prepare, key } = this.#parts
     const client = this.#client ?? (await connect(pool))
     this.#client = client
     try {
-      return await writeCheckpoints(clientCaller(client, prepare), key, rows)
+      const caller = clientCaller(client, prepare)
+      if (!inOneRow) return await writeCheckpoints(caller, key, rows)
+      const [first] = rows as [CheckpointRow]
+      const names = rows.map(({ name }) => name)
+      const values = rows.map(({ value }) => value)
+      const refused = await writeStepCheckpoints(caller, key, { ...first, names, values })
+      if (refused === null) return []
+      return names.map((name) => ({ kind: refused, task_id: first.taskId, name }))
     } catch (error) {
       if (isPassing(error) || isConnectionLoss(error)) {
         client.release(true)
@@ -125,7 +163,12 @@ export class Checkpoints {
     for (const { task, failed } of batch) if (task.lost) failed(task.abort.reason)
     if (held.length === 0) return
     const rows = held.map(({ row }) => row)
-    const answers = await this.#surely(() => this.#write(rows))
+    const inOneRow = shareRow(held)
+    const answers = await this.#surely(() => this.#write(rows, inOneRow))
+    if (answers.length === 0) {
+      for (const { stored } of held) stored()
+      return
+    }
     const lost = new Set(answers.filter(({ kind }) => kind === 'lost').map((answer) => answer.task_id))
     const kept = new Set(
       answers.filter(({ kind }) => kind === 'kept').map((answer) => `${answer.task_id} ${answer.name}`),
@@ -171,11 +214,41 @@ async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
 
 const never = new AbortController().signal
 
+/**
+ * Whether they are all of one attempt, kind and place: such results lie in one row. An error lies alone, so that it can be forgotten, and what
+ * is encrypted, so that it can be encrypted anew.
+ */
+function shareRow(entries: readonly Entry[]): boolean {
+  const [{ task, row }] = entries as [Entry]
+  if (row.kind === 'http') return false
+  if (entries.length === 1) return true
+  if (task.run.cipher !== undefined) return false
+  return entries.every(
+    (other) =>
+      other.task === task &&
+      other.row.kind === row.kind &&
+      other.row.place === row.place &&
+      other.row.error === null,
+  )
+}
+
+function sealed({ run, step, item }: HeldTask, name: string, text: string): string {
+  return run.cipher?.sealCheckpoint(step.name, item, name, text) ?? readSecrets.redactJson(text)
+}
+
+function sealedError({ run, step, item }: HeldTask, name: string, text: string): string {
+  return run.cipher?.sealKeptError(step.name, item, name, text) ?? readSecrets.redactJson(text)
+}
+
+function textOf({ value, error }: CheckpointRow): string {
+  return value ?? error ?? ''
+}
+
 function takeBatch(waiting: Entry[]): Entry[] {
   let bytes = 0
   let count = 0
   while (count < waiting.length && count < rowsPerCall && (count === 0 || bytes < bytesPerCall)) {
-    bytes += waiting[count]!.row.value.length
+    bytes += textOf(waiting[count]!.row).length
     count++
   }
   return waiting.splice(0, count)

@@ -1,4 +1,5 @@
 // Runs that a step calls: their starts, with what is passed down to them, and how they ended.
+import type { Cipher } from '../core/encryption.ts'
 import { MillraceError } from '../core/errors.ts'
 import { checkJson } from '../core/json.ts'
 import type { Caller } from '../db/call.ts'
@@ -7,7 +8,9 @@ import { type ChildStart, readChildren } from '../db/waits.ts'
 import type { CallOptions, CallOutcome } from '../sdk/durable.ts'
 import { type Schema, validate } from '../sdk/standard-schema.ts'
 import type { Startable, StartablePipeline, StartedRun } from '../sdk/startable.ts'
+import { sealedInput, SealedRuns } from '../sdk/sealed-runs.ts'
 import type { HeldTask } from './held-task.ts'
+import { readSecrets } from './read-secrets.ts'
 
 const callsMax = 10_000
 
@@ -22,9 +25,13 @@ export class Children {
   readonly #caller: Caller
   readonly #registered = new Map<string, Promise<number>>()
   readonly #newId: () => string
+  readonly #cipher: Cipher | undefined
+  readonly #sealed: SealedRuns
 
-  constructor(caller: Caller, newId: () => string) {
+  constructor(caller: Caller, newId: () => string, cipher?: Cipher) {
     this.#caller = caller
+    this.#cipher = cipher
+    this.#sealed = new SealedRuns(caller, cipher)
     this.#newId = newId
   }
 
@@ -49,19 +56,20 @@ export class Children {
   }
 
   /** The output of a called run; its id, of a detached one. @throws MillraceError child_failed */
-  resultOf(stored: unknown, pipeline: Startable, detached: boolean): unknown {
+  async resultOf(stored: unknown, pipeline: Startable, detached: boolean): Promise<unknown> {
     const ended = stored as EndedRun
     if (detached) return { id: ended.run } satisfies StartedRun
-    if (ended.state === 'completed') return ended.output ?? null
-    throw childFailed(ended, pipeline)
+    if (ended.state === 'completed') return (await this.#sealed.output(ended.run, ended.output)) ?? null
+    throw childFailed({ ...ended, error: await this.#sealed.error(ended.run, ended.error) }, pipeline)
   }
 
   /** How each run of a callMany ended. */
   async resultsOf({ run, step, item }: HeldTask, name: string): Promise<CallOutcome[]> {
     const rows = await readChildren(this.#caller, { runId: run.id, step: step.name, item, name })
-    return rows.map(({ run_id, state, output, error }) =>
+    const outputs = await this.#sealed.outputs(rows.map(({ run_id, output }) => ({ runId: run_id, output })))
+    return rows.map(({ run_id, state, error }, index) =>
       state === 'completed'
-        ? { state, run: run_id, output }
+        ? { state, run: run_id, output: outputs[index] }
         : {
             state: state === 'failed' ? 'failed' : 'cancelled',
             run: run_id,
@@ -75,11 +83,25 @@ export class Children {
     const checked =
       typeof pipeline === 'string' ? input : await checkedInput(slug, pipeline.inputSchema, input)
     const { priority, tenant, headers } = options
+    const id = this.#newId()
+    const text = checkJson(checked ?? null, { what: `the input of pipeline '${slug}'` })
+    const encrypt = typeof pipeline === 'string' ? undefined : pipeline.graph.encrypt
     return {
-      id: this.#newId(),
+      id,
       slug,
       ...(typeof pipeline === 'string' ? {} : { version: await this.#versionOf(pipeline) }),
-      input: JSON.parse(checkJson(checked ?? null, { what: `the input of pipeline '${slug}'` })),
+      input: JSON.parse(
+        sealedInput(
+          {
+            id,
+            slug,
+            text: encrypt === undefined ? readSecrets.redactJson(text) : text,
+            encrypt,
+            options: {},
+          },
+          this.#cipher,
+        ),
+      ) as unknown,
       priority,
       tenant,
       headers,
@@ -91,9 +113,12 @@ export class Children {
     const name = `${pipeline.slug} ${pipeline.digest}`
     const known = this.#registered.get(name)
     if (known !== undefined) return known
-    const registering = registerPipeline(this.#caller, pipeline.slug, pipeline.graph).then(
-      ({ version }) => version,
-    )
+    const registering = registerPipeline(
+      this.#caller,
+      pipeline.slug,
+      pipeline.graph,
+      pipeline.startRules,
+    ).then(({ version }) => version)
     this.#registered.set(name, registering)
     registering.catch(() => this.#registered.delete(name))
     return registering

@@ -1,9 +1,8 @@
 // Claims: slots, priorities, queues, and the wake-up of a worker that sleeps.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
-import { Arrival, asOther, atRest, countStatements, openOn, type Opened } from '../../test/millrace.ts'
+import { Arrival, asOther, atRest, countStatements, openMillrace } from '../../test/millrace.ts'
 import { runOf } from '../../test/protocol.ts'
 import type { Statement } from '../db/call.ts'
 import { pipeline } from '../sdk/pipeline.ts'
@@ -11,14 +10,7 @@ import { Claims } from './claims.ts'
 import { LanePositions } from './lanes.ts'
 import { Slots } from './slots.ts'
 
-let database: TestDatabase
-let opened: Opened
-beforeAll(async () => {
-  database = await createTestDatabase()
-  opened = openOn(database)
-})
-afterEach(() => opened.close())
-afterAll(() => database.close())
+const { database, opened } = await openMillrace()
 
 /** Nothing is found by a heartbeat in these tests: the next one comes after a minute. */
 const noPolling = { leaseSeconds: 3_600, heartbeatMs: 60_000 }
@@ -167,13 +159,13 @@ test('a wake-up that comes while a heartbeat holds every free slot is not lost',
     begin: () => {},
     takes: () => true,
     failed: () => {},
+    lost: () => {},
     monotonic: () => 0,
   })
   claims.look()
   await until('the first look is over', async () => looks === 1)
   const reserved = slots.reserve(slots.free)
   claims.wake()
-  slots.giveBack(reserved)
   claims.found([], reserved)
   await until('it looks again', async () => looks === 2)
   claims.stop()

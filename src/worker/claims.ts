@@ -20,6 +20,8 @@ export interface ClaimParts {
   /** Whether it takes work at present: not paused, not draining. */
   readonly takes: () => boolean
   readonly failed: (error: unknown) => void
+  /** Nobody knows what a call has brought that had so many slots set aside. */
+  readonly lost: (error: unknown, reserved: number) => void
   /** Monotonic milliseconds. */
   readonly monotonic: () => number
 }
@@ -67,8 +69,9 @@ export class Claims {
     void this.#run()
   }
 
-  /** The heartbeat claimed: notes what it found. */
+  /** The heartbeat claimed: notes what it found, and gives back what was set aside for it. */
   found(tasks: readonly ClaimedTask[], asked: number): void {
+    this.#parts.slots.giveBack(asked)
     this.#parts.lanes.saw(tasks)
     // It is still hungry where something woke it meanwhile: that may have come after the heartbeat's look.
     if (asked > 0 && tasks.length >= asked) this.#hungry = true
@@ -109,26 +112,26 @@ export class Claims {
     this.#hungry = false
     this.#woken = false
     this.#lookFully = false
+    let tasks: readonly ClaimedTask[]
     try {
-      const tasks = await claimTasks(caller, key, reserved, look)
-      lanes.saw(tasks)
-      if (tasks.length >= reserved) {
-        this.#hungry = true
-        this.#sleeping = false
-      }
-      // Woken, and nothing beyond the last position: what it was woken for may lie before it.
-      if (woken && tasks.length === 0 && !look.full) {
-        this.#hungry = true
-        this.#lookFully = true
-      }
-      slots.giveBack(reserved)
-      this.#parts.begin(tasks)
-      return true
+      tasks = await claimTasks(caller, key, reserved, look)
     } catch (error) {
-      slots.giveBack(reserved)
-      this.#parts.failed(error)
+      this.#parts.lost(error, reserved)
       return false
     }
+    lanes.saw(tasks)
+    if (tasks.length >= reserved) {
+      this.#hungry = true
+      this.#sleeping = false
+    }
+    // Woken, and nothing beyond the last position: what it was woken for may lie before it.
+    if (woken && tasks.length === 0 && !look.full) {
+      this.#hungry = true
+      this.#lookFully = true
+    }
+    slots.giveBack(reserved)
+    this.#parts.begin(tasks)
+    return true
   }
 
   /** With slots free and nothing to claim for a moment, says that it sleeps and looks again. */

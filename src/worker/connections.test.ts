@@ -1,23 +1,17 @@
 // Whom a worker waits for: at its start a server that may come, once it was in also one that refuses its login for a while.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { until } from '../../test/deadline.ts'
 import { createLogin, type Login } from '../../test/login.ts'
-import { asOther, openOn, type Opened } from '../../test/millrace.ts'
+import { asOther, openMillrace } from '../../test/millrace.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 
-let database: TestDatabase
-let opened: Opened
+const { database, opened } = await openMillrace()
 let login: Login
 beforeAll(async () => {
-  database = await createTestDatabase()
-  opened = openOn(database)
   login = await createLogin(database, 'millrace_worker')
 })
-afterEach(() => opened.close())
 afterAll(async () => {
   await login.close()
-  await database.close()
 })
 
 const greeting = pipeline('greeting').step('say', () => 'hello')

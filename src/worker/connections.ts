@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { MillraceError } from '../core/errors.ts'
 import { type Caller, poolCaller } from '../db/call.ts'
 import { createPool, cutClient, describeDatabase, isPoolPooled } from '../db/connection.ts'
+import { eachInTransaction } from '../db/sql-tag.ts'
 import { isPassing } from './flush.ts'
 import type { WorkerSettings } from './options.ts'
 
@@ -15,12 +16,19 @@ export interface WorkerConnections {
   readonly outcomes: Caller
   /** For the results of durable operations, one connection; made when the first one comes. */
   readonly checkpointPool: pg.Pool
+  /** For the bytes of artifacts; made when the first ones come. */
+  readonly artifacts: Caller
   /** Whether statements are prepared by name. */
   readonly prepare: boolean
+  /** For what reads. Behind no pooler the transactions of this pool only read, unless they say otherwise. */
   readonly handlers: Caller
+  /** The same connections, for what writes. */
+  readonly writes: Caller
   readonly handlerPool: pg.Pool
   /** Whether a pooler stands in between: then there are no notifications and no liveness lock. */
   readonly pooled: boolean
+  /** Named in errors. */
+  readonly database: string
   /** Ends all connections where they stand: what looked alive may be half open, and what a lost attempt still does is undone. */
   cut(): void
   close(): Promise<void>
@@ -62,6 +70,7 @@ function connectionsOf(settings: WorkerSettings, database: string, pooled: boole
       connectTimeoutMs: Math.max(3_000, Math.min(settings.leaseSeconds * 500, 10_000)),
       ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }),
       ...(purpose === 'heartbeat' ? { idleMs: 0 } : {}),
+      readsOnly: purpose === 'handlers',
     })
     pool.on('connect', (client) => clients.add(client))
     pool.on('remove', (client) => clients.delete(client))
@@ -72,6 +81,7 @@ function connectionsOf(settings: WorkerSettings, database: string, pooled: boole
   const heartbeatPool = open('heartbeat', 1, settings.leaseSeconds * 1_000)
   const connectedAt = connectedSince(heartbeatPool, settings.monotonic)
   const handlerPool = open('handlers', settings.connectionsMax)
+  const handlers = poolCaller(handlerPool, { prepare: false, database })
   return {
     // A socket that only looks alive is found by a missing answer, not by TCP a quarter of an hour later.
     heartbeat: caller(heartbeatPool),
@@ -79,10 +89,13 @@ function connectionsOf(settings: WorkerSettings, database: string, pooled: boole
     claims: caller(open('claims', 1, ownAnswerMs)),
     outcomes: caller(open('outcomes', 1, ownAnswerMs)),
     checkpointPool: open('checkpoints', 1, ownAnswerMs),
+    artifacts: caller(open('artifacts', 2, ownAnswerMs)),
     prepare: !pooled,
-    handlers: poolCaller(handlerPool, { prepare: false, database }),
+    handlers,
+    writes: pooled ? handlers : eachInTransaction(handlerPool, 'read write', database),
     handlerPool,
     pooled,
+    database,
     cut: () => clients.forEach(cutClient),
     close: async () => {
       // A handler that hangs may hold a connection for ever: the process's end closes that.

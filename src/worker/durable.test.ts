@@ -6,6 +6,7 @@ import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
 import { Arrival, countStatements, openOn, type Opened } from '../../test/millrace.ts'
 import { attemptsOf, runOf } from '../../test/protocol.ts'
+import type { Durable } from '../sdk/durable.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 
 let database: TestDatabase
@@ -26,7 +27,9 @@ const isWaiting = (id: string) =>
 const checkpointsOf = async (id: string) =>
   (
     await database.query<{ name: string; place: number; kind: string }>(
-      'select name, place, kind from millrace.checkpoint where run_id = $1 order by id',
+      `select c.name, c.place, c.kind
+         from (select distinct step, item from millrace.checkpoint where run_id = $1) s
+        cross join lateral millrace.read_checkpoints($1, s.step, s.item) c`,
       [id],
     )
   ).map(({ name, place, kind }) => `${kind} ${name} at ${place}`)
@@ -59,7 +62,7 @@ test('what a durable.run gave is not done again by the attempts after it, and is
   expect(await checkpointsOf(run!.id)).toEqual(['run one at 0', 'run two at 2', 'run three at 4'])
 })
 
-test('an error of a durable.run reaches the handler and is not stored, so that the next attempt runs it again', async () => {
+test('an attempt that fails from the error of a durable.run stores nothing of it, and the next one runs it again', async () => {
   let tries = 0
   const flaky = pipeline('flaky-run', { retry: soon }).step('call', ({ durable }) =>
     durable.run('outside', () => {
@@ -67,19 +70,181 @@ test('an error of a durable.run reaches the handler and is not stored, so that t
       return tries
     }),
   )
-  const caught = pipeline('caught-run').step('call', async ({ durable }) => {
-    const first = await durable
-      .run('outside', () => Promise.reject(new Error('no')))
-      .catch((error: Error) => error.message)
-    return [first, await durable.run('instead', () => 'yes')]
-  })
-  await opened.worker({ pipelines: [flaky, caught] })
+  await opened.worker({ pipelines: [flaky] })
   const client = opened.client()
-  const one = await client.start(flaky, null)
-  expect(await client.run(one.run!.id).result()).toBe(3)
-  const two = await client.start(caught, null)
-  expect(await client.run(two.run!.id).result()).toEqual(['no', 'yes'])
-  expect(await checkpointsOf(two.run!.id)).toEqual(['run instead at 2'])
+  const { run } = await client.start(flaky, null)
+  expect(await client.run(run!.id).result()).toBe(3)
+  expect(await checkpointsOf(run!.id)).toEqual(['run outside at 0'])
+})
+
+class Declined extends Error {
+  override readonly name = 'Declined'
+  readonly code = 'card_declined'
+  readonly data = { cents: 5 }
+}
+
+test('an error that a handler got over is thrown again by each replay, in the same form, and its function is not', async () => {
+  const thrown: unknown[] = []
+  let calls = 0
+  const survived = pipeline('survived', { retry: soon }).step('work', async ({ durable, attempt }) => {
+    const told = await durable
+      .run('charge', () => {
+        calls++
+        throw new Declined('no money')
+      })
+      .catch((error: Declined) => {
+        const { name, message, code, data, stack } = error
+        thrown.push({ name, message, code, data, own: error instanceof Declined, stack: typeof stack })
+        return message
+      })
+    await durable.run('instead', () => 'yes')
+    await durable.sleep({ name: 'nap', for: 0 })
+    if (attempt < 3) throw new Error('another one')
+    return [told, calls]
+  })
+  await opened.worker({ pipelines: [survived] })
+  const client = opened.client()
+  const { run } = await client.start(survived, null)
+  expect(await client.run(run!.id).result()).toEqual(['no money', 1])
+  const form = {
+    name: 'Declined',
+    message: 'no money',
+    code: 'card_declined',
+    data: { cents: 5 },
+    own: false,
+    stack: 'string',
+  }
+  expect(thrown).toEqual([form, form, form])
+  expect(await checkpointsOf(run!.id)).toEqual(['run charge at 0', 'run instead at 2', 'sleep nap at 4'])
+})
+
+test('an error that the handler got over is stored before the function of the next operation begins, and at the latest at its end', async () => {
+  const found: unknown[] = []
+  const seeing = pipeline('seeing').step('work', async ({ durable, run }) => {
+    await durable.run('first', () => Promise.reject(new Error('no'))).catch(() => {})
+    await durable.run('second', async () => {
+      found.push(await checkpointsOf(run.id))
+    })
+    await durable.run('third', () => Promise.reject(new Error('no again'))).catch(() => {})
+  })
+  await opened.worker({ pipelines: [seeing] })
+  const client = opened.client()
+  const { run } = await client.start(seeing, null)
+  await client.run(run!.id).result()
+  expect(found).toEqual([['run first at 0']])
+  expect(await checkpointsOf(run!.id)).toEqual(['run first at 0', 'run second at 2', 'run third at 4'])
+})
+
+test('a handler that goes on from an error and fails from it after all gets it from its function again', async () => {
+  const calls: string[] = []
+  const clearing = pipeline('clearing', { retry: soon }).step('work', async ({ durable, attempt }) => {
+    const failing = (name: string) =>
+      durable.run(name, () => {
+        calls.push(`${name} in ${attempt}`)
+        if (attempt < 3) throw new Error(`${name} breaks`)
+        return name
+      })
+    // Another one that is got over stays so.
+    const first = await failing('first').catch(() => 'without')
+    try {
+      return [first, await failing('second')]
+    } catch (error) {
+      await durable.run(`clear up ${attempt}`, () => 1)
+      if (attempt === 1) throw error
+      throw new AggregateError([new Error('wrapped', { cause: error })], 'in a list')
+    }
+  })
+  await opened.worker({ pipelines: [clearing] })
+  const client = opened.client()
+  const { run } = await client.start(clearing, null)
+  expect(await client.run(run!.id).result()).toEqual(['without', 'second'])
+  expect(calls).toEqual(['first in 1', 'second in 1', 'second in 2', 'second in 3'])
+})
+
+test('of several that fail at once nothing is stored where the attempt fails, and all of them where it goes on', async () => {
+  let calls = 0
+  const failing = (durable: Durable, attempt: number, n: number) =>
+    durable.run(`part-${n}`, async () => {
+      if (n % 2 === 1) await pause(n)
+      calls++
+      if (n !== 4 && attempt === 1) throw new Error(`${n} breaks`)
+      return n
+    })
+  const numbers = [1, 2, 3, 4, 5]
+  const all = pipeline('all-fail', { retry: soon }).step('work', ({ durable, attempt }) =>
+    Promise.all(numbers.map((n) => failing(durable, attempt, n))),
+  )
+  const settled = pipeline('all-settled', { retry: soon }).step('work', async ({ durable, attempt }) => {
+    const results = await Promise.allSettled(numbers.map((n) => failing(durable, attempt, n)))
+    await durable.sleep({ name: 'nap', for: 0 })
+    return results.map((result) => (result.status === 'fulfilled' ? result.value : result.reason.message))
+  })
+  await opened.worker({ pipelines: [all, settled] })
+  const client = opened.client()
+  const one = await client.start(all, null)
+  expect(await client.run(one.run!.id).result()).toEqual(numbers)
+  calls = 0
+  const two = await client.start(settled, null)
+  expect(await client.run(two.run!.id).result()).toEqual(['1 breaks', '2 breaks', '3 breaks', 4, '5 breaks'])
+  expect(calls).toBe(5)
+})
+
+test('a race that an error won is won by it again, and one that it lost is lost', async () => {
+  const seen: unknown[] = []
+  const racing = pipeline('racing-errors', { retry: soon }).step('race', async ({ durable, attempt }) => {
+    const held = new Arrival()
+    const result = durable.run('result', () => held.come.then(() => 'result'))
+    const lost = await Promise.race([
+      durable.run('error', () => Promise.reject(new Error('error'))),
+      result,
+    ]).catch((error: Error) => error.message)
+    held.arrive()
+    await result
+    const late = new Arrival()
+    const error = durable.run('late error', () => late.come.then(() => Promise.reject(new Error('late'))))
+    const won = await Promise.race([error, durable.run('early result', () => 'early')]).catch(() => 'error')
+    late.arrive()
+    const message = await error.catch((thrown: Error) => thrown.message)
+    seen.push([lost, won, message])
+    await durable.sleep({ name: 'nap', for: 0 })
+    if (attempt < 3) throw new Error('once more')
+  })
+  await opened.worker({ pipelines: [racing] })
+  const client = opened.client()
+  const { run } = await client.start(racing, null)
+  await client.run(run!.id).result()
+  expect(seen).toEqual(Array.from({ length: 3 }, () => ['error', 'early', 'late']))
+})
+
+test('a branch that goes on beside an error from which the attempt fails keeps nothing of it', async () => {
+  const calls: string[] = []
+  const branching = pipeline('branching-errors', { retry: soon }).step(
+    'work',
+    async ({ durable, attempt }) => {
+      const branch = async () => {
+        await durable.run('before', () => 1)
+        await durable.run('beside', () => 2)
+        await durable.run('behind', () => 3)
+      }
+      const failing = durable.run('failing', () => {
+        calls.push(`failing in ${attempt}`)
+        if (attempt < 3) throw new Error('it breaks')
+      })
+      const going = branch()
+      try {
+        await Promise.all([going, failing])
+      } finally {
+        // The first attempt fails at once, the second while the branch has gone on.
+        if (attempt === 2) await going
+      }
+      return attempt
+    },
+  )
+  await opened.worker({ pipelines: [branching] })
+  const client = opened.client()
+  const { run } = await client.start(branching, null)
+  expect(await client.run(run!.id).result()).toBe(3)
+  expect(calls).toEqual(['failing in 1', 'failing in 2', 'failing in 3'])
 })
 
 test('durable.runs in Promise.all are stored together, in one call, and in one place', async () => {
@@ -92,7 +257,10 @@ test('durable.runs in Promise.all are stored together, in one call, and in one p
   const { run } = await client.start(wide, null)
   expect(await client.run(run!.id).result()).toEqual(Array.from({ length: 200 }, (_, n) => n))
   statements.stop()
-  expect(statements.sent.filter((name) => name === 'millrace_write_checkpoints')).toHaveLength(1)
+  expect(statements.sent.filter((name) => name === 'millrace_write_step_checkpoints')).toHaveLength(1)
+  expect(await database.query('select 1 from millrace.checkpoint where run_id = $1', [run!.id])).toHaveLength(
+    1,
+  )
   expect(new Set((await checkpointsOf(run!.id)).map((text) => text.slice(-4)))).toEqual(new Set(['at 1']))
 })
 
@@ -588,7 +756,7 @@ test('a value that cannot be stored fails its own operation, and none of those b
   expect(await client.run(run!.id).result()).toEqual([1, 'json_invalid', 'json_too_large'])
 })
 
-test('a handler that catches, sleeps and tries again is no mismatch when the first try succeeds the next time', async () => {
+test('a handler that catches, sleeps and tries again does each of its tries once', async () => {
   let calls = 0
   const trying = pipeline('trying', { retry: soon }).step('work', async ({ durable }) => {
     for (let turn = 1; ; turn++) {
@@ -605,8 +773,8 @@ test('a handler that catches, sleeps and tries again is no mismatch when the fir
   await opened.worker({ pipelines: [trying] })
   const client = opened.client()
   const { run } = await client.start(trying, null)
-  // Errors are not stored: what is run again is the first try, and the second time it is the one that succeeds.
-  expect(await client.run(run!.id).result()).toBe(2)
+  // Each try was got over: it is what it was, and the third one succeeds.
+  expect(await client.run(run!.id).result()).toBe(3)
   expect(calls).toBe(3)
 })
 

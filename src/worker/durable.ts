@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Duration, durationMs } from '../core/duration.ts'
 import { MillraceError } from '../core/errors.ts'
+import type { KeptError } from '../core/kept-error.ts'
 import { checkJson } from '../core/json.ts'
 import type { CheckpointKind } from '../core/state.ts'
 import type { WaitSpec } from '../db/waits.ts'
@@ -27,6 +28,7 @@ import type { HttpCalls } from './http-calls.ts'
 import { Leaving } from './leaving.ts'
 import { type Operation, placeOf, Replay, type StoredResult } from './replay.ts'
 import { signalOf, signalWait } from './signals.ts'
+import { SurvivedErrors } from './survived-errors.ts'
 
 export interface DurableRoom {
   readonly checkpoints: Checkpoints
@@ -35,6 +37,7 @@ export interface DurableRoom {
   /** The database's time. */
   readonly now: () => Promise<Date>
   readonly random: () => number
+  readonly storeStacks: boolean
 }
 
 /**
@@ -85,17 +88,21 @@ class DurableOperations implements AttemptDurable {
   #inside = false
   #fault: Error | undefined
   #ended = false
+  /** The last result that was sent to be stored. */
+  #stored: Promise<unknown> | undefined
+  readonly #errors: SurvivedErrors
 
   constructor(task: HeldTask, room: DurableRoom) {
     this.#task = task
     this.#room = room
+    this.#errors = new SurvivedErrors((operation, kept) => this.#keep(operation, kept), room.storeStacks)
     // A first attempt finds nothing.
     if (task.attempt === 1) this.#replay = new Replay(task.step.name, [])
   }
 
   run<Out>(name: string, work: (context: DurableRunContext) => Out): Promise<Jsonify<Awaited<Out>>> {
     return this.#operate('run', name, {
-      perform: async (operation) => this.#store(operation, await this.#work(operation, work)),
+      perform: (operation) => this.#perform(operation, work),
       recall: (value) => value as Jsonify<Awaited<Out>>,
     })
   }
@@ -210,16 +217,24 @@ class DurableOperations implements AttemptDurable {
     const text = checkJson(await checkedInput(step.slug, step.inputSchema, input), {
       what: `the input with which run ${this.#task.run.id} is continued`,
     })
-    this.end()
+    await this.end()
     this.#leave(new Leaving({ kind: 'continued', input: text }))
     return forever()
   }
 
-  end(): void {
+  end(): void | Promise<void> {
     this.#ended = true
     this.#stopLooking?.()
     if (this.#fault !== undefined) throw this.#fault
     this.#replay?.end()
+    if (this.#errors.open) return this.#errors.keep()
+  }
+
+  async failed(error: unknown): Promise<void> {
+    this.#ended = true
+    this.#stopLooking?.()
+    const names = await this.#errors.close(error)
+    if (names.length > 0 && !this.#task.lost) await this.#room.checkpoints.forget(this.#task, names)
   }
 
   #draw<T>(kind: 'random' | 'uuid', draw: () => T): Promise<T> {
@@ -262,9 +277,13 @@ class DurableOperations implements AttemptDurable {
       const { operation, stored, doubt } = replay.ask(kind, name, alone)
       this.#accompany(operation)
       if (doubt !== undefined) await this.#wonder(doubt)
-      if (stored === undefined) return await doing.perform(operation)
+      if (stored === undefined) {
+        // What comes now may rest on an error that the handler got over: that is remembered before anything is done.
+        if (this.#errors.open) await this.#keepErrors()
+        return await doing.perform(operation)
+      }
       await new Promise<void>((resolve) => replay.give(stored, resolve))
-      return await recallOf(stored, doing.recall)
+      return await this.#recall(stored, doing.recall)
     } catch (error) {
       if (isVoid(error)) this.#leave(error)
       throw error
@@ -326,6 +345,18 @@ class DurableOperations implements AttemptDurable {
     )
   }
 
+  async #perform<T>(operation: Operation, work: (context: DurableRunContext) => unknown): Promise<T> {
+    let value: string
+    try {
+      value = await this.#work(operation, work)
+    } catch (error) {
+      if (isVoid(error)) throw error
+      if (this.#ended) return forever()
+      return this.#errors.give(operation, error, this.#stored)
+    }
+    return this.#store(operation, value)
+  }
+
   /** The function's result as JSON text. */
   async #work({ name }: Operation, work: (context: DurableRunContext) => unknown): Promise<string> {
     const task = this.#task
@@ -347,10 +378,44 @@ class DurableOperations implements AttemptDurable {
 
   /** Stores JSON text and gives what it says, so that a replay never differs. */
   async #store<T>(operation: Operation, value: string): Promise<T> {
+    // In the order in which the handler gets them: a race is won again by what won it.
+    if (this.#errors.open) await this.#keepErrors()
     const { kind, name } = operation
     const place = placeOf(operation)
-    const kept = await this.#room.checkpoints.write(this.#task, { kind, name, place, value })
+    const storing = this.#room.checkpoints.write(this.#task, { kind, name, place, value, error: null })
+    this.#stored = storing
+    const kept = await storing
     return (kept === undefined ? JSON.parse(value) : kept.value) as T
+  }
+
+  #keep(operation: Operation, kept: KeptError): Promise<unknown> {
+    const { kind, name } = operation
+    const error = JSON.stringify(kept)
+    return this.#room.checkpoints.write(this.#task, {
+      kind,
+      name,
+      place: placeOf(operation),
+      value: null,
+      error,
+    })
+  }
+
+  /** Stores the errors that the handler got over; where it didn't, nobody awaits what comes. */
+  async #keepErrors(): Promise<void> {
+    await this.#errors.keep()
+    if (this.#ended) await forever()
+  }
+
+  /** An endpoint may complete with an error, which stands for good, as does an error that an earlier attempt got over. */
+  #recall<T>({ kind, name, value, error }: StoredResult, recall: Doing<T>['recall']): T | Promise<T> {
+    if (error === null || error === undefined) return recall(value, name)
+    if (kind === 'run') return this.#errors.giveAgain(name, error as KeptError)
+    const { message } = error as { message?: string }
+    throw new MillraceError(
+      'http_refused',
+      `The endpoint completed '${name}' with an error: ${message ?? 'it gave no reason'}`,
+      { fields: { name, error } },
+    )
   }
 
   #park(operation: Operation, spec: WaitSpec): Promise<never> {
@@ -367,8 +432,9 @@ class DurableOperations implements AttemptDurable {
     if (this.#ended || this.#waits.length === 0 || this.#open > this.#waits.length) return
     const events = this.#events
     const look = () => {
-      if (events === this.#events) this.#leave(new Leaving({ kind: 'parked', waits: this.#parkedWaits() }))
-      else this.#lookSoon()
+      if (events !== this.#events) this.#lookSoon()
+      else if (!this.#errors.open) this.#leave(new Leaving({ kind: 'parked', waits: this.#parkedWaits() }))
+      else void this.#errors.keep().then(look, (error) => this.#leave(error))
     }
     if (this.#gave) {
       const timer = setTimeout(look, busyMs)
@@ -401,17 +467,6 @@ const voidCodes: ReadonlySet<string> = new Set(['durable_name_taken', 'durable_n
 /** An error after which nothing that the handler does counts, though it may catch it. */
 function isVoid(error: unknown): error is MillraceError {
   return error instanceof MillraceError && voidCodes.has(error.code)
-}
-
-/** An endpoint may complete with an error, which stands for good. */
-function recallOf<T>({ name, value, error }: StoredResult, recall: Doing<T>['recall']): T | Promise<T> {
-  if (error === null || error === undefined) return recall(value, name)
-  const { message } = error as { message?: string }
-  throw new MillraceError(
-    'http_refused',
-    `The endpoint completed '${name}' with an error: ${message ?? 'it gave no reason'}`,
-    { fields: { name, error } },
-  )
 }
 
 function forever(): Promise<never> {

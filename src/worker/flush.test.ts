@@ -37,7 +37,9 @@ function flushOver(answer: (ids: number[]) => Promise<unknown[]>, uncertain = as
     caller,
     { workerId: '', lockKey: 0 },
     {
-      room: () => 0,
+      reserve: () => 0,
+      giveBack: () => {},
+      doubt: () => {},
       held: () => 4_000,
       watched: () => false,
       completed: (tasks) => completed.push(...tasks.map(({ taskId }) => taskId)),

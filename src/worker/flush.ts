@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
-import { sqlState } from '../db/database-error.ts'
+import { isConnectionLoss, sqlState } from '../db/database-error.ts'
 import {
   type CompleteAnswerRow,
   type CompletedRow,
@@ -53,13 +53,18 @@ export interface StartedByParking {
 }
 
 export interface FlushEvents {
-  /** How many tasks can be taken beyond those that finish. */
-  room(): number
+  /** Sets slots aside for what these may bring beyond one task each; answers with how many. */
+  reserve(tasks: readonly HeldTask[]): number
+  /** The database has refused the call for which so many slots were set aside. */
+  giveBack(reserved: number): void
+  /** Whatever becomes of the call now, it may have brought so many tasks before, in an answer that was lost. */
+  doubt(tasks: number): void
   /** How many tasks the worker holds, those whose outcomes are on their way among them. */
   held(): number
   /** Whether somebody waits for the end of the task's run: asked as late as can be, since the interest often comes in between. */
   watched(task: HeldTask): boolean
-  completed(tasks: readonly HeldTask[], answers: readonly CompleteAnswerRow[]): void
+  /** Goes on with what came next, and gives the slots back that were set aside. */
+  completed(tasks: readonly HeldTask[], answers: readonly CompleteAnswerRow[], reserved: number): void
   failed(tasks: readonly HeldTask[], answers: readonly FailAnswerRow[]): void
   parked(tasks: readonly HeldTask[], answers: readonly ParkAnswerRow[], started: StartedByParking): void
   /** Their runs have ended, and others go on in their place. */
@@ -81,8 +86,6 @@ export class Flush {
   #busy = false
   /** What is to be done with the last answer. */
   #answered = nothing
-  /** Tasks beyond those that finished, in answers that are not worked off yet: their slots look free. */
-  #promised = 0
 
   constructor(caller: Caller, worker: WorkerKey, events: FlushEvents) {
     this.#caller = caller
@@ -190,18 +193,25 @@ export class Flush {
   async #sendCompletions(batch: readonly Completion[]): Promise<() => void> {
     const tasks = batch.map(({ task }) => task)
     const rows = batch.map(({ task, row }) => (this.#events.watched(task) ? { ...row, watched: true } : row))
-    const answers = await this.#surely(() =>
-      completeTasks(this.#caller, this.#worker, rows, {
-        room: Math.max(0, this.#events.room() - this.#promised),
-        leastUrgent: tasks.reduce((least, task) => Math.max(least, task.priority), 1),
-        transactional: false,
-      }),
-    )
-    const promised = Math.max(0, answers.length - tasks.length)
-    this.#promised += promised
-    return () => {
-      this.#promised -= promised
-      this.#events.completed(tasks, answers)
+    // Set aside until the answer is worked off: whatever else looks for free slots meanwhile is promised others.
+    const reserved = this.#events.reserve(tasks)
+    const leastUrgent = tasks.reduce((least, task) => Math.max(least, task.priority), 1)
+    let isLost = false
+    const call = () =>
+      completeTasks(this.#caller, this.#worker, rows, { room: reserved, leastUrgent, transactional: false })
+    try {
+      const answers = await this.#surely(call, () => {
+        isLost = true
+      })
+      return () => {
+        // What an answer brought that was lost is not in the one that came.
+        if (isLost) this.#events.doubt(tasks.length + reserved)
+        this.#events.completed(tasks, answers, reserved)
+      }
+    } catch (error) {
+      this.#events.giveBack(reserved)
+      if (isLost) this.#events.doubt(tasks.length + reserved)
+      throw error
     }
   }
 
@@ -227,12 +237,13 @@ export class Flush {
   }
 
   /** Repeats a call until the database has answered it: a completion is never given up for a lost connection. */
-  async #surely<T>(call: () => Promise<T>): Promise<T> {
+  async #surely<T>(call: () => Promise<T>, lost = nothing): Promise<T> {
     for (;;) {
       try {
         return await retryTransaction(call)
       } catch (error) {
         if (!isPassing(error) && !isBlocked(error)) throw error
+        if (isConnectionLost(error)) lost()
         await this.#events.uncertain(error)
       }
     }
@@ -243,6 +254,11 @@ export class Flush {
 export function isBlocked(error: unknown): boolean {
   const state = sqlState(error)
   return state === '57014' || state === '55P03'
+}
+
+/** Whether an answer may have been lost, so that nobody knows what the database has done. */
+export function isConnectionLost(error: unknown): boolean {
+  return error instanceof MillraceError ? error.code === 'database_unreachable' : isConnectionLoss(error)
 }
 
 /** Whether the database, and not the batch, is the reason: it is away, or out of disk, memory or connections. */

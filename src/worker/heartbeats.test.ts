@@ -32,6 +32,7 @@ function beating(answers: HeartbeatAnswerRow[][]): { sentAt: number[]; heartbeat
     locked: () => true,
     monotonic: () => Date.now(),
     stateNow: () => 'idle',
+    redrive: () => {},
   } as unknown as HeartbeatParts
   return { sentAt, heartbeats: new Heartbeats(parts) }
 }

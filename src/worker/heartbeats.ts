@@ -28,7 +28,10 @@ export interface HeartbeatParts {
   readonly ordered: (order: 'none' | 'paused' | 'draining') => void
   /** The database counts this worker as gone, or it must count itself so. */
   readonly gone: (reason: string) => void
-  readonly failed: (error: unknown) => void
+  /** There are runs to redrive. */
+  readonly redrive: () => void
+  /** A call that had so many slots set aside has no answer. */
+  readonly lost: (error: unknown, reserved: number) => void
   /** An answer came after failures: what was missed meanwhile must be asked for. */
   readonly recovered: () => void
   readonly stateNow: () => WorkerState
@@ -106,8 +109,9 @@ export class Heartbeats {
     const held = [...slots.held()].filter((task) => !task.reported)
     // A quarter at most: a start in this process must find slots while the heartbeat is under way.
     const reserved = takes ? slots.reserve(Math.min(slots.free, Math.ceil(slots.size / 4))) : 0
+    let rows: readonly HeartbeatAnswerRow[]
     try {
-      const rows = await heartbeatWorker(caller, key, {
+      rows = await heartbeatWorker(caller, key, {
         state: state === 'gone' ? 'draining' : state,
         sleeping,
         locked: this.#parts.locked(),
@@ -117,20 +121,19 @@ export class Heartbeats {
         room: reserved,
         lanes: lanes.lanes(monotonic()),
       })
-      // The lease counts from a moment after this one.
-      this.#beatAt = sentAt
-      slots.giveBack(reserved)
-      if (claims.sleeping && !sleeping) claims.sleepAgain()
-      if (this.#failing) this.#parts.recovered()
-      this.#failing = false
-      this.#answer(rows, reserved, held)
     } catch (error) {
-      slots.giveBack(reserved)
       this.#failing = true
-      this.#parts.failed(error)
+      this.#parts.lost(error, reserved)
       if (monotonic() - this.#beatAt >= settings.leaseSeconds * 1_000)
         this.#parts.gone('its lease ran out while the database could not be reached')
+      return
     }
+    // The lease counts from a moment after this one.
+    this.#beatAt = sentAt
+    if (claims.sleeping && !sleeping) claims.sleepAgain()
+    if (this.#failing) this.#parts.recovered()
+    this.#failing = false
+    this.#answer(rows, reserved, held)
   }
 
   #answer(rows: readonly HeartbeatAnswerRow[], asked: number, held: readonly HeldTask[]): void {
@@ -140,6 +143,7 @@ export class Heartbeats {
       if (row.kind === 'task') tasks.push(row)
       else if (row.kind === 'order') this.#parts.ordered(row.detail)
       else if (row.kind === 'due') this.#dueMs = Number(row.detail)
+      else if (row.kind === 'redrive') this.#parts.redrive()
       else if (row.kind === 'gone') this.#parts.gone('it was taken for gone and swept')
       else this.#settle(row, held)
     }

@@ -10,7 +10,11 @@ export interface HeldTask {
   readonly step: ServedStep
   readonly run: RunMemory
   readonly item: number
-  readonly itemValue: unknown
+  /** Encrypted until the attempt begins, where the pipeline is. */
+  itemValue: unknown
+  isItemOpen?: boolean
+  /** Of a task that undoes an item of a map: what that gave. */
+  undone?: unknown
   readonly attempt: number
   readonly priority: number
   readonly abort: Abort
@@ -26,6 +30,8 @@ export interface HeldTask {
   refusals: number
   /** The durable operations of this attempt, made when its handler first asks for them: most never do. */
   durable: AttemptDurable | undefined
+  /** Why a query of its handler failed, where one did. */
+  failedQuery?: string
   /** Ends the attempt while its handler is still at work; undefined where nothing is awaited. */
   interrupt: ((reason: Error) => void) | undefined
 }
@@ -37,10 +43,23 @@ export interface AttemptReports extends Reporting {
 
 export interface AttemptDurable extends Durable {
   /** The handler has returned. @throws MillraceError replay_mismatch, or what made the attempt void */
-  end(): void
+  end(): void | Promise<void>
+  /** The handler has thrown. Errors that it had got over, and has failed from now, are to come from their functions again. */
+  failed(error: unknown): void | Promise<void>
+}
+
+/** Goes on only where the attempt was not told to stop. */
+export function throwIfAborted({ abort }: Pick<HeldTask, 'abort'>): void {
+  if (abort.aborted) throw abort.reason ?? new AttemptAborted('the attempt was told to stop')
 }
 
 /** Why a handler's signal fired. */
 export class AttemptAborted extends Error {
   override readonly name = 'AttemptAborted'
+}
+
+/** Whoever doesn't await it leaves its error unheard, such as that its attempt is over; that must not end the process. */
+export function heard<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
 }

@@ -1,10 +1,9 @@
 // Steps that ask an endpoint: answered at once, later by a token, with refusals, or never.
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { until } from '../../test/deadline.ts'
-import { openOn, type Opened } from '../../test/millrace.ts'
+import { openMillrace } from '../../test/millrace.ts'
 import { attemptsOf, runOf } from '../../test/protocol.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 import { signatureOf } from './http-request.ts'
@@ -17,8 +16,7 @@ interface Hit {
 
 type Answer = (hit: Hit, response: http.ServerResponse) => void
 
-let database: TestDatabase
-let opened: Opened
+const { database, opened } = await openMillrace()
 let server: http.Server
 let origin: string
 let answer: Answer
@@ -26,8 +24,6 @@ const hits: Hit[] = []
 const secret = 'a secret of the test'
 
 beforeAll(async () => {
-  database = await createTestDatabase()
-  opened = openOn(database)
   process.env['MILLRACE_TEST_SECRET'] = secret
   server = http.createServer((request, response) => {
     let body = ''
@@ -42,15 +38,10 @@ beforeAll(async () => {
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 })
 beforeEach(() => hits.splice(0))
-afterEach(async () => {
-  await opened.close()
-  await database.clock.reset()
-})
 afterAll(async () => {
   server.closeAllConnections()
   server.close()
   delete process.env['MILLRACE_TEST_SECRET']
-  await database.close()
 })
 
 const json = (response: http.ServerResponse, status: number, value: unknown, headers = {}) => {

@@ -1,22 +1,14 @@
 // The log lines of handlers where not all of them can be kept: what was dropped is counted in its place, and nothing goes silently.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
+import { expect, test } from 'vitest'
 import { until } from '../../test/deadline.ts'
 import { openProxy } from '../../test/faults/proxy.ts'
-import { Arrival, openOn, type Opened } from '../../test/millrace.ts'
+import { Arrival, openMillrace } from '../../test/millrace.ts'
 import { tellAccount } from '../core/account.ts'
 import { runAccount } from '../db/accounts.ts'
 import { poolCaller } from '../db/call.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 
-let database: TestDatabase
-let opened: Opened
-beforeAll(async () => {
-  database = await createTestDatabase()
-  opened = openOn(database)
-})
-afterEach(() => opened.close())
-afterAll(() => database.close())
+const { database, opened } = await openMillrace()
 
 interface StoredLine {
   readonly item: number

@@ -5,6 +5,7 @@ import type { Caller } from '../db/call.ts'
 import { type LogRow, logTasks } from '../db/history.ts'
 import type { WorkerKey } from '../db/tasks.ts'
 import type { HeldTask } from './held-task.ts'
+import { readSecrets } from './read-secrets.ts'
 import { TurnBatches, untilAnswered } from './turn-batches.ts'
 
 /** So much waits at most; what comes on top is counted, and the number stands in its place. */
@@ -37,7 +38,11 @@ export class LogLines {
       this.#dropped.set(task, (this.#dropped.get(task) ?? 0) + 1)
       return
     }
-    const line = lineOf(task, String(message), storable(fields))
+    const line = lineOf(
+      task,
+      readSecrets.redact(String(message)),
+      sealed(task, readSecrets.redactJson(storable(fields))),
+    )
     this.#batches.add(line)
     this.#characters += line.row.message.length + line.row.fields.length
   }
@@ -114,6 +119,13 @@ function lineOf(task: HeldTask, message: string, fields: string): Line {
       fields,
     },
   }
+}
+
+/** What a line of an encrypted pipeline carries is encrypted; its message is for people, and stays as it is. */
+function sealed({ run, step, item }: HeldTask, fields: string): string {
+  return fields === '{}' || run.cipher === undefined
+    ? fields
+    : run.cipher.seal('log', step.name, item, fields)
 }
 
 function storable(fields: Readonly<Record<string, unknown>>): string {

@@ -1,8 +1,12 @@
 // What a worker can be told: its options, their defaults, and their bounds.
 import { hostname } from 'node:os'
+import type { Cipher } from '../core/encryption.ts'
 import { MillraceError } from '../core/errors.ts'
+import type { ArtifactStore } from '../sdk/artifact-store.ts'
 import type { WorkerConfig } from '../sdk/config.ts'
-import type { PipelineDefinition } from '../sdk/pipeline.ts'
+import type { PipelineDefinition } from '../sdk/pipeline-definition.ts'
+import { createCipher, type EncryptionKeys } from '../sdk/sealed-runs.ts'
+import { readSecrets } from './read-secrets.ts'
 
 export interface WorkerOptions extends WorkerConfig {
   /** A connection string. */
@@ -13,6 +17,10 @@ export interface WorkerOptions extends WorkerConfig {
   readonly pipelines: readonly PipelineDefinition[]
   /** Where it tells what happens; by default warnings and errors go to standard error. */
   readonly log?: (entry: WorkerLogEntry) => void
+  /** Where artifacts lie; in the database by default. */
+  readonly artifacts?: ArtifactStore | undefined
+  /** Keys for encrypted pipelines and secrets, by id, each 32 bytes in base64: the first encrypts, all decrypt. MILLRACE_ENCRYPTION_KEYS unless told. */
+  readonly encryptionKeys?: EncryptionKeys | undefined
   /** A draw from [0, 1), for the jitter of retries. */
   readonly random?: () => number
   /** Milliseconds since 1970, for the ids of runs that steps start; the machine's clock by default. */
@@ -43,6 +51,9 @@ export interface WorkerSettings {
   readonly log: (entry: WorkerLogEntry) => void
   readonly storeStacks: boolean
   readonly sqlSchemas: readonly string[]
+  readonly artifacts: ArtifactStore | undefined
+  /** Undefined where no key is given. */
+  readonly cipher: Cipher | undefined
   readonly random: () => number
   readonly now: () => number
   readonly monotonic: () => number
@@ -50,7 +61,7 @@ export interface WorkerSettings {
   readonly byHand: boolean
 }
 
-/** @throws MillraceError worker_option_invalid */
+/** @throws MillraceError worker_option_invalid, encryption_key_invalid */
 export function workerSettings(options: WorkerOptions): WorkerSettings {
   const slots = wholeNumber('slots', options.slots ?? 20, 1, 10_000)
   const leaseSeconds = wholeNumber('leaseSeconds', options.leaseSeconds ?? 10, 3, 3_600)
@@ -73,9 +84,11 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     drainMs: wholeNumber('drainMs', options.drainMs ?? 30_000, 0, 86_400_000),
     pingMs: wholeNumber('pingMs', options.pingMs ?? 10_000, 100, 600_000),
     name: options.name ?? hostname(),
-    log: options.log ?? tellProblems,
+    log: withoutSecrets(options.log ?? tellProblems),
+    cipher: createCipher(options.encryptionKeys),
     storeStacks: options.storeStacks ?? false,
     sqlSchemas: options.sqlSchemas ?? [],
+    artifacts: options.artifacts,
     random: options.random ?? Math.random,
     now: options.now ?? Date.now,
     monotonic: options.monotonic ?? (() => performance.now()),
@@ -92,6 +105,10 @@ function optionInvalid(option: string, bounds: string): MillraceError {
   return new MillraceError('worker_option_invalid', `The worker's ${option} must be ${bounds}.`, {
     fields: { option },
   })
+}
+
+function withoutSecrets(log: (entry: WorkerLogEntry) => void): (entry: WorkerLogEntry) => void {
+  return (entry) => log(readSecrets.redactValue(entry))
 }
 
 /** Without a log of its own, a worker still says what keeps it from working. */

@@ -1,8 +1,7 @@
 // What handlers find of the steps before them, where those were skipped, failed softly, or gave a list with gaps.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { findBrokenInvariants } from '../../test/checker.ts'
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
-import { openOn, type Opened } from '../../test/millrace.ts'
+import { openMillrace } from '../../test/millrace.ts'
 import { attemptsOf } from '../../test/protocol.ts'
 import { tellAccount } from '../core/account.ts'
 import { PermanentError } from '../core/errors.ts'
@@ -10,16 +9,9 @@ import { runAccount } from '../db/accounts.ts'
 import { poolCaller } from '../db/call.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 
-let database: TestDatabase
-let opened: Opened
-beforeAll(async () => {
-  database = await createTestDatabase()
-  opened = openOn(database)
-})
-afterEach(() => opened.close())
+const { database, opened } = await openMillrace()
 afterAll(async () => {
   expect(await findBrokenInvariants(database)).toEqual([])
-  await database.close()
 })
 
 const gone = () => {

@@ -1,8 +1,9 @@
 // Fetches the outputs that handlers read and the worker doesn't remember: one query for whatever waits, once a run.
 import type { Caller } from '../db/call.ts'
 import { type OutputRow, readOutputs } from '../db/history.ts'
-import { type OutcomeRow, readOutcome } from '../db/outcomes.ts'
+import { type OutcomeRow, readItemOutput, readOutcome } from '../db/outcomes.ts'
 import { RememberedOutput, type RunMemory } from './run-memory.ts'
+import { openOutcome, openStepOutput } from './sealing.ts'
 
 export class OutputReader {
   readonly #caller: Caller
@@ -32,8 +33,15 @@ export class OutputReader {
   }
 
   /** What the run will end as. */
-  outcome(run: RunMemory): Promise<OutcomeRow | undefined> {
-    return readOutcome(this.#caller, run.id)
+  async outcome(run: RunMemory): Promise<OutcomeRow | undefined> {
+    const outcome = await readOutcome(this.#caller, run.id)
+    return run.cipher === undefined ? outcome : openOutcome(run, outcome)
+  }
+
+  /** What an item of a map gave; its map may have taken a fallback since. */
+  async ofItem(run: RunMemory, step: string, item: number): Promise<unknown> {
+    const output = await readItemOutput(this.#caller, { runId: run.id, step, item })
+    return run.cipher === undefined ? output : run.cipher.openOutput(step, output, item)
   }
 
   #enqueue(run: RunMemory, steps: readonly string[]): Promise<void> {
@@ -50,13 +58,14 @@ export class OutputReader {
       const pairs = batch.flatMap(({ run, steps }) => steps.map((step) => ({ runId: run.id, step })))
       const rows = await readOutputs(this.#caller, pairs)
       const found = new Map(rows.map((row) => [`${row.run_id} ${row.step}`, row]))
-      for (const { run, steps, resolve } of batch) {
-        for (const step of steps) {
-          const row = found.get(`${run.id} ${step}`)
-          const completed = row !== undefined && row.outcome === 'completed'
-          run.outputs.set(step, completed ? new RememberedOutput({ value: withGaps(row) }) : undefined)
+      for (const { run, steps, resolve, reject } of batch) {
+        try {
+          remember(run, steps, found)
+          resolve()
+        } catch (error) {
+          // What can't be decrypted is the fault of its own run alone.
+          reject(error)
         }
-        resolve()
       }
     } catch (error) {
       for (const { reject } of batch) reject(error)
@@ -64,8 +73,20 @@ export class OutputReader {
   }
 }
 
+function remember(run: RunMemory, steps: readonly string[], found: ReadonlyMap<string, OutputRow>): void {
+  for (const step of steps) {
+    const row = found.get(`${run.id} ${step}`)
+    if (row === undefined || row.outcome !== 'completed') {
+      run.outputs.set(step, undefined)
+      continue
+    }
+    const output = openStepOutput(run, step, row.output)
+    run.outputs.set(step, new RememberedOutput({ value: withGaps(output, row.gaps) }))
+  }
+}
+
 /** An item that failed is undefined in its list, as a step that was skipped is. */
-function withGaps({ output, gaps }: OutputRow): unknown {
+function withGaps(output: unknown, gaps: OutputRow['gaps']): unknown {
   if (gaps === null || !Array.isArray(output)) return output
   for (const place of gaps) output[place] = undefined
   return output

@@ -1,30 +1,26 @@
 // Lost answers: nothing is lost with them, nothing runs twice, nothing is left held.
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { findBrokenInvariants } from '../../test/checker.ts'
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
 import { openProxy, type Proxy } from '../../test/faults/proxy.ts'
-import { asOther, openOn, type Opened } from '../../test/millrace.ts'
+import { asOther, openMillrace } from '../../test/millrace.ts'
 import { attemptsOf } from '../../test/protocol.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 
-let database: TestDatabase
-let opened: Opened
+const { database, opened } = await openMillrace()
 let proxy: Proxy
 beforeAll(async () => {
-  database = await createTestDatabase()
   await database.query('create table effect (run text not null, step text not null)')
-  opened = openOn(database)
 })
 beforeEach(async () => {
   proxy = await openProxy(database.url)
 })
+// Workers end before what they speak through.
 afterEach(async () => {
   await opened.close()
   await proxy.close()
 })
-afterAll(() => database.close())
 
 const began: string[] = []
 const numbered = z.object({ n: z.number() })

@@ -52,7 +52,10 @@ export class Replay {
 
   constructor(step: string, stored: readonly StoredResult[]) {
     this.#step = step
-    this.#stored = new Map(stored.map((result, order) => [result.name, { ...result, order }]))
+    const kept = new Map<string, Kept>()
+    for (const [order, result] of stored.entries())
+      if (!kept.has(result.name)) kept.set(result.name, { ...result, order })
+    this.#stored = kept
     this.#last = stored.reduce((last, { place }) => Math.max(last, place >> 1), -1)
     for (const result of this.#stored.values())
       if (wasAlone(result) && !this.#alone.has(result.place / 2)) this.#alone.set(result.place / 2, result)

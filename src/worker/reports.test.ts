@@ -1,9 +1,8 @@
 // What handlers say while they run: progress, metadata, metrics and parts of a stream, their bounds, and their fence.
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
+import { beforeEach, expect, test } from 'vitest'
 import { until } from '../../test/deadline.ts'
 import { openProxy } from '../../test/faults/proxy.ts'
-import { Arrival, atRest, countStatements, openOn, type Opened } from '../../test/millrace.ts'
+import { Arrival, atRest, countStatements, openMillrace } from '../../test/millrace.ts'
 import { runOf, sweep } from '../../test/protocol.ts'
 import { tellAccount } from '../core/account.ts'
 import { runAccount } from '../db/accounts.ts'
@@ -13,17 +12,7 @@ import type { StepContext } from '../sdk/context.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 import type { StreamPart } from '../sdk/run-stream.ts'
 
-let database: TestDatabase
-let opened: Opened
-beforeAll(async () => {
-  database = await createTestDatabase()
-  opened = openOn(database)
-})
-afterEach(async () => {
-  await opened.close()
-  await database.clock.reset()
-})
-afterAll(() => database.close())
+const { database, opened } = await openMillrace()
 
 const caller = () => poolCaller(database.pool, { prepare: false, database: 'test' })
 

@@ -1,4 +1,5 @@
 // What a worker remembers of the runs it has in hand: their input, and the outputs of their steps, so that a chain reads nothing.
+import type { RunCipher } from '../core/run-cipher.ts'
 import type { OutcomeRow } from '../db/outcomes.ts'
 
 /** An output as it was written, or as it was read; parsed when it is first used. */
@@ -22,7 +23,13 @@ export class RememberedOutput {
 
 export interface RunMemory {
   readonly id: string
-  readonly input: unknown
+  /** Encrypted until the first attempt begins, where the pipeline is. */
+  input: unknown
+  isInputSealed: boolean
+  /** Undefined where nothing of it is encrypted. */
+  readonly cipher: RunCipher | undefined
+  /** Of an encrypted pipeline: the steps whose outputs are those of the run. */
+  readonly lastSteps: readonly string[]
   readonly tenant: string | null
   readonly key: string | null
   readonly headers: Readonly<Record<string, string>>
@@ -54,10 +61,13 @@ export class RunMemories {
   remember(run: Omit<RunMemory, 'outputs' | 'outcome' | 'tasks'>): RunMemory {
     const known = this.#runs.get(run.id)
     if (known !== undefined) return known
-    const { id, input, tenant, key, headers, startedAt } = run
+    const { id, input, isInputSealed, cipher, lastSteps, tenant, key, headers, startedAt } = run
     const memory = {
       id,
       input,
+      isInputSealed,
+      cipher,
+      lastSteps,
       tenant,
       key,
       headers,

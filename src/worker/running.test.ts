@@ -1,34 +1,15 @@
 // Runs from their start to their end: chains, maps, joins, conditions, retries, timeouts, cancels, hand-overs.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
-import {
-  Arrival,
-  asOther,
-  atRest,
-  countStatements,
-  openOn,
-  type Opened,
-  seededDraws,
-} from '../../test/millrace.ts'
+import { Arrival, asOther, atRest, countStatements, openMillrace, seededDraws } from '../../test/millrace.ts'
 import { attemptsOf, outcomesOf, runOf } from '../../test/protocol.ts'
 import { PermanentError } from '../core/errors.ts'
 import { pausePipeline } from '../db/pipelines.ts'
 import { poolCaller } from '../db/call.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 
-let database: TestDatabase
-let opened: Opened
-beforeAll(async () => {
-  database = await createTestDatabase()
-  opened = openOn(database)
-})
-afterEach(async () => {
-  await opened.close()
-  await database.clock.reset()
-})
-afterAll(() => database.close())
+const { database, opened } = await openMillrace()
 
 const caller = () => poolCaller(database.pool, { prepare: false, database: 'test' })
 const ended = (id: string) =>
@@ -412,7 +393,11 @@ test('nothing is handed over while the pipeline is paused, something claimable s
   expect(await runOf(database, foreign.run!.id)).toMatchObject({ state: 'pending' })
 
   await pausePipeline(caller(), 'handed', 'a test')
-  expect(await client.start(one, { name: 'paused' })).toEqual({ created: false, reason: 'paused', run: null })
+  expect(await client.start(one, { name: 'paused' })).toMatchObject({
+    created: false,
+    reason: 'paused',
+    run: null,
+  })
   await client.resumePipeline('handed')
 
   const ahead = await other.startMany(one, [{ name: 'ahead' }])

@@ -13,10 +13,12 @@ import { AttemptAborted, type HeldTask } from './held-task.ts'
 import type { LeavingOutcome } from './leaving.ts'
 import type { LogLines } from './log-lines.ts'
 import type { OutputReader } from './outputs.ts'
+import { readSecrets } from './read-secrets.ts'
 import { RecentIds } from './recent-ids.ts'
 import { RememberedOutput, RunMemories, type RunMemory } from './run-memory.ts'
 import type { ServedStep, ServedSteps } from './served-steps.ts'
 import type { Slots } from './slots.ts'
+import { cipherOf, nextInput, openTask, sealedError, sealedOutput } from './sealing.ts'
 import { runTransactionAttempt } from './transaction-attempt.ts'
 
 export interface RunningParts {
@@ -36,8 +38,8 @@ export interface RunningParts {
   readonly found: () => void
   /** Fires when the worker has left. */
   readonly ended: AbortSignal
-  /** A connection was lost while an answer was awaited: what the worker holds must be asked for. */
-  readonly uncertain: () => void
+  /** An answer was lost that may have brought so many tasks: what the worker holds must be asked for. */
+  readonly uncertain: (tasks: number) => void
 }
 
 /** Between two reports of a failure that the database refuses. */
@@ -80,18 +82,22 @@ export class Running {
 
   /** Begins claimed tasks; those that it has begun already are left alone. */
   begin(tasks: readonly ClaimedTask[]): void {
+    const begun: HeldTask[] = []
     for (const task of tasks) {
       const step = this.#parts.served.byId.get(task.step_id)
       if (step === undefined) continue
       const run = this.#memories.remember({
         id: task.run_id,
         input: task.input,
+        isInputSealed: true,
+        cipher: cipherOf(step, task.run_id),
+        lastSteps: step.sealing?.lastSteps ?? [],
         tenant: task.tenant,
         key: task.key,
         headers: task.headers ?? {},
         startedAt: task.run_created_at,
       })
-      this.#run({
+      this.#hold(begun, {
         step,
         run,
         taskId: task.task_id,
@@ -101,9 +107,10 @@ export class Running {
         priority: task.priority,
       })
     }
+    this.#run(begun)
   }
 
-  /** Whether this attempt, whose run has ended, is not in hand; then it never will be, whatever answer still brings it. */
+  /** Whether this attempt is not in hand; then it never will be, whatever answer still brings it. */
   neverBegins({ task_id: taskId, step_id: id, attempt }: ClaimedTask): boolean {
     this.#begun.add({ taskId, step: { id }, attempt })
     const held = this.#parts.slots.get(taskId)
@@ -112,18 +119,22 @@ export class Running {
 
   /** Begins tasks that a start in this process handed over. */
   beginHandedOver(tasks: readonly HandedOver[]): void {
+    const begun: HeldTask[] = []
     for (const task of tasks) {
       const step = this.#parts.served.byId.get(task.stepId)!
       const { runId: id, input, tenant, key, headers } = task
       const run = this.#memories.remember({
         id,
         input,
+        isInputSealed: false,
+        cipher: cipherOf(step, id),
+        lastSteps: step.sealing?.lastSteps ?? [],
         tenant,
         key,
         headers: headers ?? {},
         startedAt: new Date(),
       })
-      this.#run({
+      this.#hold(begun, {
         step,
         run,
         taskId: task.taskId,
@@ -133,6 +144,7 @@ export class Running {
         priority: task.priority,
       })
     }
+    this.#run(begun)
   }
 
   /** Calls back when a run that is in hand ends or leaves; undefined where none is. */
@@ -166,28 +178,34 @@ export class Running {
     task.abort.abort(new AttemptAborted(reason))
   }
 
-  /** Completed tasks were answered: goes on with the next ones. */
-  completed(tasks: readonly HeldTask[], answers: readonly CompleteAnswerRow[]): void {
+  /** Completed tasks were answered: goes on with the next ones, for which so many slots were set aside beyond those of the tasks. */
+  completed(tasks: readonly HeldTask[], answers: readonly CompleteAnswerRow[], reserved = 0): void {
     const byId = new Map(tasks.map((task) => [task.taskId, task]))
     const runs = new Map(tasks.map((task) => [task.run.id, task]))
     for (const task of tasks) this.#release(task)
-    const next: CompleteAnswerRow[] = []
+    const begun: HeldTask[] = []
     for (const answer of answers) {
-      if (answer.kind === 'next') next.push(answer)
-      else if (answer.kind === 'ended') this.#ended(answer)
+      if (answer.kind !== 'next') continue
+      // A chain's next step keeps its task's id; a branch's or a map's comes with its run.
+      const before = answer.run_id === null ? byId.get(answer.task_id!) : runs.get(answer.run_id)
+      if (before !== undefined) this.#holdNext(begun, answer, before)
+    }
+    this.#parts.slots.giveBack(reserved)
+    for (const answer of answers) {
+      if (answer.kind === 'next') continue
+      if (answer.kind === 'ended') this.#ended(answer)
       else {
         const lost = byId.get(answer.task_id!)!
         this.#forget(lost)
         this.#told(lost.run.id, null)
       }
     }
-    for (const answer of next) {
-      // A chain's next step keeps its task's id; a branch's or a map's comes with its run.
-      const before = answer.run_id === null ? byId.get(answer.task_id!) : runs.get(answer.run_id)
-      if (before !== undefined) this.#beginNext(answer, before)
-    }
+    this.#run(begun)
     this.#tellOfLeft(tasks)
-    this.#parts.freed()
+    // Where a map or a branch has taken all that it could, more of it may be ready.
+    const isMore = begun.length >= tasks.length + reserved && tasks.some(({ step }) => step.spreads)
+    if (isMore) this.#parts.found()
+    else this.#parts.freed()
   }
 
   /** A run that goes on elsewhere, or ended without its watcher being known, is asked about in the database. */
@@ -229,19 +247,20 @@ export class Running {
   /** The database refused an outcome by itself: the attempt fails with the reason, and is reported so until that is taken. */
   refused(task: HeldTask, error: unknown): void {
     this.#forget(task)
-    if (task.lost) return
+    // A worker that has left reports nothing more: whatever it sends is refused, at once and for ever.
+    if (task.lost || this.#closed) return
     const wait = task.refusals === 0 ? 0 : Math.min(refusedMsMin * 2 ** task.refusals, refusedMsMax)
     task.refusals++
     void pause(wait, this.#parts.ended).then(() => this.#report(task, failure(task, error, false)))
   }
 
-  #beginNext(answer: CompleteAnswerRow, before: HeldTask): void {
+  #holdNext(begun: HeldTask[], answer: CompleteAnswerRow, before: HeldTask): void {
     const step = this.#parts.served.byId.get(answer.step_id!)
     if (step === undefined) {
-      this.#parts.uncertain()
+      this.#parts.uncertain(0)
       return
     }
-    this.#run({
+    this.#hold(begun, {
       step,
       run: before.run,
       taskId: answer.task_id!,
@@ -252,13 +271,22 @@ export class Running {
     })
   }
 
-  #run(
+  /** Takes a slot for an attempt that is to begin. All that an answer brings are held before any of them runs. */
+  #hold(
+    begun: HeldTask[],
     given: Omit<
       HeldTask,
       'abort' | 'lost' | 'reported' | 'logged' | 'refusals' | 'durable' | 'interrupt' | 'reports'
     >,
   ): void {
     if (this.#closed || !this.#begun.add(given)) return
+    const { slots } = this.#parts
+    // Only answers that were lost can bring more than was set aside. It is asked for, and begun or given back then.
+    if (slots.isFull && slots.get(given.taskId) === undefined) {
+      this.#begun.take(given)
+      this.#parts.uncertain(0)
+      return
+    }
     // Field by field: a spread costs more than all the rest of a step that does nothing.
     const task: HeldTask = {
       taskId: given.taskId,
@@ -277,17 +305,25 @@ export class Running {
       interrupt: undefined,
       reports: undefined,
     }
-    this.#parts.slots.hold(task)
-    void this.#toOutcome(task)
+    slots.hold(task)
+    begun.push(task)
+  }
+
+  #run(begun: readonly HeldTask[]): void {
+    for (const task of begun) void this.#toOutcome(task)
   }
 
   async #toOutcome(task: HeldTask): Promise<void> {
     try {
+      if (task.step.sealing !== undefined) openTask(task)
       if (task.step.reads.length > 0)
         await this.#patiently(task, () => this.#parts.outputs.ensure(task.run, task.step.reads))
       if (task.step.kind === 'undo' || task.step.kind === 'finally')
         await this.#patiently(task, async () => {
-          task.run.outcome = await this.#parts.outputs.outcome(task.run)
+          const { run, step, item } = task
+          run.outcome = await this.#parts.outputs.outcome(run)
+          if (step.undoes !== undefined && item >= 0)
+            task.undone = await this.#parts.outputs.ofItem(run, step.undoes, item)
         })
     } catch (error) {
       this.#report(task, failure(task, error, false))
@@ -325,7 +361,7 @@ export class Running {
       said: () => this.#said(task),
     })
     client.release(outcome.kind === 'failed' && outcome.spoilt)
-    if (outcome.kind === 'failed' && outcome.uncertain) this.#parts.uncertain()
+    if (outcome.kind === 'failed' && outcome.uncertain) this.#parts.uncertain(1)
     if (task.lost) return
     if (outcome.kind === 'committed') {
       this.#remember(task.run, task.step, outcome.output)
@@ -365,7 +401,7 @@ export class Running {
         taskId,
         stepId: step.id,
         attempt,
-        error: JSON.stringify(outcome.error),
+        error: sealedError(task, outcome.error),
         random: this.#parts.random(),
         retryDelayMs,
       }
@@ -377,13 +413,13 @@ export class Running {
       return
     }
     const output = outcome.kind === 'completed' ? outcome.output : null
-    const skipReason = outcome.kind === 'skipped' ? outcome.reason : null
+    const skipReason = outcome.kind === 'skipped' ? readSecrets.redact(outcome.reason) : null
     if (task.item < 0) this.#remember(run, step, output)
     this.#flush!.complete(task, {
       taskId,
       stepId: step.id,
       attempt,
-      output,
+      output: output === null ? null : sealedOutput(task, output),
       skipReason,
       writes: null,
       watched: false,
@@ -393,8 +429,12 @@ export class Running {
   #leave(task: HeldTask, outcome: LeavingOutcome): void {
     const { taskId, attempt, step } = task
     const row = { taskId, stepId: step.id, attempt }
-    if (outcome.kind === 'parked') this.#flush!.park(task, { ...row, waits: outcome.waits })
-    else this.#flush!.continue(task, { ...row, input: outcome.input, runId: this.#parts.newId() })
+    if (outcome.kind === 'parked')
+      this.#flush!.park(task, { ...row, waits: readSecrets.redactValue(outcome.waits) })
+    else {
+      const runId = this.#parts.newId()
+      this.#flush!.continue(task, { ...row, input: nextInput(task, runId, outcome.input), runId })
+    }
     // What the handler still does is not waited for.
     task.abort.abort(new AttemptAborted('the step goes on later'))
   }
@@ -409,10 +449,21 @@ export class Running {
   }
 
   #ended(answer: CompleteAnswerRow): void {
-    this.#told(answer.run_id!, { output: answer.output })
+    this.#told(answer.run_id!, this.#endOf(answer))
     // Who called it and waits is ready now.
     if (this.#called.delete(answer.run_id!)) this.#parts.found()
     this.#memories.forget(answer.run_id!)
+  }
+
+  /** What can't be decrypted here is asked about in the database, and fails there. */
+  #endOf({ run_id: runId, output }: CompleteAnswerRow): LocalEnd {
+    const run = this.#memories.get(runId!)
+    if (run?.cipher === undefined) return { output }
+    try {
+      return { output: run.cipher.openRunOutput(run.lastSteps, output) }
+    } catch {
+      return null
+    }
   }
 
   #told(runId: string, end: LocalEnd): void {

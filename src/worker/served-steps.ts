@@ -1,10 +1,23 @@
 // What this worker can run: the steps of its pipelines by the ids under which the database knows them.
+import type { Cipher } from '../core/encryption.ts'
 import { MillraceError } from '../core/errors.ts'
-import { ancestorsOf, type GraphNode, isEnding, lastSteps, type StepKind } from '../core/graph.ts'
+import {
+  ancestorsOf,
+  dependentsOf,
+  type Graph,
+  type GraphNode,
+  isEnding,
+  lastSteps,
+  type StepKind,
+} from '../core/graph.ts'
 import type { Caller } from '../db/call.ts'
+import { defineCodeLimits, type LimitDefinition } from '../db/limits.ts'
 import { registerPipeline } from '../db/pipelines.ts'
-import type { PipelineDefinition, StepHandler } from '../sdk/pipeline.ts'
+import { limitDefinitions } from '../sdk/limits.ts'
+import type { PipelineDefinition, StepHandler } from '../sdk/pipeline-definition.ts'
 import type { Schema } from '../sdk/standard-schema.ts'
+import type { WorkerLogEntry } from './options.ts'
+import { type Sealing, sealingOf } from './step-sealing.ts'
 
 export interface ServedStep {
   readonly id: number
@@ -17,6 +30,8 @@ export interface ServedStep {
   readonly handlerId: number
   /** Whether its output is that of the run. */
   readonly last: boolean
+  /** Whether its end may make more than one task ready. */
+  readonly spreads: boolean
   /** The schema of the input of its runs. */
   readonly inputSchema: Schema | undefined
   readonly handler: StepHandler
@@ -24,6 +39,8 @@ export interface ServedStep {
   readonly reads: readonly string[]
   /** The step that this one undoes. */
   readonly undoes: string | undefined
+  /** How its values are encrypted; undefined where they are not. */
+  readonly sealing: Sealing | undefined
 }
 
 export interface ServedSteps {
@@ -36,18 +53,30 @@ export interface ServedSteps {
 /**
  * Registers the pipelines and notes under which ids their steps are known.
  *
- * @throws MillraceError sql_schema_refused, graph_invalid
+ * @throws MillraceError sql_schema_refused, graph_invalid, encryption_key_missing
  */
 export async function registerSteps(
   caller: Caller,
   pipelines: readonly PipelineDefinition[],
-  { queues, sqlSchemas }: { readonly queues: readonly string[]; readonly sqlSchemas: readonly string[] },
+  {
+    queues,
+    sqlSchemas,
+    cipher,
+    log,
+  }: {
+    readonly queues: readonly string[]
+    readonly sqlSchemas: readonly string[]
+    readonly cipher: Cipher | undefined
+    readonly log: (entry: WorkerLogEntry) => void
+  },
 ): Promise<ServedSteps> {
+  const limits = limitDefinitions(pipelines)
   const byId = new Map<number, ServedStep>()
   const versions = new Map<string, number>()
   for (const pipeline of pipelines) {
-    const registered = await registerPipeline(caller, pipeline.slug, pipeline.graph)
+    const registered = await registerPipeline(caller, pipeline.slug, pipeline.graph, pipeline.startRules)
     versions.set(pipeline.slug, registered.version)
+    const spreading = spreadingSteps(pipeline.graph)
     for (const { id, step, kind, handler: handlerId } of registered.steps) {
       const node = pipeline.graph.steps.find(({ name }) => name === step)!
       if (queues.length > 0 && !queues.includes(node.queue)) continue
@@ -62,15 +91,50 @@ export async function registerSteps(
         tx: node.tx,
         timeoutMs: node.timeout_ms,
         handlerId,
+        spreads: spreading.has(step),
         last: kind !== 'map' && lastSteps(pipeline.graph).join() === step,
         inputSchema: pipeline.inputSchema,
         handler,
         reads: readsOf(pipeline, node),
         undoes: node.kind === 'undo' ? node.undoes : undefined,
+        sealing: sealingOf(pipeline, node, cipher),
       })
     }
   }
+  await defineLimits(caller, limits, [...versions.keys()], log)
   return { byId, versions, handlerIds: [...new Set([...byId.values()].map((step) => step.handlerId))] }
+}
+
+/** Also where no pipeline has a rule: it may have had one. */
+async function defineLimits(
+  caller: Caller,
+  limits: readonly LimitDefinition[],
+  slugs: readonly string[],
+  log: (entry: WorkerLogEntry) => void,
+): Promise<void> {
+  for (const { name, change, revision } of await defineCodeLimits(caller, limits, slugs)) {
+    if (change === 'operator')
+      log({
+        level: 'info',
+        message: `Limit '${name}' is as an operator defined it, revision ${revision}: what the code says of it does not count.`,
+        fields: { limit: name, revision },
+      })
+  }
+}
+
+/** The steps after which a map or several others come, also where what comes between is skipped and so leads on at once. */
+function spreadingSteps(graph: Graph): ReadonlySet<string> {
+  const nodes = new Map(graph.steps.map((node) => [node.name, node]))
+  const dependents = dependentsOf(graph)
+  const spreads = (step: string): boolean => {
+    const after = dependents.get(step) ?? []
+    if (after.length > 1) return true
+    return after.some((name) => {
+      const { kind, if_skipped: ifSkipped } = nodes.get(name)!
+      return kind === 'map' || (ifSkipped === 'skip' && spreads(name))
+    })
+  }
+  return new Set(graph.steps.flatMap(({ name }) => (spreads(name) ? [name] : [])))
 }
 
 /** What undoes a step reads what that gave; what follows the whole run may read all of it. */

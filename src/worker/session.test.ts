@@ -1,26 +1,15 @@
 // The life of a worker: its states, orders, drains, leases, and its end.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
+import { expect, test } from 'vitest'
 import { until } from '../../test/deadline.ts'
 import { openProxy } from '../../test/faults/proxy.ts'
-import { Arrival, asOther, openOn, type Opened } from '../../test/millrace.ts'
+import { Arrival, asOther, openMillrace } from '../../test/millrace.ts'
 import { attemptsOf, runOf, sweep } from '../../test/protocol.ts'
 import { poolCaller } from '../db/call.ts'
 import { drainWorker, pauseWorker, resumeWorker } from '../db/workers.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 import { startWorker } from './worker.ts'
 
-let database: TestDatabase
-let opened: Opened
-beforeAll(async () => {
-  database = await createTestDatabase()
-  opened = openOn(database)
-})
-afterEach(async () => {
-  await opened.close()
-  await database.clock.reset()
-})
-afterAll(() => database.close())
+const { database, opened } = await openMillrace()
 
 const caller = () => poolCaller(database.pool, { prepare: false, database: 'test' })
 const storedState = async (id: string) =>
@@ -283,3 +272,30 @@ test('A13 workers that are started and stopped at once neither hang nor leak nor
     await database.query("select 1 from millrace.worker where name = 'brief' and state <> 'gone'"),
   ).toEqual([])
 })
+
+test('a worker that is stopped while the database is away, with an outcome that nobody took, comes to rest', async () => {
+  const began = new Arrival()
+  const goOn = new Arrival()
+  const once = pipeline('stopped-away').step('only', async () => {
+    began.arrive()
+    await goOn.come
+  })
+  const proxy = await openProxy(database.url)
+  let draws = 0
+  const random = () => {
+    draws++
+    return 0.5
+  }
+  const worker = await opened.worker({ pipelines: [once], database: proxy.through(database.url), random })
+  await opened.client().start(once, null)
+  await began.come
+  proxy.refuse()
+  proxy.cut()
+  goOn.arrive()
+  await worker.stop({ force: true })
+  const drawn = draws
+  // Each report of a failure draws.
+  for (let turn = 0; turn < 2_000; turn++) await new Promise((resolve) => setImmediate(resolve))
+  expect(draws).toBe(drawn)
+  await proxy.close()
+}, 60_000)

@@ -5,37 +5,50 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createRunIds } from '../core/uuid.ts'
 import { readClock } from '../db/diagnosis.ts'
 import { createPartitions, pruneHistory } from '../db/history.ts'
+import { workRedrives } from '../db/redrives.ts'
 import type { Listener } from '../db/listener.ts'
 import { readPackageVersion } from '../db/schema-files.ts'
-import { taggedSql } from '../db/sql-tag.ts'
-import { listHeldTasks, releaseTasks, type WorkerKey } from '../db/tasks.ts'
+import { type ClaimedTask, listHeldTasks, releaseTasks, type WorkerKey } from '../db/tasks.ts'
 import { registerWorker, stopWorker } from '../db/workers.ts'
 import type { HandedOver, LocalEnd, LocalWorker } from '../sdk/local-worker.ts'
+import { WorkerArtifacts } from './artifacts.ts'
+import { WorkerCache } from './cache.ts'
 import { Checkpoints } from './checkpoints.ts'
 import { Children } from './children.ts'
 import { Claims } from './claims.ts'
 import { pause, within, type WorkerConnections } from './connections.ts'
 import { attemptDurable, type DurableRoom } from './durable.ts'
-import { Flush, isPassing } from './flush.ts'
+import { Flush, isBlocked, isConnectionLost, isPassing } from './flush.ts'
+import { HandlerSql } from './handler-sql.ts'
 import { Heartbeats, type WorkerState } from './heartbeats.ts'
 import type { HeldTask } from './held-task.ts'
+import { clearAway } from './housekeeping.ts'
 import { HttpCalls } from './http-calls.ts'
 import { LanePositions } from './lanes.ts'
+import { WorkerLocks } from './locks.ts'
+import { BackOffs } from './back-offs.ts'
 import { LogLines } from './log-lines.ts'
+import { endDeadNeighbours, machineOfProcess } from './machine.ts'
 import type { WorkerLogEntry, WorkerSettings } from './options.ts'
 import { OutputReader } from './outputs.ts'
 import { Reconcile } from './reconcile.ts'
 import { Reports } from './reports.ts'
 import { Running } from './running.ts'
 import type { ServedSteps } from './served-steps.ts'
+import { SecretReads } from './secret-reads.ts'
 import { Slots } from './slots.ts'
+import { Wakes } from './wakes.ts'
 
 const maintainEveryMs = 600_000
 const weeksAhead = 4
 const pruneBatch = 1_000
+/** A transaction of this size is over before anybody misses the runs that it has locked. */
+const redriveBatch = 200
 /** How often, and for how long each time, a stop waits for the last answers before it leaves what is left to be reclaimed. */
 const lastTurns = 5
 const lastTurnMs = 1_000
+/** Between two looks whether lost answers were asked for. */
+const doubtMs = 10
 /** The same trouble is told again after this time, another one after that: a server that goes down and comes up has many reasons. */
 const toldAgainMs = 30_000
 const toldNextMs = 1_000
@@ -58,6 +71,8 @@ export class WorkerSession implements LocalWorker {
   readonly #heartbeats: Heartbeats
   readonly #events: SessionEvents
   readonly #newId: () => string
+  readonly #wakes: Wakes
+  readonly #secrets: SecretReads
   readonly #ended = new AbortController()
   #state: WorkerState = 'starting'
   #ordered: 'none' | 'paused' | 'draining' = 'none'
@@ -65,6 +80,7 @@ export class WorkerSession implements LocalWorker {
   #told = { message: '', at: 0 }
   #turning = false
   #maintenance: NodeJS.Timeout | undefined
+  #redriving = false
 
   constructor(
     key: WorkerKey,
@@ -81,6 +97,14 @@ export class WorkerSession implements LocalWorker {
     this.#connections = connections
     this.#events = events
     this.#newId = createRunIds({ now: settings.now, random: (n) => randomBytes(n) })
+    this.#wakes = new Wakes(settings.random)
+    this.#secrets = new SecretReads({
+      caller: connections.claims,
+      key,
+      cipher: settings.cipher,
+      environment: process.env,
+      monotonic: settings.monotonic,
+    })
     this.#slots = new Slots(settings.slots)
     const lanes = new LanePositions(served.handlerIds)
     const logLines = new LogLines(connections.claims, key)
@@ -89,6 +113,7 @@ export class WorkerSession implements LocalWorker {
     this.#reconcile = new Reconcile(() => this.#askWhatItHolds(), this.#ended.signal)
     const failed = (error: unknown) => this.#failed(error)
     const durableRoom = this.#durableRoom(failed)
+    const handlerSql = new HandlerSql(connections)
     this.#running = new Running({
       served,
       slots: this.#slots,
@@ -97,11 +122,16 @@ export class WorkerSession implements LocalWorker {
       handlerPool: connections.handlerPool,
       key,
       attemptRoom: {
-        sql: taggedSql(connections.handlers),
+        sql: (task, text, values) => handlerSql.run(task, text, values),
         log: (task, message, fields) => logLines.add(task, message, fields),
         reports: (task) => reports.of(task),
         storeStacks: settings.storeStacks,
         pooled: connections.pooled,
+        cache: new WorkerCache(connections.claims, key, this.#wakes),
+        locks: new WorkerLocks(connections.claims, key, this.#wakes),
+        backOffs: new BackOffs(connections.claims, key),
+        artifacts: new WorkerArtifacts(connections.artifacts, key, settings.artifacts),
+        secrets: this.#secrets,
         durable: (task) => attemptDurable(task, durableRoom),
       },
       random: settings.random,
@@ -109,13 +139,18 @@ export class WorkerSession implements LocalWorker {
       found: () => this.#claims.wake(),
       ended: this.#ended.signal,
       freed: () => this.#claims.look(),
-      uncertain: () => this.#reconcile.want(),
+      uncertain: (tasks) => this.#doubt(tasks),
     })
     this.#flush = new Flush(connections.outcomes, key, {
-      room: () => (this.#takes() ? this.#slots.free : 0),
+      reserve: (tasks) =>
+        this.#takes() && tasks.some(({ step }) => step.spreads)
+          ? this.#slots.reserve(Math.ceil(settings.slots / 2))
+          : 0,
+      giveBack: (reserved) => this.#slots.giveBack(reserved),
+      doubt: (tasks) => this.#doubt(tasks),
       held: () => this.#slots.heldCount,
       watched: (task) => this.#running.isWatched(task),
-      completed: (tasks, answers) => this.#running.completed(tasks, answers),
+      completed: (tasks, answers, reserved) => this.#running.completed(tasks, answers, reserved),
       failed: (tasks, answers) => this.#running.failed(tasks, answers),
       parked: (tasks, answers, started) => this.#running.parked(tasks, answers, started),
       continued: (tasks) => this.#running.continued(tasks),
@@ -131,6 +166,7 @@ export class WorkerSession implements LocalWorker {
       begin: (tasks) => this.#running.begin(tasks),
       takes: () => this.#takes(),
       failed,
+      lost: (error, reserved) => this.#lost(error, reserved),
       monotonic,
     })
     this.#heartbeats = new Heartbeats({
@@ -146,26 +182,36 @@ export class WorkerSession implements LocalWorker {
       monotonic,
       ordered: (order) => this.#order(order),
       gone: (reason) => this.#gone(reason),
-      failed,
+      redrive: () => this.#redrive(),
+      lost: (error, reserved) => this.#lost(error, reserved),
       recovered: () => this.#recovered(),
       stateNow: () => this.state,
     })
   }
 
   #durableRoom(failed: (error: unknown) => void): DurableRoom {
-    const { checkpointPool: pool, handlers, prepare } = this.#connections
-    const { random, now } = this.#settings
+    const { checkpointPool: pool, handlers, writes, prepare } = this.#connections
+    const { random, now, storeStacks } = this.#settings
     return {
-      checkpoints: new Checkpoints({ pool, prepare, caller: handlers, key: this.#key, random, failed }),
-      children: new Children(handlers, this.#newId),
-      httpCalls: new HttpCalls({
+      checkpoints: new Checkpoints({
+        pool,
+        prepare,
         caller: handlers,
+        writes,
+        key: this.#key,
+        random,
+        failed,
+      }),
+      children: new Children(writes, this.#newId, this.#settings.cipher),
+      httpCalls: new HttpCalls({
+        caller: writes,
         key: this.#key,
         now,
         environment: process.env,
       }),
       now: () => readClock(handlers),
       random,
+      storeStacks,
     }
   }
 
@@ -186,6 +232,7 @@ export class WorkerSession implements LocalWorker {
     await this.#heartbeats.tick()
     this.#heartbeats.start()
     this.#claims.look()
+    this.#endDeadNeighbours()
     this.#maintain()
   }
 
@@ -197,6 +244,11 @@ export class WorkerSession implements LocalWorker {
   /** Something was notified: look at once. */
   wake(): void {
     this.#claims.wake()
+  }
+
+  /** What some attempt here waits for was notified. */
+  heard(name: string): void {
+    this.#wakes.heard(name)
   }
 
   /** Stops claiming, waits for what runs, gives back what is left after `drainMs`, and leaves. */
@@ -229,9 +281,13 @@ export class WorkerSession implements LocalWorker {
   async settled(): Promise<void> {
     do {
       await this.#slots.empty()
-      // What an answer has set going shows itself by then.
-      await nextTurn()
-    } while (!this.#slots.isEmpty || this.#claims.busy || this.#flush.busy)
+      // What an answer has set going shows itself by then; what a lost one brought, once it was asked for.
+      await (this.#isInDoubt ? pause(doubtMs, this.#ended.signal) : nextTurn())
+    } while (!this.#slots.isEmpty || this.#isInDoubt || this.#claims.busy || this.#flush.busy)
+  }
+
+  get #isInDoubt(): boolean {
+    return this.#slots.doubted > 0 && this.#state !== 'gone'
   }
 
   /** How many attempts it has begun. */
@@ -288,7 +344,7 @@ export class WorkerSession implements LocalWorker {
 
   lostAnswer(reserved: number): void {
     this.#slots.giveBack(reserved)
-    this.#reconcile.want()
+    this.#doubt(reserved)
   }
 
   watch(runId: string, ended: (end: LocalEnd) => void) {
@@ -348,6 +404,19 @@ export class WorkerSession implements LocalWorker {
     this.#reconcile.want()
   }
 
+  /** A call that had so many slots set aside has no answer. */
+  #lost(error: unknown, reserved: number): void {
+    this.#slots.giveBack(reserved)
+    if (isConnectionLost(error)) this.#slots.doubt(reserved)
+    this.#failed(error)
+  }
+
+  /** A lost answer may have brought so many tasks. */
+  #doubt(tasks: number): void {
+    this.#slots.doubt(tasks)
+    this.#reconcile.want()
+  }
+
   /** Once, and again after a while: a database that is away is not worth a line for each heartbeat. */
   #tell(entry: WorkerLogEntry): void {
     const now = this.#settings.monotonic()
@@ -382,37 +451,65 @@ export class WorkerSession implements LocalWorker {
   }
 
   /**
-   * Begins what it holds and does not know of: the answer that brought it was lost. What of that must not begin any more is given back.
-   * Asked only now: while the question was on its way, other answers may have come.
+   * Begins what it holds and does not know of: the answer that brought it was lost. What of that must not begin any more, or finds no slot
+   * free, is given back. Asked only now: while the question was on its way, other answers may have come.
    */
   async #askWhatItHolds(): Promise<void> {
+    const { doubted } = this.#slots
     const tasks = await listHeldTasks(this.#connections.claims, this.#key)
+    if (this.#ended.signal.aborted) return
     this.#running.begin(tasks.filter(({ aborted }) => !aborted))
-    const unbegun = tasks.filter((task) => task.aborted && this.#running.neverBegins(task))
-    if (unbegun.length > 0) {
-      const rows = unbegun.map((task) => ({
-        taskId: task.task_id,
-        stepId: task.step_id,
-        attempt: task.attempt,
-      }))
-      await releaseTasks(
-        this.#connections.claims,
-        this.#key,
-        rows,
-        'its run ended before the worker knew of it',
-      )
-    }
+    this.#slots.trust(doubted)
+    const unbegun = tasks.filter((task) => this.#running.neverBegins(task))
+    await this.#release(
+      unbegun.filter(({ aborted }) => aborted),
+      'its run ended before the worker knew of it',
+    )
+    await this.#release(
+      unbegun.filter(({ aborted }) => !aborted),
+      'the worker had no slot free when it knew of it',
+    )
     this.#claims.wake()
+  }
+
+  async #release(tasks: readonly ClaimedTask[], reason: string): Promise<void> {
+    if (tasks.length === 0) return
+    const rows = tasks.map(({ task_id: taskId, step_id: stepId, attempt }) => ({ taskId, stepId, attempt }))
+    await releaseTasks(this.#connections.claims, this.#key, rows, reason)
+  }
+
+  /** What a worker of this machine held that was killed just before is not to wait for its lease. Where it can't be told now, that is what frees it. */
+  #endDeadNeighbours(): void {
+    const { writes } = this.#connections
+    void endDeadNeighbours(writes, this.#key, this.#ended.signal).catch((error) => {
+      if (this.#state !== 'gone' && !isBlocked(error)) this.#failed(error)
+    })
+  }
+
+  /** What people ordered to be redriven, batch by batch, beside the heartbeats; any worker may do it, and one at a time does. */
+  #redrive(): void {
+    if (this.#redriving) return
+    this.#redriving = true
+    const work = async () => {
+      for (let more = true; more && this.#state !== 'gone'; )
+        more = (await workRedrives(this.#connections.writes, redriveBatch)).more
+    }
+    void work()
+      .catch((error) => this.#failed(error))
+      .finally(() => {
+        this.#redriving = false
+      })
   }
 
   /** Partitions ahead and retention, now and then; any worker may do it, and one at a time does. */
   #maintain(): void {
     const work = async () => {
-      const { handlers } = this.#connections
-      await createPartitions(handlers, weeksAhead)
+      const { writes } = this.#connections
+      await createPartitions(writes, weeksAhead)
       // Bounded transactions, as many as it takes: what comes in between two turns must not grow for ever.
       for (let more = true; more && this.#state !== 'gone'; )
-        more = (await pruneHistory(handlers, pruneBatch)).more
+        more = (await pruneHistory(writes, pruneBatch)).more
+      await clearAway(this.#connections.artifacts, this.#settings.artifacts, () => this.#state !== 'gone')
     }
     void work()
       .catch((error) => this.#failed(error))
@@ -444,6 +541,7 @@ export async function registerSession(
     queues: settings.queues,
     handlers: served.handlerIds,
     leaseSeconds: settings.leaseSeconds,
+    machine: machineOfProcess(),
   })
   return { workerId, lockKey }
 }

@@ -1,10 +1,11 @@
-// The slots of a worker: which tasks it holds, what is set aside for claims and starts under way, and what is free.
+// The slots of a worker: which tasks it holds, what is set aside for answers under way and for lost ones, and what is free.
 import type { HeldTask } from './held-task.ts'
 
 export class Slots {
   readonly size: number
   readonly #held = new Map<number, HeldTask>()
   #reserved = 0
+  #doubted = 0
   #emptied: Array<() => void> = []
 
   constructor(size: number) {
@@ -12,7 +13,12 @@ export class Slots {
   }
 
   get free(): number {
-    return Math.max(0, this.size - this.#held.size - this.#reserved)
+    return Math.max(0, this.size - this.#held.size - this.#reserved - this.#doubted)
+  }
+
+  /** Whether there is no slot for another task, whatever is set aside. */
+  get isFull(): boolean {
+    return this.#held.size >= this.size
   }
 
   /** Whether an answer under way may bring tasks. */
@@ -42,6 +48,21 @@ export class Slots {
     this.#reserved -= reserved
     // What the answer brought is taken in this same turn.
     if (this.#emptied.length > 0) queueMicrotask(() => this.#tellEmpty())
+  }
+
+  /** How many tasks lost answers may have brought. */
+  get doubted(): number {
+    return this.#doubted
+  }
+
+  /** An answer was lost that may have brought so many tasks: their slots stay set aside until the worker has asked what it holds. */
+  doubt(tasks: number): void {
+    this.#doubted += tasks
+  }
+
+  /** The worker has asked since. */
+  trust(doubted: number): void {
+    this.#doubted -= doubted
   }
 
   /** Whether it holds nothing, and nothing is on its way to it. */

@@ -16,6 +16,7 @@ import {
 import type { ReportRow } from '../db/streams.ts'
 import type { Reporting } from '../sdk/reporting.ts'
 import { AttemptAborted, type HeldTask } from './held-task.ts'
+import { readSecrets } from './read-secrets.ts'
 
 /** Of two things that a step says of itself the later one counts: so they are stored this often at most, and what it says at its end is stored then. */
 const everyMs = 200
@@ -68,7 +69,7 @@ export class StepReports implements Reporting {
 
   readonly progress = (done: number, total?: number, note?: string): void => {
     this.#refuse()
-    const text = progressText(done, total, note)
+    const text = progressText(done, total, note === undefined ? note : readSecrets.redact(String(note)))
     if (this.#isOver) return
     this.#progress = text
     this.#soon()
@@ -76,7 +77,7 @@ export class StepReports implements Reporting {
 
   readonly setMetadata = (patch: Readonly<Record<string, unknown>>): void => {
     this.#refuse()
-    const laidOver = new Map([...this.#metadata, ...metadataPatch(patch)])
+    const laidOver = new Map([...this.#metadata, ...metadataPatch(readSecrets.redactValue(patch))])
     checkJson(Object.fromEntries(laidOver), { what: 'the metadata of a run', maxBytes: reportBytesMax })
     if (this.#isOver) return
     this.#metadata = laidOver
@@ -85,7 +86,7 @@ export class StepReports implements Reporting {
 
   readonly metric = (name: string, value: number, labels?: Labels): void => {
     this.#refuse()
-    const metric = metricReport(name, value, labels)
+    const metric = metricReport(name, value, readSecrets.redactValue(labels))
     const isBeyond = (known: ReadonlySet<string>, one: string, most: number) =>
       !known.has(one) && known.size >= most
     if (
@@ -103,7 +104,7 @@ export class StepReports implements Reporting {
   readonly stream = {
     write: (part: unknown): Promise<void> => {
       this.#refuse()
-      const text = partText(part)
+      const text = this.#sealed(partText(part))
       if (this.#isOver) throw this.#gone()
       this.#wait(text.length)
       this.#stream.push(text)
@@ -157,6 +158,11 @@ export class StepReports implements Reporting {
     }
     this.#refusal = typeof end === 'string' ? reportRefused(end, this.task.step.name) : end
     taken.writing?.reject(this.#refusal)
+  }
+
+  #sealed(text: string): string {
+    const { run, step, item } = this.task
+    return run.cipher?.seal('stream', step.name, item, text) ?? readSecrets.redactJson(text)
   }
 
   /** What was refused before would be again. */

@@ -1,27 +1,21 @@
 // Steps marked tx: their effect happens exactly once.
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { beforeAll, beforeEach, expect, test } from 'vitest'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { pgTable, text as textColumn } from 'drizzle-orm/pg-core'
 import { Kysely, PostgresDialect } from 'kysely'
 import { z } from 'zod'
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
-import { Arrival, openOn, type Opened } from '../../test/millrace.ts'
+import { Arrival, openMillrace } from '../../test/millrace.ts'
 import { attemptsOf, runOf } from '../../test/protocol.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 
-let database: TestDatabase
-let opened: Opened
+const { database, opened } = await openMillrace()
 beforeAll(async () => {
-  database = await createTestDatabase()
   await database.query('create table note (run text not null, text text not null unique)')
-  opened = openOn(database)
 })
 beforeEach(async () => {
   await database.query('truncate note')
 })
-afterEach(() => opened.close())
-afterAll(() => database.close())
 
 const notes = async () =>
   (await database.query<{ text: string }>('select text from note order by text')).map(({ text }) => text)
@@ -159,7 +153,7 @@ test('Drizzle and Kysely can wrap the client of a tx step', async () => {
     const db = drizzle(tx)
     await db.insert(note).values({ run: run.id, text: 'drizzle' })
     const kysely = new Kysely<{ note: { run: string; text: string } }>({
-      dialect: new PostgresDialect({ pool: { connect: async () => tx as never, end: async () => {} } }),
+      dialect: new PostgresDialect({ pool: { connect: async () => tx, end: async () => {} } }),
     })
     await kysely.insertInto('note').values({ run: run.id, text: 'kysely' }).execute()
     if (input.fail) throw new Error('both are undone')

@@ -22,7 +22,9 @@ import {
 } from '../db/transaction.ts'
 import { type AttemptRoom, failure, handlerContext, isUnwanted, type Outcome, runHandler } from './attempt.ts'
 import { isPassing } from './flush.ts'
+import { undeclaredWrite } from './handler-sql.ts'
 import { AttemptAborted, type HeldTask } from './held-task.ts'
+import { sealedOutput } from './sealing.ts'
 
 export type TransactionOutcome =
   | Extract<Outcome, { kind: 'skipped' }>
@@ -53,8 +55,17 @@ export async function runTransactionAttempt(
   room: TransactionRoom,
 ): Promise<TransactionOutcome> {
   const lent = lendClient(client)
-  const context = handlerContext(task, { ...room, sql: taggedSql(clientCaller(lent.client)) }, lent.client)
   let handling = false
+  const sql = taggedSql(clientCaller(lent.client))
+  const own = {
+    ...room,
+    // Its condition is asked before the transaction, on a connection that only reads.
+    sql: (_: HeldTask, text: TemplateStringsArray, values: readonly unknown[]) =>
+      sql(text, ...values).catch((error: unknown) => {
+        throw handling ? error : undeclaredWrite(task, error)
+      }),
+  }
+  const context = handlerContext(task, own, lent.client)
   try {
     if (await isUnwanted(task, context)) return { kind: 'skipped', reason: 'its condition said no' }
     if (!(await holdTask(clientCaller(client), worker, heldRow(task)))) throw notHeld(task)
@@ -103,7 +114,13 @@ async function complete(
     if (!(await isSameTransaction(client, markOf(task)))) throw endedEarly(task.step.name)
     const writes = JSON.stringify(await countWrites(caller, writesBefore))
     task.reported = true
-    const row = { ...heldRow(task), output, skipReason: null, writes, watched }
+    const row = {
+      ...heldRow(task),
+      output: sealedOutput(task, output),
+      skipReason: null,
+      writes,
+      watched,
+    }
     const options = { room: 0, leastUrgent: task.priority, transactional: true }
     const answers = await completeTasks(caller, worker, [row], options)
     if (answers.some((answer) => answer.kind === 'lost')) throw notHeld(task)

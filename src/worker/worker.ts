@@ -175,7 +175,7 @@ class WorkerProcess implements Worker, HandTurnedWorker {
     return new Listener({
       connectionString: this.#settings.directDatabase,
       applicationName: 'millrace listener',
-      channels: ['millrace_wake', 'millrace_abort'],
+      channels: ['millrace_wake', 'millrace_abort', 'millrace_data'],
       pingMs: this.#settings.pingMs,
       onNotify: (channel, message) => this.#notified(channel, message),
       onLost: (error) => this.#deaf(error),
@@ -195,6 +195,7 @@ class WorkerProcess implements Worker, HandTurnedWorker {
 
   #notified(channel: string, message: string): void {
     if (channel === 'millrace_wake') this.#session?.wake()
+    else if (channel === 'millrace_data') this.#session?.heard(message)
     else if (message === this.#session?.id) void this.#session.tick()
   }
 

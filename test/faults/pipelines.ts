@@ -129,7 +129,7 @@ export function holdPipelines(tell: Tell) {
   const pieces = pipeline('fault-pieces', {
     input: z.object({ pieces: z.number(), deaths: z.number() }),
     retry,
-  }).step('work', async ({ input, durable, sql, run, attempt }) => {
+  }).step('work', { writes: true }, async ({ input, durable, sql, run, attempt }) => {
     const intent = await durable.run('intend', () => Math.random())
     for (let piece = 0; piece < input.pieces; piece++) {
       const isLast = attempt <= input.deaths && piece === attempt
@@ -143,7 +143,29 @@ export function holdPipelines(tell: Tell) {
     return attempt
   })
 
-  return { hold, holdTransaction, poison, block, pieces }
+  /** Waits under a lock that all of its runs want. */
+  const holdLock = pipeline('fault-lock', { input: z.object({ ms: z.number() }), retry }).step(
+    'hold',
+    ({ input, lock, run, attempt, abort }) =>
+      lock('of-all', async ({ token }) => {
+        tell({ kind: 'began', run: run.id, attempt, token })
+        await waited(input.ms, abort)
+        return token
+      }),
+  )
+
+  /** Computes a value that all of its runs want. */
+  const holdCache = pipeline('fault-cache', { input: z.object({ ms: z.number() }), retry }).step(
+    'compute',
+    ({ input, cache, run, attempt, abort }) =>
+      cache('of-all', { ttl: '1h' }, async () => {
+        tell({ kind: 'began', run: run.id, attempt })
+        if (await waited(input.ms, abort)) throw new Error('stopped')
+        return process.pid
+      }),
+  )
+
+  return { hold, holdTransaction, poison, block, pieces, holdLock, holdCache }
 }
 
 /** True where the signal fired first. */

@@ -1,28 +1,15 @@
 // A server that is away: when a worker begins, when it is told to end, and when all connections break at once.
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { type Client, connect } from '../../src/sdk/client.ts'
+import { expect, test } from 'vitest'
 import { allEnded, expectSound } from './effects.ts'
-import { type OwnServer, startOwnServer } from './own-server.ts'
 import { holdPipelines } from './pipelines.ts'
 import { until } from '../deadline.ts'
-import { mayJudge, type WorkerProgram, WorkerPrograms } from './worker-program.ts'
+import { programsOnServer } from './programs-on.ts'
+import { mayJudge, type WorkerProgram } from './worker-program.ts'
 
 const { hold } = holdPipelines(() => {})
 
-let server: OwnServer
-let client: Client
-const programs = new WorkerPrograms()
-
-beforeAll(async () => {
-  server = await startOwnServer()
-  client = connect({ database: server.url })
-}, 60_000)
-afterEach(() => programs.killAll())
-afterAll(async () => {
-  await client.close()
-  await server.close()
-}, 60_000)
+const { server, client, programs } = await programsOnServer()
 
 test('a worker that is started before its database waits for it, in few words, and begins', async () => {
   await server.crash()

@@ -1,30 +1,17 @@
 // A server that crashes and comes back: no acknowledged start is lost, and workers and clients go on by themselves.
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { type Client, connect } from '../../src/sdk/client.ts'
+import { expect, test } from 'vitest'
 import { allEnded, expectLoadDone, isLong, recordFigure, startLoad } from './effects.ts'
-import { type OwnServer, startOwnServer } from './own-server.ts'
 import { load, holdPipelines } from './pipelines.ts'
 import { seededRandom } from './random.ts'
 import { until } from '../deadline.ts'
-import { type WorkerProgram, WorkerPrograms } from './worker-program.ts'
+import { programsOnServer } from './programs-on.ts'
+import type { WorkerProgram } from './worker-program.ts'
 
 const stops = isLong ? 50 : 3
 const { hold } = holdPipelines(() => {})
 
-let server: OwnServer
-let client: Client
-const programs = new WorkerPrograms()
-
-beforeAll(async () => {
-  server = await startOwnServer()
-  client = connect({ database: server.url })
-}, 60_000)
-afterEach(() => programs.killAll())
-afterAll(async () => {
-  await client.close()
-  await server.close()
-}, 60_000)
+const { server, client, programs } = await programsOnServer()
 
 test(
   'B1 the server crashes under load and comes back: no acknowledged start is lost, and workers go on within 5 s',

@@ -1,30 +1,15 @@
 // Wake-ups and re-applied functions around a worker that runs: nobody is notified without need, and a migration disturbs no work.
 import pg from 'pg'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { migrate } from '../../src/db/migrate.ts'
-import { type Client, connect } from '../../src/sdk/client.ts'
-import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { allEnded, expectLoadDone, recordFigure, startLoad } from './effects.ts'
-import { effectTable, holdPipelines } from './pipelines.ts'
+import { holdPipelines } from './pipelines.ts'
 import { until } from '../deadline.ts'
-import { WorkerPrograms } from './worker-program.ts'
+import { programsOnDatabase } from './programs-on.ts'
 
 const { hold } = holdPipelines(() => {})
 
-let database: TestDatabase
-let client: Client
-const programs = new WorkerPrograms()
-
-beforeAll(async () => {
-  database = await createTestDatabase()
-  await database.query(effectTable)
-  client = connect({ database: database.url })
-})
-afterEach(() => programs.killAll())
-afterAll(async () => {
-  await client.close()
-  await database.close()
-})
+const { database, client, programs } = await programsOnDatabase()
 
 const options = () => ({ database: database.url, leaseSeconds: 10, heartbeatMs: 300, slots: 2 })
 

@@ -1,13 +1,12 @@
 // Workers whose machine has a wrong clock: leases and due times are reckoned by the database's clock alone.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { type Client, connect } from '../../src/sdk/client.ts'
-import { createTestDatabase, type TestDatabase } from '../database.ts'
+import { expect, test } from 'vitest'
 import { allEnded, expectLoadDone, expectSound, startLoad } from './effects.ts'
-import { effectTable, holdPipelines } from './pipelines.ts'
+import { holdPipelines } from './pipelines.ts'
 import { until } from '../deadline.ts'
-import { type WorkerProgram, WorkerPrograms } from './worker-program.ts'
+import { programsOnDatabase } from './programs-on.ts'
+import type { WorkerProgram } from './worker-program.ts'
 
 const faketime = '/usr/bin/faketime'
 const isThere = fs.existsSync(faketime)
@@ -16,20 +15,7 @@ if (!isThere)
 
 const { hold } = holdPipelines(() => {})
 
-let database: TestDatabase
-let client: Client
-const programs = new WorkerPrograms()
-
-beforeAll(async () => {
-  database = await createTestDatabase()
-  await database.query(effectTable)
-  client = connect({ database: database.url })
-})
-afterEach(() => programs.killAll())
-afterAll(async () => {
-  await client.close()
-  await database.close()
-})
+const { database, client, programs } = await programsOnDatabase()
 
 test.skipIf(!isThere).each(['+1h', '-1h', '+0 x1.5'])(
   'D1 a worker whose clock is off by %s keeps its lease, respects due times and judges nobody wrongly',

@@ -1,32 +1,18 @@
 // Workers that are killed: their work goes on elsewhere within seconds, and nothing is done twice.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { type Client, connect } from '../../src/sdk/client.ts'
-import { createTestDatabase, type TestDatabase } from '../database.ts'
+import { expect, test } from 'vitest'
 import { allEnded, expectLoadDone, expectSound, isLong, recordFigure, startLoad } from './effects.ts'
-import { effectTable, holdPipelines } from './pipelines.ts'
+import { holdPipelines } from './pipelines.ts'
 import { openProxy } from './proxy.ts'
 import { seededRandom } from './random.ts'
 import { until } from '../deadline.ts'
-import { mayJudge, type WorkerProgram, WorkerPrograms } from './worker-program.ts'
+import { programsOnDatabase } from './programs-on.ts'
+import { mayJudge, type WorkerProgram } from './worker-program.ts'
 
 const kills = isLong ? 200 : 8
 const seed = Number(process.env['MILLRACE_SEED'] ?? 20_240_613)
 const { hold, holdTransaction } = holdPipelines(() => {})
 
-let database: TestDatabase
-let client: Client
-const programs = new WorkerPrograms()
-
-beforeAll(async () => {
-  database = await createTestDatabase()
-  await database.query(effectTable)
-  client = connect({ database: database.url })
-})
-afterEach(() => programs.killAll())
-afterAll(async () => {
-  await client.close()
-  await database.close()
-})
+const { database, client, programs } = await programsOnDatabase()
 
 interface Recovery {
   reason: string

@@ -1,28 +1,14 @@
 // A step that kills whoever runs it: it ends as a dead letter, and the rest of the work goes on.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { type Client, connect } from '../../src/sdk/client.ts'
-import { createTestDatabase, type TestDatabase } from '../database.ts'
+import { expect, test } from 'vitest'
 import { allEnded, expectLoadDone, recordFigure, startLoad } from './effects.ts'
-import { effectTable, holdPipelines } from './pipelines.ts'
+import { holdPipelines } from './pipelines.ts'
 import { until } from '../deadline.ts'
-import { mayJudge, WorkerPrograms } from './worker-program.ts'
+import { programsOnDatabase } from './programs-on.ts'
+import { mayJudge } from './worker-program.ts'
 
 const { poison } = holdPipelines(() => {})
 
-let database: TestDatabase
-let client: Client
-const programs = new WorkerPrograms()
-
-beforeAll(async () => {
-  database = await createTestDatabase()
-  await database.query(effectTable)
-  client = connect({ database: database.url })
-})
-afterEach(() => programs.killAll())
-afterAll(async () => {
-  await client.close()
-  await database.close()
-})
+const { database, client, programs } = await programsOnDatabase()
 
 test('A10 a step that kills its worker each time becomes a dead letter, and other work flows', async () => {
   const options = { database: database.url, leaseSeconds: 3, heartbeatMs: 200, slots: 1 }

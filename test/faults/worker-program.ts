@@ -13,6 +13,7 @@ export interface Line {
   worker?: string
   run?: string
   attempt?: number
+  token?: number
   reason?: string
   level?: string
   message?: string

@@ -1,30 +1,15 @@
 // Workers that are stopped, continued, told to end, and told to give up a run: what they may still do, and what they may not.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { type Client, connect } from '../../src/sdk/client.ts'
-import { createTestDatabase, type TestDatabase } from '../database.ts'
+import { expect, test } from 'vitest'
 import { complete, fail, heartbeat, release, type Task, type Worker } from '../protocol.ts'
 import { allEnded, expectSound, recordFigure } from './effects.ts'
-import { effectTable, holdPipelines } from './pipelines.ts'
+import { holdPipelines } from './pipelines.ts'
 import { until } from '../deadline.ts'
-import { WorkerPrograms } from './worker-program.ts'
+import { programsOnDatabase } from './programs-on.ts'
 
 const { hold, holdTransaction, block } = holdPipelines(() => {})
 const leaseSeconds = 3
 
-let database: TestDatabase
-let client: Client
-const programs = new WorkerPrograms()
-
-beforeAll(async () => {
-  database = await createTestDatabase()
-  await database.query(effectTable)
-  client = connect({ database: database.url })
-})
-afterEach(() => programs.killAll())
-afterAll(async () => {
-  await client.close()
-  await database.close()
-})
+const { database, client, programs } = await programsOnDatabase()
 
 const options = () => ({ database: database.url, leaseSeconds, heartbeatMs: 500, slots: 4 })
 

@@ -11,6 +11,17 @@ export interface Moment {
   /** When it begins: what it found under `steps`, and its item. */
   readonly seen?: Readonly<Record<string, unknown>>
   readonly value?: unknown
+  /** What follows the outcome of its run is told of it, and given what it undoes. */
+  readonly told?: { readonly outcome: unknown; readonly output: unknown; readonly error: unknown }
+}
+
+/** A handler cancels its run: how many moments there had been when it asked, and when it was answered. */
+export interface Cancelling {
+  readonly undo: boolean
+  readonly from: number
+  readonly to: number
+  /** Whether that changed anything. */
+  readonly answer: boolean
 }
 
 export interface Observed {
@@ -23,23 +34,35 @@ export interface Observed {
     readonly attempt: number
     readonly outcome: string
     readonly output: unknown
+    readonly error?: Readonly<Record<string, unknown>> | null
+    /** Null where no attempt of a worker told it. */
+    readonly worker_id?: string | null
+    readonly retry_at?: Date | null
+    /** How many times anything of the run had been completed before, or with it. */
+    readonly rank?: number
   }>
   readonly moments: readonly Moment[]
+  readonly cancellings?: readonly Cancelling[]
 }
 
-/** Empty where the run did what the model says. */
-export function disagreements(forecast: Forecast, observed: Observed): string[] {
+/** Empty where the run did what the model says; of one that was cancelled, as far as it came. */
+export function disagreements(forecast: Forecast, observed: Observed, wasCancelled = false): string[] {
   const cause = causeOf(forecast, observed)
   return [
-    ...endFaults(forecast, observed, cause),
-    ...attemptFaults(forecast, observed, cause),
+    ...(wasCancelled
+      ? attemptFaults({ ...forecast, causes: [anyCause] }, observed, undefined)
+      : [...endFaults(forecast, observed, cause), ...attemptFaults(forecast, observed, cause)]),
     ...sightFaults(forecast, observed),
     ...orderFaults(forecast, observed),
     ...concurrencyFaults(forecast, observed),
   ]
 }
 
-const text = (value: unknown): string => JSON.stringify(value, (_, part) => (part === undefined ? '?' : part))
+/** It may have cut anything short. */
+const anyCause: Cause = { step: '', items: [], code: '', before: new Set() }
+
+export const text = (value: unknown): string =>
+  JSON.stringify(value, (_, part) => (part === undefined ? '?' : part))
 
 function causeOf({ causes }: Forecast, { error }: Observed): Cause | undefined {
   return causes.find(
@@ -67,7 +90,10 @@ function attemptFaults(
   cause: Cause | undefined,
 ): string[] {
   const faults: string[] = []
-  const outcomes = grouped(attempts, ({ step, item }) => placeOf(step, item))
+  const outcomes = grouped(
+    attempts.filter((attempt) => !wasAborted(attempt)),
+    ({ step, item }) => placeOf(step, item),
+  )
   const tried = grouped(
     moments.filter(({ kind }) => kind === 'begin'),
     ({ step, item }) => placeOf(step, item),
@@ -91,6 +117,11 @@ function attemptFaults(
   }
   const unforetold = new Set([...outcomes.keys(), ...tried.keys()])
   return [...faults, ...[...unforetold].map((place) => `${place} was tried, and never should be`)]
+}
+
+/** The run ended, or its map did, while the attempt was under way: a transaction is rolled back then, whatever its handler gave. */
+export function wasAborted({ outcome, error }: Observed['attempts'][number]): boolean {
+  return outcome === 'cancelled' || error?.['code'] === 'AttemptAborted'
 }
 
 /** A map that ends early does so because enough of its items failed. */
@@ -181,13 +212,13 @@ function concurrencyFaults({ steps }: Forecast, { moments }: Observed): string[]
   return faults
 }
 
-const placeOf = (step: string, item: number): string => (item < 0 ? step : `${step}[${item}]`)
+export const placeOf = (step: string, item: number): string => (item < 0 ? step : `${step}[${item}]`)
 
-function isBeginning<T>(found: readonly T[], whole: readonly T[], least: number): boolean {
+export function isBeginning<T>(found: readonly T[], whole: readonly T[], least: number): boolean {
   return found.length >= least && isDeepStrictEqual(found, whole.slice(0, found.length))
 }
 
-function grouped<T>(rows: readonly T[], keyOf: (row: T) => string): Map<string, T[]> {
+export function grouped<T>(rows: readonly T[], keyOf: (row: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>()
   for (const row of rows) {
     const key = keyOf(row)

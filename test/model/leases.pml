@@ -6,14 +6,14 @@
  * order and checks the claims at the end of this file. `npm run model` runs it: as it is, and with one protection taken out at a time.
  *
  *   NO_FENCE        complete_tasks believes whoever calls: no look at worker, attempt and holder
- *   NO_ENTRY_LOCK   sweep_workers does not wait for a transaction that the worker has under way
+ *   NO_ENTRY_LOCK   end_workers does not wait for a transaction that the worker has under way
  *
  * An action is one transaction, and stands for one SQL function:
  *
  *   register     register_worker                  report: completes   complete_tasks, and the commit of a `tx` step that called it
  *   heartbeat    heartbeat_worker: the lease,             fails       fail_tasks
  *                then sweep, promote, claim               releases    release_tasks
- *   sweep        sweep_workers                    learn               list_held_tasks
+ *   sweep        sweep_workers, sweep_machine     learn               list_held_tasks
  *   promote      promote_tasks                    leave               stop_worker
  *   claim        claim_tasks                      reclaim             reclaim_tasks, called by sweep and leave
  *
@@ -127,7 +127,7 @@ inline count_as_gone(id) {
 /* Whether the lease of an id can have run out. Nobody heartbeats for a worker that is silent, nor for the former id of one that was killed. */
 #define is_silent(id) (id == FORMER || !awake[id])
 
-/* pg_try_advisory_xact_lock in sweep_workers: whoever has a transaction under way is passed over. */
+/* pg_try_advisory_xact_lock in end_workers: whoever has a transaction under way is passed over. */
 #ifdef NO_ENTRY_LOCK
 #define has_entry_lock(id) false
 #else

@@ -1,11 +1,16 @@
-// Prints what Spin makes of the model of leases. Called by `npm run model`; `-- MAX_ATTEMPTS=3` sets macros of the model.
-import { missingPrograms, type Verdict, verifyModel } from './verify.ts'
+// Prints what Spin makes of the models. Called by `npm run model`; `-- MAX_ATTEMPTS=3 FAULTS=3` sets macros of theirs.
+import { missingPrograms, type Model, type Verdict, verifyModels } from './verify.ts'
 
 const headings: Record<string, string> = {
-  '': 'As it is:',
-  NO_FENCE: 'Without the fence of complete_tasks:',
-  NO_ENTRY_LOCK: 'Without the entry lock:',
+  '': 'as it is:',
+  NO_FENCE: 'without the fence of complete_tasks:',
+  NO_ENTRY_LOCK: 'without the entry lock:',
+  NO_NAME_LOCK: 'without the lock on the name of a signal:',
+  NO_ROW_LOCK: 'without the lock on the row of the parked task:',
+  NO_RAISE: 'without a new attempt at each wake:',
 }
+
+const titles: Record<Model, string> = { leases: 'Leases', parking: 'Parking' }
 
 const missing = missingPrograms()
 if (missing.length > 0) {
@@ -18,8 +23,8 @@ if (missing.length > 0) {
 async function verifyAndPrint(defines: readonly string[]): Promise<boolean> {
   let heading: string | undefined
   let unexpected = 0
-  for await (const verdict of verifyModel(defines)) {
-    const next = headings[verdict.without ?? '']
+  for await (const verdict of verifyModels(defines)) {
+    const next = `${titles[verdict.model]}, ${headings[verdict.without ?? '']}`
     if (next !== heading) console.log(next)
     heading = next
     print(verdict)

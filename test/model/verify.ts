@@ -1,4 +1,4 @@
-// Lets Spin verify the model of leases: as it is, and with one protection after the other taken out.
+// Lets Spin verify the models of leases and of parking: as they are, and with one protection after the other taken out.
 import { execFile } from 'node:child_process'
 import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
@@ -8,10 +8,11 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 export interface Verdict {
-  /** Its name in leases.pml. */
+  readonly model: Model
+  /** Its name in the model. */
   readonly claim: string
   readonly says: string
-  /** The protection that was taken out, as a macro of leases.pml. */
+  /** The protection that was taken out, as a macro of the model. */
   readonly without: string | undefined
   readonly isExpected: boolean
   readonly holds: boolean
@@ -27,11 +28,21 @@ const claims = {
   failures_bounded: 'failures <= max, and they count what failed or was reclaimed',
   every_task_ends: 'every task ends, once no more faults happen',
   zombies_refused: 'a worker that was swept commits nothing',
+  no_wake_up_lost: 'a step is parked only while what it waits for has not come',
+  woken_once: 'a step is in one place, and each wait ends once',
+  latest_parks: 'each wake gives a new attempt, and only the latest parks or completes',
+  every_step_wakes: 'every step that waits completes, once no more faults happen',
+  stale_refused: 'a parking that is sent again parks no later attempt',
 }
+
+/** Files of this folder. */
+export const models = ['leases', 'parking'] as const
+export type Model = (typeof models)[number]
 
 type Claim = keyof typeof claims
 
 interface Variant {
+  readonly model: Model
   readonly without?: string
   readonly claims: readonly Claim[]
   readonly compile: readonly string[]
@@ -41,18 +52,37 @@ interface Variant {
 // finds nothing to leave out, as every step touches what others read.
 const variants: readonly Variant[] = [
   {
+    model: 'leases',
     claims: ['one_commit', 'latest_commits', 'failures_bounded', 'every_task_ends'],
     compile: ['-O1', '-DNOREDUCE', '-DNFAIR=3'],
   },
   {
+    model: 'leases',
     without: 'NO_FENCE',
     claims: ['one_commit', 'latest_commits', 'zombies_refused'],
     compile: ['-O0', '-DBFS', '-DSAFETY'],
   },
-  { without: 'NO_ENTRY_LOCK', claims: ['every_task_ends'], compile: ['-O0', '-DNFAIR=3'] },
+  { model: 'leases', without: 'NO_ENTRY_LOCK', claims: ['every_task_ends'], compile: ['-O0', '-DNFAIR=3'] },
+  {
+    model: 'parking',
+    claims: ['no_wake_up_lost', 'woken_once', 'latest_parks', 'every_step_wakes'],
+    compile: ['-O1', '-DNOREDUCE', '-DNFAIR=3'],
+  },
+  {
+    model: 'parking',
+    without: 'NO_NAME_LOCK',
+    claims: ['no_wake_up_lost'],
+    compile: ['-O0', '-DBFS', '-DSAFETY'],
+  },
+  { model: 'parking', without: 'NO_ROW_LOCK', claims: ['woken_once'], compile: ['-O0', '-DBFS', '-DSAFETY'] },
+  {
+    model: 'parking',
+    without: 'NO_RAISE',
+    claims: ['latest_parks', 'stale_refused'],
+    compile: ['-O0', '-DBFS', '-DSAFETY'],
+  },
 ]
 
-const model = 'leases.pml'
 const programs = ['spin', 'gcc']
 const limitMs = 300_000
 
@@ -67,11 +97,14 @@ export function missingPrograms(): string[] {
 /**
  * Gives each verdict as it is reached.
  *
- * @param defines macros for the model, such as MAX_ATTEMPTS=3
+ * @param defines macros for the models, such as MAX_ATTEMPTS=3
  * @throws when Spin or the compiler refuses the model, or the search was not exhaustive
  */
-export async function* verifyModel(defines: readonly string[] = []): AsyncGenerator<Verdict> {
-  for (const variant of variants) {
+export async function* verifyModels(
+  defines: readonly string[] = [],
+  wanted: readonly Model[] = models,
+): AsyncGenerator<Verdict> {
+  for (const variant of variants.filter(({ model }) => wanted.includes(model))) {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-model-'))
     try {
       await buildVerifier(folder, variant, defines)
@@ -84,24 +117,26 @@ export async function* verifyModel(defines: readonly string[] = []): AsyncGenera
 
 async function buildVerifier(
   folder: string,
-  { without, compile }: Variant,
+  { model, without, compile }: Variant,
   defines: readonly string[],
 ): Promise<void> {
-  await copyFile(fileURLToPath(new URL(model, import.meta.url)), join(folder, model))
+  const file = `${model}.pml`
+  await copyFile(fileURLToPath(new URL(file, import.meta.url)), join(folder, file))
   const macros = [...defines, ...(without === undefined ? [] : [without])].map((name) => `-D${name}`)
-  await run(folder, 'spin', ['-a', ...macros, model])
+  await run(folder, 'spin', ['-a', ...macros, file])
   await run(folder, 'gcc', ['-w', '-DMEMLIM=2048', ...compile, '-o', 'pan', 'pan.c'])
 }
 
-async function verifyClaim(folder: string, { without }: Variant, claim: Claim): Promise<Verdict> {
+async function verifyClaim(folder: string, { model, without }: Variant, claim: Claim): Promise<Verdict> {
   const begun = performance.now()
   // Acceptance cycles, under weak fairness: what a claim about the end of things needs.
-  const search = claim === 'every_task_ends' ? ['-a', '-f'] : []
+  const search = claim.startsWith('every_') ? ['-a', '-f'] : []
   const output = await run(folder, './pan', [...search, '-m100000', '-w21', '-N', claim])
   const seconds = (performance.now() - begun) / 1000
   const { holds, states } = readSearch(output)
-  const story = holds ? [] : readStory(await run(folder, './pan', ['-S', '-N', claim, `${model}.trail`]))
+  const story = holds ? [] : readStory(await run(folder, './pan', ['-S', '-N', claim, `${model}.pml.trail`]))
   return {
+    model,
     claim,
     says: claims[claim],
     without,
@@ -123,7 +158,7 @@ function readSearch(output: string): { holds: boolean; states: number } {
   return { holds, states }
 }
 
-/** The lines that leases.pml prints, from those that Spin adds. */
+/** The lines that a model prints, from those that Spin adds. */
 function readStory(replay: string): string[] {
   const [told = ''] = replay.split(/^spin: trail ends/m)
   return told

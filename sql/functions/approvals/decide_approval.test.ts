@@ -1,14 +1,11 @@
 // Approvals: who may decide, how many must, what comes too late, and what two who decide at once find.
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { findBrokenInvariants } from '../../../test/checker.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { beforeEach, expect, test } from 'vitest'
+import { openMeeting } from '../../../test/meeting.ts'
 import {
-  type Connection,
   cancelRun,
   chain,
   claim,
   claimOne,
-  connect,
   promote,
   registerPipeline,
   registerWorker,
@@ -18,21 +15,8 @@ import {
 } from '../../../test/protocol.ts'
 import { checkpointsOf, park } from '../../../test/waiting.ts'
 
-let database: TestDatabase
-let one: Connection
-let other: Connection
-beforeAll(async () => {
-  database = await createTestDatabase()
-  one = await connect(database)
-  other = await connect(database)
-})
+const { database, one, other } = await openMeeting()
 beforeEach(() => database.clock.reset())
-afterAll(async () => {
-  expect(await findBrokenInvariants(database)).toEqual([])
-  await one.end()
-  await other.end()
-  await database.close()
-})
 
 interface Asked {
   run: string

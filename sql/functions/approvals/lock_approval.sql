@@ -8,11 +8,11 @@ declare
 begin
   select a.* into locked from approval a where a.id = lock_approval.approval_id;
   if not found then
-    raise exception 'There is no approval %.', lock_approval.approval_id using errcode = 'MR019', hint = 'List them with: millrace approval list';
+    raise exception 'There is no approval %.', lock_approval.approval_id using errcode = 'MR019', hint = 'List them with: npx millrace approval list';
   end if;
-  perform lock_waiting(array[w.run_id], array[w.step_id], array[w.item])
-     from wait w join step_definition d on d.id = w.step_id
-    where w.run_id = locked.run_id and w.item = locked.item and w.name = locked.name and d.step = locked.step;
+  perform lock_waits(array(
+    select w.id from wait w join step_definition d on d.id = w.step_id
+     where w.run_id = locked.run_id and w.item = locked.item and w.name = locked.name and d.step = locked.step));
   select a.* into locked from approval a where a.id = lock_approval.approval_id for update;
   if locked.state <> 'open' or locked.expires_at <= at then
     raise exception 'Approval % is closed: %.', locked.id,

@@ -12,7 +12,7 @@ begin
            coalesce((s.asked ->> 'quorum')::int, 1), s.asked -> 'form',
            at + make_interval(secs => (s.asked ->> 'remind_ms')::float8 / 1000), w.due_at, coalesce(s.asked ->> 'otherwise', 'fail'), at
       from unnest(wait_ids, specs) g(id, spec)
-      join wait w on w.id = g.id and w.kind = 'approval'
+      join wait w on w.id = any (array[g.id]) and w.kind = 'approval'
       join step_definition d on d.id = w.step_id
      cross join lateral (select coalesce(g.spec -> 'approval', '{}') as asked) s
     returning run_id, step, item, name, id, title, expires_at

@@ -38,22 +38,30 @@ begin
   if 'http' = any (kinds) then
     perform drop_waits(array(
       select w.id from unnest(task_ids, step_ids, attempts, names, kinds) g(task_id, step_id, attempt, name, kind)
-        join task t on t.id = g.task_id and t.step_id = g.step_id and t.attempt = g.attempt
-         and t.worker_id = write_checkpoints.worker_id and t.aborted_at is null
-        join wait w on w.run_id = t.run_id and w.step_id = t.step_id and w.item = t.item and w.name = g.name and w.kind = 'http'
+       cross join lateral (
+         select t.run_id, t.item from task t
+          where t.id = g.task_id and t.step_id = g.step_id and t.attempt = g.attempt
+            and t.worker_id = write_checkpoints.worker_id and t.aborted_at is null limit 1) t
+       cross join lateral (
+         select w.id from wait w where w.run_id = t.run_id and w.step_id = g.step_id and w.item = t.item and w.name = g.name and w.kind = 'http' limit 1) w
        where g.kind = 'http'), at);
   end if;
   if stored_count = cardinality(task_ids) then
     return;
   end if;
   return query
-    select case when t.id is null then 'lost' else 'kept' end, g.task_id, g.name
+    with held as materialized (
+      select t.id, t.run_id, t.step_id, t.item, t.attempt, d.step
+        from task t join step_definition d on d.id = t.step_id
+       where t.id = any (task_ids) and t.worker_id = write_checkpoints.worker_id and t.aborted_at is null
+    )
+    select case when h.id is null then 'lost' else 'kept' end, g.task_id, g.name
       from unnest(task_ids, step_ids, attempts, names) with ordinality g(task_id, step_id, attempt, name, n)
-      left join task t on t.id = g.task_id and t.step_id = g.step_id and t.attempt = g.attempt
-       and t.worker_id = write_checkpoints.worker_id and t.aborted_at is null
-      left join step_definition d on d.id = t.step_id
-      left join checkpoint c on c.run_id = t.run_id and c.step = d.step and c.item = t.item and c.name = g.name
-     where t.id is null or c.xmin <> pg_current_xact_id()::xid
+      left join held h on h.id = g.task_id and h.step_id = g.step_id and h.attempt = g.attempt
+      left join lateral (
+        select c.xmin as stored_by from checkpoint c
+         where c.run_id = h.run_id and c.step = h.step and c.item = h.item and c.name = g.name limit 1) c on true
+     where h.id is null or c.stored_by <> pg_current_xact_id()::xid
      order by g.n;
 end $$;
 comment on function millrace.write_checkpoints(uuid, int, bigint[], int[], int[], text[], int[], text[], jsonb[], jsonb[])

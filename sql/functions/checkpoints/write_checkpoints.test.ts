@@ -1,17 +1,14 @@
 // Checkpoints: stored once, read in the order in which they came, by nobody but the attempt that holds its task.
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { findBrokenInvariants } from '../../../test/checker.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { expect, test } from 'vitest'
+import { openMeeting } from '../../../test/meeting.ts'
+import { workerOf } from '../../../test/pipeline-worker.ts'
 import {
   type ClaimedTask,
-  type Connection,
   cancelRun,
   chain,
   claim,
   claimOne,
   complete,
-  connect,
-  registerPipeline,
   registerWorker,
   startRun,
   sweep,
@@ -20,24 +17,10 @@ import {
 } from '../../../test/protocol.ts'
 import { checkpointsOf, writeCheckpoints } from '../../../test/waiting.ts'
 
-let database: TestDatabase
-let one: Connection
-let other: Connection
-beforeAll(async () => {
-  database = await createTestDatabase()
-  one = await connect(database)
-  other = await connect(database)
-})
-afterAll(async () => {
-  expect(await findBrokenInvariants(database)).toEqual([])
-  await one.end()
-  await other.end()
-  await database.close()
-})
+const { database, one, other } = await openMeeting()
 
 async function begin(slug: string, runs = 1): Promise<{ worker: Worker; tasks: ClaimedTask[] }> {
-  const { steps } = await registerPipeline(database, slug, chain('only'))
-  const worker = await registerWorker(database, { handlers: steps.map(({ handler }) => handler) })
+  const worker = await workerOf(database, slug, chain('only'), { leaseSeconds: 10 })
   for (let n = 0; n < runs; n++) await startRun(database, slug)
   return { worker, tasks: await claim(database, worker, runs) }
 }

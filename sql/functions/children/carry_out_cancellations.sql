@@ -14,9 +14,9 @@ begin
     return;
   end if;
   with locked_waiting as materialized (
-    select w.id, w.run_id from waiting_task w where w.run_id = any (asked) order by w.id for update skip locked
+    select w.id, w.run_id from waiting_task w where w.run_id = any (asked) order by w.id + 0 for update skip locked
   ), locked as materialized (
-    select t.id, t.run_id from task t where t.run_id = any (asked) order by t.id for update skip locked
+    select t.id, t.run_id from task t where t.run_id = any (asked) order by t.id + 0 for update skip locked
   ), seen as (
     select t.run_id from task t where t.run_id = any (asked) union all select w.run_id from waiting_task w where w.run_id = any (asked)
   ), has as (

@@ -9,7 +9,7 @@ begin
   return query
     select r.parent_place, r.id, r.state, r.output, r.error - 'stack' from run r
      where r.parent_run_id = read_children.parent_run_id and r.parent_step = read_children.step and r.parent_item = read_children.item
-       and r.parent_call = read_children.name
+       and r.parent_call = read_children.name and not r.detached
      order by r.parent_place;
 end $$;
 comment on function millrace.read_children(uuid, text, int, text) is 'The runs that a call of a step started, in their order.';

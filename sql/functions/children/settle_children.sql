@@ -14,21 +14,19 @@ begin
             from run c
             join run p on p.id = c.parent_run_id and p.finished_at is null
             join step_definition d on d.slug = p.slug and d.version = p.version and d.step = c.parent_step
-            join wait w on w.run_id = p.id and w.step_id = d.id and w.item = c.parent_item and w.name = c.parent_call and w.kind = 'call'
+            join wait w on w.run_id = any (array[p.id]) and w.step_id = any (array[d.id]) and w.item = c.parent_item and w.name = c.parent_call and w.kind = 'call'
            where c.id = any (settle_children.run_ids) and not c.detached
            group by w.id) c;
   if calls is null then
     return;
   end if;
-  perform lock_waiting(array_agg(g.run_id), array_agg(g.step_id), array_agg(g.item))
-     from (select distinct w.run_id, w.step_id, w.item from wait w where w.id = any (calls)) g;
-  perform 1 from wait w where w.id = any (calls) order by w.id for update;
+  perform lock_waits(calls);
   with counted as (
-    update wait w set children_left = w.children_left - g.n from unnest(calls, counts) g(id, n) where w.id = g.id and w.children_left > g.n
+    update wait w set children_left = w.children_left - g.n from unnest(calls, counts) g(id, n) where w.id = any (array[g.id]) and w.children_left > g.n
     returning w.id
   )
   select array_agg(w.id order by w.id) into ended_ids
-    from wait w join unnest(calls, counts) g(id, n) on g.id = w.id where w.children_left <= g.n;
+    from unnest(calls, counts) g(id, n) join wait w on w.id = any (array[g.id]) where w.children_left <= g.n;
   if ended_ids is not null then
     perform resolve_waits(ended_ids, array(select tell_children(w.id) from unnest(ended_ids) w(id)), null, at);
   end if;

@@ -1,21 +1,18 @@
 // Called runs: what their caller is told, once, whoever ends at the same time; and what becomes of them when it ends first.
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { findBrokenInvariants } from '../../../test/checker.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { expect, test } from 'vitest'
+import { openMeeting } from '../../../test/meeting.ts'
+import { workerFor, workerOf } from '../../../test/pipeline-worker.ts'
 import {
   type ClaimedTask,
-  type Connection,
   cancelRun,
   chain,
   claim,
   claimOne,
   complete,
-  connect,
   fail,
   newId,
   promote,
   registerPipeline,
-  registerWorker,
   runOf,
   startRun,
   sweep,
@@ -25,20 +22,7 @@ import {
 } from '../../../test/protocol.ts'
 import { checkpointsOf, park, stateOf, type Wait, waitsOf } from '../../../test/waiting.ts'
 
-let database: TestDatabase
-let one: Connection
-let other: Connection
-beforeAll(async () => {
-  database = await createTestDatabase()
-  one = await connect(database)
-  other = await connect(database)
-})
-afterAll(async () => {
-  expect(await findBrokenInvariants(database)).toEqual([])
-  await one.end()
-  await other.end()
-  await database.close()
-})
+const { database, one, other } = await openMeeting()
 
 interface Family {
   parent: ClaimedTask
@@ -48,20 +32,11 @@ interface Family {
   slug: string
 }
 
-const handlersOf = async (slug: string): Promise<number[]> =>
-  (await database.query<{ id: number }>('select id from millrace.handler where slug = $1', [slug])).map(
-    ({ id }) => id,
-  )
-
 /** A run of a pipeline, whose task is held, and a pipeline that it may call. */
 async function begin(slug: string, key: string[][] = []): Promise<Family> {
-  await registerPipeline(database, slug, chain('only'))
+  const parents = await workerOf(database, slug, chain('only'))
   await registerPipeline(database, `${slug}-child`, chain('work'), key)
-  const parents = await registerWorker(database, { handlers: await handlersOf(slug) })
-  const children = await registerWorker(database, {
-    handlers: await handlersOf(`${slug}-child`),
-    slots: 20_000,
-  })
+  const children = await workerFor(database, `${slug}-child`, { slots: 20_000 })
   await database.query('select millrace.start_run($1, headers => $2, tenant => $3, priority => 3)', [
     slug,
     JSON.stringify({ trace: 't' }),
@@ -273,7 +248,7 @@ test('a run that fails cancels what it called', async () => {
     { name: 'breaks', after: [] },
   ])
   await registerPipeline(database, 'fails-beside-child', chain('work'))
-  const worker = await registerWorker(database, { handlers: await handlersOf('fails-beside') })
+  const worker = await workerFor(database, 'fails-beside')
   const { run_id } = await startRun(database, 'fails-beside')
   const [calls, breaks] = (await claim(database, worker, 2)) as [ClaimedTask, ClaimedTask]
   const wait = call('ask', 'fails-beside')

@@ -17,7 +17,7 @@ begin
       select w.id, w.run_id, d.step, w.item, w.name, coalesce((g.spec ->> 'detached')::boolean, false) as detached,
              coalesce(g.spec -> 'children', jsonb_build_array(g.spec -> 'start')) as starts
         from unnest(wait_ids, specs) g(id, spec)
-        join wait w on w.id = g.id and w.kind = 'call'
+        join wait w on w.id = any (array[g.id]) and w.kind = 'call'
         join step_definition d on d.id = w.step_id
     ), started as materialized (
       select c.run_id, c.step, c.item, c.name, c.detached, s.start, s.place - 1 as place, row_number() over (order by c.id, s.place) - 1 as n
@@ -33,14 +33,16 @@ begin
       from started s join run r on r.id = s.run_id
      group by s.n / 10000 order by s.n / 10000
   loop
-    select f.reason, f.live_run_id, p.slug into refused
+    select f.reason, f.live_run_id, f.rule, f.passes_at, p.slug into refused
       from start_runs(given.ids, given.slugs, given.versions, given.inputs, given.priorities, given.tenants, given.headers,
                       case when exists (select from unnest(given.available_ats) a where a is not null) then given.available_ats end,
                       started_via => 'call', wake_always => false, parents => given.parents) f
       join unnest(given.ids, given.slugs) p(id, slug) on p.id = f.run_id limit 1;
     if found then
       raise exception 'A call of ''%'' is refused: %.', refused.slug,
-        case refused.reason when 'paused' then 'the pipeline is paused' else format('its run key is that of live run %s', refused.live_run_id) end
+        case when refused.reason = 'paused' then 'the pipeline is paused, or its run key is'
+          when refused.rule is not null then format('rule ''%s'' on starts stands against it%s', refused.rule, ' until ' || tell_time(refused.passes_at))
+          else format('its run key is that of live run %s', refused.live_run_id) end
         using errcode = 'MR016', hint = 'The step is tried again under its retry policy.';
     end if;
   end loop;
@@ -49,7 +51,7 @@ begin
          array_agg(case when g.spec -> 'start' is not null then jsonb_build_object('run', g.spec #> '{start,id}')
                         else jsonb_build_object('runs', coalesce(jsonb_path_query_array(g.spec, '$.children[*].id'), '[]')) end order by w.id)
     into ended_ids, ended_results
-    from unnest(wait_ids, specs) g(id, spec) join wait w on w.id = g.id and w.kind = 'call'
+    from unnest(wait_ids, specs) g(id, spec) join wait w on w.id = any (array[g.id]) and w.kind = 'call'
    where (g.spec ->> 'detached')::boolean or g.spec -> 'children' = '[]';
   if ended_ids is not null then
     perform resolve_waits(ended_ids, ended_results, null, at);

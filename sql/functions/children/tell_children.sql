@@ -13,6 +13,6 @@ begin
               from run r where r.id = call.child_run);
   end if;
   return (select jsonb_build_object('runs', jsonb_agg(r.id order by r.parent_place)) from run r
-           where r.parent_run_id = call.run_id and r.parent_step = call.step and r.parent_item = call.item and r.parent_call = call.name);
+           where r.parent_run_id = call.run_id and r.parent_step = call.step and r.parent_item = call.item and r.parent_call = call.name and not r.detached);
 end $$;
 comment on function millrace.tell_children(bigint) is 'The result of a call whose runs have ended.';

@@ -13,6 +13,11 @@ begin
   end loop;
   execute format('select coalesce(array_agg(r.id), ''{}'') from millrace.%I r
                    where r.finished_at is null or exists (select from millrace.dead_letter l where l.run_id = r.id)', 'run_' || week) into kept;
+  if to_regclass(format('millrace.%I', 'artifact_' || week)) is not null then
+    execute format('insert into millrace.artifact_upload (id, of_run, name, type, task_id, step_id, attempt, store, location, size, touched_at, is_left)
+                    select a.id, a.run_id, '''', a.type, 0, 0, a.attempt, a.store, a.location, a.size, millrace.now(), true
+                      from millrace.%I a where a.store <> ''postgres'' and a.run_id <> all ($1) on conflict (id) do nothing', 'artifact_' || week) using kept;
+  end if;
   foreach parent in array history_tables() loop
     continue when to_regclass(format('millrace.%I', parent || '_' || week)) is null;
     execute format('insert into millrace.%I select * from millrace.%I where %I = any ($1)', parent, parent || '_' || week,

@@ -2,6 +2,6 @@
 create or replace function millrace.history_tables() returns text[]
 language sql immutable parallel safe
 as $$
-  select array['run', 'attempt', 'event', 'checkpoint', 'run_metadata', 'step_progress', 'run_metric', 'stream_part']
+  select array['run', 'attempt', 'event', 'checkpoint', 'run_metadata', 'step_progress', 'run_metric', 'stream_part', 'artifact', 'artifact_chunk']
 $$;
 comment on function millrace.history_tables() is 'The tables of the history that are partitioned by the time in the run''s id, the runs first.';

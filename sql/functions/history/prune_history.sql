@@ -48,6 +48,7 @@ begin
   )
   select coalesce(array_agg(id), '{}') into old_runs from doomed;
   if old_runs <> '{}' then
+    perform leave_artifacts(old_runs);
     foreach kept_table in array history_tables() || run_tables() loop
       continue when kept_table = 'run';
       execute format('delete from millrace.%I where run_id = any ($1)', kept_table) using old_runs;
@@ -66,7 +67,15 @@ begin
   -- A step that was done with its first attempt, without the answer of an endpoint that it had asked, has nobody who would remove its wait.
   perform drop_waits(array(
     select w.id from wait w join run r on r.id = w.run_id where w.token_hash is not null and r.finished_at is not null limit batch), at);
+  with ended as (
+    delete from redrive where id = any (array(select id from redrive where finished_at < keep_from limit 10)) returning id
+  )
+  delete from redrive_item i using ended e where i.redrive_id = e.id;
+  -- Dead letters from before fingerprints were kept.
+  update dead_letter l set fingerprint = error_fingerprint(l.slug, l.step, l.error)
+   where l.run_id = any (array(select f.run_id from dead_letter f where f.fingerprint is null limit batch));
   delete from run_watch where expires_at < at;
+  perform prune_start_states(batch, at);
   delete from worker w where w.id = any (array(select id from worker where state = 'gone' and gone_at < keep_from limit batch));
   get diagnostics deleted = row_count;
   more := more or deleted >= batch;

@@ -54,9 +54,11 @@ begin
       using errcode = 'MR001', hint = 'Name a step of the same pipeline.';
   end if;
   perform millrace.check_options(slug, steps);
+  perform millrace.check_retries(slug, graph);
   perform millrace.check_outcomes(slug, steps);
   perform millrace.check_endings(slug, steps);
   perform millrace.check_key(slug, coalesce(graph -> 'key', '[]'));
+  perform millrace.check_encryption(slug, graph);
   perform millrace.check_objectives(slug, coalesce(graph -> 'objectives', '{}'));
 end $$;
 comment on function millrace.check_graph(text, jsonb) is 'Refuses a graph that could not run, naming the step.';

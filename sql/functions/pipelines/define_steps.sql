@@ -10,7 +10,7 @@ begin
 
   insert into step_definition (slug, version, step, position, kind, handler, over, needs, max_attempts,
     backoff_initial_ms, backoff_factor, backoff_max_ms, backoff_jitter, timeout_ms,
-    on_error, fallback, skips_with_needs, concurrency, fail_after_items, fail_after_percent, is_listed, undoes, follows)
+    on_error, fallback, skips_with_needs, concurrency, fail_after_items, fail_after_percent, is_listed, undoes, follows, retry_rules, retry_pacing)
   select define_steps.slug, define_steps.version, o.step, o.position, coalesce(s ->> 'kind', 'step'), h.id, s ->> 'over', o.needs,
          coalesce((s ->> 'max_attempts')::int, 3),
          coalesce((s #>> '{backoff,initial_ms}')::float8, 30000), coalesce((s #>> '{backoff,factor}')::float8, 2),
@@ -25,7 +25,8 @@ begin
          coalesce(s ->> 'kind', 'step') <> 'map' and exists (
            select from jsonb_array_elements(graph -> 'steps') map
             where map ->> 'over' = o.step and coalesce(map -> 'on_error', '"fail"') = '"fail"'),
-         s ->> 'undoes', s ->> 'follows'
+         s ->> 'undoes', s ->> 'follows', nullif(s -> 'retry_rules', '[]'),
+         case when graph ? 'retry_allowance' then coalesce(graph #>> '{retry_allowance,used_up}', 'wait') end
     from order_steps(define_steps.slug, graph) o
     join jsonb_array_elements(graph -> 'steps') s on s ->> 'name' = o.step
     join handler h on h.slug = define_steps.slug and h.version = define_steps.version and h.queue = coalesce(s ->> 'queue', 'default');
@@ -70,5 +71,6 @@ begin
          has_joins = exists (select from step_definition d
                               where d.slug = v.slug and d.version = v.version and cardinality(d.needs) > 1)
    where v.slug = define_steps.slug and v.version = define_steps.version;
+  perform link_limits(null, define_steps.slug, define_steps.version);
 end $$;
 comment on function millrace.define_steps(text, int, jsonb) is 'Writes the steps of a new version and what each one leads to.';

@@ -11,7 +11,7 @@ declare
 begin
   select p.* into told from pipeline p where p.slug = pipeline_outcomes.slug;
   if not found then
-    raise exception 'There is no pipeline ''%''.', pipeline_outcomes.slug using errcode = 'MR002', hint = 'List the pipelines with: millrace pipeline list';
+    raise exception 'There is no pipeline ''%''.', pipeline_outcomes.slug using errcode = 'MR002', hint = 'List the pipelines with: npx millrace pipeline list';
   end if;
   begin_at := coalesce(pipeline_outcomes.since, told.split_at, millrace.now() - interval '7 days');
   return query

@@ -1,6 +1,6 @@
 -- Registers a graph. The same graph again is the same version; a changed one makes a new version and activates it, so that old
--- and new workers side by side don't flip it to and fro.
-create or replace function millrace.register_pipeline(slug text, graph jsonb)
+-- and new workers side by side don't flip it to and fro. The rules on starts that code brings come as a set; null leaves them as they are.
+create or replace function millrace.register_pipeline(slug text, graph jsonb, start_rules jsonb default null)
 returns table (version int, created boolean, steps jsonb)
 language plpgsql security definer set search_path = millrace, pg_temp
 as $$
@@ -33,10 +33,16 @@ begin
       update pipeline p set active_version = found_version where p.slug = register_pipeline.slug;
     end if;
   end if;
+  if start_rules is not null and (start_rules <> '{}' or exists (select from start_rule k where k.slug = register_pipeline.slug)) then
+    perform apply_start_rules(register_pipeline.slug, start_rules);
+  end if;
+  if is_new then
+    perform check_start_rules(register_pipeline.slug, found_version);
+  end if;
   return query
     select found_version, is_new,
            jsonb_agg(jsonb_build_object('id', d.id, 'step', d.step, 'kind', d.kind, 'handler', d.handler) order by d.position)
       from step_definition d
      where d.slug = register_pipeline.slug and d.version = found_version and d.kind <> 'end';
 end $$;
-comment on function millrace.register_pipeline(text, jsonb) is 'Registers a graph and answers with its version; the same graph again is the same version.';
+comment on function millrace.register_pipeline(text, jsonb, jsonb) is 'Registers a graph and answers with its version; the same graph again is the same version.';

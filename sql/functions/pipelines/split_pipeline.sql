@@ -4,14 +4,14 @@
 -- Called again with other weights, as few keys as can be change their version: keys live in 1,000 buckets, and a version whose share
 -- shrinks gives up exactly as many of them as it has too many, those that it got last first. So no key leaves a version whose share stays or
 -- grows, and of two versions the keys go back to where they were with the weights of before. activate_pipeline ends the split.
-create or replace function millrace.split_pipeline(slug text, versions int[], weights int[], key text default null) returns void
+create or replace function millrace.split_pipeline(slug text, versions int[], weights int[], key text default null, if_revision int default null) returns void
 language plpgsql security definer set search_path = millrace, pg_temp
 as $$
 #variable_conflict use_column
 declare
   path text[] := case when split_pipeline.key is null then '{}'::text[] else string_to_array(split_pipeline.key, '.') end;
   missing int;
-  found_active int;
+  found_pipeline pipeline;
   turn int;
 begin
   if coalesce(cardinality(versions), 0) not between 1 and 100 or cardinality(versions) is distinct from cardinality(weights) then
@@ -26,20 +26,21 @@ begin
   if cardinality(path) > 20 or '' = any (path) then
     perform refuse_argument('key', 'a path into the input such as user.id', quote_literal(split_pipeline.key));
   end if;
-  select p.active_version into found_active from pipeline p where p.slug = split_pipeline.slug for update;
+  select p.* into found_pipeline from pipeline p where p.slug = split_pipeline.slug for update;
   select v into missing from unnest(versions) v
    where not exists (select from pipeline_version known where known.slug = split_pipeline.slug and known.version = v) limit 1;
   if found then
     raise exception 'There is no version % of a pipeline ''%''.', coalesce(missing::text, 'null'), split_pipeline.slug
-      using errcode = 'MR002', hint = 'List the versions with: millrace pipeline show NAME';
+      using errcode = 'MR002', hint = 'List the versions with: npx millrace pipeline show NAME';
   end if;
 
+  perform refuse_pipeline_revision(found_pipeline, split_pipeline.if_revision);
   insert into pipeline_share (slug, version, weight)
   select split_pipeline.slug, g.version, g.weight from unnest(versions, weights) g(version, weight)
       on conflict (slug, version) do update set weight = excluded.weight;
   -- At first all keys are the active version's, or the first one's where that is not among them: so those that stay keep it.
   insert into pipeline_bucket (slug, bucket, version, since)
-  select split_pipeline.slug, n, case when found_active = any (versions) then found_active else versions[1] end, 0 from generate_series(0, 999) n
+  select split_pipeline.slug, n, case when found_pipeline.active_version = any (versions) then found_pipeline.active_version else versions[1] end, 0 from generate_series(0, 999) n
       on conflict (slug, bucket) do nothing;
   select max(since) + 1 into turn from pipeline_bucket b where b.slug = split_pipeline.slug;
 
@@ -61,4 +62,4 @@ begin
   delete from pipeline_share s where s.slug = split_pipeline.slug and s.version <> all (versions);
   update pipeline p set split_path = to_jsonb(path), split_at = millrace.now(), revision = revision + 1 where p.slug = split_pipeline.slug;
 end $$;
-comment on function millrace.split_pipeline(text, int[], int[], text) is 'Splits the starts that name no version among several, by weight and by a key that always gets the same one.';
+comment on function millrace.split_pipeline(text, int[], int[], text, int) is 'Splits the starts that name no version among several, by weight and by a key that always gets the same one.';

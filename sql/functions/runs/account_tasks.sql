@@ -5,11 +5,12 @@ language sql stable
 as $$
   with open as (
     select t.step_id, t.handler, t.item, t.attempt, t.failures, t.worker_id, t.aborted_at, coalesce(t.claimed_at, t.ready_at) as since,
-           case when t.worker_id is null then 'ready' else 'running' end as state, null::text as reason, null::timestamptz as available_at
+           case when t.worker_id is null then 'ready' else 'running' end as state, null::text as reason, null::timestamptz as available_at,
+           null::bigint as limit_state_id
       from millrace.task t where t.run_id = told_run
     union all
-    select w.step_id, w.handler, w.item, w.attempt, w.failures, null, null, null,
-           'waiting', case when w.paused then 'paused' else w.reason end, w.available_at
+    select w.step_id, w.handler, w.item, w.attempt, w.failures, null, null, w.queued_at,
+           'waiting', case when w.paused then 'paused' else w.reason end, w.available_at, w.limit_state_id
       from millrace.waiting_task w where w.run_id = told_run
   ), kept as (
     select o.*, count(*) over () as total from open o
@@ -23,6 +24,8 @@ as $$
              'worker', case when w.id is not null then jsonb_build_object(
                'kind', w.kind, 'name', w.name, 'host', w.host, 'process_id', w.process_id) end,
              'waits', case when k.reason = 'waiting' then account_waits(told_run, k.step_id, k.item) else '[]' end,
+             'limit', (select jsonb_build_object('name', r.name, 'key', s.key) from millrace.limit_state s join millrace.limit_rule r on r.id = s.rule_id
+                        where s.id = k.limit_state_id),
              'is_served', k.state <> 'ready' or exists (
                select from millrace.worker live
                 where live.kind = 'worker' and live.state in ('starting', 'idle', 'running') and live.ordered_state is null

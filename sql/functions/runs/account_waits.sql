@@ -11,7 +11,7 @@ as $$
                'approvals', (select count(*) from millrace.approval_decision c where c.approval_id = a.id and c.decision = 'approve')) as told
         from millrace.wait x
         join millrace.step_definition d on d.id = x.step_id
-        left join millrace.approval a on x.kind = 'approval' and a.run_id = x.run_id and a.step = d.step and a.item = x.item and a.name = x.name
+        left join millrace.approval a on x.kind = 'approval' and a.run_id = x.run_id and a.step = d.step and a.item = x.item and a.name = x.name and a.state = 'open'
        where x.run_id = told_run and x.step_id = told_step and x.item = told_item
        order by x.due_at, x.place, x.id limit 5) w
 $$;

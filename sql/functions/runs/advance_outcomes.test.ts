@@ -1,7 +1,7 @@
 // What follows the outcome of a run: undo in reverse order, onFailure, onSuccess; and what they meet in other transactions half-way.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { findBrokenInvariants } from '../../../test/checker.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { openMeeting } from '../../../test/meeting.ts'
+import { workerOf } from '../../../test/pipeline-worker.ts'
 import {
   attemptsOf,
   type ClaimedTask,
@@ -11,7 +11,6 @@ import {
   claim,
   claimOne,
   complete,
-  connect,
   fail,
   pauseRun,
   promote,
@@ -28,30 +27,11 @@ import {
   type Worker,
 } from '../../../test/protocol.ts'
 
-let database: TestDatabase
-let one: Connection
-let other: Connection
+const { database, one, other } = await openMeeting()
 beforeAll(async () => {
-  database = await createTestDatabase()
   await database.clock.freeze()
   await database.clock.advance('1 day')
-  one = await connect(database)
-  other = await connect(database)
 })
-afterAll(async () => {
-  expect(await findBrokenInvariants(database)).toEqual([])
-  await one.end()
-  await other.end()
-  await database.close()
-})
-
-async function workerOf(slug: string, steps: StepSpec[], leaseSeconds = 31_536_000): Promise<Worker> {
-  const registered = await registerPipeline(database, slug, steps)
-  return registerWorker(database, {
-    handlers: [...new Set(registered.steps.map(({ handler }) => handler))],
-    leaseSeconds,
-  })
-}
 
 const undo = (step: string): StepSpec => ({ name: `undo-${step}`, kind: 'undo', undoes: step })
 const onFailure: StepSpec = { name: 'on-failure', kind: 'finally', follows: 'failed' }
@@ -91,7 +71,7 @@ async function workSlowly(worker: Worker, failing: readonly string[] = []): Prom
 
 describe('undo', () => {
   test('what was completed is undone in reverse order, then the run is a dead letter with its first error', async () => {
-    const worker = await workerOf('reverse', [
+    const worker = await workerOf(database, 'reverse', [
       ...chain('book', 'charge', 'print', 'ship'),
       undo('charge'),
       undo('book'),
@@ -125,7 +105,7 @@ describe('undo', () => {
   })
 
   test('the last one to complete is undone first, whatever its place in the graph', async () => {
-    const worker = await workerOf('late', [
+    const worker = await workerOf(database, 'late', [
       { name: 'a', after: [] },
       { name: 'b', after: [] },
       { name: 'c', after: ['a', 'b'] },
@@ -142,8 +122,28 @@ describe('undo', () => {
     expect(await workSlowly(worker, ['c'])).toEqual(['c', 'undo-a', 'undo-b'])
   })
 
+  test('D2 the clock jumps back between two steps: neither is undone before one that came after it', async () => {
+    const steps = [
+      { name: 'book' },
+      { name: 'charge', after: ['book'] },
+      { name: 'print', after: ['charge'] },
+      { name: 'ship', after: ['print'] },
+    ]
+    const worker = await workerOf(database, 'jump', [...steps, undo('book'), undo('charge'), undo('print')])
+    await startRun(database, 'jump')
+    const told: string[] = []
+    for (const name of ['book', 'charge', 'print']) {
+      const [task] = await claim(database, worker, 1)
+      await complete(database, worker, [{ task: task!, output: name }])
+      await giveBack(worker)
+      await database.clock.advance(name === 'print' ? '1 hour' : '-10 minutes')
+    }
+    told.push(...(await workSlowly(worker, ['ship'])))
+    expect(told).toEqual(['ship', 'undo-print', 'undo-charge', 'undo-book'])
+  })
+
   test('an undo is tried again by its policy; one that gives up is told, and the others are undone all the same', async () => {
-    const worker = await workerOf('gives-up', [
+    const worker = await workerOf(database, 'gives-up', [
       ...chain('a', 'b', 'c'),
       { ...undo('a'), max_attempts: 2 },
       { ...undo('b'), max_attempts: 2, backoff: { initial_ms: 60_000, jitter: 'none' } },
@@ -171,7 +171,7 @@ describe('undo', () => {
   })
 
   test('a map is undone item by item, those that completed, with its concurrency', async () => {
-    const worker = await workerOf('map-undo', [
+    const worker = await workerOf(database, 'map-undo', [
       { name: 'list' },
       { name: 'each', kind: 'map', over: 'list', after: ['list'], fail_after: 1, concurrency: 1 },
       { name: 'last', after: ['each'] },
@@ -196,7 +196,7 @@ describe('undo', () => {
       { name: 'gone', after: ['soft'], on_error: 'skip' as const },
       { name: 'last', after: ['gone'] },
     ]
-    const worker = await workerOf('nothing', [...steps, undo('soft'), undo('gone'), undo('last')])
+    const worker = await workerOf(database, 'nothing', [...steps, undo('soft'), undo('gone'), undo('last')])
     const well = await startRun(database, 'nothing')
     expect(await workSlowly(worker)).toEqual(['soft', 'gone', 'last'])
     expect((await runOf(database, well.run_id)).state).toBe('completed')
@@ -214,7 +214,7 @@ describe('undo', () => {
   ]
 
   test('undo waits until what was under way has left: a step that completed after the failure is undone as well', async () => {
-    const worker = await workerOf('under-way', branches)
+    const worker = await workerOf(database, 'under-way', branches)
     const { run_id } = await startRun(database, 'under-way')
     const [a, b, c] = await claim(database, worker, 3)
     await fail(database, worker, [{ task: c!, error: permanent }])
@@ -232,7 +232,7 @@ describe('undo', () => {
     ['are given back', (sql: Connection, worker: Worker, task: Task) => release(sql, worker, [task])],
   ])('of two aborted steps that %s in two transactions at once, the second goes on', async (how, leave) => {
     const slug = `two-leave-${how.replaceAll(' ', '-')}`
-    const worker = await workerOf(slug, [...branches, onFailure])
+    const worker = await workerOf(database, slug, [...branches, onFailure])
     const { run_id } = await startRun(database, slug)
     const [a, b, c] = await claim(database, worker, 3)
     await fail(database, worker, [{ task: c!, error: permanent }])
@@ -250,7 +250,7 @@ describe('undo', () => {
   })
 
   test('a worker that dies with an aborted step, or with an undo, holds nothing up', async () => {
-    const worker = await workerOf('dies', branches, 10)
+    const worker = await workerOf(database, 'dies', branches, { leaseSeconds: 10 })
     const { run_id } = await startRun(database, 'dies')
     const [a, , c] = await claim(database, worker, 3)
     await complete(database, worker, [{ task: a! }])
@@ -267,7 +267,7 @@ describe('undo', () => {
   })
 
   test('a run that is cancelled with undo is undone first, and cancelled then; without it, at once', async () => {
-    const worker = await workerOf('cancelled', [...chain('a', 'b'), undo('a'), onFailure])
+    const worker = await workerOf(database, 'cancelled', [...chain('a', 'b'), undo('a'), onFailure])
     const { run_id } = await startRun(database, 'cancelled')
     await complete(database, worker, [{ task: await claimOne(database, worker) }])
     await giveBack(worker)
@@ -290,8 +290,8 @@ describe('undo', () => {
   })
 
   test('a run that is cancelled before it began ends at once, and so does one of a pipeline without undo', async () => {
-    await workerOf('untouched', [...chain('a'), undo('a')])
-    await workerOf('no-undo', chain('a'))
+    await workerOf(database, 'untouched', [...chain('a'), undo('a')])
+    await workerOf(database, 'no-undo', chain('a'))
     for (const slug of ['untouched', 'no-undo']) {
       const { run_id } = await startRun(database, slug)
       expect(await cancelRun(database, run_id, true)).toBe(true)
@@ -300,7 +300,7 @@ describe('undo', () => {
   })
 
   test('a cancel that meets the last task of a stage half-way waits, and ends what comes after it', async () => {
-    const worker = await workerOf('meets', [...chain('a', 'b', 'c'), undo('a'), undo('b')])
+    const worker = await workerOf(database, 'meets', [...chain('a', 'b', 'c'), undo('a'), undo('b')])
     const { run_id } = await startRun(database, 'meets')
     for (const step of ['a', 'b', 'c']) {
       const task = await claimOne(database, worker)
@@ -320,7 +320,7 @@ describe('undo', () => {
   })
 
   test('a paused run is not undone before it is resumed', async () => {
-    const worker = await workerOf('paused', [...chain('a', 'b'), undo('a')])
+    const worker = await workerOf(database, 'paused', [...chain('a', 'b'), undo('a')])
     const { run_id } = await startRun(database, 'paused')
     await complete(database, worker, [{ task: await claimOne(database, worker) }])
     await giveBack(worker)
@@ -353,7 +353,12 @@ describe('undo', () => {
 
 describe('what follows an outcome', () => {
   test('onFailure runs once all is undone, and its own failure changes nothing but the account', async () => {
-    const worker = await workerOf('follows-failure', [...chain('a', 'b'), undo('a'), onFailure, onSuccess])
+    const worker = await workerOf(database, 'follows-failure', [
+      ...chain('a', 'b'),
+      undo('a'),
+      onFailure,
+      onSuccess,
+    ])
     const { run_id } = await startRun(database, 'follows-failure')
     expect(await workSlowly(worker, ['b', 'on-failure'])).toEqual(['a', 'b', 'undo-a', 'on-failure'])
     expect(await runOf(database, run_id)).toMatchObject({
@@ -371,7 +376,7 @@ describe('what follows an outcome', () => {
   ])(
     'onSuccess that %s runs before the run is completed, with the output that it had without',
     async (how, failing) => {
-      const worker = await workerOf(`follows-${how}`, [...chain('a', 'b'), onFailure, onSuccess])
+      const worker = await workerOf(database, `follows-${how}`, [...chain('a', 'b'), onFailure, onSuccess])
       const { run_id } = await startRun(database, `follows-${how}`)
       for (const _ of ['a', 'b']) {
         await complete(database, worker, [{ task: await claimOne(database, worker), output: 'out' }])
@@ -388,7 +393,7 @@ describe('what follows an outcome', () => {
   )
 
   test('a pipeline with onFailure alone ends its good runs as all others do, and the last step says so', async () => {
-    const worker = await workerOf('ends-well', [...chain('a'), onFailure])
+    const worker = await workerOf(database, 'ends-well', [...chain('a'), onFailure])
     await startRun(database, 'ends-well')
     const task = await claimOne(database, worker)
     expect(await complete(database, worker, [{ task, output: 1 }], { watched: true })).toMatchObject([
@@ -397,7 +402,11 @@ describe('what follows an outcome', () => {
   })
 
   test('two branches that fail at once bring onFailure once', async () => {
-    const worker = await workerOf('two-fail', [{ name: 'a', after: [] }, { name: 'b', after: [] }, onFailure])
+    const worker = await workerOf(database, 'two-fail', [
+      { name: 'a', after: [] },
+      { name: 'b', after: [] },
+      onFailure,
+    ])
     const { run_id } = await startRun(database, 'two-fail')
     const [a, b] = await claim(database, worker, 2)
     const failing = (sql: Connection, task: ClaimedTask) => fail(sql, worker, [{ task, error: permanent }])
@@ -412,7 +421,7 @@ describe('what follows an outcome', () => {
   })
 
   test('a run reported from outside that fell silent is not failed again while its onFailure runs', async () => {
-    const worker = await workerOf('silent', [...chain('a'), onFailure])
+    const worker = await workerOf(database, 'silent', [...chain('a'), onFailure])
     const [run] = await database.query<{ run_id: string }>(
       "select run_id from millrace.ensure_run('silent', silence_seconds => 10)",
     )

@@ -28,5 +28,9 @@ begin
   most := least(cardinality(found_items), definition.concurrency);
   perform add_tasks(array_fill((ending).id, array[most]), array_fill(ending_step, array[most]), found_items[:most], found_values[:most],
                     array[(ending).id], array[(ending).priority], array[(ending).paused_at is not null], null, 0, 10::smallint, '{}', at);
+  -- Where it ran already, before the run was redriven, its attempts are numbered on.
+  update task t set attempt = before.attempt
+    from (select max(a.attempt) as attempt from attempt a where a.run_id = (ending).id and a.step = definition.step) before
+   where t.run_id = (ending).id and t.step_id = ending_step and t.worker_id is null and t.attempt < before.attempt;
 end $$;
 comment on function millrace.begin_ending(millrace.run, int, timestamptz) is 'Makes the tasks of a step that follows a run''s outcome.';

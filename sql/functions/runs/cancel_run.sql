@@ -1,7 +1,7 @@
 -- Cancels a run: ready, waiting and parked steps never start, running ones are aborted, and no later success counts. What it called is
 -- cancelled too. With undo, what it completed is undone first, and the run is live until that has ended; without it, a run that is being
 -- undone ends as it stands. True where it changed something.
-create or replace function millrace.cancel_run(run_id uuid, reason text default null, undo boolean default false) returns boolean
+create or replace function millrace.cancel_run(run_id uuid, reason text default null, undo boolean default false, if_revision int default null) returns boolean
 language plpgsql security definer set search_path = millrace, pg_temp
 as $$
 #variable_conflict use_column
@@ -12,8 +12,9 @@ begin
   perform lock_run_tasks(array[cancel_run.run_id]);
   select r.* into found_run from run r where r.id = cancel_run.run_id for update;
   if not found then
-    raise exception 'There is no run %.', cancel_run.run_id using errcode = 'MR006', hint = 'List the runs with: millrace run list';
+    raise exception 'There is no run %.', cancel_run.run_id using errcode = 'MR006', hint = 'List the runs with: npx millrace run list';
   end if;
+  perform refuse_run_revision(found_run, cancel_run.if_revision);
   if found_run.finished_at is not null then
     return false;
   end if;
@@ -33,4 +34,4 @@ begin
   perform cancel_runs(array[cancel_run.run_id], cancel_run.reason, at);
   return true;
 end $$;
-comment on function millrace.cancel_run(uuid, text, boolean) is 'Cancels a run, and undoes it first where that is asked; false where nothing changed.';
+comment on function millrace.cancel_run(uuid, text, boolean, int) is 'Cancels a run, and undoes it first where that is asked; false where nothing changed.';

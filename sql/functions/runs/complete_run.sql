@@ -14,7 +14,7 @@ begin
   perform lock_run_tasks(array[complete_run.run_id]);
   select r.state into found_state from run r where r.id = complete_run.run_id for update;
   if not found then
-    raise exception 'There is no run %.', complete_run.run_id using errcode = 'MR006', hint = 'List the runs with: millrace run list';
+    raise exception 'There is no run %.', complete_run.run_id using errcode = 'MR006', hint = 'List the runs with: npx millrace run list';
   end if;
   if found_state in ('completed', 'failed', 'cancelled') then
     return found_state;

@@ -1,11 +1,10 @@
 // The end of a run as an executor outside says it: the answer is how the run really ended, whoever was faster.
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { beforeAll, expect, test } from 'vitest'
+import { openMeeting } from '../../../test/meeting.ts'
 import {
   type Connection,
   cancelRun,
   chain,
-  connect,
   registerPipeline,
   runOf,
   startRun,
@@ -13,19 +12,9 @@ import {
   untilBlocked,
 } from '../../../test/protocol.ts'
 
-let database: TestDatabase
-let one: Connection
-let other: Connection
+const { database, one, other } = await openMeeting()
 beforeAll(async () => {
-  database = await createTestDatabase()
-  one = await connect(database)
-  other = await connect(database)
   await registerPipeline(database, 'reported', chain('only'))
-})
-afterAll(async () => {
-  await one.end()
-  await other.end()
-  await database.close()
 })
 
 const completeRun = (connection: Connection, run: string, error: unknown) =>

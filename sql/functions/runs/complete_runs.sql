@@ -6,6 +6,7 @@ as $$
 declare
   keyed boolean;
   called boolean;
+  is_counted boolean;
 begin
   with ended as (
     update run r set state = 'completed', output = e.output, finished_at = complete_runs.at, paused_at = null,
@@ -14,7 +15,10 @@ begin
      where r.id = e.id and r.finished_at is null
     returning r.key, r.parent_run_id
   )
-  select count(ended.key) > 0, count(ended.parent_run_id) > 0 into keyed, called from ended;
+  select count(ended.key) > 0, count(ended.parent_run_id) > 0, exists (select from failure_streak) into keyed, called, is_counted from ended;
   perform settle_runs(run_ids, keyed, called, at);
+  if is_counted then
+    perform end_streaks(run_ids);
+  end if;
 end $$;
 comment on function millrace.complete_runs(uuid[], jsonb[], timestamptz) is 'Ends runs well.';

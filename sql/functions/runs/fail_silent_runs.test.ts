@@ -1,7 +1,6 @@
 // Deadlines of runs, and the one order of locks that all keep who touch them: tasks, then the run, then its deadline.
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { findBrokenInvariants } from '../../../test/checker.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { openMeeting } from '../../../test/meeting.ts'
 import {
   type Connection,
   cancelRun,
@@ -14,15 +13,10 @@ import {
   untilBlocked,
 } from '../../../test/protocol.ts'
 
-let database: TestDatabase
 let gate: Connection
-let one: Connection
-let other: Connection
+const { database, one, other } = await openMeeting()
 beforeAll(async () => {
-  database = await createTestDatabase()
   gate = await connect(database)
-  one = await connect(database)
-  other = await connect(database)
   await registerPipeline(database, 'reported', [
     { name: 'held', after: [] },
     { name: 'also-held', after: [] },
@@ -34,9 +28,7 @@ beforeEach(async () => {
   await database.clock.advance('1 hour')
 })
 afterAll(async () => {
-  expect(await findBrokenInvariants(database)).toEqual([])
   await Promise.all([gate, one, other].map((connection) => connection.end()))
-  await database.close()
 })
 
 /** A run with a deadline, two steps of which are held for long. */

@@ -20,9 +20,9 @@ begin
         from millrace.task t
        where t.run_id = told_run and (told_step is null or t.step_id = told_step) and (told_item is null or t.item = told_item)
       union all
-      select w.id, w.step_id, w.item, w.handler, w.priority, w.attempt, w.failures, null, w.available_at, null,
+      select w.id, w.step_id, w.item, w.handler, w.priority, w.attempt, w.failures, w.queued_at, w.available_at, null,
              case when w.paused then 'run_paused'
-                  when w.available_at <= find_open_task.at and w.handler <> all (served) then 'needs_version'
+                  when (w.available_at <= find_open_task.at or w.available_at is null and w.reason = 'limit') and w.handler <> all (served) then 'needs_version'
                   else w.reason end
         from millrace.waiting_task w
        where w.run_id = told_run and (told_step is null or w.step_id = told_step) and (told_item is null or w.item = told_item)

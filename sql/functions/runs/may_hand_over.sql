@@ -13,7 +13,7 @@ begin
   end if;
   select w.handlers into served from worker w
    where w.id = worker_id and w.state in ('idle', 'running') and w.ordered_state is null;
-  if not found or not may_hand_over.handlers <@ served or paused_handlers() && served then
+  if not found or not may_hand_over.handlers <@ served or paused_handlers() && served or limited_handlers(may_hand_over.handlers) <> '{}' then
     return false;
   end if;
   return not exists (

@@ -20,10 +20,14 @@ begin
    where not exists (select from pipeline_version known where known.slug = migrate_runs.slug and known.version = v) limit 1;
   if found then
     raise exception 'There is no version % of a pipeline ''%''.', coalesce(missing::text, 'null'), migrate_runs.slug
-      using errcode = 'MR002', hint = 'List the versions with: millrace pipeline show NAME';
+      using errcode = 'MR002', hint = 'List the versions with: npx millrace pipeline show NAME';
   end if;
   if from_version = target then
     perform refuse_argument('to_version', 'another version than from_version', target::text);
+  end if;
+  if (select count(distinct v.is_encrypted) > 1 from pipeline_version v where v.slug = migrate_runs.slug and v.version in (from_version, target)) then
+    raise exception 'Of versions % and % of pipeline ''%'' only one is encrypted: a run can''t go from one to the other.', from_version, target, migrate_runs.slug
+      using errcode = 'MR050', hint = 'Let these runs end with the version that they have.';
   end if;
   if (most between 1 and 1000) is not true then
     perform refuse_argument('most', 'from 1 to 1,000', most::text);
@@ -37,7 +41,7 @@ begin
       join run r on r.id = live.run_id
      where r.finished_at is null and r.version = from_version and (after is null or r.id > after)
        and (migrate_runs.run_ids is null or r.id = any (migrate_runs.run_ids))
-       and (matching is null or r.input @> matching) and (migrate_runs.tenant is null or r.tenant = migrate_runs.tenant)
+       and (matching is null or clear_input(r.input) @> matching) and (migrate_runs.tenant is null or r.tenant = migrate_runs.tenant)
      order by r.id limit most);
   if not dry then
     perform lock_run_tasks(found_runs);

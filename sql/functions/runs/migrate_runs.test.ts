@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { findBrokenInvariants } from '../../../test/checker.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { until } from '../../../test/deadline.ts'
 import {
   chain,
   claim,
@@ -26,6 +27,7 @@ import {
   type Worker,
   workOff,
 } from '../../../test/protocol.ts'
+import { park } from '../../../test/waiting.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -266,6 +268,42 @@ test('a parked run goes along with what it waits for: the signal wakes it in the
   })
 })
 
+test('a signal that finds a wait whose run is moved then locks its task first, as who cancels the run does', async () => {
+  const { old } = await twoVersions('crossing', chain('a'), chain('a', 'b'))
+  const waiting: string[] = []
+  for (let n = 0; n < 2; n++) {
+    const { run_id } = await startRun(database, 'crossing', null, { version: 1 })
+    const task = await claimOne(database, old)
+    await park(database, old, [{ task, waits: [{ name: 'news', kind: 'signal', signals: ['crossing'] }] }])
+    waiting.push(run_id)
+  }
+  const [first, second] = waiting
+  const connections = await Promise.all(Array.from({ length: 3 }, () => connect(database)))
+  const [ender, sender, canceller] = connections
+  // The signal finds both, and waits for the first one, which ends; meanwhile the second one is moved, and then somebody else has its task.
+  await ender!.query('begin')
+  await ender!.query('select millrace.cancel_run($1)', [first])
+  const sending = sender!.query("select woke, kept from millrace.send_signal('crossing')")
+  await untilBlocked(database)
+  expect(await migrate('crossing', 1, null, { runs: [second!] })).toMatchObject([{ moved: true }])
+  await canceller!.query('begin')
+  await canceller!.query('select millrace.pause_run($1)', [second])
+  await ender!.query('commit')
+  const [{ pid }] = (await canceller!.query<{ pid: number }>('select pg_backend_pid() as pid')) as [
+    { pid: number },
+  ]
+  await until('the signal waits for the second task', async () => {
+    const rows = await database.query('select from pg_stat_activity where $1 = any (pg_blocking_pids(pid))', [
+      pid,
+    ])
+    return rows.length === 1
+  })
+  await canceller!.query('select millrace.cancel_run($1)', [second])
+  await canceller!.query('commit')
+  expect(await sending).toEqual([{ woke: 0, kept: true }])
+  await Promise.all(connections.map((connection) => connection.end()))
+})
+
 test('a map that holds items back keeps them, and a map that could not go over what is there keeps its run', async () => {
   const held: StepSpec[] = [
     { name: 'list', after: [] },
@@ -307,8 +345,10 @@ test('a map that holds items back keeps them, and a map that could not go over w
 
 test('only runs of the version that the filter lets through are looked at, page by page', async () => {
   await twoVersions('chosen', chain('a'), chain('a', 'b'))
+  // Pages go by the ids, which follow the clock by the millisecond: so each run gets one of its own.
+  let madeAt = Date.now()
   const start = async (state: string, tenant: string) =>
-    (await startRun(database, 'chosen', { state, n: 1 }, { version: 1, tenant })).run_id
+    (await startRun(database, 'chosen', { state, n: 1 }, { id: newId(madeAt++), version: 1, tenant })).run_id
   const texas = await start('TX', 'acme')
   const ohio = await start('OH', 'acme')
   const other = await start('TX', 'other')

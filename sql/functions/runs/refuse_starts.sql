@@ -1,4 +1,4 @@
--- Which starts of a batch are refused and why: a paused pipeline, an idempotency key seen before, a run key that is live.
+-- Which starts of a batch are refused and why: a paused pipeline, an idempotency key seen before, a run key that is live or paused.
 -- What it lets pass has its keys taken. Nothing is read or written for pipelines that use no keys.
 create or replace function millrace.refuse_starts(
   run_ids uuid[], slugs text[], versions int[], inputs jsonb[], tenants text[],
@@ -38,17 +38,18 @@ begin
                join pipeline p on p.slug = g.slug
                join pipeline_version v on v.slug = g.slug and v.version = coalesce(g.version, p.active_version)
               where v.key_paths <> '[]') then
-    for place, live_run_id in
-      select * from take_run_keys(run_ids, slugs, versions, inputs, tenants, refused)
+    for place, reason, live_run_id in
+      select k.place, 'live', k.live_run_id from take_run_keys(run_ids, slugs, versions, inputs, tenants, refused) k
+      union all
+      select k.place, 'paused', null from refuse_paused_keys(run_ids) k
     loop
-      reason := 'live';
       return next;
       -- A start that the run key refused has used up no idempotency key, and its repetition in this batch is refused with it.
       if idempotency_keys[place] is not null then
         delete from idempotency i
          where i.slug = slugs[place] and i.key = idempotency_keys[place] and i.tenant is not distinct from tenants[place]
            and i.run_id = run_ids[place];
-        repeated_reasons := array(select case when g.run_id = run_ids[place] then 'live' else g.reason end
+        repeated_reasons := array(select case when g.run_id = run_ids[place] then refuse_starts.reason else g.reason end
                                     from unnest(repeated_reasons, repeated_runs) with ordinality g(reason, run_id, n) order by g.n);
         repeated_runs := array_replace(repeated_runs, run_ids[place], live_run_id);
       end if;

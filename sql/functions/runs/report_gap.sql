@@ -8,7 +8,7 @@ declare
   at timestamptz := millrace.now();
 begin
   if not exists (select from millrace.run r where r.id = report_gap.run_id) then
-    raise exception 'There is no run %.', report_gap.run_id using errcode = 'MR006', hint = 'List the runs with: millrace run list';
+    raise exception 'There is no run %.', report_gap.run_id using errcode = 'MR006', hint = 'List the runs with: npx millrace run list';
   end if;
   perform write_event(report_gap.run_id, 'run.report_gap', jsonb_build_object(
     'from', at - make_interval(secs => least(greatest(lasted_ms, 0), 31536000000) / 1000.0), 'to', at,

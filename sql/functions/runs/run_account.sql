@@ -11,11 +11,11 @@ declare
 begin
   select r.* into told from run r where r.id = run_account.run_id;
   if not found then
-    raise exception 'There is no run %.', run_account.run_id using errcode = 'MR006', hint = 'List the runs with: millrace run list';
+    raise exception 'There is no run %.', run_account.run_id using errcode = 'MR006', hint = 'List the runs with: npx millrace run list';
   end if;
   return jsonb_build_object(
     'at', at,
-    'run', to_jsonb(told) - array['slug', 'input', 'output', 'headers', 'revision', 'error', 'outcome_step', 'outcome_item'] || jsonb_build_object(
+    'run', to_jsonb(told) - array['slug', 'input', 'output', 'headers', 'error', 'outcome_step', 'outcome_item'] || jsonb_build_object(
       'pipeline', told.slug, 'error', told.error - 'stack', 'outcome_error', told.outcome_error - 'stack',
       'is_dead_letter', exists (select from dead_letter l where l.run_id = told.id)),
     'pipeline', (select jsonb_build_object('paused_at', p.paused_at, 'paused_by', p.paused_by, 'pause_reason', p.pause_reason)
@@ -25,6 +25,10 @@ begin
     'attempts', account_attempts(told.id),
     'events', account_events(told.id),
     'children', account_children(told.id),
+    'lineage', account_lineage(told.id),
+    'starts', (select jsonb_build_object('rule', c.rule, 'kind', c.kind, 'starts', c.starts, 'first_at', c.first_at, 'last_at', c.last_at)
+                 from coalesced_start c where c.run_id = told.id),
+    'behind', (select jsonb_build_object('run', h.behind_run, 'rule', h.rule) from held_start h where h.run_id = told.id limit 1),
     'time', account_time(told.id, told.created_at, told.available_at, coalesce(told.finished_at, at)))
     || told_reports(told.id);
 end $$;

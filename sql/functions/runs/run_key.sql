@@ -6,12 +6,13 @@ declare
   path jsonb;
   value jsonb;
   found_values jsonb := '[]'::jsonb;
+  readable jsonb := millrace.clear_input(input);
 begin
   if key_paths = '[]' then
     return null;
   end if;
   for path in select jsonb_array_elements(key_paths) loop
-    value := input #> array(select jsonb_array_elements_text(path));
+    value := readable #> array(select jsonb_array_elements_text(path));
     if value is null or value = 'null' then
       raise exception 'The input of pipeline ''%'' has no value at %, which its run key needs.', slug,
         (select string_agg(p, '.') from jsonb_array_elements_text(path) p)

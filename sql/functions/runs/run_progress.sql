@@ -10,7 +10,7 @@ declare
 begin
   select r.slug, r.version, r.state into found_run from run r where r.id = run_progress.run_id;
   if not found then
-    raise exception 'There is no run %.', run_progress.run_id using errcode = 'MR006', hint = 'List the runs with: millrace run list';
+    raise exception 'There is no run %.', run_progress.run_id using errcode = 'MR006', hint = 'List the runs with: npx millrace run list';
   end if;
   if found_run.state = 'completed' then
     return 100;

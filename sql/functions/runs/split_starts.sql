@@ -12,7 +12,7 @@ begin
         on p.slug = g.slug and g.version is null
       left join millrace.pipeline_bucket b
         on b.slug = p.slug
-       and b.bucket = millrace.split_bucket(p.slug, coalesce(case when p.path <> '{}' then nullif(g.input #> p.path, 'null') end #>> '{}', g.id::text))
+       and b.bucket = millrace.split_bucket(p.slug, coalesce(case when p.path <> '{}' then nullif(millrace.clear_input(g.input) #> p.path, 'null') end #>> '{}', g.id::text))
      order by g.n);
 end $$;
 comment on function millrace.split_starts(uuid[], text[], int[], jsonb[]) is 'The version of each start of a batch, where pipelines are split.';

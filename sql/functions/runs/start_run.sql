@@ -4,7 +4,7 @@ create or replace function millrace.start_run(
   slug text, input jsonb default null, id uuid default null, version int default null, priority int default 5, tenant text default null,
   headers jsonb default null, available_at timestamptz default null, idempotency_key text default null,
   idempotency_seconds int default 86400, started_via text default 'sql')
-returns table (created boolean, reason text, run_id uuid)
+returns table (created boolean, reason text, run_id uuid, rule text, passes_at timestamptz)
 language plpgsql security definer set search_path = millrace, pg_temp
 as $$
 #variable_conflict use_column
@@ -32,12 +32,13 @@ begin
       case when start_run.idempotency_key is not null then array[start_run.idempotency_key] end, array[start_run.idempotency_seconds],
       started_via => start_run.started_via);
   if not found then
-    return query select true, null::text, new_id;
+    return query select true, null::text, new_id, null::text, null::timestamptz;
   elsif refused.reason = 'conflict' then
-    raise exception 'Idempotency key ''%'' of pipeline ''%'' was used with another input, by run %.', start_run.idempotency_key, start_run.slug, refused.live_run_id
+    raise exception 'Idempotency key ''%'' of pipeline ''%'' was used with another input, by run %.', start_run.idempotency_key, start_run.slug,
+      refused.live_run_id || coalesce('; they differ at ' || array_to_string(input_difference(refused.live_run_id, start_run.input), ', '), '')
       using errcode = 'MR009', hint = 'Use another key, or send the same input again.';
   else
-    return query select false, refused.reason, refused.live_run_id;
+    return query select false, refused.reason, refused.live_run_id, refused.rule, refused.passes_at;
   end if;
 end $$;
 comment on function millrace.start_run(text, jsonb, uuid, int, int, text, jsonb, timestamptz, text, int, text) is 'Starts one run from plain SQL.';

@@ -22,7 +22,7 @@ create or replace function millrace.start_runs(
   given_ids boolean default true,
   parents millrace.run_parent[] default null
 )
-returns table (reason text, run_id uuid, live_run_id uuid, task_id bigint, step_id int)
+returns table (reason text, run_id uuid, live_run_id uuid, task_id bigint, step_id int, rule text, passes_at timestamptz)
 language plpgsql security definer set search_path = millrace, pg_temp
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set plan_cache_mode = force_generic_plan
 as $$
@@ -44,6 +44,15 @@ declare
   handlers int[] := array[]::int[];
   entries int := 0;
   leasing boolean := false;
+  sealed boolean := false;
+  ruled boolean := false;
+  judged record;
+  judged_places int[];
+  judged_reasons text[];
+  judged_runs uuid[];
+  judged_rules text[];
+  judged_passes timestamptz[];
+  held_runs uuid[] := array[]::uuid[];
 begin
   if kept = 0 then
     return;
@@ -73,19 +82,40 @@ begin
     end if;
   end loop;
   foreach started in array known loop
-    refusing := refusing or started.paused or started.key_paths <> '[]';
+    refusing := refusing or started.paused or started.key_paths <> '[]' or started.is_encrypted or started.is_ruled;
+    ruled := ruled or started.is_ruled;
+    sealed := sealed or started.is_encrypted;
     handlers := handlers || started.entry_handlers;
     entries := greatest(entries, cardinality(started.entry_steps));
   end loop;
 
-  -- Refusals first: pause, idempotency key, run key.
+  -- Refusals first: pause, idempotency key, run key, and the rules on starts.
   if refusing then
     -- By the versions that were active when the starts came, whatever is activated while they wait for a key.
     resolved := array(
       select k.resolved from unnest(slugs, versions) with ordinality g(slug, version, n)
         join unnest(known) k on k.slug = g.slug and k.version is not distinct from g.version order by g.n);
+    if sealed then
+      perform refuse_clear_inputs(slugs, resolved, inputs);
+    end if;
+    if ruled then
+      select j.* into judged
+        from judge_starts(run_ids, slugs, resolved, inputs, tenants, headers, available_ats, idempotency_keys, idempotency_seconds, started_via, at) j;
+      inputs := judged.inputs;
+      headers := judged.headers;
+      available_ats := judged.available_ats;
+      held_runs := judged.held_runs;
+      judged_places := judged.places;
+      judged_reasons := judged.reasons;
+      judged_runs := judged.live_runs;
+      judged_rules := judged.rules;
+      judged_passes := judged.passes_ats;
+    end if;
     for refused in
-      select * from refuse_starts(run_ids, slugs, resolved, inputs, tenants, idempotency_keys, idempotency_seconds, at)
+      select f.place, f.reason, f.live_run_id, null::text as rule, null::timestamptz as passes_at
+        from refuse_starts(run_ids, slugs, resolved, inputs, tenants, idempotency_keys, idempotency_seconds, at) f where not ruled
+       union all
+      select * from unnest(judged_places, judged_reasons, judged_runs, judged_rules, judged_passes)
     loop
       keep := coalesce(keep, array_fill(true, array[cardinality(run_ids)]));
       keep[refused.place] := false;
@@ -93,6 +123,8 @@ begin
       reason := refused.reason;
       run_id := run_ids[refused.place];
       live_run_id := refused.live_run_id;
+      rule := refused.rule;
+      passes_at := refused.passes_at;
       return next;
     end loop;
     if kept = 0 then
@@ -148,13 +180,16 @@ begin
          where b.available_at is null
         returning id, run_id, step_id
       )
-      select 'leased', a.run_id, null::uuid, a.id, a.step_id from added a where leasing;
+      select 'leased', a.run_id, null::uuid, a.id, a.step_id, null::text, null::timestamptz from added a where leasing;
   end loop;
+  if held_runs <> '{}' then
+    perform hold_starts(held_runs);
+  end if;
 
   -- An id that a caller gave, or asks for again, may be that of another start: then this one did not happen, and that is said.
   if given_ids and exists (
        select from unnest(run_ids, slugs, inputs, keep) g(id, slug, input, keep) join run r on r.id = g.id
-        where g.keep is not false and (r.slug <> g.slug or r.input is distinct from g.input)) then
+        where g.keep is not false and (r.slug <> g.slug or (not same_input(r.input, g.input) and not exists (select from coalesced_start c where c.run_id = r.id)))) then
     raise exception 'A run id is taken: it is that of a run of another pipeline, or with another input.'
       using errcode = 'MR009', hint = 'Give each start an id of its own, or none.';
   end if;

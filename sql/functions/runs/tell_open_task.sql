@@ -10,6 +10,7 @@ declare
   subject text := case when item is null then format('''%s''', step) else format('Item %s of ''%s''', item, step) end;
   place text;
   ahead int;
+  failed record;
 begin
   case reason
   when 'needs_version' then
@@ -32,12 +33,16 @@ begin
                   else format('behind %s%s', case when ahead = 10000 then 'at least ' else '' end,
                               case ahead when 1 then 'one other' else ahead || ' others' end) end);
   when 'retry' then
-    return format('%s is tried again on %s, after failure %s of at most %s%s.', subject, millrace.tell_time(due_at), failures, max_attempts,
-             (select ': ' || left(rtrim(regexp_replace(a.error ->> 'message', '\s+', ' ', 'g'), '. '), 200) from millrace.attempt a
-               where a.run_id = told_run and a.step = tell_open_task.step and a.item = coalesce(tell_open_task.item, -1)
-                 and a.attempt = tell_open_task.attempt));
-  when 'delayed' then
-    return format('%s begins on %s, as its start asked.', subject, millrace.tell_time(due_at));
+    select a.error, a.reason, (millrace.retry_policy(d, a.error)).max_attempts as bound into failed
+      from millrace.attempt a
+      join millrace.step_definition d on d.step = a.step and d.slug = (select h.slug from millrace.handler h where h.id = tell_open_task.handler)
+       and d.version = (select h.version from millrace.handler h where h.id = tell_open_task.handler)
+     where a.run_id = told_run and a.step = tell_open_task.step and a.item = coalesce(tell_open_task.item, -1) and a.attempt = tell_open_task.attempt;
+    return format('%s is tried again on %s%s, after failure %s of at most %s%s.', subject, millrace.tell_time(due_at),
+             ', when it has its share: ' || failed.reason, failures, coalesce(failed.bound, max_attempts),
+             ': ' || left(rtrim(regexp_replace(failed.error ->> 'message', '\s+', ' ', 'g'), '. '), 200));
+  when 'delayed', 'behind' then
+    return coalesce(millrace.tell_start_rule(told_run, subject, due_at), format('%s begins on %s, as its start asked.', subject, millrace.tell_time(due_at)));
   else
     return format('%s is held back until the run is resumed.', subject);
   end case;

@@ -22,7 +22,7 @@ begin
   when 'approval' then
     reason := 'approval';
     select a.id, a.title, a.roles || a.people as asked_of into asked from millrace.approval a join millrace.step_definition d on d.id = told_step
-     where a.run_id = told_run and a.step = d.step and a.item = told_item and a.name = first.name;
+     where a.run_id = told_run and a.step = d.step and a.item = told_item and a.name = first.name and a.state = 'open';
     what := format('waits for approval %s%s%s', asked.id, ', ' || quote_literal(left(asked.title, 100)),
                    case when asked.asked_of <> '{}' then ', by ' || array_to_string(asked.asked_of, ', ') else '' end);
   when 'call' then

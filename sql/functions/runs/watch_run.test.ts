@@ -2,14 +2,12 @@
 import pg from 'pg'
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { openMeeting } from '../../../test/meeting.ts'
 import {
-  type Connection,
   cancelRun,
   chain,
   claimOne,
   complete,
-  connect,
   registerPipeline,
   registerWorker,
   type Sql,
@@ -17,15 +15,10 @@ import {
   untilBlocked,
 } from '../../../test/protocol.ts'
 
-let database: TestDatabase
-let one: Connection
-let other: Connection
+const { database, one, other } = await openMeeting()
 let listener: pg.Client
 let heard: string[] = []
 beforeAll(async () => {
-  database = await createTestDatabase()
-  one = await connect(database)
-  other = await connect(database)
   listener = new pg.Client(database.url)
   listener.on('error', () => {})
   listener.on('notification', (message) => heard.push(`${message.channel} ${message.payload}`))
@@ -35,9 +28,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await listener.end()
-  await one.end()
-  await other.end()
-  await database.close()
 })
 
 const watch = async (sql: Sql, run: string): Promise<string | undefined> => {

@@ -14,7 +14,7 @@ declare
 begin
   select r.* into told from run r where r.id = why.run_id;
   if not found then
-    raise exception 'There is no run %.', why.run_id using errcode = 'MR006', hint = 'List the runs with: millrace run list';
+    raise exception 'There is no run %.', why.run_id using errcode = 'MR006', hint = 'List the runs with: npx millrace run list';
   end if;
   if why.step is not null then
     select d.* into definition from step_definition d
@@ -37,11 +37,21 @@ begin
       case told.state when 'cancelled' then 'was cancelled' else told.state end, tell_time(told.finished_at));
   elsif told.paused_at is not null and open.reason is distinct from 'running' then
     reason := 'run_paused';
-    sentence := format('The run is paused since %s; resume it with: millrace run resume %s', tell_time(told.paused_at), told.id);
+    sentence := format('The run is paused since %s; resume it with: npx millrace run resume %s', tell_time(told.paused_at), told.id);
   elsif paused.slug is not null and open.reason not in ('running', 'aborting') then
     reason := 'pipeline_paused';
-    sentence := format('The pipeline ''%s'' was paused by %s on %s%s; resume it with: millrace pipeline resume %s', told.slug, paused.paused_by,
+    sentence := format('The pipeline ''%s'' was paused by %s on %s%s; resume it with: npx millrace pipeline resume %s', told.slug, paused.paused_by,
       tell_time(paused.paused_at), ': ' || paused.pause_reason, told.slug);
+  elsif open.reason = 'running' and exists (
+        select from lock_request q where q.task_id = open.task_id and q.attempt = open.attempt and q.token is null) then
+    reason := 'lock';
+    select l into sentence
+      from tell_lock(open.task_id, open.attempt, case when open.item is null then format('''%s''', open.step) else format('Item %s of ''%s''', open.item, open.step) end, at) l;
+  elsif open.reason = 'limit' or (open.reason = 'needs_version' and told.started_via = 'outside' and exists (
+        select from waiting_task w where w.id = open.task_id and w.run_id = told.id and w.reason = 'limit')) then
+    reason := 'limit';
+    select l.sentence, l.due_at into sentence, due_at
+      from tell_limit(open.task_id, case when open.item is null then format('''%s''', open.step) else format('Item %s of ''%s''', open.item, open.step) end, at) l;
   elsif open.reason = 'waiting' then
     select t.reason, t.sentence into reason, sentence
       from tell_wait(told.id, open.step_id, coalesce(open.item, -1),

@@ -1,6 +1,7 @@
 // why(): one sentence, and a word, for whatever a run, a step or an item may wait for.
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { workerFor } from '../../../test/pipeline-worker.ts'
 import {
   attemptsOf,
   cancelRun,
@@ -50,10 +51,8 @@ async function why(run: string, step: string | null = null, item: number | null 
 
 const words = async (...asked: Parameters<typeof why>): Promise<string> => (await why(...asked)).sentence
 
-async function workerOf(slug: string, leaseSeconds = 3600): Promise<Worker> {
-  const rows = await database.query<{ id: number }>('select id from millrace.handler where slug = $1', [slug])
-  return registerWorker(database, { handlers: rows.map(({ id }) => id), leaseSeconds })
-}
+const workerOf = (slug: string, leaseSeconds = 3600): Promise<Worker> =>
+  workerFor(database, slug, { leaseSeconds })
 
 const noon = '2026-11-21 at 12:00:00.000 UTC'
 
@@ -176,12 +175,12 @@ test('a delayed start, a paused run and a paused pipeline say until when, or how
   await database.query("select millrace.pause_pipeline('held', 'the disk is full')")
   expect(await why(run_id)).toMatchObject({
     reason: 'pipeline_paused',
-    sentence: `The pipeline 'held' was paused by postgres on ${noon}: the disk is full; resume it with: millrace pipeline resume held`,
+    sentence: `The pipeline 'held' was paused by postgres on ${noon}: the disk is full; resume it with: npx millrace pipeline resume held`,
   })
   await pauseRun(database, run_id)
   expect(await why(run_id)).toMatchObject({
     reason: 'run_paused',
-    sentence: `The run is paused since ${noon}; resume it with: millrace run resume ${run_id}`,
+    sentence: `The run is paused since ${noon}; resume it with: npx millrace run resume ${run_id}`,
   })
   await resumeRun(database, run_id)
   await database.query("select millrace.resume_pipeline('held')")

@@ -6,13 +6,13 @@ as $$
 begin
   if find_signal_waits.run_id is not null then
     return query
-      select w.id from wait_signal n join wait w on w.id = n.wait_id
+      select w.id from wait_signal n join wait w on w.id = any (array[n.wait_id])
        where n.run_id = find_signal_waits.run_id and n.name = find_signal_waits.name and n.take = find_signal_waits.take
          and (w.signal_match is null or coalesce(find_signal_waits.payload, 'null') @> w.signal_match)
        order by n.wait_id limit most;
   else
     return query
-      select w.id from wait_signal n join wait w on w.id = n.wait_id
+      select w.id from wait_signal n join wait w on w.id = any (array[n.wait_id])
        where n.name = find_signal_waits.name and n.take = find_signal_waits.take
          and (w.signal_match is null or coalesce(find_signal_waits.payload, 'null') @> w.signal_match)
        order by n.wait_id limit most;

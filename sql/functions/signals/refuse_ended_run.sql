@@ -8,7 +8,7 @@ declare
 begin
   select r.state, r.finished_at into found_run from millrace.run r where r.id = refuse_ended_run.run_id;
   if not found then
-    raise exception 'There is no run %.', refuse_ended_run.run_id using errcode = 'MR006', hint = 'List the runs with: millrace run list';
+    raise exception 'There is no run %.', refuse_ended_run.run_id using errcode = 'MR006', hint = 'List the runs with: npx millrace run list';
   end if;
   if found_run.finished_at is not null then
     raise exception 'Run % % on %.', refuse_ended_run.run_id, case found_run.state when 'cancelled' then 'was cancelled' else found_run.state end,

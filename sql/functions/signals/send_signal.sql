@@ -10,7 +10,7 @@ as $$
 declare
   at timestamptz := millrace.now();
   chosen bigint[];
-  candidate record;
+  candidate bigint;
 begin
   if (length(send_signal.name) between 1 and 200) is not true then
     perform refuse_argument('name', 'a text of 1 to 200 characters', quote_literal(left(send_signal.name, 200)));
@@ -41,20 +41,16 @@ begin
     chosen := chosen || array(select w.id from find_signal_waits(send_signal.name, send_signal.run_id, send_signal.payload, 'next', null) w(id));
   end if;
   if chosen <> '{}' then
-    perform lock_waiting(array_agg(g.run_id), array_agg(g.step_id), array_agg(g.item))
-       from (select distinct w.run_id, w.step_id, w.item from wait w where w.id = any (chosen)) g;
-    chosen := array(select w.id from wait w where w.id = any (chosen) order by w.id for update);
+    chosen := lock_waits(chosen);
   end if;
   kept := not exists (select from wait w where w.id = any (chosen) and w.signal_take = 'next');
   while kept and not to_all loop
     -- The oldest first; one whose step ended, or that got another signal, while its task was locked is passed over.
     for candidate in
-      select w.* from find_signal_waits(send_signal.name, send_signal.run_id, send_signal.payload, 'next', 10) f(id) join wait w on w.id = f.id order by w.id
+      select f.id from find_signal_waits(send_signal.name, send_signal.run_id, send_signal.payload, 'next', 10) f(id) order by f.id
     loop
-      perform lock_waiting(array[candidate.run_id], array[candidate.step_id], array[candidate.item]);
-      perform 1 from wait w where w.id = candidate.id for update;
-      if found then
-        chosen := chosen || candidate.id;
+      if lock_waits(array[candidate]) <> '{}' then
+        chosen := chosen || candidate;
         kept := false;
         exit;
       end if;

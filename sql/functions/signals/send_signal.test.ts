@@ -1,40 +1,23 @@
 // Signals: who gets one, who finds one that came early, and what happens when sending and parking meet.
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { findBrokenInvariants } from '../../../test/checker.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { expect, test } from 'vitest'
+import { openMeeting } from '../../../test/meeting.ts'
+import { workerOf } from '../../../test/pipeline-worker.ts'
 import {
   type ClaimedTask,
-  type Connection,
   cancelRun,
   chain,
   claim,
   claimOne,
   complete,
-  connect,
   newId,
   promote,
-  registerPipeline,
-  registerWorker,
   startRun,
   untilBlocked,
   type Worker,
 } from '../../../test/protocol.ts'
 import { checkpointsOf, park, send, stateOf, type Wait, waitsOf } from '../../../test/waiting.ts'
 
-let database: TestDatabase
-let one: Connection
-let other: Connection
-beforeAll(async () => {
-  database = await createTestDatabase()
-  one = await connect(database)
-  other = await connect(database)
-})
-afterAll(async () => {
-  expect(await findBrokenInvariants(database)).toEqual([])
-  await one.end()
-  await other.end()
-  await database.close()
-})
+const { database, one, other } = await openMeeting()
 
 interface Begun {
   worker: Worker
@@ -43,8 +26,7 @@ interface Begun {
 
 /** Runs of a pipeline of its own, each with its one task held by a worker of its own. */
 async function begin(slug: string, runs = 1): Promise<Begun> {
-  const { steps } = await registerPipeline(database, slug, chain('only'))
-  const worker = await registerWorker(database, { handlers: steps.map(({ handler }) => handler) })
+  const worker = await workerOf(database, slug, chain('only'))
   const tasks: ClaimedTask[] = []
   for (let n = 0; n < runs; n++) {
     await startRun(database, slug, n)

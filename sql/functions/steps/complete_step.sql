@@ -18,6 +18,7 @@ begin
     end if;
     raise;
   end;
+  perform refuse_clear_output(complete_step.run_id, complete_step.step, complete_step.output);
   perform complete_tasks(held.worker_id, held.lock_key, array[held.task_id], array[held.step_id], array[complete_step.attempt], array[complete_step.output]);
   update worker w set state = 'gone', gone_at = millrace.now(), gone_reason = 'it completed its step' where w.id = held.worker_id;
   perform hear_run(complete_step.run_id);

@@ -13,7 +13,7 @@ begin
   select t.run_id, t.step_id, w.id as worker_id, w.lock_key into failing
     from task t join step_definition d on d.id = t.step_id and d.step = fail_step.step join worker w on w.id = t.worker_id and w.kind = 'outside'
    where t.run_id = fail_step.run_id and t.item = fail_step.item and t.attempt = fail_step.attempt
-     and (t.failures + 1 >= d.max_attempts or fail_step.error ->> 'retryable' = 'false');
+     and (t.failures + 1 >= (retry_policy(d, fail_step.error)).max_attempts or fail_step.error ->> 'retryable' = 'false' or d.retry_pacing = 'fail');
   if found and enter_worker(failing.worker_id, failing.lock_key) then
     perform lock_failing_runs(array[failing.run_id], array[failing.step_id]);
   end if;

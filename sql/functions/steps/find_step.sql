@@ -16,7 +16,7 @@ begin
   end if;
   select r.slug, r.version into found_run from millrace.run r where r.id = find_step.run_id;
   if not found then
-    raise exception 'There is no run %.', find_step.run_id using errcode = 'MR006', hint = 'List the runs with: millrace run list';
+    raise exception 'There is no run %.', find_step.run_id using errcode = 'MR006', hint = 'List the runs with: npx millrace run list';
   end if;
   select d.* into definition from millrace.step_definition d
    where d.slug = found_run.slug and d.version = found_run.version and d.step = find_step.step and d.kind <> 'end';

@@ -1,15 +1,13 @@
 // Executors outside: they take a step under a deadline, and whatever becomes of them, the run comes to an end.
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { findBrokenInvariants } from '../../../test/checker.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { openMeeting } from '../../../test/meeting.ts'
 import {
   attemptsOf,
   type Connection,
   cancelRun,
   chain,
   claim,
-  connect,
   outcomesOf,
   pauseRun,
   registerPipeline,
@@ -22,13 +20,8 @@ import {
   untilBlocked,
 } from '../../../test/protocol.ts'
 
-let database: TestDatabase
-let one: Connection
-let other: Connection
+const { database, one, other } = await openMeeting()
 beforeAll(async () => {
-  database = await createTestDatabase()
-  one = await connect(database)
-  other = await connect(database)
   await registerPipeline(database, 'reported', chain('fetch', 'store'))
 })
 beforeEach(async () => {
@@ -37,10 +30,6 @@ beforeEach(async () => {
 })
 afterAll(async () => {
   await sweep(database)
-  expect(await findBrokenInvariants(database)).toEqual([])
-  await one.end()
-  await other.end()
-  await database.close()
 })
 
 const completeStep = (run: string, step: string, attempt: number, output: unknown = null, item = -1) =>

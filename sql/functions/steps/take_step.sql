@@ -7,16 +7,20 @@ as $$
 #variable_conflict use_column
 declare
   found_task task;
+  judged record;
+  next_holds bigint[];
   new_holder uuid := coalesce(take_step.holder, gen_random_uuid());
 begin
   -- A step whose time has come doesn't wait for somebody to promote it.
   with due as (
     delete from waiting_task w
-     where w.run_id = take_step.run_id and w.step_id = (definition).id and w.item = take_step.item and not w.paused and w.available_at <= at and w.reason <> 'waiting'
+     where w.run_id = take_step.run_id and w.step_id = (definition).id and w.item = take_step.item and not w.paused and w.available_at <= at and w.reason not in ('waiting', 'limit')
     returning w.*
   )
   insert into task (handler, priority, run_id, step_id, item, item_value, attempt, failures, ready_at)
   select d.handler, d.priority, d.run_id, d.step_id, d.item, d.item_value, d.attempt, d.failures, d.available_at from due d;
+
+  perform call_outside(take_step.run_id, (definition).id, take_step.item, at);
 
   select t.* into found_task from task t
    where t.run_id = take_step.run_id and t.step_id = (definition).id and t.item = take_step.item for update;
@@ -48,6 +52,16 @@ begin
     return;
   end if;
 
+  if limited_handlers(array[(definition).handler]) <> '{}' then
+    select * into judged from admit_task(found_task, at);
+    if not judged.admitted then
+      reason := 'limit';
+      return next;
+      return;
+    end if;
+    next_holds := judged.holds;
+  end if;
+
   insert into worker (id, kind, state, name, host, slots, lease_seconds, started_at, heartbeat_at, lease_expires_at)
   values (new_holder, 'outside', 'running', left(take_step.held_by, 200), 'outside', 1, take_step.lease_seconds, at, at,
           at + make_interval(secs => take_step.lease_seconds))
@@ -57,7 +71,7 @@ begin
     raise exception 'Holder % has had a hold already.', new_holder
       using errcode = 'MR015', hint = 'Make an id of its own for each hold; the same one only asks again for the hold that it has.';
   end if;
-  update task t set worker_id = new_holder, claimed_at = at, attempt = t.attempt + 1 where t.id = found_task.id
+  update task t set worker_id = new_holder, claimed_at = at, attempt = t.attempt + 1, holds = next_holds where t.id = found_task.id
   returning t.attempt, t.item_value into attempt, item_value;
   perform begin_runs(array[take_step.run_id], at);
   started := true;

@@ -33,7 +33,7 @@ begin
      where r.id = follow_stream.run_id
      order by p.position;
   if not found then
-    raise exception 'There is no run %.', follow_stream.run_id using errcode = 'MR006', hint = 'List the runs with: millrace run list';
+    raise exception 'There is no run %.', follow_stream.run_id using errcode = 'MR006', hint = 'List the runs with: npx millrace run list';
   end if;
 end $$;
 comment on function millrace.follow_stream(uuid, int, int, uuid, int) is 'Parts of a run''s stream from a position on, and the state of the run; with a watcher, new parts are notified.';

@@ -20,7 +20,7 @@ begin
         where d.slug = r.slug and d.version = r.version and d.kind <> 'end') p
      where r.id = read_progress.run_id;
   if not found then
-    raise exception 'There is no run %.', read_progress.run_id using errcode = 'MR006', hint = 'List the runs with: millrace run list';
+    raise exception 'There is no run %.', read_progress.run_id using errcode = 'MR006', hint = 'List the runs with: npx millrace run list';
   end if;
 end $$;
 comment on function millrace.read_progress(uuid) is 'How far a run is, and what its handlers have said of it.';

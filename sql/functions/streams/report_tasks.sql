@@ -5,6 +5,7 @@ create or replace function millrace.report_tasks(
   worker_id uuid, lock_key int, task_ids bigint[], step_ids int[], attempts int[], kinds text[], bodies jsonb[], numbers int[])
 returns table (task_id bigint, code text)
 language plpgsql security definer set search_path = millrace, pg_temp
+set enable_seqscan = off set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -25,8 +26,8 @@ begin
     select s.* from unnest(task_ids, step_ids, attempts, kinds, bodies, numbers) with ordinality s(task_id, step_id, attempt, kind, body, number, n)
   ), held as materialized (
     select t.id, t.run_id, t.step_id, t.item, t.attempt, t.aborted_at from task t
-     where t.worker_id = report_tasks.worker_id and (t.id, t.step_id, t.attempt) in (select s.task_id, s.step_id, s.attempt from said s)
-     order by t.run_id, t.id
+     where t.id = any (task_ids) and t.worker_id = report_tasks.worker_id
+     order by t.id
        for share
   )
   select array_agg(h.id order by s.n), array_agg(h.run_id order by s.n), array_agg(d.step order by s.n), array_agg(h.item order by s.n),

@@ -9,7 +9,7 @@ declare
   holder uuid;
 begin
   delete from waiting_task w where w.run_id = any (run_ids) and (abort_tasks.step_id is null or w.step_id = abort_tasks.step_id);
-  delete from task t where t.run_id = any (run_ids) and t.worker_id is null and (abort_tasks.step_id is null or t.step_id = abort_tasks.step_id);
+  delete from task t where t.run_id = any (run_ids) and t.claimed_at is null and (abort_tasks.step_id is null or t.step_id = abort_tasks.step_id);
   delete from join_state j where j.run_id = any (run_ids) and (abort_tasks.step_id is null or j.step_id = abort_tasks.step_id);
   delete from map_item m where m.run_id = any (run_ids) and (abort_tasks.step_id is null or m.step_id = abort_tasks.step_id);
   perform drop_waits(array(select w.id from wait w where w.run_id = any (run_ids) and (abort_tasks.step_id is null or w.step_id = abort_tasks.step_id)), at);

@@ -17,6 +17,8 @@ declare
   at timestamptz := millrace.now();
   left_over int := claim_tasks.room;
   paused_lanes int[] := millrace.paused_handlers();
+  limited_lanes int[];
+  patient boolean := true;
   level smallint;
   begun uuid[] := array[]::uuid[];
   claimed int;
@@ -25,9 +27,7 @@ begin
   if left_over <= 0 or not enter_worker(claim_tasks.worker_id, claim_tasks.lock_key) then
     return;
   end if;
-  if exists (select from worker w where w.id = claim_tasks.worker_id and (w.ordered_state is not null or w.state = 'draining')) then
-    return;
-  end if;
+  limited_lanes := limited_handlers(lane_handlers);
   for level in
     select distinct lane.priority
       from unnest(lane_handlers, lane_priorities, lane_positions) lane(handler, priority, after)
@@ -36,6 +36,7 @@ begin
         where t.handler = lane.handler and (t.priority, t.id) > (lane.priority, lane.after) and t.priority <= lane.priority and t.worker_id is null
         order by t.priority, t.id limit 1) first
      where lane.handler <> all (paused_lanes)
+       and not exists (select from worker w where w.id = claim_tasks.worker_id and (w.ordered_state is not null or w.state = 'draining'))
      order by 1
   loop
     claimed := 0;
@@ -48,11 +49,11 @@ begin
             where t.handler = lane.handler and (t.priority, t.id) > (lane.priority, lane.after) and t.priority <= lane.priority
               and t.worker_id is null
             order by t.priority, t.id limit left_over for no key update skip locked) c
-         where lane.priority = level and lane.handler <> all (paused_lanes)
+         where lane.priority = level and lane.handler <> all (paused_lanes) and lane.handler <> all (limited_lanes)
          order by c.id limit left_over
       ), taken as (
         update task t set worker_id = claim_tasks.worker_id, claimed_at = greatest(at, t.ready_at), attempt = t.attempt + 1
-          from picked where t.id = picked.id and t.id >= (select min(p.id) from picked p)
+          from picked where t.id = any (array[picked.id])
         returning t.*
       )
       select t.id, t.run_id, t.step_id, t.item, t.item_value, t.attempt, t.priority, t.handler, t.failures,
@@ -67,6 +68,22 @@ begin
     end loop;
     left_over := left_over - claimed;
     exit when left_over <= 0;
+    if limited_lanes <> '{}' then
+      claimed := 0;
+      for task_id, run_id, step_id, item, item_value, attempt, priority, handler, failures,
+          input, tenant, key, headers, run_created_at, state in
+        select c.* from claim_limited(claim_tasks.worker_id, limited_lanes, paused_lanes, lane_handlers, lane_priorities, lane_positions, level, left_over, patient, at) c
+      loop
+        claimed := claimed + 1;
+        if state = 'pending' then
+          begun := begun || run_id;
+        end if;
+        return next;
+      end loop;
+      patient := false;
+      left_over := left_over - claimed;
+      exit when left_over <= 0;
+    end if;
   end loop;
   if begun <> '{}' then
     perform begin_runs(begun, at);

@@ -1,11 +1,10 @@
 // Claims: in the order of priority and start, each task once, and nothing that the worker can't or must not run.
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { findBrokenInvariants } from '../../../test/checker.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { expect, test } from 'vitest'
+import { openMeeting } from '../../../test/meeting.ts'
+import { workerOf } from '../../../test/pipeline-worker.ts'
 import {
   type ClaimedTask,
-  type Connection,
   chain,
   claim,
   claimOne,
@@ -27,25 +26,10 @@ import {
   type Worker,
 } from '../../../test/protocol.ts'
 
-let database: TestDatabase
-let one: Connection
-let other: Connection
-beforeAll(async () => {
-  database = await createTestDatabase()
-  one = await connect(database)
-  other = await connect(database)
-})
-afterAll(async () => {
-  expect(await findBrokenInvariants(database)).toEqual([])
-  await one.end()
-  await other.end()
-  await database.close()
-})
+const { database, one, other } = await openMeeting()
 
-async function pipelineWithWorker(slug: string): Promise<Worker> {
-  const { steps } = await registerPipeline(database, slug, chain('only'))
-  return registerWorker(database, { handlers: steps.map(({ handler }) => handler), leaseSeconds: 3600 })
-}
+const pipelineWithWorker = (slug: string): Promise<Worker> =>
+  workerOf(database, slug, chain('only'), { leaseSeconds: 3600 })
 
 async function startMany(slug: string, priorities: number[]): Promise<string[]> {
   const starts = priorities.map((priority) => ({ id: newId(), slug, priority }))

@@ -21,6 +21,8 @@ declare
   taking boolean;
   chaining boolean;
   listing boolean;
+  branching boolean;
+  followed boolean;
   doomed_ids bigint[];
   doomed_runs uuid[];
   doomed_steps int[];
@@ -40,25 +42,30 @@ declare
   graph_priorities smallint[];
   graph_paused boolean[];
   recorded int;
+  given_back bigint[];
+  also_given_back bigint[];
 begin
   if not enter_worker(complete_tasks.worker_id, complete_tasks.lock_key) then
     return query select 'lost', l.id, null::uuid, null::int, null::int, null::jsonb, null::int, null::jsonb from unnest(task_ids) l(id);
     return;
   end if;
+  select bool_or(d.next_rule = 'chain'), bool_or(d.is_listed), bool_or(d.next_rule <> 'end'),
+         bool_or(given_count > 1 and (d.kind = 'map' or exists (
+           select from pipeline_version v where v.slug = d.slug and v.version = d.version and v.has_joins)))
+    into chaining, listing, followed, branching
+    from step_definition d where d.id = any (step_ids);
   -- Several tasks of one run may be in the batch where its pipeline branches or maps: they are locked in the order in which whoever
   -- ends or pauses the run locks them (see lock_run_tasks), not in that in which they were finished.
-  if given_count > 1 and exists (
-       select from step_definition d join pipeline_version v on v.slug = d.slug and v.version = d.version
-        where d.id = any (step_ids) and (d.kind = 'map' or v.has_joins)) then
+  if branching then
     perform 1 from task t where t.id = any (task_ids) and t.worker_id = complete_tasks.worker_id order by t.id for update;
   end if;
-
-  select w.kind = 'worker' and w.ordered_state is null and w.state in ('idle', 'running'), best_priority(w.handlers, least_urgent),
-         open_handlers(w.handlers)
-    into taking, best, open_lanes
-    from worker w where w.id = complete_tasks.worker_id;
-
-  select bool_or(d.next_rule = 'chain'), bool_or(d.is_listed) into chaining, listing from step_definition d where d.id = any (step_ids);
+  -- What the worker could take on, asked only where something comes after these steps.
+  if followed then
+    select w.kind = 'worker' and w.ordered_state is null and w.state in ('idle', 'running'), best_priority(w.handlers, least_urgent),
+           open_handlers(w.handlers)
+      into taking, best, open_lanes
+      from worker w where w.id = complete_tasks.worker_id;
+  end if;
   if listing then
     perform lock_run_tasks(array(select d.run_id from doomed_tasks(complete_tasks.worker_id, task_ids, step_ids, attempts, outputs, skip_reasons) d));
     -- Asked again, now that nothing changes any more.
@@ -66,7 +73,7 @@ begin
       from doomed_tasks(complete_tasks.worker_id, task_ids, step_ids, attempts, outputs, skip_reasons) d;
   end if;
 
-  if 1 < any (attempts) and exists (select from wait) then
+  if 1 < any (attempts) then
     perform leave_waits(complete_tasks.worker_id, task_ids, step_ids, attempts, at);
   end if;
 
@@ -75,12 +82,12 @@ begin
       select * from unnest(task_ids, step_ids, attempts, outputs, skip_reasons, writes) g(task_id, step_id, attempt, output, skip_reason, writes)
     ), chained as (
       update task t
-         set step_id = d.next_step_id, handler = d.next_handler, attempt = 1, failures = 0, ready_at = at, claimed_at = at
-        from given g join step_definition d on d.id = g.step_id join task before on before.id = g.task_id
-       where t.id = g.task_id and t.worker_id = complete_tasks.worker_id and t.attempt = g.attempt and t.step_id = g.step_id
+         set step_id = d.next_step_id, handler = d.next_handler, attempt = 1, failures = 0, ready_at = at, claimed_at = at, holds = null
+        from given g join step_definition d on d.id = g.step_id, task before
+       where t.id = any (array[g.task_id]) and before.ctid = t.ctid and t.worker_id = complete_tasks.worker_id and t.attempt = g.attempt and t.step_id = g.step_id
          and d.next_rule = 'chain' and t.aborted_at is null and not t.paused
          and t.priority <= best and d.next_handler = any (open_lanes) and (doomed_runs is null or t.run_id <> all (doomed_runs))
-      returning t.id, t.run_id, t.item, before.ready_at, before.claimed_at, d.step, d.next_step_id, g.attempt, g.output, g.skip_reason, g.writes
+      returning t.id, t.run_id, t.item, before.ready_at, before.claimed_at, before.holds, d.step, d.next_step_id, g.attempt, g.output, g.skip_reason, g.writes
     ), written as (
       insert into attempt (run_id, step, item, attempt, worker_id, outcome, output, writes, reason, ready_at, started_at, finished_at)
       select f.run_id, f.step, f.item, f.attempt, complete_tasks.worker_id,
@@ -88,11 +95,15 @@ begin
              case when f.skip_reason is null then coalesce(f.output, 'null') end, f.writes, f.skip_reason, f.ready_at, f.claimed_at, greatest(at, f.claimed_at)
         from chained f
     )
-    select array_agg(f.id), array_agg(f.next_step_id) into chained_ids, chained_steps from chained f;
+    select array_agg(f.id), array_agg(f.next_step_id), (select array_agg(h.id) from chained c cross join unnest(c.holds) h(id))
+      into chained_ids, chained_steps, given_back from chained f;
     return query select 'next', n.id, null::uuid, n.step_id, null::int, null::jsonb, 1, null::jsonb from unnest(chained_ids, chained_steps) n(id, step_id);
   end if;
   recorded := coalesce(cardinality(chained_ids), 0);
   if recorded = given_count then
+    if given_back is not null then
+      perform release_limits(given_back, at, coalesce(array_remove(skip_reasons, null), '{}') = '{}');
+    end if;
     return;
   end if;
 
@@ -102,9 +113,9 @@ begin
   ), removed as (
     delete from task t
      using given g join step_definition d on d.id = g.step_id
-     where t.id = g.task_id and t.worker_id = complete_tasks.worker_id and t.attempt = g.attempt and t.step_id = g.step_id
+     where t.id = any (array[g.task_id]) and t.worker_id = complete_tasks.worker_id and t.attempt = g.attempt and t.step_id = g.step_id
        and not (transactional and t.aborted_at is not null)
-    returning g.place, t.id, t.run_id, t.item, t.priority, t.ready_at, t.claimed_at, t.paused, d.step, g.attempt, g.output, g.skip_reason, g.writes, g.step_id,
+    returning g.place, t.id, t.run_id, t.item, t.priority, t.ready_at, t.claimed_at, t.paused, t.holds, d.step, g.attempt, g.output, g.skip_reason, g.writes, g.step_id,
               case when t.abort_reason is not null then 'aborted' when t.id = any (doomed_ids) then 'doomed'
                    when t.run_id = any (doomed_runs) then 'nothing' when d.next_rule = 'end' and t.item = -1 then 'end' else 'graph' end as leads_to
   ), written as (
@@ -121,9 +132,14 @@ begin
          array_agg(f.item) filter (where f.leads_to = 'graph'), array_agg(f.priority) filter (where f.leads_to = 'graph'),
          array_agg(f.paused) filter (where f.leads_to = 'graph'),
          array_agg(f.run_id) filter (where f.leads_to = 'doomed'), array_agg(f.step_id) filter (where f.leads_to = 'doomed'),
-         array_agg(f.output) filter (where f.leads_to = 'doomed'), array_agg(f.run_id) filter (where f.leads_to = 'aborted')
-    into removed_ids, ended, ended_outputs, watched_places, graph_runs, graph_steps, graph_items, graph_priorities, graph_paused, doomed_runs, doomed_steps, doomed_outputs, left_runs
+         array_agg(f.output) filter (where f.leads_to = 'doomed'), array_agg(f.run_id) filter (where f.leads_to = 'aborted'),
+         (select array_agg(h.id) from removed r cross join unnest(r.holds) h(id))
+    into removed_ids, ended, ended_outputs, watched_places, graph_runs, graph_steps, graph_items, graph_priorities, graph_paused, doomed_runs, doomed_steps, doomed_outputs, left_runs, also_given_back
     from removed f;
+  given_back := given_back || also_given_back;
+  if given_back is not null then
+    perform release_limits(given_back, at, coalesce(array_remove(skip_reasons, null), '{}') = '{}');
+  end if;
   recorded := recorded + coalesce(cardinality(removed_ids), 0);
 
   if ended is not null then

@@ -1,7 +1,8 @@
 // Completions: chains, joins, maps, ends, and what they meet in other transactions half-way.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { findBrokenInvariants } from '../../../test/checker.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { openMeeting } from '../../../test/meeting.ts'
+import { workerFor } from '../../../test/pipeline-worker.ts'
 import {
   attemptsOf,
   type ClaimedTask,
@@ -11,7 +12,6 @@ import {
   claim,
   claimOne,
   complete,
-  connect,
   fail,
   heartbeat,
   newId,
@@ -25,31 +25,10 @@ import {
   startRuns,
   taskOf,
   untilBlocked,
-  type Worker,
   workOff,
 } from '../../../test/protocol.ts'
 
-let database: TestDatabase
-let one: Connection
-let other: Connection
-
-beforeAll(async () => {
-  database = await createTestDatabase()
-  one = await connect(database)
-  other = await connect(database)
-})
-afterAll(async () => {
-  expect(await findBrokenInvariants(database)).toEqual([])
-  await one.end()
-  await other.end()
-  await database.close()
-})
-
-/** A worker for this pipeline alone, so that tests don't claim each other's tasks. */
-async function workerFor(slug: string): Promise<Worker> {
-  const rows = await database.query<{ id: number }>('select id from millrace.handler where slug = $1', [slug])
-  return registerWorker(database, { handlers: rows.map(({ id }) => id) })
-}
+const { database, one, other } = await openMeeting()
 
 const stepNames = async (tasks: { step_id: number }[]): Promise<string[]> => {
   const rows = await database.query<{ id: number; step: string }>(
@@ -61,7 +40,7 @@ const stepNames = async (tasks: { step_id: number }[]): Promise<string[]> => {
 
 test('a chain is handed on, already leased, and its last step ends the run with its output', async () => {
   await registerPipeline(database, 'chain', chain('a', 'b', 'c'))
-  const worker = await workerFor('chain')
+  const worker = await workerFor(database, 'chain')
   const { run_id } = await startRun(database, 'chain')
   const first = await claimOne(database, worker)
   const [second] = await complete(database, worker, [{ task: first, output: 1 }])
@@ -77,10 +56,10 @@ test('a chain is handed on, already leased, and its last step ends the run with 
 
 test('PP-C7 a completion that was recorded already, or is not of the holder, is answered as lost', async () => {
   await registerPipeline(database, 'lost', chain('a', 'b'))
-  const worker = await workerFor('lost')
+  const worker = await workerFor(database, 'lost')
   await startRun(database, 'lost')
   const task = await claimOne(database, worker)
-  const stranger = await workerFor('lost')
+  const stranger = await workerFor(database, 'lost')
   expect(await complete(database, stranger, [{ task }])).toMatchObject([
     { kind: 'lost', task_id: task.task_id },
   ])
@@ -97,7 +76,7 @@ test.each([
   ['fails for good', 'failed'],
 ])('PP-C8 a run ends when its only step %s', async (way, state) => {
   await registerPipeline(database, 'single', chain('only'))
-  const worker = await workerFor('single')
+  const worker = await workerFor(database, 'single')
   const { run_id } = await startRun(database, 'single')
   const task = await claimOne(database, worker)
   if (way === 'completes') await complete(database, worker, [{ task }])
@@ -110,7 +89,7 @@ test.each([
 
 test('a skipped step satisfies the steps after it', async () => {
   await registerPipeline(database, 'skipped', chain('a', 'b'))
-  const worker = await workerFor('skipped')
+  const worker = await workerFor(database, 'skipped')
   const { run_id } = await startRun(database, 'skipped')
   const task = await claimOne(database, worker)
   const [next] = await complete(database, worker, [{ task, skipReason: 'nothing to do' }])
@@ -152,7 +131,7 @@ test('SH-8 in a diamond each step runs once, after all it needs, and the last jo
     { name: 'right', after: ['top'] },
     { name: 'bottom', after: ['left', 'right'] },
   ])
-  const worker = await workerFor('diamond')
+  const worker = await workerFor(database, 'diamond')
   const { run_id } = await startRun(database, 'diamond')
   const sides = await complete(database, worker, [{ task: await claimOne(database, worker) }], { room: 10 })
   expect(await stepNames(sides)).toEqual(['left', 'right'])
@@ -173,7 +152,7 @@ test('several last steps give an object of their outputs by name, without those 
     { name: 'c', after: ['a'] },
     { name: 'd', kind: 'map', over: 'a', after: ['a'] },
   ])
-  const worker = await workerFor('several-ends')
+  const worker = await workerFor(database, 'several-ends')
   const { run_id } = await startRun(database, 'several-ends')
   await workOff(database, worker, (step, task) => (step === 'a' ? [10, 20] : step === 'd' ? task.item : step))
   expect((await runOf(database, run_id)).output).toEqual({ b: 'b', c: 'c', d: [0, 1] })
@@ -187,7 +166,7 @@ const joined = [
 
 test('E11 both parents of a join in one batch make it ready once', async () => {
   await registerPipeline(database, 'join', joined)
-  const worker = await workerFor('join')
+  const worker = await workerFor(database, 'join')
   await startRun(database, 'join')
   const tasks = await claim(database, worker, 10)
   expect(tasks).toHaveLength(2)
@@ -202,7 +181,7 @@ test('E11 both parents of a join in one batch make it ready once', async () => {
 
 test('E11 both parents of a join in two transactions at once make it ready once, whichever commits first', async () => {
   await registerPipeline(database, 'join-at-once', joined)
-  const worker = await workerFor('join-at-once')
+  const worker = await workerFor(database, 'join-at-once')
   const { run_id } = await startRun(database, 'join-at-once')
   const [a, b] = (await claim(database, worker, 10)) as [ClaimedTask, ClaimedTask]
   await one.query('begin')
@@ -216,7 +195,7 @@ test('E11 both parents of a join in two transactions at once make it ready once,
 
 test('E11 a parent that rolls back is not counted', async () => {
   await registerPipeline(database, 'join-undone', joined)
-  const worker = await workerFor('join-undone')
+  const worker = await workerFor(database, 'join-undone')
   await startRun(database, 'join-undone')
   const [a, b] = (await claim(database, worker, 10)) as [ClaimedTask, ClaimedTask]
   await one.query('begin')
@@ -234,7 +213,7 @@ test('E11 of a fan-in of 10,000 the last two finish at once, and the join wakes 
     { name: 'each', kind: 'map', over: 'list', after: ['list'] },
     { name: 'sum', after: ['each'] },
   ])
-  const worker = await workerFor('fan-in')
+  const worker = await workerFor(database, 'fan-in')
   const { run_id } = await startRun(database, 'fan-in')
   const list = await claimOne(database, worker)
   const items = (
@@ -283,7 +262,7 @@ const mapped = [
 
 test('a map over an empty list is final at once, and so is a map over that', async () => {
   await registerPipeline(database, 'empty-map', mapped)
-  const worker = await workerFor('empty-map')
+  const worker = await workerFor(database, 'empty-map')
   const { run_id } = await startRun(database, 'empty-map')
   const next = await complete(database, worker, [{ task: await claimOne(database, worker), output: [] }], {
     room: 5,
@@ -298,7 +277,7 @@ test('a map over an empty list is final at once, and so is a map over that', asy
 
 test('a map over a skipped step is skipped, and so is a map over that', async () => {
   await registerPipeline(database, 'skipped-map', mapped)
-  const worker = await workerFor('skipped-map')
+  const worker = await workerFor(database, 'skipped-map')
   const { run_id } = await startRun(database, 'skipped-map')
   const task = await claimOne(database, worker)
   const next = await complete(database, worker, [{ task, skipReason: 'closed' }], { room: 5 })
@@ -308,7 +287,7 @@ test('a map over a skipped step is skipped, and so is a map over that', async ()
 
 test('a map over a map goes over the list of its outputs', async () => {
   await registerPipeline(database, 'nested-map', mapped)
-  const worker = await workerFor('nested-map')
+  const worker = await workerFor(database, 'nested-map')
   const { run_id } = await startRun(database, 'nested-map')
   await workOff(database, worker, (step, task) =>
     step === 'list' ? [1, 2, 3] : step === 'last' ? 'done' : [task.item_value],
@@ -323,7 +302,7 @@ test('a map over a map goes over the list of its outputs', async () => {
 
 test('the whole output of a run may be that of a map', async () => {
   await registerPipeline(database, 'map-last', mapped.slice(0, 2))
-  const worker = await workerFor('map-last')
+  const worker = await workerFor(database, 'map-last')
   const full = await startRun(database, 'map-last')
   await workOff(database, worker, (step, task) => (step === 'list' ? ['x', 'y'] : task.item_value))
   expect((await runOf(database, full.run_id)).output).toEqual(['x', 'y'])
@@ -348,7 +327,7 @@ test.each([
     { name: 'beside', after: ['list'] },
     { name: 'also', kind: 'map', over: 'list', after: ['list'] },
   ])
-  const worker = await workerFor(slug)
+  const worker = await workerFor(database, slug)
   const { run_id } = await startRun(database, slug)
   const task = await claimOne(database, worker)
   expect(await complete(database, worker, [{ task, output }], { room: 10 })).toEqual([])
@@ -364,7 +343,7 @@ test.each([
 
 test('a map that fails one run leaves the other runs of its batch alone', async () => {
   await registerPipeline(database, 'neighbours', mapped.slice(0, 2))
-  const worker = await workerFor('neighbours')
+  const worker = await workerFor(database, 'neighbours')
   const runs = [await startRun(database, 'neighbours'), await startRun(database, 'neighbours')]
   const tasks = await claim(database, worker, 2)
   const next = await complete(
@@ -381,7 +360,7 @@ test('a map that fails one run leaves the other runs of its batch alone', async 
 
 test('begun runs go first unless something more urgent is ready', async () => {
   await registerPipeline(database, 'urgent', chain('a', 'b'))
-  const worker = await workerFor('urgent')
+  const worker = await workerFor(database, 'urgent')
   await startRun(database, 'urgent', null, { priority: 5 })
   const task = await claimOne(database, worker)
   await startRun(database, 'urgent', null, { priority: 2 })
@@ -394,7 +373,7 @@ test('begun runs go first unless something more urgent is ready', async () => {
 
 test('under a paused pipeline a chain parks after the step that runs, and resumes where it stopped', async () => {
   await registerPipeline(database, 'parked', chain('a', 'b'))
-  const worker = await workerFor('parked')
+  const worker = await workerFor(database, 'parked')
   const { run_id } = await startRun(database, 'parked')
   const task = await claimOne(database, worker)
   await database.query("select millrace.pause_pipeline('parked')")
@@ -408,7 +387,7 @@ test('under a paused pipeline a chain parks after the step that runs, and resume
 
 test('under a paused run a chain parks after the step that runs, and resumes where it stopped', async () => {
   await registerPipeline(database, 'parked-run', chain('a', 'b'))
-  const worker = await workerFor('parked-run')
+  const worker = await workerFor(database, 'parked-run')
   const { run_id } = await startRun(database, 'parked-run')
   const task = await claimOne(database, worker)
   expect(await pauseRun(database, run_id)).toBe(true)
@@ -421,7 +400,7 @@ test('under a paused run a chain parks after the step that runs, and resumes whe
 
 test('PP-C7 a completion that meets a pause half-way is recorded, and what follows is parked', async () => {
   await registerPipeline(database, 'pause-race', chain('a', 'b'))
-  const worker = await workerFor('pause-race')
+  const worker = await workerFor(database, 'pause-race')
   const { run_id } = await startRun(database, 'pause-race')
   const task = await claimOne(database, worker)
   await one.query('begin')
@@ -441,7 +420,7 @@ test('PP-C7 a completion that meets a pause half-way is recorded, and what follo
 
 test('PP-C7 a completion that meets a resume half-way is recorded, and what follows is ready', async () => {
   await registerPipeline(database, 'resume-race', chain('a', 'b'))
-  const worker = await workerFor('resume-race')
+  const worker = await workerFor(database, 'resume-race')
   const { run_id } = await startRun(database, 'resume-race')
   const task = await claimOne(database, worker)
   await pauseRun(database, run_id)
@@ -455,7 +434,7 @@ test('PP-C7 a completion that meets a resume half-way is recorded, and what foll
 
 test('PP-C7 a completion that meets a cancel half-way is recorded, and nothing follows', async () => {
   await registerPipeline(database, 'cancel-race', chain('a', 'b'))
-  const worker = await workerFor('cancel-race')
+  const worker = await workerFor(database, 'cancel-race')
   const { run_id } = await startRun(database, 'cancel-race')
   const task = await claimOne(database, worker)
   await one.query('begin')
@@ -471,7 +450,7 @@ test('PP-C7 a completion that meets a cancel half-way is recorded, and nothing f
 
 test('a transactional completion of a cancelled step is lost, so that its caller rolls back', async () => {
   await registerPipeline(database, 'cancelled-tx', chain('a', 'b'))
-  const worker = await workerFor('cancelled-tx')
+  const worker = await workerFor(database, 'cancelled-tx')
   const { run_id } = await startRun(database, 'cancelled-tx')
   const task = await claimOne(database, worker)
   await one.query('begin')
@@ -490,7 +469,7 @@ test('a transactional completion of a cancelled step is lost, so that its caller
 
 test('a cancel and a pause that come while a chain moves on find its next step', async () => {
   await registerPipeline(database, 'moving', [...chain('a', 'b'), { name: 'c', after: ['a'] }])
-  const worker = await workerFor('moving')
+  const worker = await workerFor(database, 'moving')
   for (const [end, left] of [
     [cancelRun, { aborted: 1, held: 0, parked: 0 }],
     [pauseRun, { aborted: 0, held: 1, parked: 1 }],
@@ -523,7 +502,7 @@ test('a failure for good and a completion of the same run that meet half-way lea
     { name: 'c', after: ['a'] },
     { name: 'd', after: ['b', 'c'] },
   ])
-  const worker = await workerFor('fail-race')
+  const worker = await workerFor(database, 'fail-race')
   const failure = { code: 'E', message: 'no', retryable: false }
   for (const first of ['completion', 'failure']) {
     const { run_id } = await startRun(database, 'fail-race')
@@ -558,7 +537,7 @@ test('a failure for good and a completion of the same run that meet half-way lea
 
 test('two batches that end the same runs from both sides never wait in a circle', async () => {
   await registerPipeline(database, 'both-sides', joined)
-  const worker = await workerFor('both-sides')
+  const worker = await workerFor(database, 'both-sides')
   for (let round = 0; round < 5; round++) {
     await startRuns(
       database,

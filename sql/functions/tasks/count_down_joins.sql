@@ -16,10 +16,10 @@ begin
         from unnest(run_ids, step_ids, gave_up) g(run_id, step_id, failed) group by 1, 2
     ), lowered as (
       update join_state j set needs_left = j.needs_left - c.n, failures_left = j.failures_left - c.failed
-        from counted c where j.run_id = c.run_id and j.step_id = c.step_id and j.needs_left > c.n
+        from counted c where j.run_id = any (array[c.run_id]) and j.step_id = c.step_id and j.needs_left > c.n
     )
     delete from join_state j using counted c
-     where j.run_id = c.run_id and j.step_id = c.step_id and j.needs_left <= c.n
+     where j.run_id = any (array[c.run_id]) and j.step_id = c.step_id and j.needs_left <= c.n
     returning j.run_id, j.step_id;
 end $$;
 comment on function millrace.count_down_joins(uuid[], int[], boolean[]) is 'Counts down joins; answers with those that reached zero.';

@@ -10,7 +10,7 @@ begin
     select t.id, t.run_id
       from unnest(task_ids, step_ids, attempts, outputs, skip_reasons) g(task_id, step_id, attempt, output, skip_reason)
       join step_definition d on d.id = g.step_id and d.is_listed
-      join task t on t.id = g.task_id and t.step_id = g.step_id and t.attempt = g.attempt
+      join task t on t.id = any (array[g.task_id]) and t.step_id = g.step_id and t.attempt = g.attempt
        and t.worker_id = doomed_tasks.worker_id and t.aborted_at is null
      where g.skip_reason is null and map_error('', '', g.output) is not null;
 end $$;

@@ -1,43 +1,19 @@
 // Maps: what they go over, and what becomes of the run where that is no list.
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { findBrokenInvariants } from '../../../test/checker.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { expect, test } from 'vitest'
+import { openMeeting } from '../../../test/meeting.ts'
+import { workerOf } from '../../../test/pipeline-worker.ts'
 import {
   type ClaimedTask,
-  type Connection,
   cancelRun,
   claim,
   complete,
-  connect,
   outcomesOf,
-  registerPipeline,
-  registerWorker,
   runOf,
-  type StepSpec,
   startRun,
   untilBlocked,
-  type Worker,
 } from '../../../test/protocol.ts'
 
-let database: TestDatabase
-let one: Connection
-let other: Connection
-beforeAll(async () => {
-  database = await createTestDatabase()
-  one = await connect(database)
-  other = await connect(database)
-})
-afterAll(async () => {
-  expect(await findBrokenInvariants(database)).toEqual([])
-  await one.end()
-  await other.end()
-  await database.close()
-})
-
-async function workerOf(slug: string, steps: StepSpec[]): Promise<Worker> {
-  const registered = await registerPipeline(database, slug, steps)
-  return registerWorker(database, { handlers: [...new Set(registered.steps.map(({ handler }) => handler))] })
-}
+const { database, one, other } = await openMeeting()
 
 /** The claimed task of a step. */
 async function taskOfStep(tasks: ClaimedTask[], step: string): Promise<ClaimedTask> {
@@ -57,7 +33,7 @@ test.each([
   'a map that %s and fails its run never waits in a circle with a sibling that completes',
   async (_, also) => {
     const slug = `circle-${also.length}`
-    const worker = await workerOf(slug, [
+    const worker = await workerOf(database, slug, [
       { name: 'source', after: [] },
       { name: 'sibling', after: [] },
       { name: 'each', kind: 'map', over: 'source', after: ['source', ...also] },
@@ -88,7 +64,7 @@ test.each([
 )
 
 test('a map that fails its run never waits in a circle with a cancel of the same run', async () => {
-  const worker = await workerOf('cancel-circle', [
+  const worker = await workerOf(database, 'cancel-circle', [
     { name: 'sibling', after: [] },
     { name: 'source', after: [] },
     { name: 'each', kind: 'map', over: 'source', after: ['source'] },

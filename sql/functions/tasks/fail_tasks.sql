@@ -22,6 +22,11 @@ declare
   dead_errors jsonb[] := array[]::jsonb[];
   left_runs uuid[] := array[]::uuid[];
   retried boolean := false;
+  given_back bigint[];
+  failed_holds bigint[];
+  failed_runs uuid[];
+  failed_steps int[];
+  failed_values jsonb[];
 begin
   if not enter_worker(fail_tasks.worker_id, fail_tasks.lock_key) then
     return query select 'lost', l.id, null::timestamptz from unnest(task_ids) l(id);
@@ -29,9 +34,10 @@ begin
   end if;
   -- A failing run locks all its tasks, in the order of their ids; so do two branches that fail it at once.
   perform lock_failing_runs(array_agg(t.run_id), array_agg(t.step_id))
-     from unnest(task_ids, errors) g(id, error) join task t on t.id = g.id and t.aborted_at is null
+     from unnest(task_ids, errors) g(id, error) join task t on t.id = any (array[g.id]) and t.aborted_at is null
      join step_definition d on d.id = t.step_id
-    where t.failures + 1 >= d.max_attempts or (g.error ->> 'retryable') = 'false';
+    where t.failures + 1 >= case when d.retry_rules is null then d.max_attempts else (retry_policy(d, g.error)).max_attempts end
+       or (g.error ->> 'retryable') = 'false' or d.retry_pacing = 'fail';
 
   for failed in
     with given as (
@@ -40,29 +46,48 @@ begin
     ), removed as (
       delete from task t
        using given g join step_definition d on d.id = g.step_id
-       where t.id = g.task_id and t.worker_id = fail_tasks.worker_id and t.attempt = g.attempt and t.step_id = g.step_id
+       where t.id = any (array[g.task_id]) and t.worker_id = fail_tasks.worker_id and t.attempt = g.attempt and t.step_id = g.step_id
       returning g.place, g.error, t.*, d.step, d as definition,
                 case when t.aborted_at is null and (g.error ->> 'retryable') is distinct from 'false'
-                          and t.failures + 1 < d.max_attempts
-                     then at + make_interval(secs => greatest(0, least(coalesce(g.delay_ms, retry_delay(d, t.failures + 1, g.random)), 31536000000)) / 1000)
-                end as again_at
+                          and t.failures + 1 < case when d.retry_rules is null then d.max_attempts else (retry_policy(d, g.error)).max_attempts end
+                     then at + make_interval(secs => greatest(0, least(coalesce(
+                          g.delay_ms,
+                          case when g.error ?| array['retry_after_ms', 'retry_at'] then stated_delay(g.error, at) end,
+                          retry_delay(case when d.retry_rules is null then d else retry_policy(d, g.error) end, t.failures + 1, g.random)), 31536000000)) / 1000)
+                end as wanted_at
+    ), paced as materialized (
+      select p.place, p.again_at, p.reason
+        from (select array_agg(r.place) as places, array_agg(r.definition) as definitions, array_agg(r.wanted_at) as wanted_ats
+                from removed r where (r.definition).retry_pacing is not null and r.wanted_at is not null) g
+       cross join lateral pace_retries(g.places, g.definitions, g.wanted_ats, at) p where g.places is not null
+    ), judged as (
+      select r.*, case when p.place is null then r.wanted_at else p.again_at end as again_at, p.reason as held_reason
+        from removed r left join paced p on p.place = r.place
     ), written as (
-      insert into attempt (run_id, step, item, attempt, worker_id, outcome, error, ready_at, started_at, finished_at, retry_at)
+      insert into attempt (run_id, step, item, attempt, worker_id, outcome, error, reason, ready_at, started_at, finished_at, retry_at)
       select r.run_id, r.step, r.item, r.attempt, r.worker_id,
              case when r.abort_reason = 'cancelled' then 'cancelled' else 'failed' end,
-             coalesce(r.error, '{"code": "unknown", "message": "No reason was given."}'), r.ready_at, r.claimed_at, greatest(at, r.claimed_at), r.again_at
-        from removed r
+             coalesce(r.error, '{"code": "unknown", "message": "No reason was given."}'), r.held_reason,
+             r.ready_at, r.claimed_at, greatest(at, r.claimed_at), r.again_at
+        from judged r
     ), parked as (
       insert into waiting_task (handler, priority, run_id, step_id, item, item_value, attempt, failures, reason, available_at, paused)
       select r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures + 1, 'retry', r.again_at, r.paused
-        from removed r where r.again_at > at or (r.again_at is not null and r.paused)
+        from judged r where r.again_at > at or (r.again_at is not null and r.paused)
     ), again as (
       insert into task (handler, priority, run_id, step_id, item, item_value, attempt, failures, ready_at)
       select r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures + 1, at
-        from removed r where r.again_at <= at and not r.paused
+        from judged r where r.again_at <= at and not r.paused
     )
-    select r.place, r.id, r.run_id, r.step_id, r.item, r.attempt, r.priority, r.paused, r.error, r.aborted_at, r.again_at from removed r
+    select r.place, r.id, r.run_id, r.step_id, r.item, r.attempt, r.priority, r.paused, r.error, r.aborted_at, r.again_at, r.holds, r.item_value from judged r
   loop
+    given_back := given_back || failed.holds;
+    if failed.aborted_at is null then
+      failed_holds := failed_holds || failed.holds;
+      failed_runs := failed_runs || failed.run_id;
+      failed_steps := failed_steps || failed.step_id;
+      failed_values := failed_values || array[failed.item_value];
+    end if;
     seen[failed.place] := true;
     if failed.again_at is not null then
       retried := retried or failed.again_at <= at;
@@ -83,6 +108,12 @@ begin
     end if;
   end loop;
 
+  if failed_runs is not null then
+    perform count_failures(failed_runs, failed_steps, failed_values, failed_holds, given_back, at);
+  end if;
+  if given_back is not null then
+    perform release_limits(given_back, at);
+  end if;
   if dead_runs <> '{}' then
     perform give_up_steps(dead_runs, dead_steps, dead_items, dead_attempts, dead_priorities, dead_paused, dead_errors, at);
   end if;

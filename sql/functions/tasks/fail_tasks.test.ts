@@ -1,8 +1,8 @@
 // Failures: retried by policy, or a dead letter; recording one can never fail itself.
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { findBrokenInvariants } from '../../../test/checker.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { beforeAll, expect, test } from 'vitest'
 import { retryTransaction } from '../../../src/db/transaction.ts'
+import { openMeeting } from '../../../test/meeting.ts'
+import { workerOf } from '../../../test/pipeline-worker.ts'
 import {
   attemptsOf,
   type ClaimedTask,
@@ -12,52 +12,28 @@ import {
   claim,
   claimOne,
   complete,
-  connect,
   fail,
   newId,
   outcomesOf,
   pauseRun,
   promote,
-  registerPipeline,
-  registerWorker,
   release,
   resumeRun,
   runOf,
-  type StepSpec,
   startRun,
   startRuns,
   untilBlocked,
-  type Worker,
 } from '../../../test/protocol.ts'
 
-let database: TestDatabase
-let one: Connection
-let other: Connection
+const { database, one, other } = await openMeeting()
 beforeAll(async () => {
-  database = await createTestDatabase()
   await database.clock.freeze()
-  one = await connect(database)
-  other = await connect(database)
 })
-afterAll(async () => {
-  expect(await findBrokenInvariants(database)).toEqual([])
-  await one.end()
-  await other.end()
-  await database.close()
-})
-
-async function pipelineWithWorker(slug: string, steps: StepSpec[]): Promise<Worker> {
-  const registered = await registerPipeline(database, slug, steps)
-  return registerWorker(database, {
-    handlers: [...new Set(registered.steps.map(({ handler }) => handler))],
-    leaseSeconds: 31_536_000,
-  })
-}
 
 const permanent = { code: 'BadAddress', message: 'There is no such place.', retryable: false }
 
 test('JQ-5 JQ-6 each retry writes attempt, delay and reason; after three attempts it is a dead letter', async () => {
-  const worker = await pipelineWithWorker('retried', chain('only'))
+  const worker = await workerOf(database, 'retried', chain('only'))
   const { run_id } = await startRun(database, 'retried')
   const delays: number[] = []
   for (let attempt = 1; attempt <= 3; attempt++) {
@@ -97,7 +73,7 @@ test('JQ-5 JQ-6 each retry writes attempt, delay and reason; after three attempt
 })
 
 test('JQ-6 a fourth attempt waits two minutes in the mean', async () => {
-  const worker = await pipelineWithWorker('four', [{ name: 'only', max_attempts: 4 }])
+  const worker = await workerOf(database, 'four', [{ name: 'only', max_attempts: 4 }])
   await startRun(database, 'four')
   const delays: number[] = []
   for (let attempt = 1; attempt <= 3; attempt++) {
@@ -111,7 +87,7 @@ test('JQ-6 a fourth attempt waits two minutes in the mean', async () => {
 })
 
 test('JQ-20 a permanent error is not tried again, and its class stands in the account', async () => {
-  const worker = await pipelineWithWorker('permanent', chain('only', 'never'))
+  const worker = await workerOf(database, 'permanent', chain('only', 'never'))
   const { run_id } = await startRun(database, 'permanent')
   const task = await claimOne(database, worker)
   expect(await fail(database, worker, [{ task, error: permanent }])).toEqual([])
@@ -125,7 +101,7 @@ test('JQ-20 a permanent error is not tried again, and its class stands in the ac
 })
 
 test('E1 from the 44th failure to the thousandth, recording one never raises', async () => {
-  const worker = await pipelineWithWorker('many', [
+  const worker = await workerOf(database, 'many', [
     {
       name: 'only',
       max_attempts: 1000,
@@ -163,7 +139,7 @@ test.each([
   ['retryable in other words', { error: { code: 'E', message: 'm', retryable: 'perhaps' } }],
   ['an empty error', { error: {} }],
 ])('E1 a failure with %s is recorded and tried again', async (_, odd) => {
-  const worker = await pipelineWithWorker('odd', chain('only'))
+  const worker = await workerOf(database, 'odd', chain('only'))
   const { run_id } = await startRun(database, 'odd')
   const task = await claimOne(database, worker)
   const [answer] = await fail(database, worker, [{ task, ...odd }])
@@ -173,7 +149,7 @@ test.each([
 })
 
 test('a delay that the handler asked for replaces the policy once, and a delay of nothing is ready at once', async () => {
-  const worker = await pipelineWithWorker('own-delay', chain('only'))
+  const worker = await workerOf(database, 'own-delay', chain('only'))
   const { run_id } = await startRun(database, 'own-delay')
   const at = await database.clock.now()
   const [answer] = await fail(database, worker, [{ task: await claimOne(database, worker), delayMs: 5000 }])
@@ -186,7 +162,7 @@ test('a delay that the handler asked for replaces the policy once, and a delay o
 })
 
 test('a released attempt is no failure, and is claimed again under the next number', async () => {
-  const worker = await pipelineWithWorker('released', [{ name: 'only', max_attempts: 1 }])
+  const worker = await workerOf(database, 'released', [{ name: 'only', max_attempts: 1 }])
   const { run_id } = await startRun(database, 'released')
   for (let attempt = 1; attempt <= 5; attempt++) {
     const task = await claimOne(database, worker)
@@ -199,7 +175,7 @@ test('a released attempt is no failure, and is claimed again under the next numb
 })
 
 test('a failure of the last attempt cancels what is ready, aborts what runs, and still records its result', async () => {
-  const worker = await pipelineWithWorker('siblings', [
+  const worker = await workerOf(database, 'siblings', [
     { name: 'a', after: [] },
     { name: 'b', after: [] },
     { name: 'c', after: [] },
@@ -215,7 +191,7 @@ test('a failure of the last attempt cancels what is ready, aborts what runs, and
 })
 
 test('two steps of one run that fail for good, in one batch or in two at once, are one dead letter', async () => {
-  const worker = await pipelineWithWorker('twice-dead', [
+  const worker = await workerOf(database, 'twice-dead', [
     { name: 'a', after: [] },
     { name: 'b', after: [] },
   ])
@@ -243,7 +219,7 @@ test('two steps of one run that fail for good, in one batch or in two at once, a
 })
 
 test('a failure that meets a cancel half-way is recorded, and is not tried again', async () => {
-  const worker = await pipelineWithWorker('cancel-fail', chain('only'))
+  const worker = await workerOf(database, 'cancel-fail', chain('only'))
   const { run_id } = await startRun(database, 'cancel-fail')
   const task = await claimOne(database, worker)
   await one.query('begin')
@@ -257,7 +233,7 @@ test('a failure that meets a cancel half-way is recorded, and is not tried again
 })
 
 test('a cancel that meets a failure half-way finds the retry and removes it', async () => {
-  const worker = await pipelineWithWorker('fail-cancel', chain('only'))
+  const worker = await workerOf(database, 'fail-cancel', chain('only'))
   const { run_id } = await startRun(database, 'fail-cancel')
   const task = await claimOne(database, worker)
   await one.query('begin')
@@ -270,7 +246,7 @@ test('a cancel that meets a failure half-way finds the retry and removes it', as
 })
 
 test('a pause that meets a promotion half-way parks the promoted task again', async () => {
-  const worker = await pipelineWithWorker('promote-pause', chain('only'))
+  const worker = await workerOf(database, 'promote-pause', chain('only'))
   const availableAt = new Date((await database.clock.now()).getTime() + 1000).toISOString()
   const { run_id } = await startRun(database, 'promote-pause', null, { availableAt })
   await database.clock.advance(2000)
@@ -288,7 +264,7 @@ test('a pause that meets a promotion half-way parks the promoted task again', as
 })
 
 test('a step that fails while its run is paused waits for the resume and for its time', async () => {
-  const worker = await pipelineWithWorker('paused-retry', chain('only'))
+  const worker = await workerOf(database, 'paused-retry', chain('only'))
   const { run_id } = await startRun(database, 'paused-retry')
   const task = await claimOne(database, worker)
   await pauseRun(database, run_id)
@@ -301,7 +277,7 @@ test('a step that fails while its run is paused waits for the resume and for its
 })
 
 test('B10 a deadlock undoes one of two transactions, and trying it again does the rest', async () => {
-  const worker = await pipelineWithWorker('deadlocked', chain('only'))
+  const worker = await workerOf(database, 'deadlocked', chain('only'))
   await startRuns(
     database,
     [newId((await database.clock.now()).getTime()), newId((await database.clock.now()).getTime())].map(
@@ -333,7 +309,7 @@ test('B10 a deadlock undoes one of two transactions, and trying it again does th
 })
 
 test('B10 in a repeatable read transaction a lost race is an error that asks for another try (40001)', async () => {
-  const worker = await pipelineWithWorker('serial', chain('only'))
+  const worker = await workerOf(database, 'serial', chain('only'))
   const { run_id } = await startRun(database, 'serial')
   const task = await claimOne(database, worker)
   await one.query('begin isolation level repeatable read')

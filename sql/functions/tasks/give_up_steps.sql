@@ -20,7 +20,7 @@ begin
   -- What they had parked for once, or opened ahead, nobody waits for any more.
   perform drop_waits(array(
     select w.id from unnest(run_ids, step_ids, items) g(run_id, step_id, item)
-      join wait w on w.run_id = g.run_id and w.step_id = g.step_id and w.item = g.item), at);
+      join wait w on w.run_id = any (array[g.run_id]) and w.step_id = g.step_id and w.item = g.item), at);
   for given in
     select judged.*, row_number() over (partition by judged.run_id, judged.step_id order by judged.n) = 1 as is_first
       from (select g.*, d as definition, d.step, d.kind,
@@ -30,7 +30,7 @@ begin
                    case when d.kind = 'map' and j.failures_left is not null then map_failed(d, g.item, g.error) else g.error end as told_error
               from unnest(run_ids, step_ids, items, attempts, errors) with ordinality g(run_id, step_id, item, attempt, error, n)
               join step_definition d on d.id = g.step_id
-              left join join_state j on j.run_id = g.run_id and j.step_id = g.step_id) judged
+              left join join_state j on j.run_id = any (array[g.run_id]) and j.step_id = any (array[g.step_id])) judged
      order by judged.fate = 'fails' desc, judged.n
   loop
     if given.fate = 'fails' then

@@ -1,8 +1,9 @@
 // Steps that failed for good: what onError and failAfter make of them, and what joins make of that.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { findBrokenInvariants } from '../../../test/checker.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { TestDatabase } from '../../../test/database.ts'
 import { until } from '../../../test/deadline.ts'
+import { openMeeting } from '../../../test/meeting.ts'
+import { workerOf } from '../../../test/pipeline-worker.ts'
 import {
   attemptsOf,
   type ClaimedTask,
@@ -29,30 +30,11 @@ import {
   workOff,
 } from '../../../test/protocol.ts'
 
-let database: TestDatabase
-let one: Connection
-let other: Connection
+const { database, one, other } = await openMeeting()
 beforeAll(async () => {
-  database = await createTestDatabase()
   await database.clock.freeze()
   await database.clock.advance('1 day')
-  one = await connect(database)
-  other = await connect(database)
 })
-afterAll(async () => {
-  expect(await findBrokenInvariants(database)).toEqual([])
-  await one.end()
-  await other.end()
-  await database.close()
-})
-
-async function workerOf(slug: string, steps: StepSpec[], leaseSeconds = 31_536_000): Promise<Worker> {
-  const registered = await registerPipeline(database, slug, steps)
-  return registerWorker(database, {
-    handlers: [...new Set(registered.steps.map(({ handler }) => handler))],
-    leaseSeconds,
-  })
-}
 
 const permanent = { code: 'Away', message: 'The service is away.', retryable: false }
 
@@ -98,7 +80,11 @@ describe('FO-16 onError', () => {
     'FO-16 with %s the run goes on after the last attempt, and the account gives the reason',
     async (name, on_error, outcome, output) => {
       const slug = `on-error-${name.replaceAll(' ', '-')}`
-      const worker = await workerOf(slug, around({ on_error, max_attempts: 2, backoff: { initial_ms: 0 } }))
+      const worker = await workerOf(
+        database,
+        slug,
+        around({ on_error, max_attempts: 2, backoff: { initial_ms: 0 } }),
+      )
       const { run_id } = await startRun(database, slug)
       const first = await untilMiddle(worker)
       expect(await fail(database, worker, [{ task: first }])).toMatchObject([{ kind: 'retry' }])
@@ -118,7 +104,7 @@ describe('FO-16 onError', () => {
   )
 
   test('FO-16 a join after an optional service that is away runs once all others are final', async () => {
-    const worker = await workerOf('optional', [
+    const worker = await workerOf(database, 'optional', [
       { name: 'must', after: [] },
       { name: 'optional', after: [], on_error: 'skip' },
       { name: 'join', after: ['must', 'optional'] },
@@ -134,7 +120,7 @@ describe('FO-16 onError', () => {
   })
 
   test('a skipped last step ends the run with null, a fallback with its value', async () => {
-    const worker = await workerOf('last', [
+    const worker = await workerOf(database, 'last', [
       { name: 'a', after: [], on_error: 'skip' },
       { name: 'b', after: [], on_error: { fallback: 7 } },
     ])
@@ -144,7 +130,9 @@ describe('FO-16 onError', () => {
   })
 
   test('A10 a step whose worker dies each time is passed over as well', async () => {
-    const worker = await workerOf('dies', around({ on_error: 'skip', max_attempts: 1 }), 10)
+    const worker = await workerOf(database, 'dies', around({ on_error: 'skip', max_attempts: 1 }), {
+      leaseSeconds: 10,
+    })
     const { run_id } = await startRun(database, 'dies')
     await untilMiddle(worker)
     await database.clock.advance(11_000)
@@ -162,7 +150,7 @@ describe('FO-16 onError', () => {
   })
 
   test('what follows a skipped step of a paused run is parked', async () => {
-    const worker = await workerOf('paused', around({ on_error: 'skip' }))
+    const worker = await workerOf(database, 'paused', around({ on_error: 'skip' }))
     const { run_id } = await startRun(database, 'paused')
     const task = await untilMiddle(worker)
     await pauseRun(database, run_id)
@@ -174,7 +162,7 @@ describe('FO-16 onError', () => {
   })
 
   test('one step that fails its run wins over one in the same batch that would be skipped', async () => {
-    const worker = await workerOf('both', [
+    const worker = await workerOf(database, 'both', [
       { name: 'soft', after: [], on_error: 'skip' },
       { name: 'hard', after: [] },
       { name: 'join', after: ['soft', 'hard'] },
@@ -186,7 +174,7 @@ describe('FO-16 onError', () => {
   })
 
   test('two parents that fail softly in two transactions at once wake their join exactly once', async () => {
-    const worker = await workerOf('two-soft', [
+    const worker = await workerOf(database, 'two-soft', [
       { name: 'a', after: [], on_error: 'skip' },
       { name: 'b', after: [], on_error: { fallback: 1 } },
       { name: 'join', after: ['a', 'b'] },
@@ -206,7 +194,7 @@ describe('FO-16 onError', () => {
   })
 
   test('a map whose source is no list is skipped where its onError says so', async () => {
-    const worker = await workerOf('soft-map', [
+    const worker = await workerOf(database, 'soft-map', [
       { name: 'source' },
       { name: 'each', kind: 'map', over: 'source', after: ['source'], on_error: { fallback: [1, 2] } },
       { name: 'again', kind: 'map', over: 'each', after: ['each'] },
@@ -226,7 +214,7 @@ describe('FO-16 onError', () => {
 describe('failAfter', () => {
   /** A map over so many items, with its tasks in the order of the items, and a step after it. */
   async function mapOf(slug: string, items: number, map: Partial<StepSpec>) {
-    const worker = await workerOf(slug, [
+    const worker = await workerOf(database, slug, [
       { name: 'source' },
       { name: 'each', kind: 'map', over: 'source', after: ['source'], ...map },
       { name: 'sum', after: ['each'] },
@@ -361,7 +349,7 @@ describe('failAfter', () => {
 
 describe('the concurrency of a map', () => {
   test('so many items of one run are under way at a time, and each that ends makes room for the next', async () => {
-    const worker = await workerOf('narrow', [
+    const worker = await workerOf(database, 'narrow', [
       { name: 'source' },
       { name: 'each', kind: 'map', over: 'source', after: ['source'], concurrency: 2, fail_after: 1 },
     ])
@@ -392,7 +380,7 @@ describe('the concurrency of a map', () => {
   })
 
   test('E11 of 10,000 items, 100 at a time, the last two end at once, and the join wakes exactly once', async () => {
-    const worker = await workerOf('wide', [
+    const worker = await workerOf(database, 'wide', [
       { name: 'source' },
       { name: 'each', kind: 'map', over: 'source', after: ['source'], concurrency: 100 },
       { name: 'sum', after: ['each'] },
@@ -451,7 +439,7 @@ describe('a skipped step', () => {
       ['join skipped', 'left skipped', 'left-more skipped', 'left-most skipped', 'right skipped'],
     ],
   ])('takes along what is to be skipped with all it needs: %s', async (which, state, skipped) => {
-    const worker = await workerOf(`branch-${which}`, branch)
+    const worker = await workerOf(database, `branch-${which}`, branch)
     const { run_id } = await startRun(database, `branch-${which}`)
     await complete(database, worker, [{ task: await claimOne(database, worker) }])
     await giveBack(worker)
@@ -470,7 +458,7 @@ describe('a skipped step', () => {
   })
 
   test('is followed by what has no such option, and a map whose items were all skipped is skipped too', async () => {
-    const worker = await workerOf('all-items', [
+    const worker = await workerOf(database, 'all-items', [
       { name: 'source' },
       { name: 'each', kind: 'map', over: 'source', after: ['source'] },
       { name: 'goes', after: ['each'], if_skipped: 'skip' },
@@ -519,7 +507,7 @@ test('two executors outside that fail two steps of a run at once never wait in a
 })
 
 test('a batch of items updates the row of their map once, also where some of them failed', async () => {
-  const worker = await workerOf('once', [
+  const worker = await workerOf(database, 'once', [
     { name: 'source' },
     { name: 'each', kind: 'map', over: 'source', after: ['source'], fail_after: 5, concurrency: 8 },
   ])

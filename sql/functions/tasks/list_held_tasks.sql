@@ -14,7 +14,7 @@ begin
   return query
     select t.id, t.run_id, t.step_id, t.item, t.item_value, t.attempt, t.priority, t.handler, t.failures,
            r.input, r.tenant, r.key, r.headers, r.created_at, t.aborted_at is not null
-      from task t join run r on r.id = t.run_id
+      from task t join run r on r.id = any (array[t.run_id])
      where t.worker_id = list_held_tasks.worker_id and (with_aborted or t.aborted_at is null);
 end $$;
 comment on function millrace.list_held_tasks(uuid, int, boolean) is 'Everything that a worker holds; with_aborted also what it must not begin any more.';

@@ -17,7 +17,7 @@ begin
     select distinct g.run_id
       from (select u.run_id, u.step_id, count(*) as n from unnest(run_ids, step_ids) u(run_id, step_id) group by 1, 2) g
       join step_definition d on d.id = g.step_id
-      left join join_state j on j.run_id = g.run_id and j.step_id = g.step_id
+      left join join_state j on j.run_id = any (array[g.run_id]) and j.step_id = any (array[g.step_id])
      where case when d.kind in ('undo', 'finally') then false
                 when d.kind = 'map' then g.n > coalesce(j.failures_left, 0) else d.on_error = 'fail' end));
 end $$;

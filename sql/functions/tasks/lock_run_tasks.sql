@@ -15,9 +15,9 @@ begin
   end if;
   loop
     with locked_waiting as (
-      select w.id from millrace.waiting_task w where w.run_id = any (run_ids) order by w.id for update
+      select w.id from millrace.waiting_task w where w.run_id = any (run_ids) order by w.id + 0 for update
     ), locked as (
-      select t.id from millrace.task t where t.run_id = any (run_ids) order by t.id for update
+      select t.id from millrace.task t where t.run_id = any (run_ids) order by t.id + 0 for update
     )
     select (select count(*) from locked_waiting) = (select count(*) from millrace.waiting_task w where w.run_id = any (run_ids))
        and (select count(*) from locked) = (select count(*) from millrace.task t where t.run_id = any (run_ids))

@@ -2,6 +2,7 @@
 create or replace function millrace.log_tasks(
   worker_id uuid, lock_key int, task_ids bigint[], step_ids int[], attempts int[], messages text[], fields jsonb[]) returns int
 language plpgsql security definer set search_path = millrace, pg_temp
+set enable_seqscan = off set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -13,7 +14,7 @@ begin
   with held as (
     select t.run_id, d.step, t.item, t.attempt, g.message, g.fields, g.n
       from unnest(task_ids, step_ids, attempts, messages, fields) with ordinality g(task_id, step_id, attempt, message, fields, n)
-      join task t on t.id = g.task_id and t.step_id = g.step_id and t.attempt = g.attempt and t.worker_id = log_tasks.worker_id
+      join task t on t.id = any (array[g.task_id]) and t.step_id = g.step_id and t.attempt = g.attempt and t.worker_id = log_tasks.worker_id
       join step_definition d on d.id = t.step_id
        for share of t
   )

@@ -15,10 +15,10 @@ begin
     select w.id from waiting_task w where not w.paused and w.available_at <= at
      order by w.available_at, w.id limit most for update skip locked
   ), removed as (
-    delete from waiting_task w using due where w.id = due.id returning w.*
+    delete from waiting_task w using due where w.id = any (array[due.id]) returning w.*
   ), added as (
-    insert into task (handler, priority, run_id, step_id, item, item_value, attempt, failures, ready_at)
-    select handler, priority, run_id, step_id, item, item_value, attempt, failures, available_at
+    insert into task (handler, priority, run_id, step_id, item, item_value, attempt, failures, ready_at, holds)
+    select handler, priority, run_id, step_id, item, item_value, attempt, failures, available_at, case when reason = 'limit' then coalesce(holds, '{}') end
       from removed order by available_at, id
     returning 1
   )

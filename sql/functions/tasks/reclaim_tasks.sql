@@ -16,15 +16,20 @@ declare
   dead_priorities smallint[] := array[]::smallint[];
   dead_paused boolean[] := array[]::boolean[];
   left_runs uuid[] := array[]::uuid[];
+  given_back bigint[];
+  failed_runs uuid[];
+  failed_steps int[];
+  failed_values jsonb[];
 begin
   perform lock_failing_runs(array_agg(t.run_id), array_agg(t.step_id))
      from task t join step_definition d on d.id = t.step_id
-    where t.id = any (task_ids) and t.worker_id = reclaim_tasks.worker_id and t.failures + 1 >= d.max_attempts and t.aborted_at is null;
+    where t.id = any (task_ids) and t.worker_id = reclaim_tasks.worker_id and t.failures + 1 >= (retry_policy(d, lost)).max_attempts
+      and t.aborted_at is null;
   for taken in
     with removed as (
       delete from task t using step_definition d
        where t.id = any (task_ids) and t.worker_id = reclaim_tasks.worker_id and d.id = t.step_id
-      returning t.*, d.step, t.aborted_at is null and t.failures + 1 < d.max_attempts as again
+      returning t.*, d.step, t.aborted_at is null and t.failures + 1 < (retry_policy(d, lost)).max_attempts as again
     ), written as (
       insert into attempt (run_id, step, item, attempt, worker_id, outcome, error, reason, ready_at, started_at, finished_at, retry_at)
       select r.run_id, r.step, r.item, r.attempt, r.worker_id, 'reclaimed', lost, reclaim_tasks.reason, r.ready_at, r.claimed_at, greatest(at, r.claimed_at),
@@ -39,8 +44,14 @@ begin
       select r.id, r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures + 1, at
         from removed r where r.again and not r.paused
     )
-    select r.run_id, r.step_id, r.item, r.attempt, r.priority, r.paused, r.again, r.aborted_at from removed r
+    select r.run_id, r.step_id, r.item, r.attempt, r.priority, r.paused, r.again, r.aborted_at, r.holds, r.item_value from removed r
   loop
+    given_back := given_back || taken.holds;
+    if taken.aborted_at is null then
+      failed_runs := failed_runs || taken.run_id;
+      failed_steps := failed_steps || taken.step_id;
+      failed_values := failed_values || array[taken.item_value];
+    end if;
     reclaimed := reclaimed + 1;
     if taken.aborted_at is not null then
       left_runs := left_runs || taken.run_id;
@@ -53,6 +64,13 @@ begin
       dead_paused := dead_paused || taken.paused;
     end if;
   end loop;
+  -- A probe that was lost has told nothing: its place is given back as others are.
+  if failed_runs is not null then
+    perform count_failures(failed_runs, failed_steps, failed_values, null, given_back, at);
+  end if;
+  if given_back is not null then
+    perform release_limits(given_back, at);
+  end if;
   if dead_runs <> '{}' then
     perform give_up_steps(dead_runs, dead_steps, dead_items, dead_attempts, dead_priorities, dead_paused,
                           array_fill(lost, array[cardinality(dead_runs)]), at);

@@ -9,19 +9,20 @@ as $$
 declare
   at timestamptz := millrace.now();
   left_runs uuid[];
+  given_back bigint[];
+  removed_ids bigint[];
 begin
   if not enter_worker(release_tasks.worker_id, release_tasks.lock_key) then
     return query select 'lost', l.id from unnest(task_ids) l(id);
     return;
   end if;
   select array_agg(t.run_id) into left_runs from task t where t.id = any (task_ids) and t.aborted_at is not null;
-  return query
     with given as (
       select * from unnest(task_ids, step_ids, attempts) g(task_id, step_id, attempt)
     ), removed as (
       delete from task t
        using given g join step_definition d on d.id = g.step_id
-       where t.id = g.task_id and t.worker_id = release_tasks.worker_id and t.attempt = g.attempt and t.step_id = g.step_id
+       where t.id = any (array[g.task_id]) and t.worker_id = release_tasks.worker_id and t.attempt = g.attempt and t.step_id = g.step_id
       returning t.*, d.step
     ), written as (
       insert into attempt (run_id, step, item, attempt, worker_id, outcome, reason, ready_at, started_at, finished_at)
@@ -37,7 +38,11 @@ begin
       select r.id, r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures, at
         from removed r where not r.paused and r.aborted_at is null
     )
-    select 'lost', g.task_id from given g where not exists (select from removed r where r.id = g.task_id);
+    select array_agg(r.id), (select array_agg(h.id) from removed r cross join unnest(r.holds) h(id)) into removed_ids, given_back from removed r;
+  return query select 'lost', g.id from unnest(task_ids) g(id) where g.id <> all (coalesce(removed_ids, '{}'));
+  if given_back is not null then
+    perform release_limits(given_back, at);
+  end if;
   if left_runs is not null then
     perform advance_outcomes(left_runs, at);
   end if;

@@ -10,7 +10,7 @@ declare
 begin
   select w.* into found_wait from wait w where w.token_hash = given_hash;
   if found then
-    perform lock_waiting(array[found_wait.run_id], array[found_wait.step_id], array[found_wait.item]);
+    perform lock_waits(array[found_wait.id]);
     perform 1 from wait w
       where w.id = found_wait.id and w.token_hash = given_hash
         and (exists (select from waiting_task t where t.run_id = w.run_id and t.step_id = w.step_id and t.item = w.item)

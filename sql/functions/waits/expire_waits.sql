@@ -11,8 +11,8 @@ begin
   with due as (
     select w.id, w.kind, w.run_id, d.step, w.item, w.name, w.due_at
       from unnest(run_ids, step_ids, items) g(run_id, step_id, item)
-      join wait w on w.run_id = g.run_id and w.step_id = g.step_id and w.item = g.item and w.due_at <= at
-      join step_definition d on d.id = w.step_id
+      join wait w on w.run_id = any (array[g.run_id]) and w.step_id = g.step_id and w.item = g.item and w.due_at <= at
+      join step_definition d on d.id = any (array[w.step_id])
   ), expired as (
     update approval a set state = 'expired', decided_at = greatest(at, a.created_at)
       from due where due.kind = 'approval' and a.run_id = due.run_id and a.step = due.step and a.item = due.item and a.name = due.name

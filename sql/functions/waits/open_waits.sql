@@ -20,12 +20,12 @@ begin
   end if;
   select array_agg(h.id), array_agg(h.waits) into held_ids, held_waits
     from (select t.id, g.waits from unnest(task_ids, step_ids, attempts, waits) g(task_id, step_id, attempt, waits)
-            join task t on t.id = g.task_id and t.step_id = g.step_id and t.attempt = g.attempt
+            join task t on t.id = any (array[g.task_id]) and t.step_id = g.step_id and t.attempt = g.attempt
              and t.worker_id = open_waits.worker_id and t.aborted_at is null
-           order by t.id for update of t) h;
+           order by g.task_id for update of t) h;
   if held_ids is not null then
     perform register_waits(array_agg(t.run_id), array_agg(t.step_id), array_agg(t.item), array_agg(t.attempt), array_agg(g.waits), millrace.now())
-       from unnest(held_ids, held_waits) g(id, waits) join task t on t.id = g.id;
+       from unnest(held_ids, held_waits) g(id, waits) join task t on t.id = any (array[g.id]);
   end if;
   return query select g.id from unnest(task_ids) g(id) where g.id <> all (coalesce(held_ids, '{}'));
 end $$;

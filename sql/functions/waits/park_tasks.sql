@@ -15,6 +15,7 @@ declare
   ended_ids bigint[];
   ready_ids bigint[];
   parked_runs uuid[];
+  given_back bigint[];
 begin
   if not enter_worker(park_tasks.worker_id, park_tasks.lock_key) then
     return query select 'lost', l.id from unnest(task_ids) l(id);
@@ -25,7 +26,7 @@ begin
   end if;
   perform lock_signals(array_agg(t.run_id), array_agg(n.name))
      from unnest(task_ids, waits) g(task_id, waits)
-     join task t on t.id = g.task_id
+     join task t on t.id = any (array[g.task_id])
     cross join lateral jsonb_array_elements(g.waits) s(spec)
     cross join lateral jsonb_array_elements_text(s.spec -> 'signals') n(name)
     where s.spec ->> 'kind' = 'signal';
@@ -33,21 +34,21 @@ begin
   select array_agg(h.id), array_agg(h.waits), coalesce(array_agg(h.id) filter (where h.aborted_at is not null), '{}')
     into held_ids, held_waits, ended_ids
     from (select t.id, t.aborted_at, g.waits from unnest(task_ids, step_ids, attempts, waits) g(task_id, step_id, attempt, waits)
-            join task t on t.id = g.task_id and t.step_id = g.step_id and t.attempt = g.attempt and t.worker_id = park_tasks.worker_id
-           order by t.id for update of t) h;
+            join task t on t.id = any (array[g.task_id]) and t.step_id = g.step_id and t.attempt = g.attempt and t.worker_id = park_tasks.worker_id
+           order by g.task_id for update of t) h;
   return query select 'lost', g.id from unnest(task_ids) g(id) where g.id <> all (coalesce(held_ids, '{}')) or g.id = any (ended_ids);
   if held_ids is null then
     return;
   end if;
 
   perform register_waits(array_agg(t.run_id), array_agg(t.step_id), array_agg(t.item), array_agg(t.attempt), array_agg(g.waits), at)
-     from unnest(held_ids, held_waits) g(id, waits) join task t on t.id = g.id and t.aborted_at is null;
+     from unnest(held_ids, held_waits) g(id, waits) join task t on t.id = any (array[g.id]) and t.aborted_at is null;
   ready_ids := array(
     select t.id from unnest(held_ids, held_waits) g(id, waits)
-      join task t on t.id = g.id and t.aborted_at is null
+      join task t on t.id = any (array[g.id]) and t.aborted_at is null
       join step_definition d on d.id = t.step_id
      where exists (select from jsonb_array_elements(g.waits) s(spec)
-                     join checkpoint c on c.run_id = t.run_id and c.step = d.step and c.item = t.item and c.name = s.spec ->> 'name'));
+                     join checkpoint c on c.run_id = any (array[t.run_id]) and c.step = d.step and c.item = t.item and c.name = s.spec ->> 'name'));
 
   with removed as (
     delete from task t using step_definition d where t.id = any (held_ids) and d.id = t.step_id
@@ -74,7 +75,10 @@ begin
     select r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures, at
       from removed r where r.is_ready and not r.paused and r.aborted_at is null order by r.id
   )
-  select array_agg(p.run_id) into parked_runs from parked p;
+  select array_agg(p.run_id), (select array_agg(h.id) from removed r cross join unnest(r.holds) h(id)) into parked_runs, given_back from parked p;
+  if given_back is not null then
+    perform release_limits(given_back, at);
+  end if;
 
   if parked_runs is not null then
     perform wait_runs(parked_runs);

@@ -1,25 +1,21 @@
 // Parking: what a task leaves behind, when it is ready again, and what meets it half-way.
 import { createHash } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { findBrokenInvariants } from '../../../test/checker.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { beforeEach, expect, test } from 'vitest'
+import { openMeeting } from '../../../test/meeting.ts'
+import { workerOf } from '../../../test/pipeline-worker.ts'
 import {
   attemptsOf,
   type ClaimedTask,
-  type Connection,
   cancelRun,
   chain,
   claim,
   claimOne,
   complete,
-  connect,
   fail,
   heartbeat,
   outcomesOf,
   pauseRun,
   promote,
-  registerPipeline,
-  registerWorker,
   resumeRun,
   runOf,
   type StepSpec,
@@ -39,21 +35,8 @@ import {
   writeCheckpoints,
 } from '../../../test/waiting.ts'
 
-let database: TestDatabase
-let one: Connection
-let other: Connection
-beforeAll(async () => {
-  database = await createTestDatabase()
-  one = await connect(database)
-  other = await connect(database)
-})
+const { database, one, other } = await openMeeting()
 beforeEach(() => database.clock.reset())
-afterAll(async () => {
-  expect(await findBrokenInvariants(database)).toEqual([])
-  await one.end()
-  await other.end()
-  await database.close()
-})
 
 interface Begun {
   worker: Worker
@@ -63,11 +46,7 @@ interface Begun {
 
 /** A run of a pipeline of its own, whose first task a worker of its own holds. */
 async function begin(slug: string, steps: StepSpec[] = chain('only')): Promise<Begun> {
-  const { steps: registered } = await registerPipeline(database, slug, steps)
-  const worker = await registerWorker(database, {
-    handlers: [...new Set(registered.map(({ handler }) => handler))],
-    leaseSeconds: 10_000_000,
-  })
+  const worker = await workerOf(database, slug, steps)
   const { run_id: run } = await startRun(database, slug)
   return { worker, run, task: await claimOne(database, worker) }
 }

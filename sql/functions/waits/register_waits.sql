@@ -52,7 +52,7 @@ begin
   end if;
   signal_waits := array(
     select w.id from unnest(run_ids, step_ids, items) g(run_id, step_id, item)
-      join wait w on w.run_id = g.run_id and w.step_id = g.step_id and w.item = g.item and w.kind = 'signal' order by w.id);
+      join wait w on w.run_id = any (array[g.run_id]) and w.step_id = g.step_id and w.item = g.item and w.kind = 'signal' order by w.id + 0);
   if signal_waits <> '{}' then
     perform take_signals(signal_waits, at);
   end if;

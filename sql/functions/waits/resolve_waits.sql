@@ -11,7 +11,7 @@ declare
   signal_waits bigint[];
 begin
   with ended as (
-    delete from wait w using unnest(wait_ids, results, errors) with ordinality g(id, value, error, n) where w.id = g.id
+    delete from wait w using unnest(wait_ids, results, errors) with ordinality g(id, value, error, n) where w.id = any (array[g.id])
     returning w.*, g.value, g.error, g.n
   ), stored as (
     insert into checkpoint (run_id, step, item, name, place, kind, attempt, value, error, created_at)

@@ -6,7 +6,7 @@ begin
   perform 1 from millrace.run r where r.id = any (run_ids) order by r.id for update;
   update millrace.run r set state = 'waiting'
    where r.id = any (run_ids) and r.state = 'running'
-     and not exists (select from millrace.task t where t.run_id = r.id)
-     and not exists (select from millrace.waiting_task w where w.run_id = r.id and w.reason <> 'waiting');
+     and not exists (select from millrace.task t where t.run_id = any (array[r.id]))
+     and not exists (select from millrace.waiting_task w where w.run_id = any (array[r.id]) and w.reason <> 'waiting');
 end $$;
 comment on function millrace.wait_runs(uuid[]) is 'Runs of which all tasks are parked are waiting.';

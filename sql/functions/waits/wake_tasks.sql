@@ -8,11 +8,11 @@ declare
 begin
   with parked as (
     select distinct w.id from unnest(run_ids, step_ids, items) g(run_id, step_id, item)
-      join waiting_task w on w.run_id = g.run_id and w.step_id = g.step_id and w.item = g.item and w.reason = 'waiting'
+      join waiting_task w on w.run_id = any (array[g.run_id]) and w.step_id = g.step_id and w.item = g.item and w.reason = 'waiting'
   ), held_back as (
-    update waiting_task w set reason = 'paused', available_at = at from parked p where w.id = p.id and w.paused
+    update waiting_task w set reason = 'paused', available_at = at from parked p where w.id = any (array[p.id]) and w.paused
   ), removed as (
-    delete from waiting_task w using parked p where w.id = p.id and not w.paused returning w.*
+    delete from waiting_task w using parked p where w.id = any (array[p.id]) and not w.paused returning w.*
   ), added as (
     insert into task (handler, priority, run_id, step_id, item, item_value, attempt, failures, ready_at)
     select r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures, at from removed r order by r.id

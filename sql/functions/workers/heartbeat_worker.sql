@@ -28,7 +28,7 @@ begin
   for kind, detail, task_id in
     select case when t.id is null then 'lost' else 'abort' end, t.abort_reason, held.id
       from unnest(task_ids, attempts) held(id, attempt)
-      left join task t on t.id = held.id and t.attempt = held.attempt and t.worker_id = heartbeat_worker.worker_id
+      left join task t on t.id = any (array[held.id]) and t.attempt = held.attempt and t.worker_id = heartbeat_worker.worker_id
      where t.id is null or t.aborted_at is not null
   loop
     return next;
@@ -42,6 +42,13 @@ begin
     end;
   end if;
   perform promote_tasks(1000);
+  -- What people ordered to be redriven is carried out beside the heartbeat.
+  if exists (select from redrive d where d.finished_at is null) then
+    kind := 'redrive';
+    task_id := null;
+    detail := null;
+    return next;
+  end if;
   -- What is due before the next heartbeat would be late by half of one: so the worker comes again for it.
   for detail in
     select ceil(extract(epoch from w.available_at - at) * 1000) from waiting_task w

@@ -1,7 +1,7 @@
 // The sweep: who is gone loses what it held, at once and once, and can never write again.
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { findBrokenInvariants } from '../../../test/checker.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openMeeting } from '../../../test/meeting.ts'
+import { workerFor, workerOf } from '../../../test/pipeline-worker.ts'
 import {
   attemptsOf,
   type Connection,
@@ -10,7 +10,6 @@ import {
   claim,
   claimOne,
   complete,
-  connect,
   fail,
   heartbeat,
   newId,
@@ -30,14 +29,7 @@ import {
   type Worker,
 } from '../../../test/protocol.ts'
 
-let database: TestDatabase
-let one: Connection
-let other: Connection
-beforeAll(async () => {
-  database = await createTestDatabase()
-  one = await connect(database)
-  other = await connect(database)
-})
+const { database, one, other } = await openMeeting()
 // Nobody is swept sooner than one lease after the server started, so the clock begins an hour later.
 beforeEach(async () => {
   await database.clock.reset()
@@ -48,19 +40,11 @@ afterEach(async () => {
   await database.clock.advance('100 days')
   while ((await sweep(database)) > 0);
 })
-afterAll(async () => {
-  expect(await findBrokenInvariants(database)).toEqual([])
-  await one.end()
-  await other.end()
-  await database.close()
-})
 
 async function twoWorkers(slug: string, steps: StepSpec[] = chain('only')): Promise<[Worker, Worker]> {
-  const registered = await registerPipeline(database, slug, steps)
-  const handlers = [...new Set(registered.steps.map(({ handler }) => handler))]
   return [
-    await registerWorker(database, { handlers, leaseSeconds: 10 }),
-    await registerWorker(database, { handlers, leaseSeconds: 100_000 }),
+    await workerOf(database, slug, steps, { leaseSeconds: 10 }),
+    await workerFor(database, slug, { leaseSeconds: 100_000 }),
   ]
 }
 

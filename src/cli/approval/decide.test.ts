@@ -1,32 +1,13 @@
 // millrace approval: what is asked is listed, decided and delegated.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { type Caller, openFolder } from '../../../test/commands.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
-import { until } from '../../../test/deadline.ts'
-import { openOn, type Opened } from '../../../test/millrace.ts'
-import { runOf } from '../../../test/protocol.ts'
+import { afterAll, expect, test } from 'vitest'
+import { openFolder } from '../../../test/commands.ts'
+import { openMillrace } from '../../../test/millrace.ts'
+import { startWaiting } from '../../../test/waiting-run.ts'
 import { pipeline } from '../../sdk/pipeline.ts'
 
-let database: TestDatabase
-let folder: Caller
-let opened: Opened
-beforeAll(async () => {
-  database = await createTestDatabase()
-  folder = openFolder({ DATABASE_URL: database.url })
-  opened = openOn(database)
-})
-afterEach(() => opened.close())
-afterAll(async () => {
-  folder.close()
-  await database.close()
-})
-
-const started = async (one: Parameters<ReturnType<Opened['client']>['start']>[0]) => {
-  await opened.worker({ pipelines: [one as never] })
-  const { run } = await opened.client().start(one, null)
-  await until('it waits', async () => (await runOf(database, run!.id)).state === 'waiting')
-  return run!.id
-}
+const { database, opened } = await openMillrace()
+const folder = openFolder({ DATABASE_URL: database.url })
+afterAll(() => folder.close())
 
 test('an approval is listed, delegated and decided, and says what keeps it from being decided again', async () => {
   const asking = pipeline('asking').approval('sign-off', {
@@ -36,7 +17,7 @@ test('an approval is listed, delegated and decided, and says what keeps it from 
     quorum: 2,
   })
   expect((await folder.call('approval', 'list')).stdout).toBe('No approval is open.\n')
-  const run = await started(asking)
+  const run = await startWaiting(database, opened, asking)
   const listed = await folder.call('approval', 'list')
   const [, id] = /\n([0-9a-f-]{36}) /.exec(listed.stdout)!
   expect(listed.stdout.split('\n').every((line) => line.length <= 80)).toBe(true)

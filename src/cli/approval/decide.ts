@@ -59,6 +59,6 @@ export function approvalIdOf(given: string): string {
   const id = given.trim().toLowerCase()
   if (isUuid(id)) return id
   throw new MillraceError('command_invalid', `'${given.slice(0, 60)}' is no id of an approval.`, {
-    hint: 'List them with: millrace approval list',
+    hint: 'List them with: npx millrace approval list',
   })
 }

@@ -31,6 +31,7 @@ test('it finds a healthy database without a worker, and warns of the task that n
     'connections',
     'schema',
     'roles',
+    'indexes',
   ]) {
     expect(stdout).toMatch(new RegExp(`^ok {4}${check} `, 'm'))
   }
@@ -63,7 +64,20 @@ test('a database without the schema is a failure that names the next command', a
   await empty.close()
   expect(status).toBe(1)
   expect(stdout).toMatch(/^FAIL {2}schema {9}Database/m)
-  expect(stdout).toContain('Run `millrace migrate`.')
+  expect(stdout).toContain('Run `npx millrace migrate`.')
+})
+
+test('PP-C9 a count that fails is a failure of its check, not a count of none, and the other checks are made all the same', async () => {
+  const damaged = await createTestDatabase()
+  await damaged.query('alter table millrace.worker rename column slots to lanes')
+  const { status, stdout } = await project.call('doctor', '--database', damaged.url, '--json')
+  await damaged.close()
+  expect(status).toBe(1)
+  const { findings } = JSON.parse(stdout) as { findings: { check: string; level: string; message: string }[] }
+  const failed = findings.filter(({ level }) => level === 'fail')
+  expect(failed.map(({ check }) => check)).toEqual(['connections', 'workers'])
+  for (const { message } of failed) expect(message).toContain('slots')
+  expect(findings.find(({ check }) => check === 'tasks')).toMatchObject({ level: 'ok' })
 })
 
 test('without configuration and database it says how to get each', async () => {

@@ -5,9 +5,12 @@ import { fill } from '../../core/text-fill.ts'
 import { type Caller, clientCaller } from '../../db/call.ts'
 import { connectClient, describeDatabase, isPooled } from '../../db/connection.ts'
 import { listUnserved, listWorkers, readClock, readHistory, readServer } from '../../db/diagnosis.ts'
+import { sqlState } from '../../db/database-error.ts'
+import { listLeftOverIndexes } from '../../db/left-over-indexes.ts'
 import { existingRoles, roleNames } from '../../db/roles.ts'
 import { checkSchema } from '../../db/schema-check.ts'
 import { readSchemaFiles } from '../../db/schema-files.ts'
+import { listSecrets } from '../../db/secrets.ts'
 import type { WorkerConfig } from '../../sdk/config.ts'
 import type { ChosenDatabase } from '../database-choice.ts'
 import { withoutPasswords } from '../failure.ts'
@@ -15,8 +18,16 @@ import type { CurrentSession, Session } from '../session.ts'
 import type { Terminal } from '../terminal.ts'
 import { fail, type Finding, ok } from './finding.ts'
 import { checkConfig, checkNode } from './machine.ts'
-import { checkClock, checkConnections, checkPooler, checkRoles, checkVersion } from './server.ts'
+import {
+  checkClock,
+  checkConnections,
+  checkIndexes,
+  checkPooler,
+  checkRoles,
+  checkVersion,
+} from './server.ts'
 import { checkPartitions, checkTasks, checkWorkers } from './work.ts'
+import { checkSecrets } from './secrets.ts'
 
 export function doctorCommand(current: CurrentSession): Command {
   return new Command('doctor')
@@ -56,13 +67,12 @@ async function examineDatabase({ url, directUrl }: ChosenDatabase, config: Worke
     const sent = Date.now()
     const server = await readServer(caller)
     const tripMs = Date.now() - sent
-    const workers = await listWorkersIfAny(caller)
     return [
       ok('database', `${describeDatabase(url)} answers`),
       checkVersion(server),
       checkClock(server, sent + tripMs / 2, tripMs),
       checkPooler(await isPooled(client), directUrl !== undefined),
-      checkConnections(server, workers, config),
+      await look('connections', async () => checkConnections(server, await listWorkersIfAny(caller), config)),
       ...(await examineSchema(client, caller)),
     ]
   } finally {
@@ -70,31 +80,47 @@ async function examineDatabase({ url, directUrl }: ChosenDatabase, config: Worke
   }
 }
 
-/** A database without the schema has no workers. */
+/** A database without the schema has no workers; what else fails is no count of none. */
 async function listWorkersIfAny(caller: Caller): Promise<Awaited<ReturnType<typeof listWorkers>>> {
   try {
     return await listWorkers(caller, await readClock(caller))
-  } catch {
-    return []
+  } catch (error) {
+    if (sqlState(error) === schemaMissing) return []
+    throw error
   }
 }
+
+const schemaMissing = '3F000'
 
 async function examineSchema(client: pg.Client, caller: Caller): Promise<Finding[]> {
   try {
     await checkSchema(client)
     const { roles, migrations } = await readSchemaFiles()
     const names = roleNames(roles)
-    const existing = await existingRoles(client, names)
     const now = await readClock(caller)
     return [
       ok('schema', `The schema is up to date, at migration ${migrations.length}`),
-      checkRoles(names.filter((name) => !existing.includes(name))),
-      checkPartitions(await readHistory(caller, now)),
-      checkWorkers(await listWorkers(caller, now)),
-      checkTasks(await listUnserved(caller, now), now),
+      await look('roles', async () => {
+        const existing = await existingRoles(client, names)
+        return checkRoles(names.filter((name) => !existing.includes(name)))
+      }),
+      await look('indexes', async () => checkIndexes(await listLeftOverIndexes(caller))),
+      await look('history', async () => checkPartitions(await readHistory(caller, now))),
+      await look('workers', async () => checkWorkers(await listWorkers(caller, now))),
+      await look('tasks', async () => checkTasks(await listUnserved(caller, now), now)),
+      await look('secrets', async () => checkSecrets(await listSecrets(caller), now)),
     ]
   } catch (error) {
     return [failure('schema', error)]
+  }
+}
+
+/** What can't be looked at is a failure of that check, and of no other. */
+async function look(check: string, work: () => Promise<Finding>): Promise<Finding> {
+  try {
+    return await work()
+  } catch (error) {
+    return failure(check, error)
   }
 }
 

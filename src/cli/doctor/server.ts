@@ -1,6 +1,7 @@
 // Owns what a doctor looks at on the server: its version, clock, connections, pooler and roles.
 import { count, durationWords } from '../../core/wording.ts'
 import type { ServerFacts, WorkerRow } from '../../db/diagnosis.ts'
+import type { LeftOverIndex } from '../../db/left-over-indexes.ts'
 import type { WorkerConfig } from '../../sdk/config.ts'
 import { fail, type Finding, ok, warn } from './finding.ts'
 
@@ -50,12 +51,23 @@ export function checkPooler(isPooled: boolean, hasDirect: boolean): Finding {
   )
 }
 
+/** A rebuild that was killed leaves an index that each write pays for and nobody reads. */
+export function checkIndexes(leftOver: readonly LeftOverIndex[]): Finding {
+  if (leftOver.length === 0) return ok('indexes', 'No index is left over from a rebuild that was killed')
+  const names = leftOver.map(({ name }) => name).join(', ')
+  return warn(
+    'indexes',
+    `${count(leftOver.length, 'index', 'indexes')} left over from a rebuild that was killed: ${names}.`,
+    'Drop it with: npx millrace migrate',
+  )
+}
+
 export function checkRoles(missing: readonly string[]): Finding {
   if (missing.length === 0) return ok('roles', 'All roles of Millrace exist')
   return warn(
     'roles',
     `${count(missing.length, 'role is', 'roles are')} missing: ${missing.join(', ')}.`,
-    'Let somebody with CREATEROLE run what `millrace migrate --plan` prints, then migrate again.',
+    'Let somebody with CREATEROLE run what `npx millrace migrate --plan` prints, then migrate again.',
   )
 }
 

@@ -1,6 +1,7 @@
 // millrace pipeline pause: refuses starts of a pipeline and claims of its tasks until it is resumed.
 import { Command } from 'commander'
 import { pausePipeline } from '../../db/pipelines.ts'
+import { ifRevisionOption } from '../revision.ts'
 import type { CurrentSession } from '../session.ts'
 
 export function pauseCommand(current: CurrentSession): Command {
@@ -8,9 +9,12 @@ export function pauseCommand(current: CurrentSession): Command {
     .description('pause a pipeline: starts are refused, and no task of it is claimed')
     .argument('<pipeline>', 'the name of the pipeline')
     .option('--reason <text>', 'why; it is shown with the pipeline')
-    .action(async (slug: string, { reason }: { reason?: string }) => {
+    .addOption(ifRevisionOption())
+    .action(async (slug: string, { reason, ifRevision }: { reason?: string; ifRevision?: number }) => {
       const session = current()
-      const changed = await session.withDatabase(({ caller }) => pausePipeline(caller, slug, reason ?? null))
+      const changed = await session.withDatabase(({ caller }) =>
+        pausePipeline(caller, slug, reason ?? null, ifRevision),
+      )
       session.terminal.answer({ pipeline: slug, changed })
       session.terminal.print(`The pipeline ${slug} ${changed ? 'is paused' : 'was paused already'}.`)
     })

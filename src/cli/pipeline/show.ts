@@ -13,6 +13,8 @@ import {
   type PipelineRow,
   type VersionRow,
 } from '../../db/pipeline-list.ts'
+import { type PausedKey, pausedKeys } from '../../sdk/paused-keys.ts'
+import { ago } from '../run-words.ts'
 import type { CurrentSession } from '../session.ts'
 import { type Column, printTable } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
@@ -23,14 +25,16 @@ export function showCommand(current: CurrentSession): Command {
     .argument('<pipeline>', 'the name of the pipeline')
     .action(async (slug: string) => {
       const session = current()
-      const { pipeline, versions, outcomes } = await session.withDatabase(async ({ caller }) => {
+      const { pipeline, versions, outcomes, keys } = await session.withDatabase(async ({ caller }) => {
         const [pipeline] = await listPipelines(caller, slug)
         if (pipeline === undefined) throw unknownPipeline(slug)
         const versions = await listVersions(caller, slug)
-        return { pipeline, versions, outcomes: await pipelineOutcomes(caller, slug) }
+        const keys = await pausedKeys(caller, slug)
+        return { pipeline, versions, outcomes: await pipelineOutcomes(caller, slug), keys }
       })
-      session.terminal.answer({ ...pipeline, versions, outcomes })
+      session.terminal.answer({ ...pipeline, versions, outcomes, paused_keys: keys })
       printPipeline(session.terminal, pipeline, versions)
+      printPausedKeys(session.terminal, keys)
       if (pipeline.split_path !== null) printOutcomes(session.terminal, pipeline, outcomes)
     })
 }
@@ -38,7 +42,7 @@ export function showCommand(current: CurrentSession): Command {
 function unknownPipeline(slug: string): MillraceError {
   return new MillraceError('pipeline_unknown', `There is no pipeline '${slug.slice(0, 100)}'.`, {
     fields: { pipeline: slug },
-    hint: 'List the pipelines with: millrace pipeline list',
+    hint: 'List the pipelines with: npx millrace pipeline list',
   })
 }
 
@@ -46,6 +50,7 @@ function printPipeline(terminal: Terminal, pipeline: PipelineRow, versions: read
   const active = versions.find(({ version }) => version === pipeline.active_version) ?? versions[0]
   const paths = active?.graph.key?.map((path) => path.join('.')) ?? []
   terminal.print(`${terminal.colours.bold(pipeline.slug)}, version ${active?.version ?? 'none'}`)
+  if (pipeline.revision > 0) terminal.print(`Revision ${pipeline.revision}.`)
   if (paths.length > 0) terminal.print(`One live run for each ${paths.join(' and ')}.`)
   if (pipeline.retention_days !== null)
     terminal.print(`Its history is kept for ${pipeline.retention_days} days.`)
@@ -58,6 +63,28 @@ function printPipeline(terminal: Terminal, pipeline: PipelineRow, versions: read
     terminal.print(cut(`  ${line}`, terminal.columns))
   terminal.print()
   printTable(terminal, versionColumns(pipeline), versions)
+}
+
+function printPausedKeys(terminal: Terminal, keys: readonly PausedKey[]): void {
+  if (keys.length === 0) return
+  terminal.print()
+  for (const line of fill('Starts of these keys are refused: their runs failed in a row.'))
+    terminal.print(line)
+  terminal.print()
+  printTable(terminal, keyColumns(new Date(), keys), keys)
+  terminal.print()
+  terminal.print(`Take them again with: npx millrace pipeline resume-key ${keys[0]!.pipeline} KEY`)
+}
+
+function keyColumns(now: Date, keys: readonly PausedKey[]): Column<PausedKey>[] {
+  const tenant: Column<PausedKey> = { title: 'tenant', cell: (row) => oneLine(row.tenant ?? '') }
+  return [
+    { title: 'key', cell: ({ key }) => oneLine(key) },
+    ...(keys.some((row) => row.tenant !== null) ? [tenant] : []),
+    { title: 'failures', cell: ({ failures }) => grouped(failures), side: 'right' },
+    { title: 'paused', cell: ({ pausedAt }) => ago(pausedAt, now), whole: true },
+    { title: 'last run', cell: ({ lastRun }) => lastRun, whole: true },
+  ]
 }
 
 function versionColumns({ active_version }: PipelineRow): Column<VersionRow>[] {

@@ -23,7 +23,7 @@ test('starts by name are split by weight, show tells the outcomes by version, an
     status: 0,
     stderr: '',
     stdout:
-      'Starts of offer that name no version are split by user.id.\nSee how they go with: millrace pipeline show offer\n',
+      'Starts of offer that name no version are split by user.id.\nSee how they go with: npx millrace pipeline show offer\n',
   })
   for (let n = 0; n < 12; n++) await folder.call('run', 'start', 'offer', `{"user": {"id": ${n}}}`)
   const { stdout } = await folder.call('pipeline', 'show', 'offer')

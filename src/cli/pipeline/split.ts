@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { splitPipeline, type SplitShare } from '../../db/pipelines.ts'
 import { text } from '../option-values.ts'
+import { ifRevisionOption } from '../revision.ts'
 import type { CurrentSession } from '../session.ts'
 
 export function splitCommand(current: CurrentSession): Command {
@@ -14,13 +15,20 @@ export function splitCommand(current: CurrentSession): Command {
       'the value in the input that always gets the same version, as in user.id',
       text('--key'),
     )
-    .action(async (slug: string, shares: readonly SplitShare[], { key }: { key?: string }) => {
+    .addOption(ifRevisionOption())
+    .action(async (slug: string, shares: readonly SplitShare[], options: SplitOptions) => {
       const session = current()
-      await session.withDatabase(({ caller }) => splitPipeline(caller, slug, shares, key ?? null))
+      const { key, ifRevision } = options
+      await session.withDatabase(({ caller }) => splitPipeline(caller, slug, shares, key ?? null, ifRevision))
       session.terminal.answer({ pipeline: slug, shares, key: key ?? null })
       session.terminal.print(`Starts of ${slug} that name no version are split by ${key ?? 'run'}.`)
-      session.terminal.print(`See how they go with: millrace pipeline show ${slug}`)
+      session.terminal.print(`See how they go with: npx millrace pipeline show ${slug}`)
     })
+}
+
+interface SplitOptions {
+  readonly key?: string
+  readonly ifRevision?: number
 }
 
 function shareFrom(value: string, before: readonly SplitShare[] = []): SplitShare[] {

@@ -1,6 +1,7 @@
 // millrace run cancel: ends a run on request.
 import { Command } from 'commander'
 import { cancelRun } from '../../db/runs.ts'
+import { ifRevisionOption } from '../revision.ts'
 import type { CurrentSession } from '../session.ts'
 import { changeRun } from './changes.ts'
 
@@ -10,9 +11,11 @@ export function cancelCommand(current: CurrentSession): Command {
     .argument('<run>', 'the id of the run')
     .option('--reason <text>', 'why; it stands in the account')
     .option('--undo', 'undo first what it completed, by the undo steps of its pipeline')
-    .action(async (run: string, { reason, undo = false }: { reason?: string; undo?: boolean }) => {
+    .addOption(ifRevisionOption())
+    .action(async (run: string, options: { reason?: string; undo?: boolean; ifRevision?: number }) => {
+      const { reason, undo = false, ifRevision } = options
       await changeRun(current(), run, {
-        change: (caller, id) => cancelRun(caller, id, reason ?? null, undo),
+        change: (caller, id) => cancelRun(caller, id, reason ?? null, undo, ifRevision),
         done: undo ? 'is cancelled, and undone first' : 'is cancelled',
         already: 'had ended already',
       })

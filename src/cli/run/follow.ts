@@ -29,7 +29,11 @@ export function followCommand(current: CurrentSession): Command {
 async function follow(session: Session, runId: string, { from, raw }: Choices): Promise<void> {
   const { terminal } = session
   await session.withDatabase(async ({ url, directUrl, caller }) => {
-    const client = connect({ database: url, ...(directUrl !== undefined && { directDatabase: directUrl }) })
+    const client = connect({
+      database: url,
+      encryptionKeys: (await session.findConfig())?.config.encryptionKeys,
+      ...(directUrl !== undefined && { directDatabase: directUrl }),
+    })
     const endProgress = noteProgress(terminal, caller, runId)
     try {
       const run = client.run(runId)

@@ -16,6 +16,7 @@ interface ListOptions {
   readonly state?: RunState[]
   readonly key?: string
   readonly tenant?: string
+  readonly fingerprint?: string
   readonly limit: number
 }
 
@@ -26,6 +27,7 @@ export function listCommand(current: CurrentSession): Command {
     .addOption(new Option('--state <state...>', 'only runs in these states').choices([...runStates]))
     .option('--key <key>', 'only runs with this run key')
     .option('--tenant <tenant>', 'only runs of this tenant', text('--tenant'))
+    .option('--fingerprint <kind>', 'only failures of this kind: see failure list', text('--fingerprint'))
     .option('--limit <n>', 'at most so many, up to 1,000', wholeNumber('--limit', 1, 1_000), 20)
     .action(async (options: ListOptions) => {
       const session = current()
@@ -67,9 +69,11 @@ function needLines(rows: readonly ListedRun[]): string[] {
   ])
 }
 
-function noneWords({ pipeline, state, key, tenant }: ListOptions): string {
-  const isFiltered = [pipeline, state, key, tenant].some((value) => value !== undefined)
-  return isFiltered ? 'There is no such run.' : 'There is no run yet. Start one with: millrace run start NAME'
+function noneWords({ pipeline, state, key, tenant, fingerprint }: ListOptions): string {
+  const isFiltered = [pipeline, state, key, tenant, fingerprint].some((value) => value !== undefined)
+  return isFiltered
+    ? 'There is no such run.'
+    : 'There is no run yet. Start one with: npx millrace run start NAME'
 }
 
 function runColumns(terminal: Terminal, rows: readonly ListedRun[]): Column<ListedRun>[] {

@@ -1,6 +1,7 @@
 // millrace run pause: holds a run back after the steps that run.
 import { Command } from 'commander'
 import { pauseRun } from '../../db/runs.ts'
+import { ifRevisionOption } from '../revision.ts'
 import type { CurrentSession } from '../session.ts'
 import { changeRun } from './changes.ts'
 
@@ -9,9 +10,10 @@ export function pauseCommand(current: CurrentSession): Command {
     .description('pause a run: steps that run end, nothing after them begins until it is resumed')
     .argument('<run>', 'the id of the run')
     .option('--reason <text>', 'why; it stands in the account')
-    .action(async (run: string, { reason }: { reason?: string }) => {
+    .addOption(ifRevisionOption())
+    .action(async (run: string, { reason, ifRevision }: { reason?: string; ifRevision?: number }) => {
       await changeRun(current(), run, {
-        change: (caller, id) => pauseRun(caller, id, reason ?? null),
+        change: (caller, id) => pauseRun(caller, id, reason ?? null, ifRevision),
         done: 'is paused',
         already: 'had ended or was paused already',
       })

@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { errorWords } from '../../core/account-attempts.ts'
 import type { AccountStep, RunAccount } from '../../core/account-data.ts'
+import { originWords } from '../../core/account-lineage.ts'
 import { progressWords, reportLines } from '../../core/account-reports.ts'
 import { stepState } from '../../core/account-steps.ts'
 import { fill } from '../../core/text-fill.ts'
@@ -9,6 +10,7 @@ import { dateWords, durationWords, grouped } from '../../core/wording.ts'
 import { runAccount } from '../../db/accounts.ts'
 import { readRunValues, type RunValues } from '../../db/run-list.ts'
 import { why, type WhyRow } from '../../db/whys.ts'
+import { readableValues } from '../readable-values.ts'
 import { runIdOf } from '../run-id.ts'
 import { paintState } from '../run-words.ts'
 import type { CurrentSession } from '../session.ts'
@@ -25,6 +27,7 @@ export function showCommand(current: CurrentSession): Command {
         ...rest.account.run,
         ...rest.values,
         ...reportsOf(rest.account),
+        lineage: rest.account.lineage,
         why: rest.told,
         steps: rest.account.steps.map((step) => withState(rest.account, step)),
       })
@@ -47,7 +50,8 @@ async function readRun(current: CurrentSession, id: string): Promise<Read> {
   return session.withDatabase(async ({ caller }) => {
     const account = await runAccount(caller, id)
     const values = (await readRunValues(caller, id)) ?? { input: null, output: null, headers: null }
-    return { terminal: session.terminal, account, values, told: await why(caller, id) }
+    const readable = await readableValues(session, caller, id, values)
+    return { terminal: session.terminal, account, values: readable, told: await why(caller, id) }
   })
 }
 
@@ -55,15 +59,20 @@ function withState(account: RunAccount, step: AccountStep): object {
   return { ...step, state: stepState(account, step) }
 }
 
-function printRun(terminal: Terminal, { run, time }: RunAccount, { sentence }: WhyRow): void {
+function printRun(terminal: Terminal, account: RunAccount, { sentence }: WhyRow): void {
+  const { run, time, lineage } = account
   const state = run.paused_at === null ? run.state : `${run.state}, paused`
   terminal.print(`Run ${run.id}`)
   terminal.print(`${run.pipeline}, version ${run.version}: ${paintState(terminal, state)}`)
   if (run.key !== null) terminal.print(`run key   ${run.key}`)
+  if (run.revision > 0) terminal.print(`revision  ${run.revision}`)
   terminal.print(`started   ${dateWords(run.created_at)} UTC by ${run.started_by} (${run.started_via})`)
   if (run.finished_at !== null) terminal.print(`ended     ${dateWords(run.finished_at)} UTC`)
   terminal.print(`${run.finished_at === null ? 'live for ' : 'took     '} ${durationWords(time.total_ms)}`)
+  const origin = originWords(account)
   const more = [
+    ...(origin === undefined ? [] : [`origin    ${origin}`]),
+    ...lineage.into.map(({ run, kind, state }) => `${kind.padEnd(9)} run ${run}: ${state ?? 'pruned'}`),
     ...(run.error === null ? [] : [`error     ${errorWords(run.error)}`]),
     ...(run.finished_at === null ? [`now       ${sentence}`] : []),
   ]

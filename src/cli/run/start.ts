@@ -46,13 +46,14 @@ async function start(session: Session, pipeline: string, input: unknown, choices
   const config = (await session.findConfig())?.config
   const definition = config?.pipelines.find(({ slug }) => slug === pipeline)
   await session.withDatabase(async (database) => {
-    const answer = await startRun(database.caller, definition ?? pipeline, input, optionsOf(choices))
+    const cipher = await session.findCipher()
+    const answer = await startRun(database.caller, definition ?? pipeline, input, optionsOf(choices), cipher)
     session.terminal.print(startedWords(pipeline, answer))
     await noteUnserved(session.terminal, database.caller, answer)
     if (choices.wait) await printResult(session, database, answer)
     else {
       session.terminal.answer(answer)
-      session.terminal.print(`See it with: millrace run account ${answer.run_id}`)
+      session.terminal.print(`See it with: npx millrace run account ${answer.run_id}`)
     }
   })
 }
@@ -67,9 +68,13 @@ function optionsOf({ idempotencyKey, priority, at, tenant, header }: Choices): S
   }
 }
 
-function startedWords(pipeline: string, { created, reason, run_id }: StartAnswer): string {
+function startedWords(pipeline: string, { created, reason, rule, run_id }: StartAnswer): string {
   if (created) return `Started run ${run_id} of ${pipeline}.`
-  const why = reason === 'live' ? 'its run key is live' : 'its idempotency key was used'
+  if (reason === 'coalesced')
+    return `No new run of ${pipeline}: by rule '${rule}' on starts its input is that of run ${run_id}, which waits.`
+  const live =
+    rule === null ? 'its run key is live' : `rule '${rule}' on starts lets one of its key be in progress`
+  const why = reason === 'live' ? live : 'its idempotency key was used'
   return `No new run of ${pipeline}, since ${why}: it is run ${run_id}.`
 }
 
@@ -78,17 +83,18 @@ async function noteUnserved(terminal: Terminal, caller: Caller, { run_id }: Star
   if (terminal.json) return
   const { tasks } = await runAccount(caller, run_id)
   if (tasks.listed.some(({ state, is_served }) => state === 'ready' && !is_served))
-    terminal.note('No live worker serves it at present; start one with: millrace worker')
+    terminal.note('No live worker serves it at present; start one with: npx millrace worker')
 }
 
 /** @throws MillraceError run_failed, run_cancelled */
-async function printResult(
-  { terminal }: Session,
-  database: OpenDatabase,
-  answer: StartAnswer,
-): Promise<void> {
+async function printResult(session: Session, database: OpenDatabase, answer: StartAnswer): Promise<void> {
   const { url, directUrl } = database
-  const client = connect({ database: url, ...(directUrl !== undefined && { directDatabase: directUrl }) })
+  const { terminal } = session
+  const client = connect({
+    database: url,
+    encryptionKeys: (await session.findConfig())?.config.encryptionKeys,
+    ...(directUrl !== undefined && { directDatabase: directUrl }),
+  })
   const hideProgress = showProgress(terminal, database.caller, answer.run_id)
   try {
     const output = await client.run(answer.run_id).result()

@@ -1,0 +1,103 @@
+// The drain under rules that are not reached, against the drain without any; and beside tasks that a rule stops.
+import type { Bench } from '../bench.ts'
+import type { BenchDatabase } from '../database.ts'
+import { drainedPerSecond } from '../drained.ts'
+import type { Figure, Row } from '../figure.ts'
+import { withClient } from '../local-worker.ts'
+import { takeTurns } from '../measure.ts'
+import { givenInput, oneStep, waitingFor } from '../pipelines.ts'
+
+const slots = 1_000
+const runs = 20_000
+/** More than there are slots: a rule that is never reached. */
+const unreached = 100_000
+
+export const limits: Figure = {
+  name: 'limits',
+  measure: async (bench) => [
+    await against(bench, 'one concurrency rule', 0.9, 1, [rule('all', [])]),
+    await against(bench, 'four rules, 10,000 keys', 0.75, 10_000, [
+      rule('all', []),
+      rule('by-key', [['n']]),
+      rule('by-tenant', [['$tenant']]),
+      {
+        ...rule('paced', [['n']]),
+        settings: { kind: 'rate', units: 1_000_000, per_ms: 1_000, burst: 1_000_000, key: [['n']] },
+      },
+    ]),
+    await against(bench, 'one rule, 100,000 keys', 0.8, 100_000, [rule('by-key', [['n']])]),
+    await besideStopped(bench),
+  ],
+}
+
+interface Rule {
+  readonly name: string
+  readonly settings: object
+}
+
+function rule(name: string, key: string[][], capacity = unreached): Rule {
+  return { name, settings: { kind: 'concurrency', capacity, key } }
+}
+
+function against(
+  bench: Bench,
+  what: string,
+  goal: number,
+  keys: number,
+  rules: readonly Rule[],
+): Promise<Row> {
+  return bench.withDatabase((free) =>
+    bench.withDatabase(async (limited) => {
+      for (const { name, settings } of rules) await define(limited, name, settings, oneStep().slug)
+      const inputOf = (n: number) => ({ n: (n * 7919) % keys })
+      const turns = await takeTurns(
+        bench.rounds,
+        () => drainedPerSecond(bench, { database: free.url, runs, slots, inputOf }),
+        () => drainedPerSecond(bench, { database: limited.url, runs, slots, inputOf }),
+      )
+      return {
+        label: `drain under ${what}`,
+        ...turns,
+        unit: 'runs/s',
+        goal: { atLeast: goal },
+        note: `against none; ${slots} slots`,
+      }
+    }),
+  )
+}
+
+function besideStopped(bench: Bench): Promise<Row> {
+  return bench.withDatabase((free) =>
+    bench.withDatabase(async (full) => {
+      const stopped = bench.size(100_000)
+      const held = waitingFor(Promise.resolve(), () => {})
+      await define(full, 'none', { kind: 'rate', units: 1, per_ms: 31_536_000_000 }, held.slug)
+      await withClient(full.url, async (client) => {
+        await client.startMany(
+          held,
+          Array.from({ length: stopped }, () => givenInput),
+        )
+      })
+      const turns = await takeTurns(
+        bench.rounds,
+        () => drainedPerSecond(bench, { database: free.url, runs, slots }),
+        () => drainedPerSecond(bench, { database: full.url, runs, slots }),
+      )
+      return {
+        label: 'drain beside tasks that a rule stops',
+        ...turns,
+        unit: 'runs/s',
+        goal: { atLeast: 0.95 },
+        note: `${stopped.toLocaleString('en-US')} of them, against none`,
+      }
+    }),
+  )
+}
+
+async function define({ pool }: BenchDatabase, name: string, settings: object, slug: string): Promise<void> {
+  await pool.query('select millrace.define_limit($1, $2, $3)', [
+    name,
+    JSON.stringify(settings),
+    JSON.stringify([{ slug }]),
+  ])
+}

@@ -1,0 +1,183 @@
+// Erasing: all of a run or a tenant goes out of every table that there is, and only that it went is kept.
+import { randomBytes } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { asOther, openMillrace } from '../../../test/millrace.ts'
+import { pipeline } from '../../../src/sdk/pipeline.ts'
+
+const { database, opened } = await openMillrace()
+const encryptionKeys = { k1: randomBytes(32).toString('base64') }
+const canary = 'erase-me-5b1c'
+
+const child = pipeline('erased-child', { input: z.object({ text: z.string() }) }).step(
+  'only',
+  ({ input }) => input.text,
+)
+const all = pipeline('erased', {
+  input: z.object({ text: z.string(), fail: z.boolean().optional() }),
+  key: 'text',
+  retry: { attempts: 1 },
+})
+  .step('list', async ({ input, log, progress, setMetadata, metric, stream, durable, secret }) => {
+    await secret('used')
+    log(`a line of ${input.text}`)
+    progress(1, 2, input.text)
+    setMetadata({ text: input.text })
+    metric('count', 1, { text: input.text })
+    await stream.write(input.text)
+    await durable.run('kept', () => input.text)
+    const { payload } = (await durable.signal('go')) as { payload: unknown }
+    await durable.call(child, { text: input.text })
+    return [payload, input.text]
+  })
+  .map('each', { over: 'list' }, ({ item }) => item)
+  .step('end', ({ input, steps }) => {
+    if (input.fail === true) throw new Error(input.text)
+    return steps.each
+  })
+
+async function findInTables(text: string): Promise<string[]> {
+  const tables = await database.query<{ name: string }>(
+    `select c.relname as name from pg_class c where c.relnamespace = 'millrace'::regnamespace and c.relkind = 'r'`,
+  )
+  const found: string[] = []
+  for (const { name } of tables) {
+    const rows = await database.query(
+      `select 1 from millrace."${name}" t where position($1 in t::text) > 0 limit 1`,
+      [text],
+    )
+    if (rows.length > 0) found.push(name)
+  }
+  return found
+}
+
+async function finished(text: string, options: { tenant?: string; fail?: boolean } = {}) {
+  const client = opened.client({ database: asOther(database.url), encryptionKeys })
+  await client.secrets.set('used', { value: 'used-value' })
+  await client.signal('go', { text })
+  const { tenant, fail } = options
+  const { run } = await client.start(
+    all,
+    { text, ...(fail !== undefined && { fail }) },
+    { idempotencyKey: text, ...(tenant !== undefined && { tenant }) },
+  )
+  await client
+    .run(run!)
+    .result()
+    .catch(() => undefined)
+  return { client, id: run!.id }
+}
+
+test('every table with rows of runs or tenants is covered: by its column, by an index on it, or by what it hangs from', async () => {
+  const tables = await database.query<{ name: string; columns: string[] }>(
+    `select c.relname as name, array_agg(a.attname::text) as columns
+       from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+      where c.relnamespace = 'millrace'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition group by c.relname`,
+  )
+  const [{ runs, tenants }] = (await database.query<{ runs: string[]; tenants: string[] }>(
+    'select millrace.tables_of_runs() as runs, millrace.tables_of_tenants() as tenants',
+  )) as [{ runs: string[]; tenants: string[] }]
+  for (const { name, columns } of tables) {
+    if (columns.includes('run_id')) expect(runs).toContain(name)
+    if (columns.includes('tenant') && name !== 'run') expect(tenants).toContain(name)
+  }
+  const history = await database.query<{ name: string }>(
+    'select t.name from unnest(millrace.history_tables() || millrace.run_tables()) t(name)',
+  )
+  for (const { name } of history) if (name !== 'run') expect(runs).toContain(name)
+  // A table of millions of rows is not read from end to end for each batch.
+  const unindexed = await database.query<{ name: string }>(
+    `select t.name from unnest(millrace.tables_of_runs()) t(name)
+      where not exists (select from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attname = 'run_id'
+                         where i.indrelid = ('millrace.' || t.name)::regclass and a.attnum = any (i.indkey))`,
+  )
+  // Found by its own key, which the run knows.
+  expect(unindexed).toEqual([{ name: 'idempotency' }])
+  // What hangs from rows of runs goes with them.
+  const hanging = await database.query<{ name: string }>(
+    `select k.conrelid::regclass::text || ' to ' || k.confrelid::regclass as name from pg_constraint k
+      where k.connamespace = 'millrace'::regnamespace and k.contype = 'f' and k.conparentid = 0
+        and k.confrelid in (select ('millrace.' || t)::regclass from unnest(millrace.tables_of_runs()) t) and k.confdeltype not in ('c', 'n')`,
+  )
+  expect(hanging).toEqual([])
+})
+
+test('delete_run takes all of a run and of those that it called out of every table, counts it before, and keeps only that it was done', async () => {
+  await opened.worker({ pipelines: [all, child], encryptionKeys })
+  const { client, id } = await finished(canary, { fail: true })
+  const other = await finished('somebody-else')
+  expect((await findInTables(canary)).length).toBeGreaterThan(8)
+  await database.query(
+    "insert into millrace.idempotency select slug, tenant, key || ' again', input_digest, run_id, expires_at from millrace.idempotency where run_id = $1",
+    [id],
+  )
+  const counted = await client.run(id).delete({ dryRun: true })
+  expect(counted).toMatchObject({ run: 2, secret_read: expect.any(Number) as number })
+  expect((await findInTables(canary)).length).toBeGreaterThan(8)
+  const gone = await client.run(id).delete({ reason: 'asked by its owner' })
+  expect(gone).toMatchObject({ run: 2, dead_letter: 1, idempotency: 2, signal: 1 })
+  expect(await findInTables(canary)).toEqual([])
+  expect(await findInTables(id)).toEqual(['erasure'])
+  const [erasure] = await database.query('select erased_run, reason, counts, begun_by from millrace.erasure')
+  expect(erasure).toMatchObject({ erased_run: id, reason: 'asked by its owner', counts: gone })
+  await expect(client.run(id).delete()).rejects.toMatchObject({ code: 'run_unknown' })
+  expect(await client.run(other.id).result()).toEqual([{ text: 'somebody-else' }, 'somebody-else'])
+})
+
+test('a live run is not deleted, nor a tenant with one: it is cancelled first', async () => {
+  const client = opened.client({ encryptionKeys })
+  const { run } = await client.start(all, { text: 'live' }, { tenant: 'living' })
+  await expect(client.run(run!).delete()).rejects.toMatchObject({ code: 'run_live' })
+  await expect(client.eraseTenant('living')).rejects.toMatchObject({ code: 'run_live' })
+  expect(await client.eraseTenant('living', { dryRun: true })).toMatchObject({
+    erasure: null,
+    rows: { run: 1 },
+  })
+  await client.run(run!).cancel()
+  expect(await client.eraseTenant('living')).toMatchObject({ rows: { run: 1 } })
+})
+
+test('erase_tenant takes all of a tenant, batch by batch, on one record, and leaves every other', async () => {
+  await opened.worker({ pipelines: [all, child], encryptionKeys })
+  const { client } = await finished(`${canary}-t`, { tenant: 'left' })
+  const kept = await finished('stays', { tenant: 'stays' })
+  await opened.close()
+  const again = opened.client({ encryptionKeys })
+  const more = await again.startMany(
+    pipeline('many', { input: z.object({ text: z.string() }) }).step('only', () => 1),
+    Array.from({ length: 25 }, () => ({ text: `${canary}-t` })),
+    { tenant: 'left' },
+  )
+  for (const { run } of more) await again.run(run!).cancel()
+  // A key whose run retention has taken already.
+  await database.query(
+    `insert into millrace.idempotency (slug, tenant, key, input_digest, run_id, expires_at)
+     values ('many', 'left', 'orphan', '\\x00', gen_random_uuid(), now() + interval '1 day')`,
+  )
+  const { erasure, rows } = await again.eraseTenant('left', { runsPerBatch: 10, reason: 'left us' })
+  expect(rows).toMatchObject({ run: 27, idempotency: 2 })
+  expect(await findInTables(`${canary}-t`)).toEqual([])
+  expect(await database.query("select 1 from millrace.run where tenant = 'left'")).toEqual([])
+  const [record] = await database.query(
+    'select erased_tenant, counts, finished_at is not null as done from millrace.erasure where id = $1',
+    [erasure],
+  )
+  expect(record).toEqual({ erased_tenant: 'left', counts: rows, done: true })
+  expect(await again.run(kept.id).result()).toEqual([{ text: 'stays' }, 'stays'])
+  void client
+})
+
+test('two who delete a run at once do it once, and a worker that is still at an aborted step of it writes nothing after', async () => {
+  const held = pipeline('held').step(
+    'wait',
+    ({ abort }) => new Promise((resolve) => abort.addEventListener('abort', () => setTimeout(resolve, 50))),
+  )
+  await opened.worker({ pipelines: [held] })
+  const client = opened.client({ database: asOther(database.url) })
+  const { run } = await client.start(held, null)
+  await client.run(run!).cancel()
+  const ends = await Promise.allSettled([client.run(run!).delete(), client.run(run!).delete()])
+  expect(ends.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThan(0)
+  await opened.close()
+  expect((await findInTables(run!.id)).filter((table) => table !== 'erasure')).toEqual([])
+})

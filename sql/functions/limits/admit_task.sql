@@ -1,0 +1,34 @@
+-- Judges one task, which the caller has locked, by the rules that hold for its step, as a claim does: with what it takes where it may begin. Where
+-- it may not, it has been moved to where it waits. A breaker that is closed is as good as none.
+create or replace function millrace.admit_task(told millrace.task, at timestamptz)
+returns table (admitted boolean, holds bigint[])
+language plpgsql
+as $$
+#variable_conflict use_column
+declare
+  rule_ids int[];
+  keys text[];
+  costs float8[];
+  states bigint[];
+begin
+  select array_agg(q.id order by q.turn, q.id), array_agg(q.key order by q.turn, q.id), array_agg(q.cost order by q.turn, q.id)
+    into rule_ids, keys, costs
+    from (select k.id, k.kind, limit_key_of(k, u.input, told.item_value, u.tenant) as key,
+                 case when k.kind = 'rate' then k.unit_ms * case when k.units_path is null then 1 else limit_units(k.units_path, k.burst, u.input, told.item_value, u.tenant) end end as cost,
+                 case k.kind when 'breaker' then 1 when 'rate' then 3 else 2 end as turn
+            from limited_step l join limit_rule k on k.id = l.rule_id join run u on u.id = told.run_id
+           where l.step_id = told.step_id) q
+   where q.kind <> 'breaker'
+      or exists (select from limit_state s where s.rule_id = q.id and s.key = q.key and (s.open_until is not null or s.held_until > at));
+  if rule_ids is null then
+    admitted := true;
+    return next;
+    return;
+  end if;
+  states := find_limit_states(rule_ids, keys, true, at);
+  select true, t.holds::bigint[] into admitted, holds
+    from take_limits(array_fill(told.id, array[cardinality(states)]), states, costs, 1, true, at) t;
+  admitted := coalesce(admitted, false);
+  return next;
+end $$;
+comment on function millrace.admit_task(millrace.task, timestamptz) is 'Judges one task by the rules that hold for its step.';

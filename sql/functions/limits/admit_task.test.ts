@@ -1,0 +1,93 @@
+// Limits hold for executors outside as for workers: they are judged when they take a step, and give back what they took.
+import { afterEach, expect, test } from 'vitest'
+import { defineLimit, limitsOf, miscounted } from '../../../test/limits.ts'
+import { openMeeting } from '../../../test/meeting.ts'
+import { workerOf } from '../../../test/pipeline-worker.ts'
+import {
+  chain,
+  claim,
+  complete,
+  promote,
+  registerPipeline,
+  startRun,
+  startStep,
+  sweep,
+} from '../../../test/protocol.ts'
+
+const { database } = await openMeeting()
+
+afterEach(async () => {
+  expect(await miscounted(database)).toEqual([])
+  await database.clock.reset()
+})
+
+const started = async (slug: string, count: number) => {
+  const runs: string[] = []
+  for (let n = 0; n < count; n++) runs.push((await startRun(database, slug)).run_id!)
+  return runs
+}
+const take = (run: string, leaseSeconds = 300) => startStep(database, run, 'only', { leaseSeconds })
+
+test('an executor outside is told to wait for a limit, and gives back at each end', async () => {
+  await registerPipeline(database, 'outside', chain('only'))
+  await defineLimit(database, 'outside', { kind: 'concurrency', capacity: 1 }, 'outside')
+  const [first, second, third, fourth] = (await started('outside', 4)) as [string, string, string, string]
+  const held = await take(first)
+  expect(held).toMatchObject({ started: true, attempt: 1 })
+  expect(await take(second)).toMatchObject({ started: false, reason: 'limit' })
+  expect(await take(second)).toMatchObject({ started: false, reason: 'limit' })
+  expect(await limitsOf(database, 'outside')).toEqual([{ key: '', used: 1, waiting: 1 }])
+  await database.query("select millrace.complete_step($1, 'only', $2, 'null')", [first, held.attempt])
+
+  const failing = await take(second)
+  expect(failing).toMatchObject({ started: true })
+  expect(await take(third)).toMatchObject({ started: false, reason: 'limit' })
+  await database.query("select millrace.fail_step($1, 'only', $2, $3)", [
+    second,
+    failing.attempt,
+    '{"code": "x", "message": "no", "retryable": false}',
+  ])
+
+  const released = await take(third)
+  expect(released).toMatchObject({ started: true })
+  expect(await take(fourth)).toMatchObject({ started: false, reason: 'limit' })
+  await database.query("select millrace.release_step($1, 'only', $2)", [third, released.attempt])
+
+  expect(await take(fourth, 10)).toMatchObject({ started: true })
+  expect(await take(third)).toMatchObject({ started: false, reason: 'limit' })
+  await database.clock.advance('1 minute')
+  await sweep(database)
+  expect(await limitsOf(database, 'outside')).toMatchObject([{ used: 0 }])
+  expect(await take(third)).toMatchObject({ started: true })
+})
+
+test('an executor outside does not go before a task that a worker may take', async () => {
+  const worker = await workerOf(database, 'mixed', chain('only'))
+  await defineLimit(database, 'mixed', { kind: 'concurrency', capacity: 1 }, 'mixed')
+  const [first, second, third] = (await started('mixed', 3)) as [string, string, string]
+  const held = await take(first)
+  expect(await claim(database, worker, 10)).toEqual([])
+  expect(await take(third)).toMatchObject({ started: false, reason: 'limit' })
+  await database.query("select millrace.complete_step($1, 'only', $2, 'null')", [first, held.attempt])
+  const next = await claim(database, worker, 10)
+  expect(next.map(({ run_id }) => run_id)).toEqual([second])
+  await complete(
+    database,
+    worker,
+    next.map((task) => ({ task })),
+  )
+  expect(await claim(database, worker, 10)).toHaveLength(1)
+})
+
+test('a rate gives an executor outside its time as well', async () => {
+  await registerPipeline(database, 'paced', chain('only'))
+  await defineLimit(database, 'paced', { kind: 'rate', units: 1, per_ms: 10_000 }, 'paced')
+  const [first, second] = (await started('paced', 2)) as [string, string]
+  expect(await take(first)).toMatchObject({ started: true })
+  expect(await take(second)).toMatchObject({ started: false, reason: 'limit' })
+  await database.clock.advance('9 seconds')
+  expect(await take(second)).toMatchObject({ started: false, reason: 'limit' })
+  await database.clock.advance('1 second')
+  await promote(database)
+  expect(await take(second)).toMatchObject({ started: true })
+})

@@ -1,0 +1,108 @@
+// Backing off: all keys of an attempt's step are left alone until the greatest time asked for, and what waits comes back by itself.
+import { expect, test } from 'vitest'
+import { defineLimit } from '../../../test/limits.ts'
+import { openMeeting } from '../../../test/meeting.ts'
+import { workerFor, workerOf } from '../../../test/pipeline-worker.ts'
+import {
+  chain,
+  claim,
+  complete,
+  newId,
+  promote,
+  startRuns,
+  type Sql,
+  type Task,
+  type Worker,
+} from '../../../test/protocol.ts'
+
+const { database } = await openMeeting()
+
+async function backOff(
+  sql: Sql,
+  worker: Worker,
+  task: Task,
+  ms: number,
+  limit: string | null = null,
+): Promise<string> {
+  const [row] = await sql.query<{ answer: string }>(
+    'select millrace.back_off($1, $2, $3, $4, $5, $6, $7) as answer',
+    [worker.id, worker.lockKey, task.task_id, task.step_id, task.attempt, ms, limit],
+  )
+  return row!.answer
+}
+
+const start = (slug: string, inputs: unknown[]) =>
+  startRuns(
+    database,
+    inputs.map((input) => ({ id: newId(), slug, input })),
+  )
+
+test('what a step backs off from begins nowhere until the greatest time has passed, other keys go on, and who waits comes by itself', async () => {
+  const worker = await workerOf(database, 'held', chain('only'))
+  const second = await workerFor(database, 'held')
+  await defineLimit(database, 'held', { kind: 'concurrency', capacity: 5, key: [['host']] }, 'held')
+  await start('held', [{ host: 'a' }])
+  const [first] = await claim(database, worker, 1)
+  expect(await backOff(database, worker, first!, 10_000)).toBe('held')
+  expect(await backOff(database, worker, first!, 2_000)).toBe('held')
+  await start('held', [{ host: 'a' }, { host: 'a' }, { host: 'a' }, { host: 'b' }])
+  expect(await claim(database, second, 10)).toHaveLength(1)
+  await complete(database, worker, [{ task: first! }])
+  await database.clock.advance('9s')
+  await promote(database)
+  expect(await claim(database, second, 10)).toEqual([])
+  await database.clock.advance('1s')
+  await promote(database)
+  const back = [...(await claim(database, second, 10)), ...(await claim(database, second, 10))]
+  expect(back).toHaveLength(3)
+})
+
+test('those who wait already when a step backs off come back by themselves too', async () => {
+  const worker = await workerOf(database, 'full', chain('only'))
+  await defineLimit(database, 'full', { kind: 'concurrency', capacity: 1 }, 'full')
+  await start('full', [1, 2, 3])
+  const [first] = await claim(database, worker, 10)
+  await backOff(database, worker, first!, 5_000)
+  await complete(database, worker, [{ task: first! }])
+  expect(await claim(database, worker, 10)).toEqual([])
+  await database.clock.advance('5s')
+  await promote(database)
+  const [next] = await claim(database, worker, 10)
+  await complete(database, worker, [{ task: next! }])
+  expect(await claim(database, worker, 10)).toHaveLength(1)
+})
+
+test('a rate begins nothing while it is held, and gives its times anew', async () => {
+  const worker = await workerOf(database, 'paced', chain('only'))
+  await defineLimit(database, 'paced', { kind: 'rate', units: 1, per_ms: 1_000 }, 'paced')
+  await start('paced', [1, 2, 3])
+  const [first] = await claim(database, worker, 10)
+  await backOff(database, worker, first!, 10_000)
+  await database.clock.advance('3s')
+  await promote(database)
+  expect(await claim(database, worker, 10)).toEqual([])
+  let begun = 0
+  for (let seconds = 0; seconds < 20; seconds++) {
+    await database.clock.advance('1s')
+    await promote(database)
+    const tasks = await claim(database, worker, 10)
+    expect(tasks.length).toBeLessThan(2)
+    begun += tasks.length
+  }
+  expect(begun).toBe(2)
+})
+
+test('an attempt that no longer holds its task, or is under no such limit, holds nothing', async () => {
+  const worker = await workerOf(database, 'lost', chain('only'))
+  await workerOf(database, 'unlimited', chain('only'))
+  const free = await workerFor(database, 'unlimited')
+  await defineLimit(database, 'lost', { kind: 'concurrency', capacity: 1 }, 'lost')
+  await start('lost', [1])
+  await start('unlimited', [1])
+  const [task] = await claim(database, worker, 10)
+  const [other] = await claim(database, free, 10)
+  expect(await backOff(database, worker, task!, 1_000, 'another')).toBe('unlimited')
+  expect(await backOff(database, free, other!, 1_000)).toBe('unlimited')
+  await complete(database, worker, [{ task: task! }])
+  expect(await backOff(database, worker, task!, 1_000)).toBe('lost')
+})

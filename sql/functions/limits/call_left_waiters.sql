@@ -1,0 +1,30 @@
+-- The net below those who wait for limits: who was locked when there was room for it, or had no live worker, is called here. At most a hundred
+-- states a turn, going on where the last one ended; what somebody has locked is left to them. A state that was touched within the last
+-- second is left too, so that what was called is claimed before more are.
+create or replace function millrace.call_left_waiters(at timestamptz) returns void
+language plpgsql
+as $$
+#variable_conflict use_column
+declare
+  after bigint;
+  looked bigint[];
+  still_ids bigint[];
+begin
+  if not exists (select from limit_state s where s.waiting) then
+    return;
+  end if;
+  select c.state_id into after from limit_cursor c for update skip locked;
+  if not found then
+    return;
+  end if;
+  looked := array(select s.id from limit_state s where s.waiting and s.id > after order by s.id limit 100);
+  update limit_cursor c set state_id = case when cardinality(looked) < 100 then 0 else looked[100] end;
+  still_ids := array(
+    select l.id from unnest(looked) g(id)
+     cross join lateral (select s.id from limit_state s where s.id = g.id and s.changed_at <= at - interval '1 second' for update skip locked) l);
+  if still_ids <> '{}' then
+    update limit_state s set changed_at = at where s.id = any (still_ids);
+    perform call_waiters(still_ids, at);
+  end if;
+end $$;
+comment on function millrace.call_left_waiters(timestamptz) is 'Calls those who still wait for limits that have room, a hundred limits a turn.';

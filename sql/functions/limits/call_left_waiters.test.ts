@@ -1,0 +1,141 @@
+// The net below those who wait for limits, and who is cancelled where the oldest makes room.
+import { afterEach, expect, test } from 'vitest'
+import { defineLimit, limitsOf, miscounted } from '../../../test/limits.ts'
+import { openMeeting } from '../../../test/meeting.ts'
+import { workerFor, workerOf } from '../../../test/pipeline-worker.ts'
+import {
+  cancelRun,
+  chain,
+  type ClaimedTask,
+  claim,
+  complete,
+  fail,
+  newId,
+  runOf,
+  startRuns,
+  sweep,
+  type Worker,
+} from '../../../test/protocol.ts'
+
+const { database, one } = await openMeeting()
+
+afterEach(async () => {
+  expect(await miscounted(database)).toEqual([])
+})
+
+async function start(slug: string, inputs: unknown[]): Promise<string[]> {
+  const starts = inputs.map((input) => ({ id: newId(), slug, input }))
+  await startRuns(database, starts)
+  return starts.map(({ id }) => id)
+}
+
+const done = (worker: Worker, tasks: ClaimedTask[]) =>
+  complete(
+    database,
+    worker,
+    tasks.map((task) => ({ task })),
+  )
+const lockWaiting = (run: string) =>
+  one.query('select from millrace.waiting_task where run_id = $1 for update', [run])
+
+test('who was locked while a slot was given back is called by the sweep', async () => {
+  const worker = await workerOf(database, 'skipped', chain('only'))
+  await defineLimit(database, 'skipped', { kind: 'concurrency', capacity: 1 }, 'skipped')
+  const runs = await start('skipped', [1, 2])
+  const first = await claim(database, worker, 10)
+  await one.query('begin')
+  await lockWaiting(runs[1]!)
+  await done(worker, first)
+  expect(await claim(database, worker, 10)).toEqual([])
+  await one.query('rollback')
+  expect(await claim(database, worker, 10)).toEqual([])
+  await database.clock.advance('2s')
+  await sweep(database)
+  expect((await claim(database, worker, 10)).map(({ run_id }) => run_id)).toEqual([runs[1]])
+})
+
+test('the sweep looks at all limits in turn, a hundred at a time', async () => {
+  const worker = await workerOf(database, 'many', chain('only'))
+  await defineLimit(database, 'many', { kind: 'concurrency', capacity: 1, key: [['n']] }, 'many')
+  const inputs = Array.from({ length: 250 }, (_, n) => ({ n }))
+  await start('many', inputs)
+  const first = await claim(database, worker, 300)
+  const later = await start('many', inputs)
+  expect(await claim(database, worker, 300)).toEqual([])
+  await one.query('begin')
+  await one.query('select from millrace.waiting_task where run_id = any ($1) for update', [later])
+  await done(worker, first)
+  await one.query('rollback')
+  for (let n = 0; n < 4; n++) {
+    await database.clock.advance('2s')
+    await sweep(database)
+  }
+  expect(await claim(database, worker, 300)).toHaveLength(250)
+})
+
+test('a worker that comes calls those whose version nobody served when there was room', async () => {
+  const worker = await workerOf(database, 'unserved', chain('only'), { leaseSeconds: 10 })
+  await defineLimit(database, 'unserved', { kind: 'concurrency', capacity: 1 }, 'unserved')
+  const runs = await start('unserved', [1, 2])
+  await claim(database, worker, 10)
+  await database.clock.advance('15s')
+  await cancelRun(database, runs[0]!)
+  await sweep(database)
+  expect(await limitsOf(database, 'unserved')).toEqual([{ key: '', used: 0, waiting: 1 }])
+  const next = await workerFor(database, 'unserved')
+  expect((await claim(database, next, 10)).map(({ run_id }) => run_id)).toEqual([runs[1]])
+})
+
+test('a newcomer cancels the run of the oldest holder, and begins once that has let go', async () => {
+  const worker = await workerOf(database, 'newest', chain('only'))
+  await defineLimit(
+    database,
+    'newest',
+    { kind: 'concurrency', capacity: 2, strategy: 'cancel_oldest', key: [['n']] },
+    'newest',
+  )
+  const [oldest, older] = await start('newest', [{ n: 1 }, { n: 1 }])
+  const held = await claim(database, worker, 10)
+  const [newcomer] = await start('newest', [{ n: 1 }])
+  expect(await claim(database, worker, 10)).toEqual([])
+  await sweep(database)
+  expect((await runOf(database, oldest!)).state).toBe('cancelled')
+  expect((await runOf(database, older!)).state).toBe('running')
+  expect(await claim(database, worker, 10)).toEqual([])
+  await fail(database, worker, [{ task: held[0]! }])
+  const next = await claim(database, worker, 10)
+  expect(next.map(({ run_id }) => run_id)).toEqual([newcomer])
+  await done(worker, [held[1]!, ...next])
+})
+
+test('of many newcomers only the newest stay, and whoever left by itself is cancelled for nobody', async () => {
+  const worker = await workerOf(database, 'latest', chain('only'))
+  await defineLimit(
+    database,
+    'latest',
+    { kind: 'concurrency', capacity: 1, strategy: 'cancel_oldest' },
+    'latest',
+  )
+  await start('latest', [0])
+  await done(worker, await claim(database, worker, 10))
+  const runs = await start('latest', [1, 2, 3, 4])
+  const held = await claim(database, worker, 10)
+  await sweep(database)
+  const states = await Promise.all(runs.map(async (run) => (await runOf(database, run)).state))
+  expect(states).toEqual(['cancelled', 'cancelled', 'cancelled', 'pending'])
+  await fail(database, worker, [{ task: held[0]! }])
+  const next = await claim(database, worker, 10)
+  expect(next.map(({ run_id }) => run_id)).toEqual([runs[3]])
+  await done(worker, next)
+})
+
+test("the oldest of more than a hundred can't be cancelled, which is said when it is asked", async () => {
+  await expect(
+    defineLimit(
+      database,
+      'too-many',
+      { kind: 'concurrency', capacity: 101, strategy: 'cancel_oldest' },
+      'latest',
+    ),
+  ).rejects.toMatchObject({ code: 'MR060' })
+})

@@ -1,0 +1,40 @@
+-- Calls tasks that wait for limits back to where claims look: as many as there is room for, by priority and then first come, first served. A
+-- claim judges them once more: so a called task that nobody claims holds nothing. What somebody has locked is left: whoever takes room next, or
+-- the next sweep, looks again. The states are locked by the caller.
+create or replace function millrace.call_waiters(state_ids bigint[], at timestamptz) returns int
+language plpgsql
+as $$
+#variable_conflict use_column
+declare
+  called int;
+begin
+  with room as (
+    select s.id, case when k.kind = 'concurrency' then k.capacity - s.used when k.kind = 'rate' or s.open_until is null then 1000
+                           when s.open_until <= at and s.probe_id is null then 1 else 0 end as free
+      from unnest(state_ids) g(id) join limit_state s on s.id = any (array[g.id]) join limit_rule k on k.id = s.rule_id
+     where s.held_until is null or s.held_until <= at
+  ), served as materialized (
+    select served_handlers(at) as handlers
+  ), picked as (
+    select w.id from room r cross join served
+     cross join lateral (
+       select w.id from waiting_task w
+        where w.limit_state_id = r.id and not w.paused and w.available_at is null and w.handler = any (served.handlers)
+        order by w.priority, w.queued_at, w.id limit greatest(r.free, 0) for update skip locked) w
+  ), removed as (
+    delete from waiting_task w using picked where w.id = any (array[picked.id]) returning w.*
+  ), added as (
+    insert into task (handler, priority, run_id, step_id, item, item_value, attempt, failures, ready_at, holds)
+    select handler, priority, run_id, step_id, item, item_value, attempt, failures, queued_at, coalesce(holds, '{}')
+      from removed order by priority, queued_at, id
+    returning 1
+  )
+  select count(*) into called from added;
+  update limit_state s set waiting = false
+   where s.id = any (state_ids) and s.waiting and (select true from waiting_task w where w.limit_state_id = s.id limit 1) is null;
+  if called > 0 then
+    perform wake_workers(false);
+  end if;
+  return called;
+end $$;
+comment on function millrace.call_waiters(bigint[], timestamptz) is 'Calls tasks that wait for limits back to where claims look, as many as there is room for.';

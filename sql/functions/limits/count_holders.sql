@@ -1,0 +1,33 @@
+-- Counts what is held already of a rule that begins to hold, or holds for something else now. Nobody claims meanwhile (see define_limit).
+create or replace function millrace.count_holders(rule_id int, at timestamptz) returns void
+language plpgsql
+as $$
+#variable_conflict use_column
+declare
+  rule limit_rule;
+begin
+  select k.* into rule from limit_rule k where k.id = count_holders.rule_id;
+  -- What held it by its earlier reach holds it no more: so it gives nothing back that others have taken.
+  update task t set holds = array(select h.id from unnest(t.holds) h(id) where not exists (select from limit_state s where s.id = h.id and s.rule_id = rule.id))
+   where t.worker_id is not null and exists (select from unnest(t.holds) h(id) join limit_state s on s.id = h.id where s.rule_id = rule.id);
+  update limit_state s set used = 0, holders = null, failed_at = null, open_until = null, probe_id = null where s.rule_id = rule.id;
+  if rule.kind <> 'concurrency' then
+    return;
+  end if;
+  with held as (
+    select t.id, limit_key_of(rule, u.input, t.item_value, u.tenant) as key
+      from limited_step l
+      join task t on t.step_id = l.step_id and t.worker_id is not null
+      join run u on u.id = t.run_id
+     where l.rule_id = rule.id
+  ), counted as (
+    insert into limit_state as s (rule_id, key, used, changed_at)
+    select rule.id, h.key, count(*), at from held h group by h.key order by h.key
+        on conflict (rule_id, key) do update set used = excluded.used, changed_at = at
+    returning s.id, s.key
+  )
+  update task t
+     set holds = t.holds || c.id
+    from held h join counted c on c.key = h.key where t.id = h.id;
+end $$;
+comment on function millrace.count_holders(int, timestamptz) is 'Counts what is held already of a rule.';

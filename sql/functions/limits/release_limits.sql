@@ -1,0 +1,26 @@
+-- Gives back what ended tasks held, and calls those who wait for it. Given are the holds of all of them, one after the other. A breaker among
+-- them was held by its probe, whose place is free by this: it closes where the probe succeeded (where it failed, count_failures has opened it
+-- again).
+--
+-- The states are locked in the order of their ids: they come out of the grouping in it, and without whole scans, hashes and merges there is no
+-- plan but to look each of them up in turn. Its settings are its own, because a plan may be kept from a caller who has others.
+create or replace function millrace.release_limits(holds bigint[], at timestamptz, succeeded boolean default false) returns void
+language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+#variable_conflict use_column
+declare
+  waited_for bigint[];
+begin
+  with given_back as (
+    update limit_state s set used = greatest(s.used - g.count, 0), probe_id = null, open_until = case when succeeded and s.probe_id is not null then null else s.open_until end
+      from (select h.id, count(*)::int as count from unnest(release_limits.holds) h(id) group by h.id order by h.id) g
+     where s.id = any (array[g.id])
+    returning s.id, s.waiting
+  )
+  select array_agg(b.id order by b.id) into waited_for from given_back b where b.waiting;
+  if waited_for is not null then
+    perform call_waiters(waited_for, at);
+  end if;
+end $$;
+comment on function millrace.release_limits(bigint[], timestamptz, boolean) is 'Gives back what ended tasks held of limits, and calls those who wait for it.';

@@ -1,0 +1,335 @@
+// Limits: never exceeded whatever meets, nobody is left behind, and what is stopped costs the others nothing.
+import { afterEach, expect, test } from 'vitest'
+import { seededDraws } from '../../../test/millrace.ts'
+import { defineLimit, limitsOf, miscounted } from '../../../test/limits.ts'
+import { openMeeting } from '../../../test/meeting.ts'
+import { workerFor, workerOf } from '../../../test/pipeline-worker.ts'
+import {
+  type ClaimedTask,
+  chain,
+  claim,
+  complete,
+  connect,
+  fail,
+  newId,
+  pauseRun,
+  cancelRun,
+  promote,
+  release,
+  resumeRun,
+  startRuns,
+  sweep,
+  untilBlocked,
+  type Worker,
+} from '../../../test/protocol.ts'
+
+const { database, one, other } = await openMeeting()
+
+afterEach(async () => {
+  expect(await miscounted(database)).toEqual([])
+})
+
+const concurrency = (capacity: number, key: string[][] = []) => ({ kind: 'concurrency', capacity, key })
+
+async function start(slug: string, inputs: unknown[], priority = 5): Promise<string[]> {
+  const starts = inputs.map((input) => ({ id: newId(), slug, input, priority }))
+  for (let n = 0; n < starts.length; n += 1000) await startRuns(database, starts.slice(n, n + 1000))
+  return starts.map(({ id }) => id)
+}
+
+const done = (worker: Worker, tasks: ClaimedTask[]) =>
+  complete(
+    database,
+    worker,
+    tasks.map((task) => ({ task })),
+  )
+
+const runsOf = (tasks: ClaimedTask[]) => tasks.map(({ run_id }) => run_id)
+
+test('no more begin than there is room for, and each that ends lets the next one in, first come, first served', async () => {
+  const worker = await workerOf(database, 'narrow', chain('only'))
+  await defineLimit(database, 'narrow', concurrency(2), 'narrow')
+  const runs = await start('narrow', [1, 2, 3, 4, 5])
+  const first = await claim(database, worker, 10)
+  expect(runsOf(first)).toEqual(runs.slice(0, 2))
+  expect(await limitsOf(database, 'narrow')).toEqual([{ key: '', used: 2, waiting: 3 }])
+  expect(await claim(database, worker, 10)).toEqual([])
+  await done(worker, first.slice(0, 1))
+  const second = await claim(database, worker, 10)
+  expect(runsOf(second)).toEqual([runs[2]])
+  await done(worker, [...first.slice(1), ...second])
+  const third = await claim(database, worker, 10)
+  expect(runsOf(third)).toEqual(runs.slice(3))
+  await done(worker, third)
+  expect(await limitsOf(database, 'narrow')).toEqual([{ key: '', used: 0, waiting: 0 }])
+})
+
+test('a key of the input, of the tenant or of an item counts for itself', async () => {
+  const worker = await workerOf(database, 'keyed', chain('only'))
+  await defineLimit(database, 'keyed', concurrency(1, [['region'], ['$tenant']]), 'keyed')
+  const runs = await start('keyed', [{ region: 'a' }, { region: 'a' }, { region: 'b' }, {}, { region: null }])
+  const first = await claim(database, worker, 10)
+  expect(runsOf(first)).toEqual([runs[0], runs[2], runs[3]])
+  expect(await limitsOf(database, 'keyed')).toEqual([
+    { key: '["a", null]', used: 1, waiting: 1 },
+    { key: '["b", null]', used: 1, waiting: 0 },
+    { key: '[null, null]', used: 1, waiting: 1 },
+  ])
+  await done(worker, first)
+  await done(worker, await claim(database, worker, 10))
+})
+
+test('who is called goes before who comes new, and the more urgent is called first', async () => {
+  const worker = await workerOf(database, 'called', chain('only'))
+  await defineLimit(database, 'called', concurrency(1), 'called')
+  const [held] = await start('called', [1])
+  const first = await claim(database, worker, 1)
+  expect(runsOf(first)).toEqual([held])
+  const [late] = await start('called', [2], 5)
+  await claim(database, worker, 1)
+  const [urgent] = await start('called', [3], 1)
+  await claim(database, worker, 1)
+  const [newcomer] = await start('called', [4], 1)
+  await done(worker, first)
+  for (const expected of [urgent, newcomer, late]) {
+    const next = await claim(database, worker, 1)
+    expect(runsOf(next)).toEqual([expected])
+    await done(worker, next)
+  }
+})
+
+test('a task takes nothing of one rule while another one stops it', async () => {
+  const worker = await workerOf(database, 'both', chain('only'))
+  await defineLimit(database, 'wide', concurrency(5), 'both')
+  await defineLimit(database, 'by-account', concurrency(1, [['account']]), 'both')
+  const runs = await start('both', [{ account: 1 }, { account: 1 }, { account: 1 }, { account: 2 }])
+  const first = await claim(database, worker, 10)
+  expect(runsOf(first)).toEqual([runs[0], runs[3]])
+  expect(await limitsOf(database, 'wide')).toEqual([{ key: '', used: 2, waiting: 0 }])
+  await done(worker, first)
+  for (const run of [runs[1], runs[2]]) {
+    const next = await claim(database, worker, 10)
+    expect(runsOf(next)).toEqual([run])
+    await done(worker, next)
+  }
+})
+
+test('a step that comes next in a chain is judged as every other one', async () => {
+  const worker = await workerOf(database, 'chained', chain('free', 'narrow'))
+  await defineLimit(database, 'second', concurrency(1), [{ slug: 'chained', step: 'narrow' }])
+  await start('chained', [1, 2, 3])
+  const first = await claim(database, worker, 10)
+  expect(first).toHaveLength(3)
+  expect((await done(worker, first)).filter(({ kind }) => kind === 'next')).toEqual([])
+  for (let n = 0; n < 3; n++) {
+    const next = await claim(database, worker, 10)
+    expect(next).toHaveLength(1)
+    await done(worker, next)
+  }
+})
+
+test('what fails, is given back or loses its worker gives back what it held', async () => {
+  const worker = await workerOf(database, 'giving', chain('only'), { leaseSeconds: 10 })
+  const next = await workerFor(database, 'giving')
+  await defineLimit(database, 'giving', concurrency(1), 'giving')
+  const runs = await start('giving', [1, 2, 3, 4])
+  const [failing] = await claim(database, worker, 10)
+  await fail(database, worker, [{ task: failing!, delayMs: 3_600_000 }])
+  const [released] = await claim(database, worker, 10)
+  expect(released?.run_id).toBe(runs[1])
+  await release(database, worker, [released!])
+  const lost = await claim(database, worker, 10)
+  expect(lost).toHaveLength(1)
+  await database.clock.advance('15s')
+  expect(await sweep(database)).toBe(1)
+  const seen: string[] = []
+  for (;;) {
+    const tasks = await claim(database, next, 10)
+    if (tasks.length === 0) break
+    expect(tasks).toHaveLength(1)
+    seen.push(...runsOf(tasks))
+    await done(next, tasks)
+  }
+  expect(seen.toSorted()).toEqual(runs.slice(1).toSorted())
+  await database.clock.advance('2h')
+  await promote(database)
+  await done(next, await claim(database, next, 10))
+})
+
+test('a rule that comes while tasks are held counts them, and one that goes lets all go on', async () => {
+  const worker = await workerOf(database, 'changing', chain('only'))
+  const runs = await start('changing', [1, 2, 3, 4, 5, 6])
+  const held = await claim(database, worker, 3)
+  expect(await defineLimit(database, 'changing', concurrency(4), 'changing')).toBe(1)
+  expect(await limitsOf(database, 'changing')).toEqual([{ key: '', used: 3, waiting: 0 }])
+  const more = await claim(database, worker, 10)
+  expect(runsOf(more)).toEqual([runs[3]])
+  expect(await defineLimit(database, 'changing', concurrency(5), 'changing')).toBe(2)
+  const fifth = await claim(database, worker, 10)
+  expect(runsOf(fifth)).toEqual([runs[4]])
+  await expect(defineLimit(database, 'changing', concurrency(9), 'changing', 1)).rejects.toMatchObject({
+    code: 'MR030',
+  })
+  await database.query("select millrace.remove_limit('changing')")
+  const last = await claim(database, worker, 10)
+  expect(runsOf(last)).toEqual([runs[5]])
+  await done(worker, [...held, ...more, ...fifth, ...last])
+})
+
+test("a run that is paused or cancelled while it waits stands in nobody's way", async () => {
+  const worker = await workerOf(database, 'leaving', chain('only'))
+  await defineLimit(database, 'leaving', concurrency(1), 'leaving')
+  const runs = await start('leaving', [1, 2, 3, 4])
+  const first = await claim(database, worker, 10)
+  await pauseRun(database, runs[1]!)
+  await cancelRun(database, runs[2]!)
+  await done(worker, first)
+  const next = await claim(database, worker, 10)
+  expect(runsOf(next)).toEqual([runs[3]])
+  await resumeRun(database, runs[1]!)
+  await done(worker, next)
+  const resumed = await claim(database, worker, 10)
+  expect(runsOf(resumed)).toEqual([runs[1]])
+  await done(worker, resumed)
+})
+
+test('a thousand that are stopped are judged once, and stand before nobody', async () => {
+  const worker = await workerOf(database, 'flood', chain('only'))
+  await defineLimit(database, 'flood', concurrency(1, [['account']]), 'flood')
+  await start(
+    'flood',
+    Array.from({ length: 3_000 }, () => ({ account: 'big' })),
+  )
+  const [small] = await start('flood', [{ account: 'small' }])
+  const held: ClaimedTask[] = []
+  for (let n = 0; n < 5; n++) held.push(...(await claim(database, worker, 10)))
+  expect(held.map(({ run_id }) => run_id)).toContain(small)
+  expect(held).toHaveLength(2)
+  expect(
+    await database.query(
+      "select count(*)::int as count from millrace.task t join millrace.handler h on h.id = t.handler where h.slug = 'flood'",
+    ),
+  ).toEqual([{ count: 2 }])
+})
+
+test('a rate gives each its time, and lets a burst begin at once', async () => {
+  const worker = await workerOf(database, 'paced', chain('only'))
+  await defineLimit(database, 'paced', { kind: 'rate', units: 60, per_ms: 60_000, burst: 3 }, 'paced')
+  const runs = await start(
+    'paced',
+    Array.from({ length: 8 }, (_, n) => n),
+  )
+  const first = await claim(database, worker, 10)
+  expect(runsOf(first)).toEqual(runs.slice(0, 3))
+  await promote(database)
+  expect(await claim(database, worker, 10)).toEqual([])
+  for (let n = 3; n < 8; n++) {
+    await database.clock.advance('1s')
+    await promote(database)
+    const next = await claim(database, worker, 10)
+    expect(runsOf(next)).toEqual([runs[n]])
+  }
+})
+
+test('a task may take more than one unit of a rate', async () => {
+  const worker = await workerOf(database, 'weighed', chain('only'))
+  await defineLimit(
+    database,
+    'weighed',
+    { kind: 'rate', units: 10, per_ms: 10_000, burst: 10, units_path: ['size'] },
+    'weighed',
+  )
+  const runs = await start('weighed', [{ size: 7 }, { size: 5 }, {}, { size: 1_000_000 }])
+  expect(runsOf(await claim(database, worker, 10))).toEqual([runs[0]])
+  await database.clock.advance('2s')
+  await promote(database)
+  expect(runsOf(await claim(database, worker, 10))).toEqual([runs[1]])
+  await database.clock.advance('1s')
+  await promote(database)
+  expect(runsOf(await claim(database, worker, 10))).toEqual([runs[2]])
+})
+
+test("two claims that meet on one key take turns, and together they don't exceed it", async () => {
+  const worker = await workerOf(database, 'met', chain('only'))
+  const second = await workerFor(database, 'met')
+  await defineLimit(database, 'met', concurrency(3), 'met')
+  await start(
+    'met',
+    Array.from({ length: 10 }, (_, n) => n),
+  )
+  await one.query('begin')
+  expect(await claim(one, worker, 2)).toHaveLength(2)
+  const meanwhile = claim(other, second, 10)
+  await untilBlocked(database)
+  await one.query('commit')
+  expect(await meanwhile).toHaveLength(1)
+})
+
+test('an end that meets a claim lets one in, whoever comes first', async () => {
+  const worker = await workerOf(database, 'ending', chain('only'))
+  await defineLimit(database, 'ending', concurrency(1), 'ending')
+  await start('ending', [1, 2])
+  const held = await claim(database, worker, 1)
+  await one.query('begin')
+  await complete(one, worker, [{ task: held[0]! }])
+  const meanwhile = claim(other, worker, 10)
+  await untilBlocked(database)
+  await one.query('commit')
+  const next = [...(await meanwhile), ...(await claim(database, worker, 10))]
+  expect(next).toHaveLength(1)
+})
+
+test('a rule waits for the claims under way, and the next claim sees it', async () => {
+  const worker = await workerOf(database, 'meeting', chain('only'))
+  await start('meeting', [1, 2, 3])
+  await one.query('begin')
+  expect(await claim(one, worker, 1)).toHaveLength(1)
+  const defined = defineLimit(other, 'meeting', concurrency(1), 'meeting')
+  await untilBlocked(database)
+  await one.query('commit')
+  await defined
+  expect(await limitsOf(database, 'meeting')).toEqual([{ key: '', used: 1, waiting: 0 }])
+  expect(await claim(database, worker, 10)).toEqual([])
+})
+
+test('in a storm of claims, ends, failures and changes no limit is exceeded, and all come to their end', async () => {
+  const draw = seededDraws('storm')
+  const worker = await workerOf(database, 'storm', chain('first', 'second'))
+  const workers = [worker, await workerFor(database, 'storm'), await workerFor(database, 'storm')]
+  await defineLimit(database, 'storm-all', concurrency(7), 'storm')
+  await defineLimit(database, 'storm-key', concurrency(2, [['key']]), 'storm')
+  await defineLimit(database, 'storm-step', concurrency(3), [{ slug: 'storm', step: 'second' }])
+  await start(
+    'storm',
+    Array.from({ length: 300 }, (_, n) => ({ key: n % 11 })),
+  )
+  let left = 300
+  await Promise.all(
+    workers.map(async (mine) => {
+      const connection = await connect(database)
+      while (left > 0) {
+        const tasks = await claim(connection, mine, 1 + Math.floor(draw() * 8))
+        const failing = tasks.filter(() => draw() < 0.1)
+        if (failing.length > 0)
+          await fail(
+            connection,
+            mine,
+            failing.map((task) => ({ task, delayMs: 0 })),
+          )
+        const ending = tasks.filter((task) => !failing.includes(task))
+        if (ending.length > 0)
+          await complete(
+            connection,
+            mine,
+            ending.map((task) => ({ task })),
+          )
+        expect(await miscounted(connection)).toEqual([])
+        const [row] = await connection.query<{ left: number }>(
+          "select count(*)::int as left from millrace.run where slug = 'storm' and finished_at is null",
+        )
+        left = row!.left
+      }
+      await connection.end()
+    }),
+  )
+})

@@ -1,0 +1,59 @@
+// Limits on the command line: set, shown, listed and removed, within 80 columns, with their revision.
+import { afterAll, expect, test } from 'vitest'
+import { openFolder } from '../../../test/commands.ts'
+import { openMillrace } from '../../../test/millrace.ts'
+
+const { database } = await openMillrace()
+const folder = openFolder({ DATABASE_URL: database.url })
+afterAll(() => folder.close())
+
+test('a limit is set, changed, shown, listed and removed', async () => {
+  expect((await folder.call('limit', 'list')).stdout).toBe('There is no limit.\n')
+  const set = await folder.call(
+    ...['limit', 'set', 'geocoder', '--concurrency', '5', '--key', 'account.id', '--key', '$tenant'],
+    ...['--for', 'sweep/enrich', '--for', 'queue:slow'],
+  )
+  expect(set.stdout).toBe(
+    'Limit geocoder is at revision 1: 5 at once by account.id and $tenant, for sweep/enrich, queue slow.\n',
+  )
+  expect(
+    await folder.call('limit', 'set', 'geocoder', '--concurrency', '9', '--if-revision', '4'),
+  ).toMatchObject({
+    status: 4,
+  })
+  const changed = await folder.call(
+    'limit',
+    'set',
+    'geocoder',
+    '--concurrency',
+    '9',
+    '--if-revision',
+    '1',
+    '--json',
+  )
+  expect(JSON.parse(changed.stdout)).toMatchObject({
+    revision: 2,
+    targets: [{ slug: 'sweep', step: 'enrich' }, { queue: 'slow' }],
+  })
+  expect(
+    (await folder.call('limit', 'set', 'mails', '--rate', '100/1m', '--burst', '20', '--for', 'mails'))
+      .stdout,
+  ).toContain('100 in 1 min, 20 at once, for mails')
+  expect(
+    await folder.call('limit', 'set', 'mails', '--failures', '5', '--within', '1m', '--cooldown', '30s'),
+  ).toMatchObject({ status: 2, stderr: expect.stringContaining('is of kind rate') as string })
+  expect(await folder.call('limit', 'set', 'mails', '--failures', '5')).toMatchObject({ status: 2 })
+  expect(await folder.call('limit', 'set', 'new', '--concurrency', '5')).toMatchObject({ status: 2 })
+  expect(await folder.call('limit', 'set', 'new')).toMatchObject({ status: 2 })
+
+  const listed = await folder.call('limit', 'list')
+  expect(listed.stdout).toContain('geocoder')
+  expect(listed.stdout.split('\n').every((line) => line.length <= 80)).toBe(true)
+  const shown = await folder.call('limit', 'show', 'geocoder')
+  expect(shown.stdout).toContain('geocoder: 9 at once.\nIt holds for sweep/enrich, queue slow.\n')
+  expect(shown.stdout).toContain("Revision 2, an operator's, changed by")
+  expect(await folder.call('limit', 'show', 'nothing')).toMatchObject({ status: 4 })
+  expect(await folder.call('limit', 'remove', 'geocoder', '--if-revision', '1')).toMatchObject({ status: 4 })
+  expect((await folder.call('limit', 'remove', 'geocoder')).stdout).toBe('Limit geocoder is removed.\n')
+  expect(await folder.call('limit', 'remove', 'geocoder')).toMatchObject({ status: 4 })
+})

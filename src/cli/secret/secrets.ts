@@ -1,0 +1,15 @@
+// Owns how the commands of secrets work with them: over their own connection, with the key ring of the configuration.
+import { Secrets } from '../../sdk/secrets.ts'
+import type { Session } from '../session.ts'
+
+export async function withSecrets<T>(session: Session, work: (secrets: Secrets) => Promise<T>): Promise<T> {
+  const cipher = await session.findCipher()
+  return session.withDatabase(({ caller }) =>
+    work(
+      new Secrets(
+        () => Promise.resolve(caller),
+        () => cipher,
+      ),
+    ),
+  )
+}
