@@ -23,6 +23,17 @@ test('name, message, code, data and the text of the stack come back, and one tha
   expect(ours).toMatchObject({ code: 'input_invalid', fields: { path: 'a' } })
 })
 
+test('JQ-33 what is to be hidden is hidden before a text is cut, so that no half of it stays', () => {
+  const secret = 'a-secret-of-some-length'
+  const redact = (text: string) => text.replaceAll(secret, '[secret]')
+  const error = Object.assign(new Error(`${'x'.repeat(3_990)}${secret}`), {
+    code: `${'y'.repeat(95)}${secret}`,
+  })
+  const kept = JSON.stringify(keepError(error, { stack: true, redact }))
+  expect(kept).not.toContain('a-secret')
+  expect(kept).toContain('[secret]')
+})
+
 test('what is no error is thrown as it was, and what JSON cannot keep is left out', () => {
   expect(again('a text')).toBe('a text')
   expect(again({ status: 404 })).toEqual({ status: 404 })

@@ -28,8 +28,13 @@ const codeMax = 100
 const messageMax = 4_000
 
 /** Never throws itself: what can't be read or kept of it is left out. */
-export function keepError(thrown: unknown, options: { readonly stack: boolean }): KeptError {
+export function keepError(
+  thrown: unknown,
+  options: { readonly stack: boolean; readonly redact?: (text: string) => string },
+): KeptError {
   const { message, retryable, stack } = toStepError(thrown, options)
+  // Before anything is cut: half a secret would not be found any more.
+  const { redact = (text: string) => text } = options
   try {
     if (!(thrown instanceof Error)) {
       const value = keepable(thrown)
@@ -40,9 +45,9 @@ export function keepError(thrown: unknown, options: { readonly stack: boolean })
     return {
       name: storableText(String(thrown.name), nameMax),
       // An error without a message says its name in the account of its step; here it stays without one.
-      message: thrown.message === '' ? '' : storableText(String(thrown.message), messageMax),
+      message: thrown.message === '' ? '' : storableText(redact(String(thrown.message)), messageMax),
       ...(typeof code === 'number' && Number.isFinite(code) && { code }),
-      ...(typeof code === 'string' && { code: storableText(code, codeMax) }),
+      ...(typeof code === 'string' && { code: storableText(redact(code), codeMax) }),
       ...(data !== undefined && { data }),
       ...(!retryable && { permanent: true as const }),
       ...(stack !== undefined && { stack }),

@@ -1,6 +1,7 @@
 // Errors that functions of `durable.run` threw: each is given to the handler in its turn, and kept once the handler has got over it.
 import { setImmediate as turn } from 'node:timers/promises'
 import { keepError, type KeptError, restoreError } from '../core/kept-error.ts'
+import { readSecrets } from './read-secrets.ts'
 import type { Operation } from './replay.ts'
 
 interface Given {
@@ -47,7 +48,10 @@ export class SurvivedErrors {
     await before
     await stored?.catch(nothing)
     await turn()
-    const kept = keepError(thrown, { stack: this.#storeStacks })
+    const kept = keepError(thrown, {
+      stack: this.#storeStacks,
+      redact: (text) => readSecrets.redact(text),
+    })
     const stack = thrown instanceof Error ? thrown.stack : undefined
     const error = restoreError(kept, stack)
     this.#given.push({ operation, kept, error })

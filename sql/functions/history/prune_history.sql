@@ -76,6 +76,7 @@ begin
    where l.run_id = any (array(select f.run_id from dead_letter f where f.fingerprint is null limit batch));
   delete from run_watch where expires_at < at;
   perform prune_start_states(batch, at);
+  perform prune_limit_states(batch, at);
   delete from worker w where w.id = any (array(select id from worker where state = 'gone' and gone_at < keep_from limit batch));
   get diagnostics deleted = row_count;
   more := more or deleted >= batch;

@@ -13,7 +13,7 @@ declare
   waited_for bigint[];
 begin
   with given_back as (
-    update limit_state s set used = greatest(s.used - g.count, 0), probe_id = null, open_until = case when succeeded and s.probe_id is not null then null else s.open_until end
+    update limit_state s set changed_at = at, used = greatest(s.used - g.count, 0), probe_id = null, open_until = case when succeeded and s.probe_id is not null then null else s.open_until end
       from (select h.id, count(*)::int as count from unnest(release_limits.holds) h(id) group by h.id order by h.id) g
      where s.id = any (array[g.id])
     returning s.id, s.waiting

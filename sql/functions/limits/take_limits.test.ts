@@ -18,6 +18,7 @@ import {
   release,
   resumeRun,
   startRuns,
+  type Sql,
   sweep,
   untilBlocked,
   type Worker,
@@ -247,6 +248,34 @@ test('a task may take more than one unit of a rate', async () => {
   await database.clock.advance('1s')
   await promote(database)
   expect(runsOf(await claim(database, worker, 10))).toEqual([runs[2]])
+})
+
+test('what a key counted is forgotten an hour after its last task, and never while a claim is about to count on it', async () => {
+  const worker = await workerOf(database, 'pruned', chain('only'))
+  await defineLimit(database, 'pruned', concurrency(1), 'pruned')
+  await start('pruned', [1, 2])
+  const held = await claim(database, worker, 10)
+  await database.clock.advance('2h')
+  const prune = (sql: Sql) => sql.query('select millrace.prune_history()')
+  await prune(database)
+  expect(await limitsOf(database, 'pruned')).toEqual([{ key: '', used: 1, waiting: 1 }])
+  await done(worker, held)
+  await done(worker, await claim(database, worker, 10))
+  await database.clock.advance('59m')
+  await prune(database)
+  expect(await limitsOf(database, 'pruned')).toEqual([{ key: '', used: 0, waiting: 0 }])
+  await database.clock.advance('2m')
+  await start('pruned', [3, 4])
+  await one.query('begin')
+  await prune(one)
+  const meanwhile = claim(other, worker, 10)
+  await untilBlocked(database)
+  await one.query('commit')
+  const first = [...(await meanwhile), ...(await claim(database, worker, 10))]
+  expect(first).toHaveLength(1)
+  expect(await limitsOf(database, 'pruned')).toEqual([{ key: '', used: 1, waiting: 1 }])
+  await done(worker, first)
+  await done(worker, await claim(database, worker, 10))
 })
 
 test("two claims that meet on one key take turns, and together they don't exceed it", async () => {
