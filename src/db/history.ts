@@ -56,9 +56,9 @@ export async function logTasks(
   )
 }
 
-/** Makes the partitions of the weeks ahead; answers how many were made. */
-export async function createPartitions(caller: Caller, weeksAhead: number): Promise<number> {
-  const rows = await caller.call<{ made: number }>(
+/** Makes the partitions of the weeks ahead; answers how many were made, null where their tables were in use: ask again soon. */
+export async function createPartitions(caller: Caller, weeksAhead: number): Promise<number | null> {
+  const rows = await caller.call<{ made: number | null }>(
     { name: 'millrace_create_partitions', text: 'select millrace.create_partitions($1) as made' },
     [weeksAhead],
   )

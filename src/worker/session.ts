@@ -40,6 +40,8 @@ import { Slots } from './slots.ts'
 import { Wakes } from './wakes.ts'
 
 const maintainEveryMs = 600_000
+/** Where the tables of the history were in use when a partition was to be made. */
+const maintainAgainMs = 2_000
 const weeksAhead = 4
 const pruneBatch = 1_000
 /** A transaction of this size is over before anybody misses the runs that it has locked. */
@@ -503,9 +505,10 @@ export class WorkerSession implements LocalWorker {
 
   /** Partitions ahead and retention, now and then; any worker may do it, and one at a time does. */
   #maintain(): void {
+    let everyMs = maintainEveryMs
     const work = async () => {
       const { writes } = this.#connections
-      await createPartitions(writes, weeksAhead)
+      if ((await createPartitions(writes, weeksAhead)) === null) everyMs = maintainAgainMs
       // Bounded transactions, as many as it takes: what comes in between two turns must not grow for ever.
       for (let more = true; more && this.#state !== 'gone'; )
         more = (await pruneHistory(writes, pruneBatch)).more
@@ -515,10 +518,7 @@ export class WorkerSession implements LocalWorker {
       .catch((error) => this.#failed(error))
       .finally(() => {
         if (this.#state === 'gone') return
-        this.#maintenance = setTimeout(
-          () => this.#maintain(),
-          maintainEveryMs * (0.5 + this.#settings.random()),
-        )
+        this.#maintenance = setTimeout(() => this.#maintain(), everyMs * (0.5 + this.#settings.random()))
         this.#maintenance.unref()
       })
   }

@@ -15,6 +15,7 @@ import {
   registerWorker,
   runOf,
   startRun,
+  untilBlocked,
   type Worker,
   workOff,
 } from '../../../test/protocol.ts'
@@ -234,4 +235,23 @@ test('what a run stored, asked and was sent goes with it; of one that sleeps it 
   expect(await database.query('select * from millrace.signal')).toEqual([])
   expect(await partitionOf(slept)).toBe('run_default')
   expect(await findBrokenInvariants(database, [slept])).toEqual([])
+})
+
+test('whoever makes partitions gives way to those at work, before a deadlock would be looked for', async () => {
+  await database.clock.advance('60 days')
+  const client = await connect(database)
+  await client.query('begin')
+  await client.query('lock table millrace.run in row exclusive mode')
+  const made = database.query('select millrace.create_partitions() as made')
+  await untilBlocked(database)
+  // This would close the circle.
+  const crossing = client.query('lock table millrace.attempt in row exclusive mode')
+  expect(await made).toEqual([{ made: null }])
+  await crossing
+  await client.query('commit')
+  await client.end()
+  const [row] = await database.query<{ made: number; tables: number }>(
+    'select millrace.create_partitions() as made, cardinality(millrace.history_tables()) as tables',
+  )
+  expect(row?.made).toBe(5 * (row?.tables ?? 0))
 })
