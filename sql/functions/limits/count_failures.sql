@@ -22,7 +22,7 @@ begin
     return;
   end if;
   with asked as (
-    select k.id as rule_id, limit_key_of(k, u.input, g.item_value, u.tenant) as key, g.run_id, g.n
+    select k.id as rule_id, composed_key(k.key_paths, u.input, g.item_value, u.tenant) as key, g.run_id, g.n
       from unnest(run_ids, step_ids, item_values) with ordinality g(run_id, step_id, item_value, n)
       join limited_step l on l.step_id = g.step_id join limit_rule k on k.id = l.rule_id and k.kind = 'breaker'
       join run u on u.id = g.run_id

@@ -15,7 +15,7 @@ begin
     return;
   end if;
   with held as (
-    select t.id, limit_key_of(rule, u.input, t.item_value, u.tenant) as key
+    select t.id, composed_key(rule.key_paths, u.input, t.item_value, u.tenant) as key
       from limited_step l
       join task t on t.step_id = l.step_id and t.worker_id is not null
       join run u on u.id = t.run_id

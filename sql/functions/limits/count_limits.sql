@@ -17,7 +17,7 @@ begin
   with counted as (
     update limit_state s
        set changed_at = at, used = s.used + case when g.cost is null then g.count else 0 end,
-           full_until = case when g.cost is not null then greatest(s.full_until, s.held_until, at) + make_interval(secs => g.cost / 1000) end
+           full_until = case when g.cost is not null then least(greatest(s.full_until, s.held_until, at), at + interval '100 years') + make_interval(secs => g.cost / 1000) end
       from unnest(ids, asked, costs) g(id, count, cost) where s.id = any (array[g.id])
     returning s.rule_id, s.used, s.waiting, s.full_until, s.held_until
   ), fullest as (

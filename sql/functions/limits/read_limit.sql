@@ -48,6 +48,11 @@ begin
   elsif kind = 'rate' then
     rule.unit_ms := limit_number(name, settings, 'per_ms', 1, 31536000000) / limit_number(name, settings, 'units', 1, 1000000);
     rule.burst := coalesce(limit_number(name, settings, 'burst', 1, 1000000, true), 1);
+    if rule.unit_ms < 0.001 or rule.unit_ms * rule.burst > 31536000000 then
+      raise exception 'Limit ''%'' can''t be kept: a unit takes % ms, and a burst of % units %.', name, rule.unit_ms, rule.burst,
+        case when rule.unit_ms < 0.001 then 'no time at all' else 'more than a year' end
+        using errcode = 'MR060', hint = 'At most a million units a second; a burst is at most what comes in a year.';
+    end if;
     if settings ? 'units_path' then
       perform check_limit_paths(name, jsonb_build_array(settings -> 'units_path'));
       rule.units_path := settings -> 'units_path';

@@ -29,6 +29,8 @@ declare
   bursts int[];
   waits boolean[];
   served int[];
+  -- What comes later than any task lives shares this time: a claim must not fail because so many wait for a slow rate.
+  farthest constant interval := interval '100 years';
   timed boolean[];
   full_untils timestamptz[];
   open_untils timestamptz[];
@@ -107,7 +109,7 @@ begin
       else
         continue when called and ids[p] = any (row_holds[i]::bigint[]) and at <= row_ready[i] + interval '2 seconds' and (held_untils[p] > at) is not true;
         -- The time of its last unit; it may begin as soon as no more than the burst lies ahead.
-        filled := greatest(full_untils[p], held_untils[p], at) + make_interval(secs => row_costs[i] / 1000);
+        filled := least(greatest(full_untils[p], held_untils[p], at), at + farthest) + make_interval(secs => row_costs[i] / 1000);
         if filled - make_interval(secs => bursts[p] * units[p] / 1000) > at then
           stop := p;
           stop_until := filled - make_interval(secs => bursts[p] * units[p] / 1000);
@@ -133,7 +135,7 @@ begin
           end if;
         elsif kinds[p] = 'rate' then
           if not (called and ids[p] = any (row_holds[i]::bigint[]) and at <= row_ready[i] + interval '2 seconds' and (held_untils[p] > at) is not true) then
-            full_untils[p] := greatest(full_untils[p], held_untils[p], at) + make_interval(secs => row_costs[i] / 1000);
+            full_untils[p] := least(greatest(full_untils[p], held_untils[p], at), at + farthest) + make_interval(secs => row_costs[i] / 1000);
           end if;
         elsif open_untils[p] is not null then
           probes[p] := task_id;

@@ -250,6 +250,27 @@ test('a task may take more than one unit of a rate', async () => {
   expect(runsOf(await claim(database, worker, 10))).toEqual([runs[2]])
 })
 
+test('however many wait for a slow rate, no claim fails for the time of the last', async () => {
+  const worker = await workerOf(database, 'slow', chain('only'))
+  await defineLimit(database, 'slow', { kind: 'rate', units: 1, per_ms: 31_536_000_000 }, 'slow')
+  await start('slow', [1, 2])
+  expect(await claim(database, worker, 10)).toHaveLength(1)
+  await database.query(
+    "update millrace.limit_state s set full_until = '294200-01-01' from millrace.limit_rule k where k.id = s.rule_id and k.name = 'slow'",
+  )
+  await start(
+    'slow',
+    Array.from({ length: 200 }, (_, n) => n),
+  )
+  expect(await claim(database, worker, 300)).toEqual([])
+  await expect(
+    defineLimit(database, 'endless', { kind: 'rate', units: 1, per_ms: 31_536_000_000, burst: 2 }, 'slow'),
+  ).rejects.toMatchObject({ code: 'MR060' })
+  await expect(
+    defineLimit(database, 'timeless', { kind: 'rate', units: 1_000_000, per_ms: 1 }, 'slow'),
+  ).rejects.toMatchObject({ code: 'MR060' })
+})
+
 test('what a key counted is forgotten an hour after its last task, and never while a claim is about to count on it', async () => {
   const worker = await workerOf(database, 'pruned', chain('only'))
   await defineLimit(database, 'pruned', concurrency(1), 'pruned')
