@@ -4,7 +4,7 @@ import type { Bench } from './bench.ts'
 import { withClient } from './local-worker.ts'
 import { perSecond } from './measure.ts'
 import { givenInput, oneStep } from './pipelines.ts'
-import { startWorker } from './product.ts'
+import { type PipelineDefinition, startWorker } from './product.ts'
 
 export interface DrainOptions {
   readonly database: string
@@ -12,12 +12,14 @@ export interface DrainOptions {
   readonly slots: number
   /** What each run gets, by its number; left out: all the same. */
   readonly inputOf?: (n: number) => { n: number }
+  /** What the worker serves as well. */
+  readonly beside?: readonly PipelineDefinition[]
 }
 
 /** Runs a second, from the moment at which the worker is told to start: its connecting and registering count. */
 export async function drainedPerSecond(
   bench: Bench,
-  { database, runs, slots, inputOf = () => givenInput }: DrainOptions,
+  { database, runs, slots, inputOf = () => givenInput, beside = [] }: DrainOptions,
 ): Promise<number> {
   let begun = 0
   const pipeline = oneStep(() => begun++)
@@ -30,7 +32,7 @@ export async function drainedPerSecond(
   let stop = async () => {}
   const rate = await perSecond(runs, () =>
     bench.profiled(async () => {
-      const worker = await startWorker({ database, pipelines: [pipeline], slots })
+      const worker = await startWorker({ database, pipelines: [pipeline, ...beside], slots })
       stop = () => worker.stop()
       // A task is held until the database has answered that its outcome is recorded.
       while (begun < runs || worker.held > 0) await turn()

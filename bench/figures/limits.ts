@@ -1,4 +1,5 @@
 // The drain under rules that are not reached, against the drain without any; and beside tasks that a rule stops.
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Bench } from '../bench.ts'
 import type { BenchDatabase } from '../database.ts'
 import { drainedPerSecond } from '../drained.ts'
@@ -6,6 +7,7 @@ import type { Figure, Row } from '../figure.ts'
 import { withClient } from '../local-worker.ts'
 import { takeTurns } from '../measure.ts'
 import { givenInput, oneStep, waitingFor } from '../pipelines.ts'
+import { type PipelineDefinition, startWorker } from '../product.ts'
 
 const slots = 1_000
 const runs = 20_000
@@ -78,10 +80,11 @@ function besideStopped(bench: Bench): Promise<Row> {
           Array.from({ length: stopped }, () => givenInput),
         )
       })
+      await judgeAll(full, held)
       const turns = await takeTurns(
         bench.rounds,
-        () => drainedPerSecond(bench, { database: free.url, runs, slots }),
-        () => drainedPerSecond(bench, { database: full.url, runs, slots }),
+        () => drainedPerSecond(bench, { database: free.url, runs, slots, beside: [held] }),
+        () => drainedPerSecond(bench, { database: full.url, runs, slots, beside: [held] }),
       )
       return {
         label: 'drain beside tasks that a rule stops',
@@ -92,6 +95,18 @@ function besideStopped(bench: Bench): Promise<Row> {
       }
     }),
   )
+}
+
+/** A worker claims them once, and the rule stops all but the first. */
+async function judgeAll({ url, pool }: BenchDatabase, held: PipelineDefinition): Promise<void> {
+  const worker = await startWorker({ database: url, pipelines: [held], slots })
+  for (;;) {
+    const { rows } = await pool.query('select from millrace.task limit 1')
+    if (rows.length === 0) break
+    await pause(50)
+  }
+  await worker.stop()
+  await pool.query('vacuum analyze')
 }
 
 async function define({ pool }: BenchDatabase, name: string, settings: object, slug: string): Promise<void> {
