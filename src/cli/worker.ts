@@ -55,6 +55,7 @@ async function work(
     database: url,
     ...(directUrl !== undefined && { directDatabase: directUrl }),
     pipelines: config.pipelines,
+    triggers: config.triggers ?? [],
     encryptionKeys: config.encryptionKeys,
     ...(config.artifacts !== undefined && { artifacts: config.artifacts }),
     ...(queue !== undefined && { queues: queue }),

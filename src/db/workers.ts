@@ -64,6 +64,8 @@ export type HeartbeatAnswerRow =
   | { readonly kind: 'due'; readonly detail: string }
   /** People ordered runs to be redriven, and that is not through. */
   | { readonly kind: 'redrive'; readonly detail: null }
+  /** Something of this kind is due that starts runs by itself. */
+  | { readonly kind: 'trigger'; readonly detail: string }
 
 const heartbeatStatement = {
   name: 'millrace_heartbeat_worker',

@@ -5,6 +5,7 @@ import { checkGraph } from '../core/graph.ts'
 import { formatPath } from '../core/json.ts'
 import { type ArtifactStore, isArtifactStore } from './artifact-store.ts'
 import { isPipeline, type PipelineDefinition } from './pipeline-definition.ts'
+import { isTrigger, type Trigger } from './trigger.ts'
 
 /** What every worker that reads this configuration is told; a worker checks the bounds when it starts. */
 export interface WorkerConfig {
@@ -37,6 +38,8 @@ export interface Config {
   readonly directDatabase?: string | undefined
   /** An explicit list, never what happens to be imported. */
   readonly pipelines: readonly PipelineDefinition[]
+  /** What starts runs by itself. Workers register it as a set: what is gone from here is retired. */
+  readonly triggers?: readonly Trigger[]
   /** Keys for encrypted pipelines and secrets, by id, each 32 bytes in base64: the first encrypts, all decrypt. MILLRACE_ENCRYPTION_KEYS unless told. */
   readonly encryptionKeys?: Readonly<Record<string, string>> | undefined
   readonly worker?: WorkerConfig
@@ -58,6 +61,11 @@ export function defineConfig<const C extends Config>(config: C): C {
     checkGraph(slug, graph)
     if (slugs.has(slug)) throw invalid(`pipelines: two of them are named '${slug}'`)
     slugs.add(slug)
+  }
+  const triggers = new Set<string>()
+  for (const { kind, name } of config.triggers ?? []) {
+    if (triggers.has(`${kind} ${name}`)) throw invalid(`triggers: two are a ${kind} named '${name}'`)
+    triggers.add(`${kind} ${name}`)
   }
   return config
 }
@@ -82,6 +90,9 @@ const shape = strictSettings({
   database: text.optional(),
   directDatabase: text.optional(),
   pipelines: z.array(z.custom(isPipeline, 'it was not made by pipeline()'), 'it is no list of pipelines'),
+  triggers: z
+    .array(z.custom(isTrigger, 'it was not made by schedule() or its like'), 'it is no list of triggers')
+    .optional(),
   encryptionKeys: z.record(z.string(), text, 'it is no object of keys').optional(),
   worker: worker.optional(),
   artifacts: z.custom(isArtifactStore, 'it is no store with a name, write, read and remove').optional(),

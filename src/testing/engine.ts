@@ -14,6 +14,7 @@ import { type Client, connect, type SignalSendOptions, type SignalSent } from '.
 import type { PipelineDefinition } from '../sdk/pipeline-definition.ts'
 import type { StartOptions } from '../sdk/start.ts'
 import type { PipelineInput, PipelineOutput, Startable, StartedRun } from '../sdk/startable.ts'
+import type { Trigger } from '../sdk/trigger.ts'
 import type { WorkerLogEntry } from '../worker/options.ts'
 import { type Fault, Faults } from './faults.ts'
 import { tellStableAccount } from './stable-account.ts'
@@ -24,6 +25,8 @@ import { createTestCopy, type TestCopy, type TestServerOptions } from './test-se
 export interface TestEngineOptions {
   /** What its worker serves. */
   readonly pipelines: readonly PipelineDefinition[]
+  /** What starts runs of them by itself. */
+  readonly triggers?: readonly Trigger[]
   /**
    * A connection string whose login may create databases, of which each engine gets one. Left out: TEST_DATABASE_URL, or else an
    * embedded PostgreSQL that all test processes of this user of this machine share.
@@ -114,6 +117,7 @@ export class TestEngine implements AsyncDisposable {
     this.#turns = new Turns({
       database: copy.url,
       pipelines: this.#doubles.pipelines,
+      triggers: options.triggers ?? [],
       caller: this.#caller,
       clock: testClock(this.pool),
       slots: options.slots ?? 20,

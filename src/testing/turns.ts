@@ -6,12 +6,14 @@ import { isConnectionLoss } from '../db/database-error.ts'
 import type { TestClock } from '../db/test-clock.ts'
 import { readStanding, type TaskStanding } from '../db/test-runs.ts'
 import type { PipelineDefinition } from '../sdk/pipeline-definition.ts'
+import type { Trigger } from '../sdk/trigger.ts'
 import type { WorkerLogEntry } from '../worker/options.ts'
 import { type HandTurnedWorker, startHandTurnedWorker } from '../worker/worker.ts'
 
 export interface TurnsOptions {
   readonly database: string
   readonly pipelines: readonly PipelineDefinition[]
+  readonly triggers: readonly Trigger[]
   readonly caller: Caller
   readonly clock: TestClock
   readonly slots: number
@@ -166,10 +168,11 @@ export class Turns {
 
   async #workerNow(): Promise<HandTurnedWorker> {
     await this.#dying
-    const { database, pipelines, slots, sqlSchemas, random, log } = this.#options
+    const { database, pipelines, triggers, slots, sqlSchemas, random, log } = this.#options
     this.#worker ??= await startHandTurnedWorker({
       database,
       pipelines,
+      triggers,
       name: workerName,
       leaseSeconds,
       random,

@@ -33,6 +33,7 @@ function beating(answers: HeartbeatAnswerRow[][]): { sentAt: number[]; heartbeat
     monotonic: () => Date.now(),
     stateNow: () => 'idle',
     redrive: () => {},
+    triggered: () => {},
   } as unknown as HeartbeatParts
   return { sentAt, heartbeats: new Heartbeats(parts) }
 }

@@ -30,6 +30,8 @@ export interface HeartbeatParts {
   readonly gone: (reason: string) => void
   /** There are runs to redrive. */
   readonly redrive: () => void
+  /** Something of this kind is due that starts runs by itself. */
+  readonly triggered: (kind: string) => void
   /** A call that had so many slots set aside has no answer. */
   readonly lost: (error: unknown, reserved: number) => void
   /** An answer came after failures: what was missed meanwhile must be asked for. */
@@ -142,8 +144,9 @@ export class Heartbeats {
     for (const row of rows) {
       if (row.kind === 'task') tasks.push(row)
       else if (row.kind === 'order') this.#parts.ordered(row.detail)
-      else if (row.kind === 'due') this.#dueMs = Number(row.detail)
+      else if (row.kind === 'due') this.#dueMs = Math.min(this.#dueMs, Number(row.detail))
       else if (row.kind === 'redrive') this.#parts.redrive()
+      else if (row.kind === 'trigger') this.#parts.triggered(row.detail)
       else if (row.kind === 'gone') this.#parts.gone('it was taken for gone and swept')
       else this.#settle(row, held)
     }

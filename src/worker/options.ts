@@ -6,6 +6,7 @@ import type { ArtifactStore } from '../sdk/artifact-store.ts'
 import type { WorkerConfig } from '../sdk/config.ts'
 import type { PipelineDefinition } from '../sdk/pipeline-definition.ts'
 import { createCipher, type EncryptionKeys } from '../sdk/sealed-runs.ts'
+import type { Trigger } from '../sdk/trigger.ts'
 import { readSecrets } from './read-secrets.ts'
 
 export interface WorkerOptions extends WorkerConfig {
@@ -15,6 +16,8 @@ export interface WorkerOptions extends WorkerConfig {
   readonly directDatabase?: string
   /** What it serves: an explicit list, never what happens to be imported. */
   readonly pipelines: readonly PipelineDefinition[]
+  /** What starts runs of them by itself: registered as a set, so that what is gone from it is retired. */
+  readonly triggers?: readonly Trigger[]
   /** Where it tells what happens; by default warnings and errors go to standard error. */
   readonly log?: (entry: WorkerLogEntry) => void
   /** Where artifacts lie; in the database by default. */
@@ -40,6 +43,7 @@ export interface WorkerSettings {
   readonly database: string
   readonly directDatabase: string
   readonly pipelines: readonly PipelineDefinition[]
+  readonly triggers: readonly Trigger[]
   readonly queues: readonly string[]
   readonly slots: number
   readonly connectionsMax: number
@@ -76,6 +80,7 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     database: options.database,
     directDatabase: options.directDatabase ?? options.database,
     pipelines: options.pipelines,
+    triggers: options.triggers ?? [],
     queues: options.queues ?? [],
     slots,
     connectionsMax: wholeNumber('connectionsMax', options.connectionsMax ?? Math.min(slots, 20), 1, 1_000),

@@ -37,6 +37,8 @@ import { Running } from './running.ts'
 import type { ServedSteps } from './served-steps.ts'
 import { SecretReads } from './secret-reads.ts'
 import { Slots } from './slots.ts'
+import { TriggerWork } from '../triggers/trigger-work.ts'
+import { triggerTasks } from '../triggers/trigger-tasks.ts'
 import { Wakes } from './wakes.ts'
 
 const maintainEveryMs = 600_000
@@ -75,6 +77,7 @@ export class WorkerSession implements LocalWorker {
   readonly #newId: () => string
   readonly #wakes: Wakes
   readonly #secrets: SecretReads
+  readonly #triggers: TriggerWork
   readonly #ended = new AbortController()
   #state: WorkerState = 'starting'
   #ordered: 'none' | 'paused' | 'draining' = 'none'
@@ -106,6 +109,10 @@ export class WorkerSession implements LocalWorker {
       cipher: settings.cipher,
       environment: process.env,
       monotonic: settings.monotonic,
+    })
+    this.#triggers = new TriggerWork(triggerTasks({ caller: connections.writes }), {
+      failed: (error) => this.#failed(error),
+      goesOn: () => this.#state !== 'gone',
     })
     this.#slots = new Slots(settings.slots)
     const lanes = new LanePositions(served.handlerIds)
@@ -185,6 +192,7 @@ export class WorkerSession implements LocalWorker {
       ordered: (order) => this.#order(order),
       gone: (reason) => this.#gone(reason),
       redrive: () => this.#redrive(),
+      triggered: (kind) => this.#triggers.due(kind),
       lost: (error, reserved) => this.#lost(error, reserved),
       recovered: () => this.#recovered(),
       stateNow: () => this.state,
@@ -285,7 +293,13 @@ export class WorkerSession implements LocalWorker {
       await this.#slots.empty()
       // What an answer has set going shows itself by then; what a lost one brought, once it was asked for.
       await (this.#isInDoubt ? pause(doubtMs, this.#ended.signal) : nextTurn())
-    } while (!this.#slots.isEmpty || this.#isInDoubt || this.#claims.busy || this.#flush.busy)
+    } while (
+      !this.#slots.isEmpty ||
+      this.#isInDoubt ||
+      this.#claims.busy ||
+      this.#flush.busy ||
+      this.#triggers.busy
+    )
   }
 
   get #isInDoubt(): boolean {

@@ -4,6 +4,7 @@ import { MillraceError } from '../core/errors.ts'
 import { Listener } from '../db/listener.ts'
 import { checkSchemaOf } from '../db/schema-check.ts'
 import { addLocalWorker, removeLocalWorker } from '../sdk/local-worker.ts'
+import { registerTriggers } from '../triggers/register-triggers.ts'
 import { connectedAtLast, openConnections, pause, type WorkerConnections } from './connections.ts'
 import type { WorkerState } from './heartbeats.ts'
 import { type WorkerOptions, type WorkerSettings, workerSettings } from './options.ts'
@@ -114,6 +115,7 @@ class WorkerProcess implements Worker, HandTurnedWorker {
       this.#served = await this.#persist(() =>
         registerSteps(this.#connections!.claims, this.#settings.pipelines, this.#settings),
       )
+      await this.#persist(() => this.#registerTriggers())
       this.#listener = this.#listen()
       if (!this.#settings.byHand) await this.#listener.start()
       await this.#begin()
@@ -169,6 +171,12 @@ class WorkerProcess implements Worker, HandTurnedWorker {
 
   #persist<T>(work: () => Promise<T>): Promise<T> {
     return connectedAtLast(work, this.#settings, this.#stopping.signal)
+  }
+
+  #registerTriggers(): Promise<void> {
+    const { triggers, log } = this.#settings
+    const slugs = [...this.#served!.versions.keys()]
+    return registerTriggers(triggers, { caller: this.#connections!.claims, slugs, log })
   }
 
   #listen(): Listener {

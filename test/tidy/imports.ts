@@ -6,16 +6,17 @@ import { pathsReached, readSource, resolve } from './source.ts'
 const level_by_room: Record<string, number> = {
   core: 0,
   db: 1,
+  net: 1,
   embedded: 1,
   hooks: 1,
   sdk: 2,
-  triggers: 2,
   observe: 2,
   auditor: 2,
-  worker: 3,
-  server: 3,
-  cli: 4,
-  testing: 4,
+  triggers: 3,
+  worker: 4,
+  server: 4,
+  cli: 5,
+  testing: 5,
 }
 
 const entries = ['src/sdk/index.ts', 'src/worker/index.ts', 'src/cli/main.ts', 'src/testing/index.ts']

@@ -49,6 +49,13 @@ begin
     detail := null;
     return next;
   end if;
+  -- Schedules and their like are worked off beside the heartbeat as well; what is due before the next one is waited for.
+  for kind, detail in
+    select case when d.due_ms > 0 then 'due' else 'trigger' end, case when d.due_ms > 0 then d.due_ms::text else d.kind end from due_triggers(at) d
+  loop
+    task_id := null;
+    return next;
+  end loop;
   -- What is due before the next heartbeat would be late by half of one: so the worker comes again for it.
   for detail in
     select ceil(extract(epoch from w.available_at - at) * 1000) from waiting_task w

@@ -1,0 +1,1 @@
+-- Turns between keys, weights, first in first out by key, and ageing.

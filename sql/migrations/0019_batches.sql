@@ -1,0 +1,1 @@
+-- Steps whose handler gets several items at once.

@@ -1,0 +1,1 @@
+-- Changes of the application's own tables that start runs.

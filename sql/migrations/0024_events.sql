@@ -1,0 +1,1 @@
+-- Events that an application emits, and who subscribes to them.
