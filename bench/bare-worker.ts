@@ -79,6 +79,11 @@ export class BareWorker {
       writes: null,
       watched: false,
     }))
-    await completeTasks(this.#caller, this.#key, rows, { room: 0, leastUrgent: 5, transactional: false })
+    await completeTasks(this.#caller, this.#key, rows, {
+      room: 0,
+      leastUrgent: 5,
+      transactional: false,
+      wakes: false,
+    })
   }
 }

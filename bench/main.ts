@@ -6,24 +6,28 @@ import { benchOf } from './bench.ts'
 import { openServer } from './database.ts'
 import type { Figure } from './figure.ts'
 import { childCall } from './figures/child-call.ts'
+import { changes } from './figures/changes.ts'
 import { claimUnderSnapshot } from './figures/claim-under-snapshot.ts'
 import { durableSteps } from './figures/durable-steps.ts'
 import { drain } from './figures/drain.ts'
 import { encrypted } from './figures/encrypted.ts'
 import { drainBesideHistory } from './figures/drain-beside-history.ts'
 import { drainBehindOthers } from './figures/drain-behind-others.ts'
-import { fanOut, map10000 } from './figures/fan-out.ts'
+import { fairness } from './figures/fairness.ts'
+import { batches10000, fanOut, map10000 } from './figures/fan-out.ts'
 import { firstRun } from './figures/first-run.ts'
 import { handOver } from './figures/hand-over.ts'
 import { idleRun } from './figures/idle-run.ts'
 import { idleWorker } from './figures/idle-worker.ts'
 import { redrive } from './figures/redrive.ts'
 import { limits } from './figures/limits.ts'
+import { schedules } from './figures/schedules.ts'
 import { signalLatency } from './figures/signal-latency.ts'
 import { sleepingRuns } from './figures/sleeping-runs.ts'
 import { startMany } from './figures/start-many.ts'
 import { threeStepRuns } from './figures/three-step-runs.ts'
 import { wakeUp } from './figures/wake-up.ts'
+import { webhooks } from './figures/webhooks.ts'
 import { writers } from './figures/writers.ts'
 import { heading, type Judged, judge, rowText } from './report.ts'
 import { statementSettings } from './statements.ts'
@@ -40,14 +44,19 @@ const figures: readonly Figure[] = [
   claimUnderSnapshot,
   fanOut,
   limits,
+  fairness,
   map10000,
+  batches10000,
   durableSteps,
   sleepingRuns,
   redrive,
   signalLatency,
+  schedules,
   childCall,
+  changes,
   encrypted,
   idleWorker,
+  webhooks,
   writers,
   firstRun,
 ]

@@ -1,6 +1,8 @@
 // The pipelines that are measured: their values are those of the floors.
+import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
-import { pipeline } from './product.ts'
+import { type Client, pipeline } from './product.ts'
 
 const input = z.object({ n: z.number() })
 
@@ -32,6 +34,15 @@ export const fanOutOf = (size: number) =>
     .map('each', { over: 'list' }, ({ item }) => ({ ok: item.n }))
     .step('join', ({ steps }) => ({ ok: steps.each.length }))
 
+/** The same, with a hundred items for each call of the handler. */
+export const batchesOf = (size: number) =>
+  pipeline('batches', { input })
+    .step('list', () => Array.from({ length: size }, (_, n) => ({ n })))
+    .batch('each', { over: 'list', size: 100, within: '1s' }, ({ items }) =>
+      items.map(({ item }) => ({ ok: item.n })),
+    )
+    .step('join', ({ steps }) => ({ ok: steps.each.length }))
+
 /** A step that holds its slot until the promise is kept. */
 export const waitingFor = (released: Promise<void>, begun: () => void) =>
   pipeline('waiting', { input }).step('wait', async () => {
@@ -39,3 +50,25 @@ export const waitingFor = (released: Promise<void>, begun: () => void) =>
     await released
     return { ok: 1 }
   })
+
+/** A step of so many milliseconds, and how long a start of it waits until that begins. */
+export function timedStep(handlerMs: number) {
+  const begun = new Map<string, (at: number) => void>()
+  const timed = pipeline('timed', { input: z.object({ n: z.number(), ticket: z.string().optional() }) }).step(
+    'work',
+    async ({ input: { ticket } }) => {
+      if (ticket !== undefined) begun.get(ticket)?.(performance.now())
+      await pause(handlerMs)
+    },
+  )
+  const wait = async (client: Client, n: number): Promise<number> => {
+    const ticket = randomUUID()
+    const beginning = new Promise<number>((resolve) => begun.set(ticket, resolve))
+    const startedAt = performance.now()
+    await client.start(timed, { n, ticket })
+    const waited = (await beginning) - startedAt
+    begun.delete(ticket)
+    return waited
+  }
+  return { pipeline: timed, wait }
+}

@@ -1,5 +1,5 @@
 // A worker in a process of its own, loaded as `millrace worker` loads it: tells its parent when it is ready, when each handler
-// begins, and, asked for it, how much memory it holds. BENCH_WORKER: the JSON of {database, slots, pipelines: {slug: steps}}.
+// begins, and, asked for it, how much memory it holds and how much time of a processor it has used. BENCH_WORKER: the JSON of {database, slots, pipelines: {slug: steps}}.
 import { pipeline } from '../dist/sdk/index.js'
 import { startWorker } from '../dist/worker/index.js'
 
@@ -22,6 +22,10 @@ process.send({ ready: true })
 
 process.on('message', (question) => {
   if (question === 'memory') process.send({ residentBytes: process.memoryUsage.rss() })
+  if (question === 'cpu') {
+    const { user, system } = process.cpuUsage()
+    process.send({ cpuSeconds: (user + system) / 1e6 })
+  }
 })
 // Its parent died, and the database with it: nothing is left to be put in order.
 process.once('disconnect', () => process.exit(1))

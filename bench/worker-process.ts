@@ -16,6 +16,7 @@ interface Told {
   readonly ready?: true
   readonly beganMs?: number
   readonly residentBytes?: number
+  readonly cpuSeconds?: number
 }
 
 export class WorkerProcess {
@@ -46,6 +47,11 @@ export class WorkerProcess {
   residentBytes(): Promise<number> {
     this.#child.send('memory')
     return this.#told(({ residentBytes }) => residentBytes)
+  }
+
+  cpuSeconds(): Promise<number> {
+    this.#child.send('cpu')
+    return this.#told(({ cpuSeconds }) => cpuSeconds)
   }
 
   async stop(): Promise<void> {

@@ -45,11 +45,16 @@ grant select on
   millrace.coalesced_start,
   millrace.held_start,
   millrace.limit_cursor,
+  millrace.turn_handler,
+  millrace.turn_cursor,
   millrace.redrive,
   millrace.redrive_item,
   millrace.run_lineage,
   millrace.retry_allowance,
   millrace.failure_streak,
+  millrace.schedule,
+  millrace.firing,
+  millrace.ping,
   millrace.run_metadata,
   millrace.step_progress,
   millrace.run_metric,
@@ -62,7 +67,22 @@ grant select on
   millrace.lock_request,
   millrace.secret,
   millrace.secret_read,
+  millrace.callback,
+  millrace.callback_delivery,
+  millrace.callback_attempt,
+  millrace.subscription,
+  millrace.emitted_event,
+  millrace.event_start,
   millrace.erasure,
+  millrace.webhook,
+  millrace.delivery,
+  millrace.delivery_run,
+  millrace.webhook_refusal,
+  millrace.change_watch,
+  millrace.change,
+  millrace.change_run,
+  millrace.change_gap,
+  millrace.change_backfill,
   millrace.migration,
   millrace.function_set
 to millrace_viewer;
@@ -105,11 +125,16 @@ create policy viewers_read on millrace.start_ticket for select to millrace_viewe
 create policy viewers_read on millrace.coalesced_start for select to millrace_viewer using (true);
 create policy viewers_read on millrace.held_start for select to millrace_viewer using (true);
 create policy viewers_read on millrace.limit_cursor for select to millrace_viewer using (true);
+create policy viewers_read on millrace.turn_handler for select to millrace_viewer using (true);
+create policy viewers_read on millrace.turn_cursor for select to millrace_viewer using (true);
 create policy viewers_read on millrace.redrive for select to millrace_viewer using (true);
 create policy viewers_read on millrace.redrive_item for select to millrace_viewer using (true);
 create policy viewers_read on millrace.run_lineage for select to millrace_viewer using (true);
 create policy viewers_read on millrace.retry_allowance for select to millrace_viewer using (true);
 create policy viewers_read on millrace.failure_streak for select to millrace_viewer using (true);
+create policy viewers_read on millrace.schedule for select to millrace_viewer using (true);
+create policy viewers_read on millrace.firing for select to millrace_viewer using (true);
+create policy viewers_read on millrace.ping for select to millrace_viewer using (true);
 create policy viewers_read on millrace.run_metadata for select to millrace_viewer using (true);
 create policy viewers_read on millrace.step_progress for select to millrace_viewer using (true);
 create policy viewers_read on millrace.run_metric for select to millrace_viewer using (true);
@@ -122,16 +147,40 @@ create policy viewers_read on millrace.artifact_upload for select to millrace_vi
 create policy viewers_read on millrace.lock_request for select to millrace_viewer using (true);
 create policy viewers_read on millrace.secret for select to millrace_viewer using (true);
 create policy viewers_read on millrace.secret_read for select to millrace_viewer using (true);
+create policy viewers_read on millrace.callback for select to millrace_viewer using (true);
+create policy viewers_read on millrace.callback_delivery for select to millrace_viewer using (true);
+create policy viewers_read on millrace.callback_attempt for select to millrace_viewer using (true);
+create policy viewers_read on millrace.subscription for select to millrace_viewer using (true);
+create policy viewers_read on millrace.emitted_event for select to millrace_viewer using (true);
+create policy viewers_read on millrace.event_start for select to millrace_viewer using (true);
 create policy viewers_read on millrace.erasure for select to millrace_viewer using (true);
+create policy viewers_read on millrace.webhook for select to millrace_viewer using (true);
+create policy viewers_read on millrace.delivery for select to millrace_viewer using (true);
+create policy viewers_read on millrace.delivery_run for select to millrace_viewer using (true);
+create policy viewers_read on millrace.webhook_refusal for select to millrace_viewer using (true);
+create policy viewers_read on millrace.change_watch for select to millrace_viewer using (true);
+create policy viewers_read on millrace.change for select to millrace_viewer using (true);
+create policy viewers_read on millrace.change_run for select to millrace_viewer using (true);
+create policy viewers_read on millrace.change_gap for select to millrace_viewer using (true);
+create policy viewers_read on millrace.change_backfill for select to millrace_viewer using (true);
 create policy viewers_read on millrace.migration for select to millrace_viewer using (true);
 create policy viewers_read on millrace.function_set for select to millrace_viewer using (true);
 
 grant execute on function millrace.read_outputs, millrace.run_account, millrace.run_progress, millrace.why, millrace.needs_version, millrace.plan_pipelines,
   millrace.plan_runs, millrace.pipeline_outcomes, millrace.plan_redrive to millrace_viewer;
 
+-- What is watched. It is installed by the owner of the schema alone; a trigger's function is called by nobody, but has to stand here.
+
+grant execute on function millrace.list_watches, millrace.plan_watches to millrace_viewer;
+grant execute on function millrace.capture_truncate to millrace_admin;
+
+-- Whoever may read a schedule may ask when it is due next.
+
+grant execute on function millrace.now to millrace_viewer;
+
 -- Whoever may read a run may follow it.
 
-grant execute on function millrace.read_progress, millrace.follow_stream, millrace.list_limits to millrace_viewer;
+grant execute on function millrace.read_progress, millrace.follow_stream, millrace.list_limits, millrace.now, millrace.read_cron_jobs to millrace_viewer;
 
 -- Applications start runs, and executors outside report their steps, as operators or as workers.
 
@@ -152,6 +201,8 @@ grant execute on function
   millrace.complete_run,
   millrace.report_gap,
   millrace.send_signal,
+  millrace.add_callbacks,
+  millrace.emit,
   millrace.complete_wait,
   millrace.invalidate_cache
 to millrace_operator, millrace_worker;
@@ -166,6 +217,7 @@ grant execute on function
   millrace.sleep_worker,
   millrace.stop_worker,
   millrace.sweep_machine,
+  millrace.claim_batches,
   millrace.claim_tasks,
   millrace.hold_task,
   millrace.read_outcome, millrace.read_item_output,
@@ -185,6 +237,14 @@ grant execute on function
   millrace.store_cache,
   millrace.drop_cache_claims,
   millrace.define_code_limits,
+  millrace.define_code_watches,
+  millrace.deliver_changes,
+  millrace.work_backfills,
+  millrace.define_code_callbacks,
+  millrace.claim_callbacks,
+  millrace.record_callback,
+  millrace.define_code_subscriptions,
+  millrace.work_events,
   millrace.take_lock,
   millrace.release_lock,
   millrace.back_off,
@@ -196,8 +256,18 @@ grant execute on function
   millrace.prune_cache,
   millrace.prune_locks,
   millrace.prune_uploads,
+  millrace.prune_deliveries,
   millrace.list_held_tasks,
   millrace.work_redrives,
+  millrace.define_code_schedules,
+  millrace.due_schedules,
+  millrace.fire_schedules,
+  millrace.settle_firings,
+  millrace.mark_overdue,
+  millrace.take_verifications,
+  millrace.verify_firing,
+  millrace.take_pings,
+  millrace.settle_ping,
   millrace.create_partitions,
   millrace.prune_history
 to millrace_worker;
@@ -220,8 +290,23 @@ grant execute on function
   millrace.split_pipeline,
   millrace.define_limit,
   millrace.remove_limit,
+  millrace.resend_callback,
+  millrace.define_subscription,
+  millrace.pause_subscription,
+  millrace.remove_subscription,
+  millrace.define_watch,
+  millrace.pause_watch,
+  millrace.remove_watch,
+  millrace.abort_backfill,
   millrace.define_start_rule,
   millrace.remove_start_rule,
+  millrace.define_schedule,
+  millrace.remove_schedule,
+  millrace.pause_schedule,
+  millrace.resume_schedule,
+  millrace.trigger_schedule,
+  millrace.backfill_schedule,
+  millrace.adopt_cron_job,
   millrace.decide_approval,
   millrace.delegate_approval,
   millrace.migrate_runs,
@@ -235,6 +320,11 @@ to millrace_operator;
 grant execute on function millrace.run_encryption, millrace.list_secrets to millrace_viewer;
 grant execute on function millrace.find_secret, millrace.record_secret_read to millrace_worker;
 
+-- Who listens for webhooks, or replays what came, does it as a worker; an operator may replay as well, and reads no secret for that.
+
+grant execute on function millrace.define_webhooks, millrace.receive_deliveries to millrace_operator, millrace_worker;
+grant execute on function millrace.read_webhook_secrets to millrace_worker;
+
 -- Admins keep secrets, encrypt anew, erase, and change the settings of the whole installation.
 
 grant execute on function
@@ -244,6 +334,9 @@ grant execute on function
   millrace.write_sealed,
   millrace.read_sealed_secrets,
   millrace.write_sealed_secrets,
+  millrace.read_sealed_deliveries,
+  millrace.write_sealed_deliveries,
+  millrace.overlap_secret,
   millrace.delete_run,
   millrace.erase_tenant
 to millrace_admin;

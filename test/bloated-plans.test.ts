@@ -83,6 +83,8 @@ const verbs: [string, (counted: Sql, sql: Sql) => Promise<unknown>][] = [
     'complete_tasks under limits',
     async (counted, sql) => complete(counted, worker, done(await held(sql, 'limited'))),
   ],
+  ['claim_tasks, turn by turn', async (counted, sql) => claimOf(counted, sql, 'fair')],
+  ['claim_tasks in strict order', async (counted, sql) => claimOf(counted, sql, 'ordered')],
   [
     'fail_tasks under a breaker',
     async (counted, sql) =>
@@ -177,11 +179,50 @@ const verbs: [string, (counted: Sql, sql: Sql) => Promise<unknown>][] = [
       await counted.query("select millrace.send_signal('news')")
     },
   ],
+  [
+    'claim_batches',
+    async (counted, sql) => {
+      await start(sql, 'batched', given)
+      await counted.query('select * from millrace.claim_batches($1, $2, 10, $3)', [
+        worker.id,
+        worker.lockKey,
+        worker.handlers,
+      ])
+      const claimed = await allHeld(sql)
+      expect(claimed).toHaveLength(given)
+      await complete(sql, worker, done(claimed))
+    },
+  ],
+  [
+    'receive_deliveries, new and again',
+    async (counted, sql) => {
+      const rows = await receive(sql, given)
+      await receive(counted, given)
+      await receive(counted, given, rows)
+      await workOff(sql, worker, () => [1])
+    },
+  ],
   ['pause_run', async (counted, sql) => pauseRun(counted, (await held(sql, 'joined'))[0]!.run_id)],
   ['cancel_run', async (counted, sql) => cancelRun(counted, (await held(sql, 'joined'))[0]!.run_id)],
 ]
 
 const fresh = new Map<string, number>()
+
+/** Deliveries that start a run each; answers with them, for whoever wants to send them again. */
+async function receive(sql: Sql, count: number, again?: object[]): Promise<object[]> {
+  const rows =
+    again ??
+    Array.from({ length: count }, () => {
+      const id = newId()
+      return { id, webhook: 'plans', provider_id: id, state: 'accepted', status: 202 }
+    })
+  const starts = rows.map((_, n) => ({ place: n + 1, run_id: newId(), slug: 'only', input: { n: `${n}` } }))
+  await sql.query('select * from millrace.receive_deliveries($1::jsonb, null, $2::jsonb)', [
+    JSON.stringify(rows),
+    JSON.stringify(starts),
+  ])
+  return rows
+}
 
 beforeAll(async () => {
   database = await createTestDatabase()
@@ -194,14 +235,35 @@ beforeAll(async () => {
     { name: 'c', after: ['a', 'b'] },
     { name: 'd', kind: 'map', over: 'c', after: ['c'] },
   ])
+  await registerPipeline(database, 'batched', [
+    { name: 'a', batch: { size: given, within_ms: 1_000, key: [['account']] } },
+  ])
   await registerPipeline(database, 'limited', [{ name: 'a' }])
   await defineLimit(database, 'by-key', { kind: 'concurrency', capacity: 100, key: [['n']] }, 'limited')
+  await registerPipeline(database, 'fair', [{ name: 'a' }])
+  await registerPipeline(database, 'ordered', [{ name: 'a' }])
+  await defineLimit(database, 'turns', { kind: 'fairness', key: [['n']] }, 'fair')
+  const order = { kind: 'concurrency', capacity: 1, key: [['n']], fifo: 'block' }
+  await defineLimit(database, 'order', order, 'ordered')
   await defineLimit(
     database,
     'fragile',
     { kind: 'breaker', failures: 1000, window_ms: 1, cooldown_ms: 1 },
     'limited',
   )
+  await database.query('select millrace.define_webhooks($1::jsonb)', [
+    JSON.stringify([
+      {
+        name: 'plans',
+        provider: 'standard',
+        pipelines: ['only'],
+        secrets: ['s'],
+        settings: {},
+        kept_days: 1,
+      },
+    ]),
+  ])
+  await database.query(`select millrace.define_schedule('nightly', 'only', '{"cron": "0 3 * * *"}')`)
   worker = await registerWorker(database, { leaseSeconds: 3600 })
   one = await connect(database)
   await die(20)
@@ -225,10 +287,34 @@ async function die(runs: number): Promise<void> {
     await start(one, slug, runs)
     await workOff(one, worker, () => [1])
   }
+  for (let batch = 0; batch < runs / given; batch++) {
+    await start(one, 'batched', given)
+    await one.query('select from millrace.claim_batches($1, $2, 10, $3)', [
+      worker.id,
+      worker.lockKey,
+      worker.handlers,
+    ])
+    await complete(one, worker, done(await allHeld(one)))
+  }
+  const received = await receive(one, runs)
+  await receive(one, runs, received)
+  await workOff(one, worker, () => [1])
   await start(one, 'only', runs)
   await parkAll(one, runs)
   await send(one, 'news', null, { all: true })
   await workOff(one, worker)
+  await fire(one, runs)
+}
+
+/** Firings of so many slots, whose rows die with their runs. */
+async function fire(sql: Sql, slots: number): Promise<void> {
+  await sql.query(
+    `insert into millrace.firing (schedule_id, slot_at, kind, overlap, state, due_at, fired_at, fired_by, run_id, started_at)
+     select s.id, now() + n * interval '1 second', 'scheduled', 'skip', 'started', now(), now(), 'test', gen_random_uuid(), now()
+       from millrace.schedule s, generate_series(1, $1) n`,
+    [slots],
+  )
+  await sql.query('delete from millrace.firing')
 }
 
 async function start(sql: Sql, slug: string, count: number): Promise<void> {
@@ -243,6 +329,13 @@ async function held(sql: Sql, slug: string): Promise<Task[]> {
   await start(sql, slug, given)
   await claim(sql, worker, 2 * given)
   return allHeld(sql)
+}
+
+/** Claims the tasks of ten new runs of one pipeline. */
+async function claimOf(counted: Sql, sql: Sql, slug: string): Promise<void> {
+  await start(sql, slug, given)
+  const own = await sql.query<{ id: number }>('select id from millrace.handler where slug = $1', [slug])
+  await claim(counted, { ...worker, handlers: own.map(({ id }) => id) }, given)
 }
 
 async function heldAgain(sql: Sql, slug: string): Promise<Task[]> {

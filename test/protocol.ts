@@ -55,6 +55,7 @@ export interface StepSpec {
   if_skipped?: 'run' | 'skip'
   concurrency?: number
   fail_after?: number | string
+  batch?: { size: number; within_ms: number; key?: string[][] }
   undoes?: string
   follows?: 'completed' | 'failed'
 }
@@ -265,10 +266,12 @@ export interface CompleteOptions {
   watched?: boolean
   transactional?: boolean
   leastUrgent?: number
+  /** Steps that wait for runs which end here may come along. */
+  wakes?: boolean
 }
 
 export interface CompletionAnswer extends Task {
-  kind: 'next' | 'ended' | 'lost'
+  kind: 'next' | 'ended' | 'lost' | 'woken'
   output: unknown
 }
 
@@ -280,7 +283,7 @@ export function complete(
 ): Promise<CompletionAnswer[]> {
   return sql.query<CompletionAnswer & pg.QueryResultRow>(
     `select * from millrace.complete_tasks($1, $2, $3::bigint[], $4::int[], $5::int[], $6::jsonb[],
-       skip_reasons => $7::text[], watched => $8::boolean[], room => $9, transactional => $10, least_urgent => $11)`,
+       skip_reasons => $7::text[], watched => $8::boolean[], room => $9, transactional => $10, least_urgent => $11, wakes => $12)`,
     [
       worker.id,
       worker.lockKey,
@@ -293,6 +296,7 @@ export function complete(
       options.room ?? 0,
       options.transactional ?? false,
       options.leastUrgent ?? 5,
+      options.wakes ?? false,
     ],
   )
 }

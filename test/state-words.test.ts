@@ -5,6 +5,9 @@ import {
   approvalStates,
   attemptOutcomes,
   checkpointKinds,
+  deliveryOutcomes,
+  deliveryStates,
+  firingStates,
   redriveItemStates,
   runStates,
   stepStates,
@@ -27,6 +30,9 @@ test.each([
   ['approval', 'state', approvalStates],
   ['checkpoint', 'kind', checkpointKinds],
   ['redrive_item', 'state', redriveItemStates],
+  ['firing', 'state', firingStates],
+  ['delivery', 'state', deliveryStates],
+  ['delivery_run', 'outcome', deliveryOutcomes],
 ] as const)(
   'JQ-32 the constraint on %s.%s allows the words of src/core/state.ts, and no other',
   async (table, column, words) => {
@@ -41,6 +47,8 @@ test.each([
   ['worker', workerStates],
   ['approval', approvalStates],
   ['redrive item', redriveItemStates],
+  ['firing', firingStates],
+  ['delivery', deliveryStates],
 ] as const)(
   'JQ-32 the glossary lists the states of a %s in the words of src/core/state.ts',
   (noun, words) => {
@@ -62,6 +70,9 @@ test('JQ-32 the words that the functions write into a state are among them', asy
     ...attemptOutcomes,
     ...approvalStates,
     ...redriveItemStates,
+    ...firingStates,
+    ...deliveryStates,
+    ...deliveryOutcomes,
   ])
   expect(written.filter((word) => !known.has(word))).toEqual([])
 })

@@ -9,15 +9,20 @@ export interface Wait {
 }
 
 export interface Parked {
-  kind: 'parked' | 'ready' | 'lost'
+  kind: 'parked' | 'ready' | 'lost' | 'leased'
   task_id: string
 }
 
-/** Parks tasks, each with its waits. */
-export function park(sql: Sql, worker: Worker, parked: { task: Task; waits: Wait[] }[]): Promise<Parked[]> {
+/** Parks tasks, each with its waits; with room beyond the slots that they free, runs that they call may come along. */
+export function park(
+  sql: Sql,
+  worker: Worker,
+  parked: { task: Task; waits: Wait[] }[],
+  room: number | null = null,
+): Promise<Parked[]> {
   return sql.query<Parked & Record<string, unknown>>(
-    'select * from millrace.park_tasks($1, $2, $3::bigint[], $4::int[], $5::int[], $6::jsonb[])',
-    waitValues(worker, parked),
+    'select kind, task_id from millrace.park_tasks($1, $2, $3::bigint[], $4::int[], $5::int[], $6::jsonb[], $7)',
+    [...waitValues(worker, parked), room],
   )
 }
 

@@ -17,8 +17,8 @@ const unreached = 100_000
 export const limits: Figure = {
   name: 'limits',
   measure: async (bench) => [
-    await against(bench, 'one concurrency rule', 0.9, 1, [rule('all', [])]),
-    await against(bench, 'four rules, 10,000 keys', 0.75, 10_000, [
+    await drainUnder(bench, 'one concurrency rule', 0.9, 1, [rule('all', [])]),
+    await drainUnder(bench, 'four rules, 10,000 keys', 0.75, 10_000, [
       rule('all', []),
       rule('by-key', [['n']]),
       rule('by-tenant', [['$tenant']]),
@@ -27,12 +27,12 @@ export const limits: Figure = {
         settings: { kind: 'rate', units: 1_000_000, per_ms: 1_000, burst: 1_000_000, key: [['n']] },
       },
     ]),
-    await against(bench, 'one rule, 100,000 keys', 0.8, 100_000, [rule('by-key', [['n']])]),
+    await drainUnder(bench, 'one rule, 100,000 keys', 0.8, 100_000, [rule('by-key', [['n']])]),
     await besideStopped(bench),
   ],
 }
 
-interface Rule {
+export interface Rule {
   readonly name: string
   readonly settings: object
 }
@@ -41,16 +41,17 @@ function rule(name: string, key: string[][], capacity = unreached): Rule {
   return { name, settings: { kind: 'concurrency', capacity, key } }
 }
 
-function against(
+/** The drain under rules against the drain without any. */
+export function drainUnder(
   bench: Bench,
   what: string,
-  goal: number,
+  goal: number | undefined,
   keys: number,
   rules: readonly Rule[],
 ): Promise<Row> {
   return bench.withDatabase((free) =>
     bench.withDatabase(async (limited) => {
-      for (const { name, settings } of rules) await define(limited, name, settings, oneStep().slug)
+      for (const rule of rules) await defineRule(limited, rule, oneStep().slug)
       const inputOf = (n: number) => ({ n: (n * 7919) % keys })
       const turns = await takeTurns(
         bench.rounds,
@@ -61,7 +62,7 @@ function against(
         label: `drain under ${what}`,
         ...turns,
         unit: 'runs/s',
-        goal: { atLeast: goal },
+        ...(goal === undefined ? {} : { goal: { atLeast: goal } }),
         note: `against none; ${slots} slots`,
       }
     }),
@@ -73,7 +74,8 @@ function besideStopped(bench: Bench): Promise<Row> {
     bench.withDatabase(async (full) => {
       const stopped = bench.size(100_000)
       const held = waitingFor(Promise.resolve(), () => {})
-      await define(full, 'none', { kind: 'rate', units: 1, per_ms: 31_536_000_000 }, held.slug)
+      const never = { kind: 'rate', units: 1, per_ms: 31_536_000_000 }
+      await defineRule(full, { name: 'none', settings: never }, held.slug)
       await withClient(full.url, async (client) => {
         await client.startMany(
           held,
@@ -109,7 +111,12 @@ async function judgeAll({ url, pool }: BenchDatabase, held: PipelineDefinition):
   await pool.query('vacuum analyze')
 }
 
-async function define({ pool }: BenchDatabase, name: string, settings: object, slug: string): Promise<void> {
+/** Defines a rule for a pipeline. */
+export async function defineRule(
+  { pool }: BenchDatabase,
+  { name, settings }: Rule,
+  slug: string,
+): Promise<void> {
   await pool.query('select millrace.define_limit($1, $2, $3)', [
     name,
     JSON.stringify(settings),

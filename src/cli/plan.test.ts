@@ -145,6 +145,41 @@ test('PP-D3 the function of an sql step must be there, and take what it is given
   ])
 })
 
+test('PP-D3 what a schedule expects is prepared as it will be asked: with its three parameters, and nothing around it that could leave', async () => {
+  await database.query('create table if not exists public.report (day date, run_id uuid)')
+  const folder = openFolder({ DATABASE_URL: database.url })
+  folders.push(folder)
+  const expectations = {
+    right: { query: 'select count(*) > 0 from report where day = $1::date and run_id = $2' },
+    counted: { query: 'select from report where day = $1::date -- today', rows: 3 },
+    wrong: { query: 'select count(*) > 0\n  from report where dy = $1::date' },
+    left: { query: 'select true) as x); drop table report; (select * from (select true' },
+    output: { output: 'lines', atLeast: 1 },
+  }
+  folder.write(
+    'millrace.config.ts',
+    `import { defineConfig, pipeline, schedule } from ${JSON.stringify(sdkAddress)}
+const reports = pipeline('reports').step('a', () => 1)
+const expectations = ${JSON.stringify(expectations)}
+export default defineConfig({
+  pipelines: [reports],
+  triggers: Object.entries(expectations).map(([name, expect]) => schedule(name, { pipeline: reports, cron: '@daily', expect })),
+})
+`,
+  )
+  const { status, stdout, stderr } = await folder.call('plan', '--json')
+  expect([status, stderr]).toEqual([1, ''])
+  expect((JSON.parse(stdout) as { queries: unknown }).queries).toEqual([
+    { name: 'expect of schedule right', fault: null },
+    { name: 'expect of schedule counted', fault: null },
+    {
+      name: 'expect of schedule wrong',
+      fault: 'column "dy" does not exist (line 2). Perhaps you meant to reference the column "report.day".',
+    },
+    { name: 'expect of schedule left', fault: expect.stringContaining('multiple commands') as string },
+  ])
+})
+
 test('PP-D3 a query that is no text is refused with the configuration', async () => {
   const project = projectOf(`pipeline('asking').step('a', handler)`, '{ one: 1 }')
   expect(await project.call('plan')).toMatchObject({

@@ -1,6 +1,7 @@
 // millrace plan: what the pipelines and queries of this code would meet in the database, before anything is deployed.
 import { Command } from 'commander'
 import { graphChanges } from '../core/graph-changes.ts'
+import { expectationQuery } from '../db/expectations.ts'
 import {
   type DeclaredQuery,
   findQueryFaults,
@@ -10,6 +11,8 @@ import {
   planRuns,
 } from '../db/plans.ts'
 import type { Config } from '../sdk/config.ts'
+import type { Schedule } from '../sdk/schedule.ts'
+import type { Trigger } from '../sdk/trigger.ts'
 import { type Plan, type PlannedPipeline, printPlan } from './plan-words.ts'
 import type { OpenDatabase, CurrentSession } from './session.ts'
 
@@ -80,8 +83,8 @@ function liveRuns(live: PlannedPipeline['live']): number {
   )
 }
 
-/** Those of the configuration, and the functions that `sql` steps call. */
-function declaredQueries({ queries = {}, pipelines }: Config): DeclaredQuery[] {
+/** Those of the configuration, the functions that `sql` steps call, and what schedules expect. */
+function declaredQueries({ queries = {}, pipelines, triggers = [] }: Config): DeclaredQuery[] {
   const called = pipelines.flatMap(({ slug, graph }) =>
     graph.steps.flatMap((step) =>
       step.kind === 'sql' && step.target !== undefined
@@ -89,5 +92,16 @@ function declaredQueries({ queries = {}, pipelines }: Config): DeclaredQuery[] {
         : [],
     ),
   )
-  return [...Object.entries(queries).map(([name, text]) => ({ name, text })), ...called]
+  return [
+    ...Object.entries(queries).map(([name, text]) => ({ name, text })),
+    ...called,
+    ...triggers.flatMap(expectedQueries),
+  ]
+}
+
+function expectedQueries(trigger: Trigger): DeclaredQuery[] {
+  if (trigger.kind !== 'schedule') return []
+  const { expect } = (trigger as Schedule).settings
+  const isQuery = expect !== undefined && 'query' in expect
+  return isQuery ? [expectationQuery(`expect of schedule ${trigger.name}`, expect)] : []
 }

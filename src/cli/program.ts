@@ -6,10 +6,15 @@ import { listCommand as approvalListCommand } from './approval/list.ts'
 import { getCommand as artifactGetCommand } from './artifact/get.ts'
 import { invalidateCommand } from './cache/invalidate.ts'
 import { listCommand as cacheListCommand } from './cache/list.ts'
+import { listCommand as callbackListCommand } from './callback/list.ts'
+import { resendCommand as callbackResendCommand } from './callback/resend.ts'
+import { showCommand as callbackShowCommand } from './callback/show.ts'
 import { devCommand } from './dev.ts'
 import { doctorCommand } from './doctor/doctor.ts'
 import { failureListCommand } from './failure-list.ts'
 import { rotateCommand as rotateKeysCommand } from './encryption/rotate.ts'
+import { emitCommand } from './event/emit.ts'
+import { listCommand as eventListCommand } from './event/list.ts'
 import { exitStatuses } from './failure.ts'
 import { initCommand } from './init.ts'
 import { listCommand as limitListCommand } from './limit/list.ts'
@@ -50,13 +55,46 @@ import { resumeCommand } from './run/resume.ts'
 import { showCommand } from './run/show.ts'
 import { startCommand } from './run/start.ts'
 import { whyCommand } from './run/why.ts'
+import { adoptCommand } from './schedule/adopt.ts'
+import { backfillCommand as scheduleBackfillCommand } from './schedule/backfill.ts'
+import { defineCommand as scheduleDefineCommand } from './schedule/define.ts'
+import { firingsCommand as scheduleFiringsCommand } from './schedule/firings.ts'
+import { listCommand as scheduleListCommand } from './schedule/list.ts'
+import { nextCommand as scheduleNextCommand } from './schedule/next.ts'
+import { pauseCommand as schedulePauseCommand } from './schedule/pause.ts'
+import { removeCommand as scheduleRemoveCommand } from './schedule/remove.ts'
+import { resumeCommand as scheduleResumeCommand } from './schedule/resume.ts'
+import { showCommand as scheduleShowCommand } from './schedule/show.ts'
+import { triggerCommand as scheduleTriggerCommand } from './schedule/trigger.ts'
 import { listCommand as secretListCommand } from './secret/list.ts'
 import { removeCommand as secretRemoveCommand } from './secret/remove.ts'
 import { rotateCommand as secretRotateCommand } from './secret/rotate.ts'
 import { setCommand as secretSetCommand } from './secret/set.ts'
 import type { CurrentSession } from './session.ts'
 import { sendCommand } from './signal/send.ts'
+import {
+  pauseCommand as subscriptionPauseCommand,
+  removeCommand as subscriptionRemoveCommand,
+  resumeCommand as subscriptionResumeCommand,
+} from './subscription/change.ts'
+import { defineCommand as subscriptionDefineCommand } from './subscription/define.ts'
+import { listCommand as subscriptionListCommand } from './subscription/list.ts'
 import { eraseCommand } from './tenant/erase.ts'
+import { deliveriesCommand } from './webhook/deliveries.ts'
+import { deliveryCommand } from './webhook/delivery.ts'
+import { listCommand as webhookListCommand } from './webhook/list.ts'
+import { listenCommand } from './webhook/listen.ts'
+import { replayCommand } from './webhook/replay.ts'
+import { revokeCommand } from './webhook/revoke.ts'
+import { rotateCommand as webhookRotateCommand } from './webhook/rotate.ts'
+import { showCommand as webhookShowCommand } from './webhook/show.ts'
+import { applyCommand as watchApplyCommand } from './watch/apply.ts'
+import { backfillCommand as watchBackfillCommand } from './watch/backfill.ts'
+import { listCommand as watchListCommand } from './watch/list.ts'
+import { pauseCommand as watchPauseCommand, resumeCommand as watchResumeCommand } from './watch/pause.ts'
+import { planWatchesCommand } from './watch/plan.ts'
+import { removeCommand as watchRemoveCommand } from './watch/remove.ts'
+import { showCommand as watchShowCommand } from './watch/show.ts'
 import { workerCommand } from './worker.ts'
 
 export function createProgram(current: CurrentSession, version: string): Command {
@@ -139,6 +177,21 @@ export function createProgram(current: CurrentSession, version: string): Command
     ]),
   )
   program.addCommand(
+    group('schedule', 'see what starts runs by the clock, steer it, and take over cron jobs', [
+      scheduleListCommand(current),
+      scheduleShowCommand(current),
+      scheduleNextCommand(current),
+      scheduleFiringsCommand(current),
+      scheduleDefineCommand(current),
+      schedulePauseCommand(current),
+      scheduleResumeCommand(current),
+      scheduleTriggerCommand(current),
+      scheduleBackfillCommand(current),
+      scheduleRemoveCommand(current),
+      adoptCommand(current),
+    ]),
+  )
+  program.addCommand(
     group('limit', 'see how limits stand, define and remove them', [
       limitListCommand(current),
       limitShowCommand(current),
@@ -146,8 +199,42 @@ export function createProgram(current: CurrentSession, version: string): Command
       limitRemoveCommand(current),
     ]),
   )
+  program.addCommand(
+    group('watch', 'see which tables start runs by their changes, and install what they need', [
+      planWatchesCommand(current),
+      watchApplyCommand(current),
+      watchListCommand(current),
+      watchShowCommand(current),
+      watchPauseCommand(current),
+      watchResumeCommand(current),
+      watchBackfillCommand(current),
+      watchRemoveCommand(current),
+    ]),
+  )
   program.addCommand(group('lock', 'see who holds named locks, and who waits', [lockListCommand(current)]))
   program.addCommand(group('signal', 'send signals to runs that wait', [sendCommand(current)]))
+  program.addCommand(
+    group('event', 'emit events, and see what each started', [
+      emitCommand(current),
+      eventListCommand(current),
+    ]),
+  )
+  program.addCommand(
+    group('subscription', 'have events start runs of pipelines', [
+      subscriptionListCommand(current),
+      subscriptionDefineCommand(current),
+      subscriptionPauseCommand(current),
+      subscriptionResumeCommand(current),
+      subscriptionRemoveCommand(current),
+    ]),
+  )
+  program.addCommand(
+    group('callback', 'see what other servers are told of the ends of runs, and send it again', [
+      callbackListCommand(current),
+      callbackShowCommand(current),
+      callbackResendCommand(current),
+    ]),
+  )
   program.addCommand(
     group('approval', 'list what runs ask of people, and decide', [
       approvalListCommand(current),
@@ -162,6 +249,18 @@ export function createProgram(current: CurrentSession, version: string): Command
       secretListCommand(current),
       secretRotateCommand(current),
       secretRemoveCommand(current),
+    ]),
+  )
+  program.addCommand(
+    group('webhook', 'listen for webhooks, look at what came, judge it once more, change secrets', [
+      listenCommand(current),
+      webhookListCommand(current),
+      webhookShowCommand(current),
+      deliveriesCommand(current),
+      deliveryCommand(current),
+      replayCommand(current),
+      webhookRotateCommand(current),
+      revokeCommand(current),
     ]),
   )
   program.addCommand(group('encryption', 'change the key of what is stored', [rotateKeysCommand(current)]))

@@ -58,6 +58,7 @@ async function work(
     triggers: config.triggers ?? [],
     encryptionKeys: config.encryptionKeys,
     ...(config.artifacts !== undefined && { artifacts: config.artifacts }),
+    allowTargets: config.allowTargets,
     ...(queue !== undefined && { queues: queue }),
     ...(slots !== undefined && { slots }),
     ...(name !== undefined && { name }),

@@ -7,6 +7,7 @@ import type {
   AccountWrites,
   RunAccount,
 } from './account-data.ts'
+import { batchWords, companyWords } from './account-batches.ts'
 import { limitWords, waitedMs } from './account-limits.ts'
 import { fill } from './text-fill.ts'
 import { clockOf, count, durationWords, msBetween, grouped, oneLine } from './wording.ts'
@@ -56,6 +57,7 @@ function likenessOf(account: RunAccount, step: AccountStep, attempt: AccountAtte
     retryOf(attempt),
     waitedMs(account, attempt) < waitMsTold,
     limitWords(account, attempt),
+    batchWords(account, attempt),
     writeWords(step, attempt),
   ])
 }
@@ -68,6 +70,7 @@ function entryLines(account: RunAccount, step: AccountStep, alike: Alike): strin
   const written = writeWords(step, first)
   const details = [
     detailOf(first),
+    alike.length === 1 ? companyWords(account, first) : '',
     retryWords(account, alike),
     written === '' || alike.length === 1 ? written : `each: ${written}`,
   ]
@@ -86,14 +89,15 @@ function outcomeWords(account: RunAccount, alike: Alike): string {
   const why = reason === null ? '' : `: ${oneLine(reason).replace(/\.$/, '')}`
   const took = span(alike, ({ started_at, finished_at }) => msBetween(started_at, finished_at))
   const name = `${items}attempt ${attempt}`
+  const batch = batchWords(account, alike[0])
   switch (outcome) {
     case 'completed':
       if (worker === null && reason !== null) return `${items}its fallback was taken${why}`
-      return `${name} completed in ${took}${workerWords(worker)}${waitWords(account, alike)}`
+      return `${name} completed in ${took}${workerWords(worker)}${batch}${waitWords(account, alike)}`
     case 'skipped':
       return `${items}skipped${why}`
     case 'failed':
-      return `${name} failed after ${took}${workerWords(worker)}${waitWords(account, alike)}`
+      return `${name} failed after ${took}${workerWords(worker)}${batch}${waitWords(account, alike)}`
     case 'cancelled':
       return `${name} was cancelled after ${took}${workerWords(worker)}`
     case 'released':

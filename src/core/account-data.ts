@@ -166,6 +166,8 @@ export interface AccountTask {
   readonly waits: readonly AccountWait[]
   /** The limit that it waits for. */
   readonly limit?: { readonly name: string; readonly key: string } | null
+  /** Of a ready task whose step takes several at once: how many, and when it waits for no others at the latest. */
+  readonly batch?: { readonly size: number; readonly due_at: string } | null
   /** False for a ready task that no live worker can claim. */
   readonly is_served: boolean
 }

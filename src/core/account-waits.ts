@@ -62,7 +62,9 @@ function runningWords(account: RunAccount, task: AccountTask): string {
   return `attempt ${attempt} runs${sinceWords(account, since)}${workerWords(worker)}${aborted}${progress}`
 }
 
-function readyWords(account: RunAccount, { since, is_served, step }: AccountTask): string {
+function readyWords(account: RunAccount, { since, is_served, step, batch }: AccountTask): string {
+  if (is_served && batch)
+    return `ready${sinceWords(account, since)}, for a batch of ${batch.size}, or what there is at ${clockOf(account.run.created_at, batch.due_at)}`
   if (is_served) return `ready${sinceWords(account, since)}, for the next free worker`
   const queue = account.steps.find((one) => one.step === step)?.queue ?? 'default'
   return (

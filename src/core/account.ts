@@ -2,12 +2,14 @@
 import { shown as shownFields } from './run-cipher.ts'
 import { errorWords } from './account-attempts.ts'
 import type { AccountError, AccountEvent, AccountRun, RunAccount } from './account-data.ts'
+import { isBatch } from './account-batches.ts'
 import { callerWords, childLines, messageWords } from './account-parked.ts'
 import { isKept, keptWords } from './account-kept.ts'
 import { isLimitWait } from './account-limits.ts'
 import { lineageLines, originWords } from './account-lineage.ts'
 import { reportLines } from './account-reports.ts'
 import { stepLines, workerLines } from './account-steps.ts'
+import { isTriggering, laterTriggers, triggerWords } from './account-trigger.ts'
 import { waitLines } from './account-waits.ts'
 import type { RunState } from './state.ts'
 import { fill, pad } from './text-fill.ts'
@@ -34,7 +36,7 @@ export function tellAccount(account: RunAccount): string {
 
 function headLines(account: RunAccount): string[] {
   const { run, at, time } = account
-  const began = `Started ${originWords(account) ?? startedVia(run)} by ${run.started_by} on ${dateWords(run.created_at)} UTC${withKeys(run)}.`
+  const began = `Started ${originWords(account) ?? triggerWords(account) ?? startedVia(run)} by ${run.started_by} on ${dateWords(run.created_at)} UTC${withKeys(run)}.`
   const ended =
     run.finished_at === null
       ? `${stateSentence(run)} for ${durationWords(time.total_ms)}, seen ${dateWords(at)} UTC.`
@@ -50,6 +52,7 @@ function headLines(account: RunAccount): string[] {
       ? []
       : fill(`Its start was put off until ${dateWords(run.available_at)} UTC.`)),
     ...startsLines(account),
+    ...laterTriggers(account).flatMap(({ at, words }) => atTime(account, at, words)),
     ...fill(ended),
     ...outcomeLines(run),
     ...errorLines(run),
@@ -138,18 +141,29 @@ const eventVerbs: Readonly<Record<string, string>> = {
   'run.report_gap': 'could not reach the database',
   'key.paused': 'paused the run key, after failures in a row',
   'key.resumed': 'resumed the run key',
+  'callback.delivered': 'delivered a callback',
+  'callback.given_up': 'gave up a callback',
+  'callback.disabled': 'disabled a callback, whose address is gone',
+  'callback.resent': 'had a callback sent once more',
   'pipeline.paused': 'paused the pipeline, after failures in a row',
   'run.took_place': 'began it in the place',
+  'change.loop_cut': 'cut a loop: a change by this run would have started again what had led to it, by',
+  'schedule.paused': 'paused the schedule, after failures in a row',
+  'firing.overdue': 'found it without an end by the deadline of its schedule',
+  'firing.verified': 'found what its schedule expects of it',
+  'firing.unverified': 'did not find what its schedule expects of it',
 }
 
 function eventLines(account: RunAccount): string[] {
   const kept = account.events.listed.filter(isKept)
   const people = account.events.listed.filter(
-    (event) => event.kind !== 'step.log' && !isKept(event) && !isLimitWait(event),
+    (event) => event.kind !== 'step.log' && !isKept(event) && !isTold(event) && !isTriggering(event),
   )
-  const limited = account.events.listed.filter(isLimitWait)
+  const toldElsewhere = account.events.listed.filter(isTold)
   const logs = account.events.listed.filter(({ kind }) => kind === 'step.log')
-  const left = account.events.total - people.length - kept.length - logs.length - limited.length
+  const triggers = account.events.listed.filter(isTriggering)
+  const left =
+    account.events.total - people.length - kept.length - logs.length - toldElsewhere.length - triggers.length
   return [
     ...(people.length === 0
       ? []
@@ -167,6 +181,11 @@ function eventLines(account: RunAccount): string[] {
       : ['What the steps logged', ...logs.flatMap((event) => logLine(account, event))]),
     ...(left > 0 ? [`  … and ${count(left, 'more entry', 'more entries')}`] : []),
   ]
+}
+
+/** What is told with the attempt that it is about. */
+function isTold(event: AccountEvent): boolean {
+  return isLimitWait(event) || isBatch(event)
 }
 
 function eventLine(account: RunAccount, event: AccountEvent): string[] {
@@ -193,6 +212,8 @@ function changeWords({ kind, detail }: AccountEvent): string {
     return ` of run ${String(detail['of'])}, by rule '${String(detail['rule'])}' on starts`
   if (kind === 'limit.opened')
     return ` '${String(detail['limit'])}'${typeof detail['key'] === 'string' ? ` of '${oneLine(detail['key'])}'` : ''}, by its failure`
+  if (kind === 'change.loop_cut')
+    return ` watch '${String(detail['watch'])}' of ${oneLine(JSON.stringify(detail['key'] ?? 'the table'))}`
   const made = typeof detail['as'] === 'string' ? ` as run ${detail['as']}` : ''
   const failed = detail['error'] as AccountError | undefined
   return `${made}${failed === undefined || kind !== 'run.redriven' ? '' : `, which had failed (${errorWords(failed)})`}`

@@ -50,6 +50,13 @@ export const catalogue = {
     remedy: 'Correct the option that the message names.',
     exitCode: 2,
   },
+  schedule_invalid: {
+    cause:
+      'A schedule has a cron pattern, a time zone, an interval or another setting that cannot be read or held to, or is never due.',
+    remedy: 'Correct what the message names, at the position that it gives.',
+    sqlstate: 'MR101',
+    exitCode: 2,
+  },
   step_cycle: {
     cause: 'Steps wait for each other in a circle, so that none of them could ever begin.',
     remedy: 'Remove one of the `after` that the message names.',
@@ -274,10 +281,55 @@ export const catalogue = {
     remedy: 'Start a worker that serves it, or check the name with: npx millrace pipeline list',
     sqlstate: 'MR002',
   },
+  callback_unknown: {
+    cause: 'There is no callback, or no delivery of one, of this id; it goes with its run.',
+    remedy: 'List them with: npx millrace callback list',
+    sqlstate: 'MR130',
+  },
+  subscription_unknown: {
+    cause: 'There is no subscription of this name, or it was removed.',
+    remedy: 'List them with: npx millrace subscription list',
+    sqlstate: 'MR131',
+  },
+  webhook_unknown: {
+    cause: 'There is no webhook of this name: nothing registered it yet, or the configuration lacks it.',
+    remedy: 'List them with: npx millrace webhook list',
+    sqlstate: 'MR120',
+    exitCode: 4,
+  },
+  delivery_unknown: {
+    cause: 'There is no delivery of this id; it may have been pruned.',
+    remedy: 'List them with: npx millrace webhook deliveries',
+    exitCode: 4,
+  },
+  delivery_not_replayable: {
+    cause: 'What was sent with a delivery is not kept: it was refused, or a run that it started was erased.',
+    remedy: 'Let its sender send it again.',
+    exitCode: 4,
+  },
   redrive_unknown: {
     cause: 'There is no redrive of this id; it may have been pruned.',
     remedy: 'List them with: npx millrace redrive list',
     sqlstate: 'MR032',
+  },
+  cron_job_changed: {
+    cause:
+      'A cron job was to be taken over that is not there any more or was changed, or whose new name is taken.',
+    remedy: 'List them again with: npx millrace schedule adopt',
+    sqlstate: 'MR109',
+    exitCode: 4,
+  },
+  cron_unavailable: {
+    cause: 'The database has no pg_cron, or the role may not read its cron jobs.',
+    remedy: 'Connect to the database in which pg_cron was created, as a role that may read schema cron.',
+    sqlstate: 'MR108',
+    exitCode: 4,
+  },
+  schedule_unknown: {
+    cause: 'There is no schedule of this name, or it was removed.',
+    remedy: 'List the schedules with: npx millrace schedule list',
+    sqlstate: 'MR100',
+    exitCode: 4,
   },
   revision_conflict: {
     cause: 'A change was decided on a state of the run or the pipeline that somebody has changed since.',
@@ -368,7 +420,42 @@ export const catalogue = {
     remedy: 'Give DATABASE_URL the address of a server of your own.',
     exitCode: 3,
   },
+  // net
+  target_refused: {
+    cause:
+      'An address that was given may not be called: it is not https, holds a password, or leads to an address that is not public.',
+    remedy:
+      'Give an https address of the public internet; one of your own network is allowed by its range, host or origin in `allowTargets`.',
+    exitCode: 2,
+  },
+  target_invalid: {
+    cause: 'An entry of `allowTargets` is neither a range, nor a host, nor an origin.',
+    remedy: 'Write it as 10.0.0.0/8, hooks.internal or http://hooks.internal:8080.',
+    exitCode: 2,
+  },
+  fetch_failed: {
+    cause: 'An address that was given could not be reached: its name, its certificate or its server failed.',
+    remedy:
+      'See the reason in the message: ENOTFOUND is the name, ECONNREFUSED the server, CERT_ and SELF_SIGNED the certificate.',
+  },
+  fetch_timeout: {
+    cause: 'An address that was given did not answer in time.',
+    remedy: 'Let its server answer first and work afterwards.',
+  },
+  answer_too_large: {
+    cause: 'The answer of an address that was given is larger than is read of one.',
+    remedy: 'Let its server answer with less.',
+  },
   // sdk
+  webhook_too_slow: {
+    cause: 'A map or a filter of a webhook did not answer in time; its delivery is kept as failed.',
+    remedy: 'Let it only read the delivery, and leave what takes time to a step.',
+  },
+  webhook_invalid: {
+    cause: 'A webhook has an option that is missing, unknown or out of bounds.',
+    remedy: 'Correct the option that the message names.',
+    exitCode: 2,
+  },
   config_invalid: {
     cause: 'millrace.config.ts holds a setting that is unknown or out of bounds.',
     remedy: 'Correct the setting that the message names.',
@@ -428,6 +515,11 @@ export const catalogue = {
     remedy: 'Correct what the message names.',
     exitCode: 2,
   },
+  secret_in_name: {
+    cause: 'A step used a secret in the name of a lock or an artifact, or in the key of a cached value.',
+    remedy: 'Use what the secret belongs to instead, such as the id of the account.',
+    permanent: true,
+  },
   secret_unavailable: {
     cause: 'The source of a secret does not give it: the variable is not set, or the service refuses.',
     remedy: 'Read the reason in the message; the step tries again under its retry policy.',
@@ -436,6 +528,16 @@ export const catalogue = {
     cause: 'There is no secret of this name.',
     remedy: 'Set it with: npx millrace secret set NAME',
     exitCode: 4,
+  },
+  callback_invalid: {
+    cause: 'A callback is without an address or a secret, or names an end that a run does not have.',
+    remedy: "Write it as { url: 'https://hooks.example.com/runs', secret: 'hooks/runs' }.",
+    exitCode: 2,
+  },
+  subscription_invalid: {
+    cause: 'A subscription names no event or no pipeline.',
+    remedy: "Write it as subscribe('person.changed', { pipeline }).",
+    exitCode: 2,
   },
   // sdk: clients
   client_closed: {
@@ -608,6 +710,15 @@ export const catalogue = {
     exitCode: 2,
     permanent: true,
   },
+  batch_answer_invalid: {
+    cause: 'The handler of a batch did not answer with a list of one output for each of its items.',
+    remedy: 'Return a list in the order of the items, with an Error in the place of one that fails alone.',
+  },
+  batch_without: {
+    cause: 'The handler of a batch asked for something that only a step with one task can have.',
+    remedy: 'Do it in a step before or after the batch; docs/batches.md lists what a batch has.',
+    permanent: true,
+  },
   limit_unknown: {
     cause: 'There is no limit of this name.',
     remedy: 'List them with: npx millrace limit list',
@@ -657,6 +768,28 @@ export const catalogue = {
   stream_unawaited: {
     cause: 'A step writes parts faster than the database stores them, and awaits none of its writes.',
     remedy: 'Await stream.write(), at least now and then.',
+    permanent: true,
+  },
+  // triggers: changes
+  watch_invalid: {
+    cause:
+      'A watch on a table says something that cannot be: a table, a column, a condition, a tenant or a time.',
+    remedy: 'Correct what the message names; docs/changes.md says what a watch takes.',
+    sqlstate: 'MR140',
+    exitCode: 2,
+    permanent: true,
+  },
+  watch_unknown: {
+    cause: 'There is no watch, or no backfill, of this name.',
+    remedy: 'List them with: npx millrace watch list',
+    sqlstate: 'MR141',
+    exitCode: 4,
+  },
+  watch_not_allowed: {
+    cause: 'The login may not install row triggers on the table, or functions in schema millrace.',
+    remedy:
+      'Apply the watch as the owner of schema millrace, who needs the right TRIGGER on the table, and SELECT for a backfill.',
+    exitCode: 2,
     permanent: true,
   },
   // worker

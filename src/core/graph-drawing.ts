@@ -1,5 +1,7 @@
 // Owns the drawing of a graph as text: each step under the last of those that it waits for.
-import type { Graph, GraphNode } from './graph.ts'
+import { durationWords } from './wording.ts'
+import { batchOf, type Graph, type GraphNode } from './graph.ts'
+import { batchKeyWords } from './graph-batches.ts'
 
 /** One line a step, in an order in which each comes after what it waits for. */
 export function drawGraph(graph: Graph): string[] {
@@ -49,6 +51,7 @@ function notes(node: GraphNode, parent: string | undefined): string {
   const others = node.after.filter((name) => name !== parent)
   const words = [
     kindWords(node),
+    batchWords(node),
     node.tx && node.kind !== 'sql' ? 'in one transaction' : '',
     node.when ? 'on a condition' : '',
     node.queue === 'default' || node.queue === undefined ? '' : `queue ${node.queue}`,
@@ -64,4 +67,11 @@ function kindWords(node: GraphNode): string {
   if (node.kind === 'undo') return `undoes ${node.undoes}`
   if (node.kind === 'finally') return `after the run has ${node.follows}`
   return node.target === undefined ? node.kind : `${node.kind} ${node.target}`
+}
+
+function batchWords(node: GraphNode): string {
+  const batch = batchOf(node)
+  if (batch === undefined) return ''
+  const key = batchKeyWords(batch)
+  return `up to ${batch.size} at once${key === '' ? '' : ` by ${key}`}, within ${durationWords(batch.within_ms)}`
 }

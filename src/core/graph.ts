@@ -1,6 +1,7 @@
 // Owns the graph of a pipeline: the form in which it is stored with each version, and the rules it must keep.
 import { type Backoff, jitters } from './backoff.ts'
 import { MillraceError } from './errors.ts'
+import { batchFault, type NodeBatch, sealedPath } from './graph-batches.ts'
 import { isUnlistable, type MapOutcome, type NodeOutcome, outcomeFault } from './graph-outcomes.ts'
 import { checkFailureOptions, type RetryAllowance, type RetryRule, retryRuleFault } from './graph-retries.ts'
 import { checkObjectives, type Objectives } from './objectives.ts'
@@ -22,12 +23,16 @@ interface Node extends NodeOutcome {
 
 export interface StepNode extends Node {
   readonly kind: 'step'
+  /** One call of its handler gets several tasks, of many runs. */
+  readonly batch?: NodeBatch
 }
 
 interface MapNode extends Node, MapOutcome {
   readonly kind: 'map'
   /** The step whose list it runs over; always among `after`. */
   readonly over: string
+  /** One call of its handler gets several items, of many runs. */
+  readonly batch?: NodeBatch
 }
 
 /** The kinds of steps whose handler Millrace brings. */
@@ -127,9 +132,19 @@ export function checkGraph(pipeline: string, graph: Graph): void {
 }
 
 /** What SQL would have to read of an encrypted value can't be promised. */
-function checkEncryption(pipeline: string, { encrypt, objectives = {} }: Graph): void {
+function checkEncryption(pipeline: string, { steps, encrypt, objectives = {} }: Graph): void {
   if (encrypt === undefined) return
   checkKey(pipeline, encrypt.clear)
+  for (const step of steps) {
+    const path = batchOf(step) && sealedPath(batchOf(step)!, encrypt.clear)
+    if (path !== undefined)
+      throw optionError(
+        pipeline,
+        step.name,
+        'batch key',
+        `${path.join('.')}, which is encrypted: name it in encrypt.clear`,
+      )
+  }
   const [name] = Object.entries(objectives).find(([, { output }]) => output !== undefined) ?? []
   if (name === undefined) return
   throw new MillraceError(
@@ -139,13 +154,18 @@ function checkEncryption(pipeline: string, { encrypt, objectives = {} }: Graph):
   )
 }
 
+/** The batch of a step; undefined where each of its tasks is a call of its handler. */
+export function batchOf(step: GraphNode): NodeBatch | undefined {
+  return step.kind === 'step' || step.kind === 'map' ? step.batch : undefined
+}
+
 /** Checks one step against the names it may refer to. */
 export function checkNode(pipeline: string, step: GraphNode, names: ReadonlySet<string>): void {
   for (const name of step.after) if (!names.has(name)) throw unknownStep(pipeline, step.name, name, names)
   if (step.kind === 'map') checkOver(pipeline, step, names)
   else if (step.kind === 'sql') checkFunction(pipeline, step)
   checkOptions(pipeline, step)
-  const fault = outcomeFault(step) ?? retryRuleFault(step.retry_rules ?? [])
+  const fault = outcomeFault(step) ?? retryRuleFault(step.retry_rules ?? []) ?? batchFault(step)
   if (fault !== undefined) throw optionError(pipeline, step.name, fault.option, fault.found)
 }
 

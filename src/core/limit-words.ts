@@ -14,9 +14,12 @@ interface Settings {
   readonly failures?: number
   readonly window_ms?: number
   readonly cooldown_ms?: number
+  readonly fifo?: string
+  readonly weights?: Readonly<Record<string, number>>
+  readonly default_weight?: number
 }
 
-/** '5 at once by state', '100 in 1m, 10 at once', 'open after 5 failures in 1m, for 30s'. */
+/** '5 at once by state', '100 in 1m, 10 at once', 'open after 5 failures in 1m, for 30s', 'turns, acme 3 and others 1 by customer'. */
 export function settingWords(settings: Settings): string {
   const { key = [] } = settings
   const by = key.map((path) => path.join('.')).join(' and ')
@@ -25,6 +28,8 @@ export function settingWords(settings: Settings): string {
 
 function kindWords({ kind, ...told }: Settings): string {
   if (kind === 'concurrency') {
+    if (told.fifo !== undefined)
+      return `1 at once in strict order, ${told.fifo === 'block' ? 'whoever fails keeps its place' : 'others pass whoever fails'}`
     const strategy = told.strategy === 'wait' ? '' : `, ${String(told.strategy).replace('_', ' ')}`
     return `${grouped(told.capacity ?? 0)} at once${strategy}`
   }
@@ -32,6 +37,11 @@ function kindWords({ kind, ...told }: Settings): string {
     const units = told.units_path === undefined ? '' : ` units (${told.units_path.join('.')})`
     const burst = (told.burst ?? 1) === 1 ? '' : `, ${grouped(told.burst ?? 1)} at once`
     return `${grouped(told.units ?? 0)}${units} in ${durationWords(told.per_ms ?? 0)}${burst}`
+  }
+  if (kind === 'fairness') {
+    const named = Object.entries(told.weights ?? {}).map(([key, weight]) => `${key} ${weight}`)
+    const others = `${named.length === 0 ? 'each' : 'others'} ${told.default_weight ?? 1}`
+    return `in turns, ${[...named.slice(0, 5), ...(named.length > 5 ? ['…'] : []), others].join(', ')},`
   }
   return `open after ${told.failures} failures in ${durationWords(told.window_ms ?? 0)}, for ${durationWords(told.cooldown_ms ?? 0)}`
 }

@@ -46,6 +46,27 @@ export type CheckpointKind = (typeof checkpointKinds)[number]
 /** Of a dead letter that was ordered to be redriven: not looked at yet, given fresh attempts, or refused for a reason. */
 export const redriveItemStates = ['open', 'done', 'refused'] as const
 
+/** What became of a request to a webhook. */
+export const deliveryStates = ['accepted', 'filtered', 'refused', 'failed'] as const
+export type DeliveryState = (typeof deliveryStates)[number]
+
+/** What a pipeline made of a delivery. */
+export const deliveryOutcomes = ['started', 'coalesced', 'live', 'limit', 'paused'] as const
+export type DeliveryOutcome = (typeof deliveryOutcomes)[number]
+
+/** What became of a time of a schedule. */
+export const firingStates = [
+  'queued',
+  'started',
+  'skipped',
+  'missed',
+  'completed',
+  'failed',
+  'verified',
+  'unverified',
+] as const
+export type FiringState = (typeof firingStates)[number]
+
 export const workerStates = ['starting', 'idle', 'running', 'paused', 'draining', 'gone'] as const
 
 const finalStates: ReadonlySet<string> = new Set(['completed', 'failed', 'skipped', 'cancelled'])

@@ -9,6 +9,7 @@ export type WhyReason =
   | 'limit'
   | 'aborting'
   | 'queued'
+  | 'batch'
   | 'outside'
   | 'retry'
   | 'delayed'

@@ -2,7 +2,7 @@
 import type { Caller } from './call.ts'
 import { retryTransaction } from './transaction.ts'
 
-export type LimitKind = 'concurrency' | 'rate' | 'breaker'
+export type LimitKind = 'concurrency' | 'rate' | 'breaker' | 'fairness'
 
 /** What a rule says, as it is stored: each kind has its own settings. */
 export interface LimitSettings {
@@ -18,6 +18,10 @@ export interface LimitSettings {
   readonly failures?: number
   readonly window_ms?: number
   readonly cooldown_ms?: number
+  /** Of a concurrency of one in strict order. */
+  readonly fifo?: 'block' | 'pass'
+  readonly weights?: Readonly<Record<string, number>>
+  readonly default_weight?: number
 }
 
 /** What a rule holds for: a pipeline, a step of it, or a queue. */
@@ -98,6 +102,10 @@ export interface LimitKeyRow {
   readonly full_until: string | null
   readonly open_until: string | null
   readonly held_until: string | null
+  readonly head_run: string | null
+  readonly head_step: string | null
+  readonly head_since: string | null
+  readonly weight?: number
 }
 
 export interface LimitRow {

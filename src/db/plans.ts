@@ -65,6 +65,10 @@ function columnsOf(planned: readonly PlannedGraph[]): unknown[] {
 export interface DeclaredQuery {
   readonly name: string
   readonly text: string
+  /** The types of its parameters, as `prepare` takes them; without it the server works them out. */
+  readonly parameters?: string
+  /** What stands around it when it is run. */
+  readonly frame?: readonly [before: string, after: string]
 }
 
 export interface QueryFault extends DeclaredQuery {
@@ -84,30 +88,34 @@ export async function findQueryFaults(
 ): Promise<QueryFault[]> {
   const faults: QueryFault[] = []
   for (const query of queries) {
-    const fault = await faultOf(client, query.text)
+    const fault = await faultOf(client, query)
     if (fault !== undefined) faults.push({ ...query, fault })
   }
   return faults
 }
 
-const prepareAs = 'prepare millrace_declared as '
-
-async function faultOf(client: pg.ClientBase, text: string): Promise<string | undefined> {
+async function faultOf(client: pg.ClientBase, query: DeclaredQuery): Promise<string | undefined> {
+  const { text, parameters = '', frame: [before, after] = ['', ''] } = query
+  const prepareAs = `prepare millrace_declared${parameters} as ${before}`
   try {
     // By the extended protocol, which takes one statement and no more: nothing behind a semicolon is ever run.
-    await client.query({ text: prepareAs + text, values: [], queryMode: 'extended' } as pg.QueryConfig)
+    await client.query({
+      text: prepareAs + text + after,
+      values: [],
+      queryMode: 'extended',
+    } as pg.QueryConfig)
     await client.query('deallocate millrace_declared')
     return undefined
   } catch (error) {
     const state = sqlState(error)
     // The connection is gone, or the server is: that is no fault of the query.
     if (state === undefined || !/^(?:0A|22|26|3|42)/.test(state)) throw error
-    return faultWords(error as pg.DatabaseError, text)
+    return faultWords(error as pg.DatabaseError, text, prepareAs.length)
   }
 }
 
-function faultWords({ message, hint, position }: pg.DatabaseError, text: string): string {
-  const at = Number(position ?? 0) - prepareAs.length
+function faultWords({ message, hint, position }: pg.DatabaseError, text: string, before: number): string {
+  const at = Number(position ?? 0) - before
   const line = at > 0 ? text.slice(0, at).split('\n').length : 1
   const place = text.includes('\n') ? ` (line ${line})` : ''
   return `${message}${place}${hint === undefined ? '' : `. ${hint}`}`

@@ -19,13 +19,16 @@ export function taggedSql(caller: Caller) {
  * Runs each statement in a transaction of its own, which reads or writes whatever the connection does by default.
  *
  * @param database named in errors
+ * @param origin the run whose step they are of
  */
 export function eachInTransaction(
   pool: pg.Pool,
   access: 'read only' | 'read write',
   database: string,
+  origin?: string,
 ): Caller {
-  const begin = access === 'read write' ? beginWriting : beginReading
+  const begin = (client: pg.ClientBase) =>
+    access === 'read write' ? beginWriting(client, origin) : beginReading(client)
   return {
     call: async <Row>(statement: Statement, values: readonly unknown[]) => {
       const client = await pool.connect().catch((error: unknown) => {

@@ -77,7 +77,8 @@ export interface CompletedRow {
 }
 
 export interface CompleteAnswerRow {
-  readonly kind: 'next' | 'lost' | 'ended'
+  /** `woken`: a step that waited for a run that ended here, with its HandedValue as output. */
+  readonly kind: 'next' | 'lost' | 'ended' | 'woken'
   readonly task_id: number | null
   readonly run_id: string | null
   readonly step_id: number | null
@@ -90,7 +91,7 @@ export interface CompleteAnswerRow {
 const completeTasksStatement = {
   name: 'millrace_complete_tasks',
   text: `select kind, task_id, run_id, step_id, item, item_value, attempt, output
-    from millrace.complete_tasks($1, $2, $3::bigint[], $4::int[], $5::int[], $6::jsonb[], $7::text[], $8::jsonb[], $9::boolean[], $10, $11, $12)`,
+    from millrace.complete_tasks($1, $2, $3::bigint[], $4::int[], $5::int[], $6::jsonb[], $7::text[], $8::jsonb[], $9::boolean[], $10, $11, $12, $13)`,
 }
 
 /**
@@ -98,12 +99,18 @@ const completeTasksStatement = {
  *
  * @param room how many tasks the worker can take beyond the slots that these free
  * @param leastUrgent the greatest priority number among them
+ * @param wakes whether steps that wait for runs which end here may come back as well
  */
 export function completeTasks(
   caller: Caller,
   worker: WorkerKey,
   rows: readonly CompletedRow[],
-  options: { readonly room: number; readonly leastUrgent: number; readonly transactional: boolean },
+  options: {
+    readonly room: number
+    readonly leastUrgent: number
+    readonly transactional: boolean
+    readonly wakes: boolean
+  },
 ): Promise<CompleteAnswerRow[]> {
   return caller.call<CompleteAnswerRow>(completeTasksStatement, [
     worker.workerId,
@@ -118,6 +125,7 @@ export function completeTasks(
     options.room,
     options.leastUrgent,
     options.transactional,
+    options.wakes,
   ])
 }
 

@@ -22,7 +22,17 @@ export async function readStanding(caller: Caller, workerId: string): Promise<Ta
           (select ceil(extract(epoch from min(d.at)) * 1000)::float8
              from (select w.available_at as at from millrace.waiting_task w where not w.paused and isfinite(w.available_at)
                    union all
-                   select a.remind_at from millrace.approval a where a.state = 'open' and a.reminded_at is null) d) as due_ms`,
+                   select t.ready_at + make_interval(secs => s.batch_ms / 1000.0)
+                     from millrace.task t join millrace.step_definition s on s.id = t.step_id
+                    where t.worker_id is null and s.batch_size is not null
+                   union all
+                   select a.remind_at from millrace.approval a where a.state = 'open' and a.reminded_at is null
+                   union all
+                   select s.due_at from millrace.schedule s where s.due_at is not null
+                   union all
+                   select f.verify_at from millrace.firing f where f.verify_at is not null
+                   union all
+                   select f.deadline_at from millrace.firing f where f.deadline_at is not null and f.overdue_at is null and f.closed_at is null) d) as due_ms`,
     },
     [workerId],
   )

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { MillraceError } from '../core/errors.ts'
-import { sqlState } from './database-error.ts'
+import { sqlState, translateDatabaseError } from './database-error.ts'
 
 /**
  * Runs `work` between begin and commit; any error rolls back and is passed on.
@@ -28,6 +28,33 @@ export async function inTransaction<T>(
   }
 }
 
+/**
+ * The same on a connection of a pool.
+ *
+ * @param database named in errors
+ */
+export async function inPoolTransaction<T>(
+  pool: pg.Pool,
+  database: string,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  let client: pg.PoolClient | undefined
+  let broken = true
+  try {
+    client = await pool.connect()
+    const own = client
+    const result = await inTransaction(own, () => work(own))
+    broken = false
+    return result
+  } catch (error) {
+    const told = translateDatabaseError(error, database)
+    broken = told instanceof MillraceError && told.code === 'database_unreachable'
+    throw told
+  } finally {
+    client?.release(broken)
+  }
+}
+
 /** What a commit that PostgreSQL answered with a rollback means. */
 export function transactionLost(): MillraceError {
   return new MillraceError(
@@ -39,24 +66,32 @@ export function transactionLost(): MillraceError {
 
 /**
  * Begins the transaction of a step. Its own bound holds for its statements and for the time between them, and the server looks
- * now and then whether the worker still lives, so that what a dead worker began ends.
+ * now and then whether the worker still lives, so that what a dead worker began ends. What it changes in watched tables is known by its run.
  */
-export async function beginAttempt(client: pg.ClientBase, timeoutMs: number, mark: string): Promise<void> {
+export async function beginAttempt(
+  client: pg.ClientBase,
+  timeoutMs: number,
+  mark: string,
+  origin: string,
+): Promise<void> {
   await beginWriting(client)
   await client.query(
     `select set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true),
-       set_config('client_connection_check_interval', '5s', true), set_config('millrace.attempt', $2, true)`,
-    [String(Math.min(Math.trunc(timeoutMs), 2_147_483_647)), mark],
+       set_config('client_connection_check_interval', '5s', true), set_config('millrace.attempt', $2, true), set_config('millrace.origin', $3, true)`,
+    [String(Math.min(Math.trunc(timeoutMs), 2_147_483_647)), mark, origin],
   )
 }
 
 /**
  * Begins a transaction that may write, whatever the connection's default is.
  *
+ * @param origin the run whose step it is of, which goes with the statement that begins it
  * @throws MillraceError database_read_only
  */
-export async function beginWriting(client: pg.ClientBase): Promise<void> {
-  await client.query('begin isolation level read committed read write').catch((error: unknown) => {
+export async function beginWriting(client: pg.ClientBase, origin?: string): Promise<void> {
+  const told =
+    origin !== undefined && /^[0-9a-f-]{36}$/.test(origin) ? `; set local millrace.origin = '${origin}'` : ''
+  await client.query(`begin isolation level read committed read write${told}`).catch((error: unknown) => {
     // A standby knows no such transactions: it says that in its own words.
     if (sqlState(error) !== '0A000') throw error
     throw new MillraceError('database_read_only', 'The server takes no writes: it is a standby.', {

@@ -69,7 +69,7 @@ async function begin(slug: string): Promise<Begun> {
     worker,
     next,
     park: async (waits) => {
-      const answers = await parkTasks(caller, worker, [{ ...(await next()), waits }])
+      const answers = await parkTasks(caller, worker, [{ ...(await next()), waits }], null)
       return answers[0]!.kind
     },
   }
@@ -153,9 +153,8 @@ test('the account of a run tells its signals, its approval, its naps, and what i
     { name: 'paid', kind: 'signal', attempt: 1, value: { payload: { cents: 5 } } },
     { name: 'sum', kind: 'run', attempt: 2, value: 7, error: null },
   ])
-  await parkTasks(caller, begun.worker, [
-    { ...second, waits: [{ name: 'nap', place: 0, kind: 'sleep', ms: 60_000 }] },
-  ])
+  const nap = { name: 'nap', place: 0, kind: 'sleep', ms: 60_000 } as const
+  await parkTasks(caller, begun.worker, [{ ...second, waits: [nap] }], null)
   await database.clock.advance(60_000)
   await promote(database)
   const third = await begun.next()

@@ -1,6 +1,7 @@
 // The SQL functions of waiting: tasks that park until something comes, waits that are opened ahead, answers of endpoints, called runs.
 import type { RunState } from '../core/state.ts'
 import type { Caller } from './call.ts'
+import { type HandedTask, type HandedValue, handedTask } from './handed-tasks.ts'
 import type { HeldRow, WorkerKey } from './tasks.ts'
 import { retryTransaction } from './transaction.ts'
 
@@ -66,28 +67,35 @@ export interface ParkedRow extends HeldRow {
 }
 
 export interface ParkAnswerRow {
-  /** `ready`: one of the waits has ended already, so the task can be claimed at once. */
-  readonly kind: 'parked' | 'ready' | 'lost'
+  /** `ready`: one of the waits has ended already, so the task can be claimed at once. `leased`: a task of a called run, which comes with it. */
+  readonly kind: 'parked' | 'ready' | 'lost' | 'leased'
   readonly task_id: number
+  /** Of `leased`: as it would have been claimed. */
+  readonly claimed: HandedTask | null
 }
 
 /**
  * Parks tasks until one of their waits ends. Children are started, approvals opened, in the same transaction.
  *
+ * @param room how many tasks of called runs the worker can take beyond the slots that these free; null where it takes none
  * @throws MillraceError child_refused, and what starts throw: pipeline_unknown, key_value_missing, run_id_off_clock
  */
-export function parkTasks(
+export async function parkTasks(
   caller: Caller,
   worker: WorkerKey,
   rows: readonly ParkedRow[],
+  room: number | null,
 ): Promise<ParkAnswerRow[]> {
-  return caller.call<ParkAnswerRow>(
+  const answers = await caller.call<
+    Omit<ParkAnswerRow, 'claimed'> & { readonly claimed: HandedValue | null }
+  >(
     {
       name: 'millrace_park_tasks',
-      text: `select kind, task_id from millrace.park_tasks($1, $2, $3::bigint[], $4::int[], $5::int[], $6::jsonb[])`,
+      text: `select kind, task_id, claimed from millrace.park_tasks($1, $2, $3::bigint[], $4::int[], $5::int[], $6::jsonb[], $7::int)`,
     },
-    waitValues(worker, rows),
+    [...waitValues(worker, rows), room],
   )
+  return answers.map((row) => ({ ...row, claimed: row.claimed === null ? null : handedTask(row.claimed) }))
 }
 
 /**

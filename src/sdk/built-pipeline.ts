@@ -6,6 +6,7 @@ import {
   checkGraph,
   checkNewName,
   checkNode,
+  batchOf,
   type Graph,
   type BroughtKind,
   type GraphNode,
@@ -17,6 +18,7 @@ import type { StartRules } from '../db/start-rules.ts'
 import { onFailureName, onSuccessName, undoName } from './ending.ts'
 import { readStepCache } from './cache.ts'
 import { asksForItem, inputPaths } from './limit.ts'
+import type { CallbackRow } from '../db/callbacks.ts'
 import { type PlacedLimit, rulesOf } from './limits.ts'
 import { brand, type PipelineDefinition, type StepHandler } from './pipeline-definition.ts'
 import type { Schema } from './standard-schema.ts'
@@ -36,6 +38,7 @@ interface Written {
   readonly nodes: readonly GraphNode[]
   readonly handlers: ReadonlyMap<string, StepHandler>
   readonly limits: readonly PlacedLimit[]
+  readonly callbacks: readonly CallbackRow[]
 }
 
 type AnyHandler = (context: never) => unknown
@@ -49,6 +52,7 @@ export class BuiltPipeline implements PipelineDefinition {
   readonly startRules: StartRules
   readonly handlers: ReadonlyMap<string, StepHandler>
   readonly limits: readonly PlacedLimit[]
+  readonly callbacks: readonly CallbackRow[]
   readonly #written: Written
   #graph: Graph | undefined
   #digest: string | undefined
@@ -59,6 +63,7 @@ export class BuiltPipeline implements PipelineDefinition {
     this.startRules = written.startRules
     this.handlers = written.handlers
     this.limits = written.limits
+    this.callbacks = written.callbacks
     this.#written = written
   }
 
@@ -130,6 +135,11 @@ export class BuiltPipeline implements PipelineDefinition {
     return this.#with('map', name, options, handler)
   }
 
+  batch(name: string, options: WrittenOptions, handler: AnyHandler): BuiltPipeline {
+    const kind = options.over === undefined ? 'step' : 'map'
+    return this.#with(kind, name, options, handler, undefined, { isBatched: true })
+  }
+
   sleep(name: string, time: Duration | (WrittenOptions & BroughtWritten)): BuiltPipeline {
     return this.#bring('sleep', name, typeof time === 'object' ? time : { for: time })
   }
@@ -178,7 +188,7 @@ export class BuiltPipeline implements PipelineDefinition {
     options: WrittenOptions,
     handler: AnyHandler,
     brought?: { readonly reads: boolean } & NonNullable<StepPlace['brought']>,
-    follows: Pick<StepPlace, 'undoes' | 'follows'> = {},
+    place: Pick<StepPlace, 'undoes' | 'follows' | 'isBatched'> = {},
   ): BuiltPipeline {
     const { slug, shared, nodes, handlers, limits } = this.#written
     const names = new Set(handlers.keys())
@@ -187,7 +197,7 @@ export class BuiltPipeline implements PipelineDefinition {
       pipeline: slug,
       shared,
       previous: this.#previous,
-      ...follows,
+      ...place,
       ...(brought === undefined ? {} : { brought }),
     })
     checkNode(slug, node, names)
@@ -202,7 +212,10 @@ export class BuiltPipeline implements PipelineDefinition {
           step: name,
         })),
       ],
-      handlers: new Map(handlers).set(name, stepHandler(`${slug}/${name}`, options, handler, brought?.reads)),
+      handlers: new Map(handlers).set(
+        name,
+        stepHandler(`${slug}/${name}`, options, handler, place.isBatched ? true : brought?.reads),
+      ),
     })
   }
 }
@@ -226,6 +239,13 @@ function checkLimits(pipeline: string, limits: readonly PlacedLimit[], { steps, 
         fields: { name: rule.name, pipeline, step },
       })
     }
+    const batched = steps.find((node) => batchOf(node) !== undefined)
+    if (step === null && batched !== undefined)
+      refuse(
+        `would hold for step '${batched.name}' of '${pipeline}', whose tasks come in batches, and a limit counts them one by one: give it to the other steps`,
+      )
+    if (rule.settings.kind === 'fairness' && step !== null)
+      refuse(`is on whose turn it is, which can't hold for '${step}' alone: give it to the pipeline`)
     const kind = steps.find(({ name }) => name === step)?.kind
     const place = step === null ? `all steps of '${pipeline}'` : `'${step}', which is none`
     if (asksForItem(rule) && kind !== 'map')

@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { MillraceError } from '../core/errors.ts'
 import { checkJson } from '../core/json.ts'
 import { createRunIds, isUuid } from '../core/uuid.ts'
-import { type Caller, poolCaller } from '../db/call.ts'
+import { type Caller, poolCaller, transactionCaller } from '../db/call.ts'
 import { createPool, describeDatabase, isPoolPooled } from '../db/connection.ts'
 import {
   type RegisteredPipeline,
@@ -25,8 +25,14 @@ import { eraseTenant, type ErasedTenant, type EraseTenantOptions } from './erasu
 import { type ReencryptedPayloads, reencrypt } from './key-rotation.ts'
 import type { ArtifactStore } from './artifact-store.ts'
 import { type Artifact, type ArtifactInfo, artifactsOf, openArtifact } from './artifacts.ts'
+import { type AllowedTargets, checkAllowedTargets } from '../net/target.ts'
 import { ClientCache } from './cache.ts'
+import { Callbacks } from './callbacks.ts'
+import { emitEvent, type EmitOptions } from './emit.ts'
+import { type EmittedEvent, emittedEvents, type EventListOptions, Subscriptions } from './subscriptions.ts'
 import { Limits } from './limits.ts'
+import { Watches } from './watches.ts'
+import { Schedules } from './schedules.ts'
 import { StartRuleBook } from './start-rule-book.ts'
 import { localWorker } from './local-worker.ts'
 import { createCipher, type EncryptionKeys, SealedRuns } from './sealed-runs.ts'
@@ -54,6 +60,7 @@ import { RunStreams, type StreamOptions, type StreamPart } from './run-stream.ts
 import { type MigratedRuns, type MigrateRunsOptions, moveRuns } from './run-moves.ts'
 import { type KeyOptions, type PausedKey, pausedKeys } from './paused-keys.ts'
 import { validate } from './standard-schema.ts'
+import { Webhooks } from './webhooks.ts'
 import { type Why, whyOf } from './why.ts'
 import type { PipelineInput, PipelineOutput, Startable, StartablePipeline, StartedRun } from './startable.ts'
 import {
@@ -63,6 +70,7 @@ import {
   StartBatches,
   startInTransaction,
   startMany,
+  startWithCallbacks,
   type StartOptions,
 } from './start.ts'
 
@@ -77,6 +85,8 @@ export interface ClientOptions {
   readonly encryptionKeys?: EncryptionKeys | undefined
   /** Where artifacts lie that workers were told to write there. */
   readonly artifacts?: ArtifactStore | undefined
+  /** Ranges, hosts and origins that callbacks may name besides https addresses of the public internet; the workers must allow them too. */
+  readonly allowTargets?: AllowedTargets | undefined
   /** Milliseconds since 1970, for the ids of runs; the machine's clock by default. */
   readonly now?: () => number
 }
@@ -165,7 +175,7 @@ export interface SignalSent {
   readonly kept: boolean
 }
 
-/** Opens a client; connections are made when they are first needed. @throws MillraceError connection_string_invalid */
+/** Opens a client; connections are made when they are first needed. @throws MillraceError connection_string_invalid, target_invalid */
 export function connect(options: ClientOptions): Client {
   return new Client(options)
 }
@@ -175,6 +185,7 @@ export class Client {
   readonly #pool: ReturnType<typeof createPool>
   readonly #newId: () => string
   readonly #cipher: ReturnType<typeof createCipher>
+  readonly #allow: AllowedTargets
   readonly #registered = new Map<string, Promise<RegisteredPipeline>>()
   readonly #underWay = new Set<Promise<unknown>>()
   #session: Promise<Session> | undefined
@@ -183,6 +194,8 @@ export class Client {
   constructor(options: ClientOptions) {
     this.#options = options
     this.#cipher = createCipher(options.encryptionKeys)
+    this.#allow = checkAllowedTargets(options.allowTargets ?? [])
+    this.callbacks = new Callbacks(async () => (await this.#open()).caller, this.#allow)
     this.#pool = createPool({
       connectionString: options.database,
       applicationName: 'millrace client',
@@ -194,7 +207,8 @@ export class Client {
   /**
    * Starts a run. Where the pipeline declares a run key, at most one run of it is live: then the answer names that one.
    *
-   * @throws MillraceError input_invalid, json_invalid, json_too_large, pipeline_unknown, key_value_missing, idempotency_conflict
+   * @throws MillraceError input_invalid, json_invalid, json_too_large, pipeline_unknown, key_value_missing, idempotency_conflict,
+   *   callback_invalid, target_refused
    */
   start<P extends Startable>(
     pipeline: P,
@@ -209,6 +223,7 @@ export class Client {
     const start = await this.#prepare(session, pipeline, input, options)
     if (options.tx !== undefined)
       return (await startInTransaction(options.tx, [start], (caller) => this.#sealedRuns(caller)))[0]!
+    if (start.callbacks.length > 0) return (await this.#startWithCallbacks([start]))[0]!
     return await session.starts.start(start)
   }
 
@@ -244,9 +259,14 @@ export class Client {
     const session = await this.#open()
     const starts: PendingStart[] = []
     for (const input of inputs) starts.push(await this.#prepare(session, pipeline, input, options))
-    return options.tx === undefined
-      ? startMany(session, starts)
-      : startInTransaction(options.tx, starts, (caller) => this.#sealedRuns(caller))
+    if (options.tx !== undefined)
+      return startInTransaction(options.tx, starts, (caller) => this.#sealedRuns(caller))
+    return options.callback === undefined ? startMany(session, starts) : this.#startWithCallbacks(starts)
+  }
+
+  #startWithCallbacks(starts: readonly PendingStart[]): Promise<StartAnswer[]> {
+    const database = describeDatabase(this.#options.database)
+    return startWithCallbacks({ pool: this.#pool, database }, starts, (caller) => this.#sealedRuns(caller))
   }
 
   /** A run by its id, or by the answer that named it. @throws MillraceError run_unknown for what is no id */
@@ -307,6 +327,27 @@ export class Client {
     return { id: String(signal_id), woke, kept }
   }
 
+  /**
+   * Emits an event: once its transaction has committed, each subscription that it fits starts a run. Answers its id.
+   *
+   * @throws MillraceError json_invalid, json_too_large, argument_invalid
+   */
+  async emit(name: string, payload?: unknown, options: EmitOptions = {}): Promise<{ readonly id: string }> {
+    const caller = options.tx === undefined ? (await this.#open()).caller : transactionCaller(options.tx)
+    return { id: await emitEvent(caller, name, payload, options) }
+  }
+
+  /** The emitted events, the newest first, each with what it started. */
+  async events(options?: EventListOptions): Promise<EmittedEvent[]> {
+    return emittedEvents((await this.#open()).caller, options)
+  }
+
+  /** Who subscribes to emitted events. */
+  readonly subscriptions = new Subscriptions(async () => (await this.#open()).caller)
+
+  /** Who is told of the end of runs, and what became of it. */
+  readonly callbacks: Callbacks
+
   /** Values that steps compute once for all runs that ask. */
   readonly cache = new ClientCache(async () => (await this.#open()).caller)
 
@@ -315,15 +356,28 @@ export class Client {
 
   /** Rules on how many tasks may run at once, or begin in a time. */
   readonly limits = new Limits(async () => (await this.#open()).caller)
+  readonly watches = new Watches(async () => (await this.#open()).caller)
 
   /** Rules on starts: list, define and remove them while runs are under way. */
   readonly startRules = new StartRuleBook(async () => (await this.#open()).caller)
+
+  /** When pipelines start by themselves: define, list and steer schedules, and read what became of each firing. */
+  readonly schedules = new Schedules(async () => (await this.#open()).caller)
 
   /** Secrets by name, whose values only steps get. */
   readonly secrets = new Secrets(
     async () => (await this.#open()).caller,
     () => this.#cipher,
   )
+
+  /** Requests that start runs: their handler, what was received, and once more. */
+  readonly webhooks = new Webhooks({
+    caller: async () => (await this.#open()).caller,
+    cipher: () => this.#cipher,
+    prepare: async (pipeline, input, options) => this.#prepare(await this.#open(), pipeline, input, options),
+    newId: () => this.#newId(),
+    nowMs: () => (this.#options.now ?? Date.now)(),
+  })
 
   /**
    * Takes all of a tenant out of the database, in batches; what was erased is kept on record, without what stood in it. Needs the rights of an admin.
@@ -438,7 +492,12 @@ export class Client {
   ): Promise<PendingStart> {
     const id = this.#newId()
     if (typeof pipeline === 'string')
-      return pendingStart({ slug: pipeline, version: null, id, input: input ?? null }, options, this.#cipher)
+      return pendingStart(
+        { slug: pipeline, version: null, id, input: input ?? null },
+        options,
+        this.#cipher,
+        this.#allow,
+      )
     const checked =
       pipeline.inputSchema === undefined
         ? (input ?? null)
@@ -452,6 +511,7 @@ export class Client {
       { slug: pipeline.slug, version, id, input: checked, graph: pipeline.graph },
       options,
       this.#cipher,
+      this.#allow,
     )
   }
 

@@ -45,6 +45,8 @@ export interface Config {
   readonly worker?: WorkerConfig
   /** Where artifacts lie; in the database by default. */
   readonly artifacts?: ArtifactStore
+  /** Ranges, hosts and origins that callbacks and pings may go to besides the public internet over https; none by default. */
+  readonly allowTargets?: readonly string[]
   /** Queries by a name of yours, with $1, $2 … for values: `millrace plan` prepares each of them in the target database. */
   readonly queries?: Readonly<Record<string, string>>
 }
@@ -96,6 +98,7 @@ const shape = strictSettings({
   encryptionKeys: z.record(z.string(), text, 'it is no object of keys').optional(),
   worker: worker.optional(),
   artifacts: z.custom(isArtifactStore, 'it is no store with a name, write, read and remove').optional(),
+  allowTargets: z.array(text, 'it is no list of texts').optional(),
   queries: z.record(z.string(), text.trim().min(1, 'it is empty'), 'it is no object of queries').optional(),
 })
 

@@ -96,6 +96,8 @@ export interface HandlerContext extends StepContext<unknown, StepOutputs> {
   readonly tx?: TransactionClient
   readonly item?: unknown
   readonly index?: number
+  /** In a batch: what it is given in the place of the rest. */
+  readonly items?: readonly HandlerContext[]
   /** In a step that undoes another one: what that gave. */
   readonly output?: unknown
   readonly outcome?: string

@@ -21,6 +21,7 @@ export type {
   ArtifactSource,
   ArtifactWriteOptions,
 } from './artifacts.ts'
+export type { BatchContext, BatchItem, BatchMapItem } from './batch.ts'
 export type { Cache, CacheChoice, CacheEntry, CacheOptions, StepCache } from './cache.ts'
 export {
   type CancelOptions,
@@ -77,6 +78,7 @@ export {
   type AnyInput,
   type BreakerOptions,
   type ConcurrencyOptions,
+  type FairnessOptions,
   type Limit,
   limit,
   type LimitOptions,
@@ -87,6 +89,13 @@ export type { LimitDefineOptions, LimitInfo, LimitKey, Limits } from './limits.t
 export type { LimitKind, LimitSettings, LimitTarget } from '../db/limits.ts'
 export type { HeldLock, Lock, LockOptions } from './locks.ts'
 export type { KeyOptions, PausedKey } from './paused-keys.ts'
+export type { CallbackOptions } from './callback.ts'
+export type { CallbackAttempt, CallbackDelivery, CallbackListOptions, Callbacks } from './callbacks.ts'
+export type { CallbackEnd } from '../db/callbacks.ts'
+export type { EmitOptions } from './emit.ts'
+export { type InputPaths, subscribe, type SubscribeOptions, type Subscription } from './subscribe.ts'
+export type { EmittedEvent, EventListOptions, SubscriptionInfo, Subscriptions } from './subscriptions.ts'
+export type { EventStartRow, SubscriptionSettings } from '../db/events.ts'
 export { pipeline } from './pipeline.ts'
 export type { PipelineDefinition } from './pipeline-definition.ts'
 export type { Pipeline } from './pipeline-type.ts'
@@ -117,6 +126,26 @@ export type { MetricValues, ObjectiveResult, RunProgress, StepProgress } from '.
 export type { StreamOptions, StreamPart } from './run-stream.ts'
 export type { PipelineInput, PipelineOutput, Startable, StartedRun } from './startable.ts'
 export type { StartAnswer, StartOptions } from './start.ts'
+export {
+  type CadenceOptions,
+  type CatchUp,
+  type Overlap,
+  type Schedule,
+  schedule,
+  type ScheduleConditions,
+  type ScheduleOptions,
+} from './schedule.ts'
+export type {
+  BackfillAnswer,
+  BackfillOptions,
+  Firing,
+  NextSlot,
+  ScheduleInfo,
+  ScheduleListOptions,
+  Schedules,
+  TriggerAnswer,
+} from './schedules.ts'
+export type { Expectation, ExpectedOutput, ExpectedQuery } from '../core/expectation.ts'
 export type { StartRuleBook, StartRuleChange, StartRuleInfo } from './start-rule-book.ts'
 export type { StartRuleOptions } from './start-rules.ts'
 export type { RetryAllowanceOptions, RetryOptions, RetryWhen } from './retry-policy.ts'
@@ -130,5 +159,30 @@ export {
   prismaTransaction,
   type SqlTag,
 } from './transactions.ts'
+export type { Delivery } from './delivery.ts'
+export type { DeliveryState } from '../core/state.ts'
+export {
+  type DeliveryId,
+  type HmacOptions,
+  type Webhook,
+  webhook,
+  type WebhookOptions,
+  type WebhookProvider,
+  type WebhookTarget,
+} from './webhook.ts'
+export type { RequestAbout, WebhookHandler, WebhookHandlerOptions } from './webhook-handler.ts'
+export type {
+  DeliveryFilterOptions,
+  DeliveryInfo,
+  NewSecret,
+  Replayed,
+  ReplayedDelivery,
+  ReplayOptions,
+  WebhookInfo,
+  Webhooks,
+} from './webhooks.ts'
+export { type Change, watch, type Watch, type WatchCondition, type WatchOptions } from './watch.ts'
+export type { BackfillInfo, WatchInfo, Watches } from './watches.ts'
+export type { WatchOperation, WatchSettings } from '../db/watches.ts'
 export type { Why } from './why.ts'
 export type { WhyReason } from '../core/why-reason.ts'

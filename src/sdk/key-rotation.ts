@@ -13,6 +13,7 @@ import {
   writeSealed,
   writeSealedSecrets,
 } from '../db/sealed.ts'
+import { reencryptDeliveries } from './sealed-deliveries.ts'
 import { resealSecret } from './secrets.ts'
 
 export interface ReencryptedPayloads {
@@ -21,7 +22,7 @@ export interface ReencryptedPayloads {
   /** How many values were written anew. */
   readonly values: number
   readonly secrets: number
-  /** Values that could not be opened, so that they stay as they are: the id of the run, the place, and why. */
+  /** Values that could not be opened, so that they stay as they are: the id of the run or delivery, the place, and why. */
   readonly left: ReadonlyArray<{ readonly run: string; readonly place: string; readonly reason: string }>
 }
 
@@ -53,6 +54,9 @@ export async function reencrypt(
     })
     if (resealed.length > 0) values += await writeSealed(caller, resealed)
   }
+  values += await reencryptDeliveries(caller, cipher, (delivery, reason) => {
+    if (left.length < leftMax) left.push({ run: delivery, place: 'delivery.body', reason })
+  })
   return { key, values, secrets: await reencryptSecrets(caller, cipher), left }
 }
 

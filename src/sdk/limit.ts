@@ -34,6 +34,11 @@ export interface ConcurrencyOptions<Input> extends KeyedOptions<Input> {
    * its slot for the longest time. 'wait' unless told.
    */
   readonly strategy?: 'wait' | 'reject newest' | 'cancel oldest'
+  /**
+   * With a concurrency of 1: the tasks of a key begin in the strict order in which they became ready. One that failed keeps its place until it has
+   * ended ('block'), or others pass it while it waits for its next try ('pass').
+   */
+  readonly fifo?: 'block' | 'pass'
 }
 
 export interface RateOptions<Input> extends KeyedOptions<Input> {
@@ -55,10 +60,21 @@ export interface BreakerOptions<Input> extends KeyedOptions<Input> {
   }
 }
 
+export interface FairnessOptions<Input> extends Required<KeyedOptions<Input>> {
+  /** The keys take turns: nobody's thousands of tasks keep the others waiting. */
+  readonly fairness: {
+    /** How many tasks a key begins each turn, by its value: from 1 to 1,000. */
+    readonly weights?: Readonly<Record<string, number>>
+    /** Of keys that are not named there; 1 unless told. */
+    readonly defaultWeight?: number
+  }
+}
+
 export type LimitOptions<Input = AnyInput> =
   | ConcurrencyOptions<Input>
   | RateOptions<Input>
   | BreakerOptions<Input>
+  | FairnessOptions<Input>
 
 const brand = Symbol.for('millrace.limit')
 
@@ -72,7 +88,7 @@ export interface Limit {
 type Path = readonly string[]
 
 /**
- * A rule on how many tasks may run at once, begin in a time, or go on where others fail. It holds for the pipelines that have it among their `limits`,
+ * A rule on how many tasks may run at once, begin in a time, or go on where others fail, or on whose turn it is. It holds for the pipelines that have it among their `limits`,
  * and for the steps that have it as their `limit`.
  *
  * @throws MillraceError limit_invalid, duration_invalid
@@ -105,9 +121,10 @@ export function inputPaths({ settings: { key = [], units_path: units } }: Limit)
 }
 
 const kinds = {
-  concurrency: ['concurrency', 'strategy', 'key'],
+  concurrency: ['concurrency', 'strategy', 'fifo', 'key'],
   rate: ['rate', 'burst', 'units', 'key'],
   breaker: ['breaker', 'key'],
+  fairness: ['fairness', 'key'],
 } as const
 
 const strategies = {
@@ -120,7 +137,7 @@ function settingsOf(name: string, options: LimitOptions<never>): LimitSettings {
   const given = (Object.keys(kinds) as (keyof typeof kinds)[]).filter((kind) => kind in options)
   const [kind, ...others] = given
   if (kind === undefined || others.length > 0)
-    throw invalid(name, 'has not exactly one of concurrency, rate and breaker')
+    throw invalid(name, 'has not exactly one of concurrency, rate, breaker and fairness')
   const known: readonly string[] = kinds[kind]
   const unknown = Object.keys(options).find((option) => !known.includes(option))
   if (unknown !== undefined)
@@ -128,10 +145,18 @@ function settingsOf(name: string, options: LimitOptions<never>): LimitSettings {
   const key = options.key === undefined ? {} : { key: scopePaths(name, options.key) }
   if ('concurrency' in options) return { kind: 'concurrency', ...concurrencyOf(name, options), ...key }
   if ('rate' in options) return { kind: 'rate', ...rateOf(name, options), ...key }
-  return { kind: 'breaker', ...breakerOf(name, options.breaker), ...key }
+  if ('breaker' in options) return { kind: 'breaker', ...breakerOf(name, options.breaker), ...key }
+  if (key.key === undefined || key.key.length === 0)
+    throw invalid(name, 'has no key: between what would tasks take turns?')
+  return { kind: 'fairness', ...fairnessOf(name, options.fairness), ...key }
 }
 
-function concurrencyOf(name: string, { concurrency, strategy = 'wait' }: ConcurrencyOptions<never>) {
+function concurrencyOf(
+  name: string,
+  { concurrency, strategy = 'wait', fifo }: ConcurrencyOptions<never>,
+): Omit<LimitSettings, 'kind'> {
+  if (fifo !== undefined && (!['block', 'pass'].includes(fifo) || concurrency !== 1 || strategy !== 'wait'))
+    throw invalid(name, "can't keep the order: fifo is 'block' or 'pass', with a concurrency of 1 that waits")
   if (!Object.hasOwn(strategies, strategy))
     throw invalid(
       name,
@@ -140,6 +165,7 @@ function concurrencyOf(name: string, { concurrency, strategy = 'wait' }: Concurr
   return {
     capacity: wholeNumber(name, 'concurrency', concurrency, 1_000_000),
     strategy: strategies[strategy],
+    ...(fifo === undefined ? {} : { fifo }),
   }
 }
 
@@ -173,6 +199,23 @@ function breakerOf(name: string, breaker: BreakerOptions<never>['breaker']) {
   }
 }
 
+function fairnessOf(name: string, fairness: FairnessOptions<never>['fairness']): Omit<LimitSettings, 'kind'> {
+  if (typeof fairness !== 'object' || fairness === null)
+    throw invalid(name, 'has a fairness that is no object of weights and a defaultWeight: write {} for none')
+  const { weights = {}, defaultWeight = 1 } = fairness
+  const given = Object.entries(weights)
+  if (given.length > 1_000) throw invalid(name, 'has more than 1,000 weights')
+  return {
+    weights: Object.fromEntries(
+      given.map(([key, weight]) => [
+        key,
+        wholeNumber(name, `weight of '${key.slice(0, 100)}'`, weight, 1_000),
+      ]),
+    ),
+    default_weight: wholeNumber(name, 'defaultWeight', defaultWeight, 1_000),
+  }
+}
+
 /** The paths of a key as the database takes them: $tenant and $item lead elsewhere than into the input. */
 function scopePaths(name: string, key: KeyOption<never>): Path[] {
   try {
@@ -190,11 +233,17 @@ function scopePaths(name: string, key: KeyOption<never>): Path[] {
   }
 }
 
-function scopePath(name: string, [scope, ...path]: Path): Path {
+function scopePath(name: string, path: Path): Path {
+  const scoped = scopedPath(path)
+  if (scoped !== undefined) return scoped
+  throw invalid(name, 'has a key that picks neither of the input, the item and the tenant')
+}
+
+/** What a function picked, as a path of a key; undefined where it leads elsewhere. */
+export function scopedPath([scope, ...path]: Path): Path | undefined {
   if (scope === 'tenant' && path.length === 0) return ['$tenant']
   if (scope === 'item') return ['$item', ...path]
-  if (scope === 'input' && path.length > 0) return path
-  throw invalid(name, 'has a key that picks neither of the input, the item and the tenant')
+  return scope === 'input' && path.length > 0 ? path : undefined
 }
 
 function wholeNumber(name: string, what: string, value: number, most: number): number {

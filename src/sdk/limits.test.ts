@@ -43,6 +43,16 @@ const settings: [string, LimitOptions, Record<string, unknown>][] = [
     { kind: 'breaker', failures: 5, window_ms: 60_000, cooldown_ms: 30_000, key: [['$item', 'host']] },
   ],
   [
+    'a strict order',
+    { concurrency: 1, key: 'account', fifo: 'pass' },
+    { kind: 'concurrency', capacity: 1, strategy: 'wait', key: [['account']], fifo: 'pass' },
+  ],
+  [
+    'turns by weight',
+    { key: 'customer', fairness: { weights: { acme: 3 } } },
+    { kind: 'fairness', key: [['customer']], weights: { acme: 3 }, default_weight: 1 },
+  ],
+  [
     'several picked at once',
     { concurrency: 1, key: ({ input, tenant }) => [tenant, input['account']?.['id']] },
     { kind: 'concurrency', capacity: 1, strategy: 'wait', key: [['$tenant'], ['account', 'id']] },
@@ -55,10 +65,14 @@ test.each(settings)('a limit says %s', (_, options, expected) => {
 
 const refused: [string, string, unknown, RegExp][] = [
   ['a name', 'Some', { concurrency: 1 }, /is no name/],
-  ['no kind', 'some', {}, /exactly one of concurrency, rate and breaker/],
+  ['no kind', 'some', {}, /exactly one of concurrency, rate, breaker and fairness/],
   ['two kinds', 'some', { concurrency: 1, rate: '1/1s' }, /exactly one of/],
   ['an option of another kind', 'some', { concurrency: 1, burst: 2 }, /option 'burst'/],
   ['no room', 'some', { concurrency: 0 }, /concurrency of 0/],
+  ['turns without a key', 'some', { fairness: {} }, /has no key/],
+  ['a weight', 'some', { key: 'a', fairness: { weights: { acme: 0 } } }, /weight of 'acme' of 0/],
+  ['an order of several', 'some', { concurrency: 2, fifo: 'block' }, /can't keep the order/],
+  ['an order of another kind', 'some', { concurrency: 1, fifo: 'yes' }, /can't keep the order/],
   ['a strategy', 'some', { concurrency: 1, strategy: 'hope' }, /strategy 'hope'/],
   ['a rate', 'some', { rate: 'often' }, /rate 'often'/],
   [
@@ -88,6 +102,7 @@ test('limit_invalid: what a pipeline could not keep apart is refused with it', (
   const graphs = [
     pipeline('no-items', { limits: [byHost] }).step('only', () => 1),
     pipeline('no-item').step('only', { limit: byHost }, () => 1),
+    pipeline('no-turns').step('only', { limit: limit('turns', { key: 'account', fairness: {} }) }, () => 1),
     pipeline('hidden', { input, encrypt: { clear: 'other' }, limits: [byAccount] }).step('only', () => 1),
   ]
   for (const { graph } of graphs.map((built) => ({ graph: () => built.graph })))

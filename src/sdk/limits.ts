@@ -28,6 +28,10 @@ export interface LimitKey {
   readonly openUntil: Date | null
   /** A handler asked to be left alone until then. */
   readonly heldUntil: Date | null
+  /** In a strict order: the task that is first, since when; all that wait for the key wait behind it. */
+  readonly head: { readonly run: string; readonly step: string; readonly since: Date } | null
+  /** Of fairness: how many tasks the key begins each turn. */
+  readonly weight: number | null
 }
 
 export interface LimitInfo
@@ -146,8 +150,20 @@ function infoOf({ busiest, changed_at, changed_by, ...row }: LimitRow): LimitInf
   return { ...row, changedAt: changed_at, changedBy: changed_by, keys: busiest.map(keyOf) }
 }
 
-function keyOf({ full_until, open_until, held_until, ...row }: LimitKeyRow): LimitKey {
-  return { ...row, fullUntil: date(full_until), openUntil: date(open_until), heldUntil: date(held_until) }
+function keyOf(row: LimitKeyRow): LimitKey {
+  const { key, used, capacity, waiting, weight = null } = row
+  const { head_run: run, head_step: step, head_since: since } = row
+  return {
+    key,
+    used,
+    capacity,
+    waiting,
+    fullUntil: date(row.full_until),
+    openUntil: date(row.open_until),
+    heldUntil: date(row.held_until),
+    head: run === null || step === null || since === null ? null : { run, step, since: new Date(since) },
+    weight,
+  }
 }
 
 function date(text: string | null): Date | null {

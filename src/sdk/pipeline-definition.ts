@@ -1,4 +1,5 @@
 // Owns a pipeline as client and worker read it: its graph, and a handler for each step.
+import type { CallbackRow } from '../db/callbacks.ts'
 import type { ReadCache } from './cache.ts'
 import type { PlacedLimit } from './limits.ts'
 import type { Schema } from './standard-schema.ts'
@@ -26,6 +27,8 @@ export interface PipelineDefinition extends StartablePipeline {
   readonly handlers: ReadonlyMap<string, StepHandler>
   /** The rules that hold for it and its steps; they belong to no version. */
   readonly limits: readonly PlacedLimit[]
+  /** Who is told of the end of its runs; none where another copy of the package knows of none. */
+  readonly callbacks?: readonly CallbackRow[]
 }
 
 /** Whether a value is a pipeline, also one made by another copy of this package. */

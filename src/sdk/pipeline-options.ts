@@ -3,6 +3,7 @@ import { MillraceError } from '../core/errors.ts'
 import type { Graph } from '../core/graph.ts'
 import { type KeyOption, keyPaths } from '../core/key-path.ts'
 import type { Objective } from '../core/objectives.ts'
+import type { CallbackOptions } from './callback.ts'
 import type { Jsonify } from './jsonify.ts'
 import type { Limit } from './limit.ts'
 import type { RetryAllowanceOptions } from './retry-policy.ts'
@@ -30,6 +31,8 @@ export interface PipelineOptions<InputSchema extends Schema | undefined>
   readonly retryAllowance?: RetryAllowanceOptions
   /** After so many failed runs in a row starts of their run key are refused, and of a pipeline without one all, until somebody resumes it. */
   readonly pauseAfter?: number
+  /** Who is told of the end of each of its runs, signed by Standard Webhooks; a start may name others. */
+  readonly callback?: CallbackOptions | readonly CallbackOptions[]
 }
 
 /** What a handler reads of the input. */
@@ -38,6 +41,7 @@ export type ReadInput<S extends Schema | undefined> = S extends Schema ? Jsonify
 export type GivenInput<S extends Schema | undefined> = S extends Schema ? SchemaInput<S> : null | undefined
 
 const optionNames: readonly string[] = [
+  'callback',
   'encrypt',
   'input',
   'key',

@@ -9,6 +9,15 @@ import type {
   SleepOptions,
   SqlStepOptions,
 } from './brought-options.ts'
+import type {
+  BatchContext,
+  BatchItem,
+  BatchMapItem,
+  BatchMapOptions,
+  BatchOptions,
+  BatchReturned,
+  EachOf,
+} from './batch.ts'
 import type { MapContext, StepContext, TransactionStepContext } from './context.ts'
 import type { DecisionOf, SignalAnswer } from './durable.ts'
 import type { EndingOptions, FailureContext, SuccessContext, UndoContext } from './ending.ts'
@@ -78,6 +87,38 @@ type OneStepMore<
   >,
   Name,
   Exclude<Last, NamesIn<P['after']>> | Name
+>
+
+/** A pipeline and one map more, of which each item gives this. */
+type OneMapMore<
+  Slug extends string,
+  Given,
+  Last extends string,
+  Name extends string,
+  Each,
+  P extends Place,
+  Over extends string,
+  S extends Said,
+  Fails,
+> = Pipeline<
+  Slug,
+  Given,
+  P['input'],
+  WithStep<
+    P['steps'],
+    Name,
+    WithFallback<ListOf<Each, Fails>, S['onErr']>,
+    Either<
+      Over extends keyof P['steps'] ? MaySkip<P['steps'], Over> : false,
+      HasCondition<S['when']>,
+      SkipsOnError<S['onErr']>,
+      SkipsWith<P['steps'], NamesIn<P['after']> | Over, S['skipped']>
+    >,
+    UpTo<P['steps'], NamesIn<P['after']> | Over>,
+    Each
+  >,
+  Name,
+  Exclude<Last, NamesIn<P['after']> | Over> | Name
 >
 
 /** A pipeline under the author's pen. Each call returns a new one, so that what was written stays as it is. */
@@ -151,25 +192,77 @@ export interface Pipeline<
         MapContext<Input, OutputsOf<Steps, UpTo<Steps, NamesIn<After> | Over>>, ItemOf<Steps, Over>>
       >,
     ) => Out,
-  ): Pipeline<
+  ): OneMapMore<
     Slug,
     Given,
-    Input,
-    WithStep<
-      Steps,
-      Name,
-      WithFallback<ListOf<OutputOf<Output, Out>, Fails>, OnErr>,
-      Either<
-        Over extends keyof Steps ? MaySkip<Steps, Over> : false,
-        HasCondition<When>,
-        SkipsOnError<OnErr>,
-        SkipsWith<Steps, NamesIn<After> | Over, Skipped>
-      >,
-      UpTo<Steps, NamesIn<After> | Over>,
-      OutputOf<Output, Out>
-    >,
+    Last,
     Name,
-    Exclude<Last, NamesIn<After> | Over> | Name
+    OutputOf<Output, Out>,
+    At<Input, Steps, After>,
+    Over,
+    Says<When, OnErr, Skipped>,
+    Fails
+  >
+
+  /**
+   * Adds a map whose handler gets several items at once, of this run and of others: as soon as `size` of them are ready, or what there is once the
+   * oldest has waited for `within`. Each is an attempt of its own; an Error in its place fails it alone, and what is thrown fails them all.
+   */
+  batch<
+    const Name extends string,
+    const Over extends string,
+    Out extends BatchReturned<Output>,
+    Output extends Schema | undefined = undefined,
+    Fails extends FailAfter | undefined = undefined,
+    const After extends string | readonly string[] = Previous,
+    When extends Condition = never,
+    OnErr extends OnError = 'fail',
+    Skipped extends IfSkipped = 'run',
+  >(
+    name: NewName<Steps, Name>,
+    options: BatchMapOptions<At<Input, Steps, After>, Says<When, OnErr, Skipped>, Over, Output, Fails>,
+    handler: (
+      context: NoInfer<
+        BatchContext<
+          BatchMapItem<Input, OutputsOf<Steps, UpTo<Steps, NamesIn<After> | Over>>, ItemOf<Steps, Over>>
+        >
+      >,
+    ) => Out,
+  ): OneMapMore<
+    Slug,
+    Given,
+    Last,
+    Name,
+    OutputOf<Output, EachOf<Out>>,
+    At<Input, Steps, After>,
+    Over,
+    Says<When, OnErr, Skipped>,
+    Fails
+  >
+
+  /** Adds a step whose handler gets the tasks of several runs at once, as a batch of a map gets items. */
+  batch<
+    const Name extends string,
+    Out extends BatchReturned<Output>,
+    const After extends string | readonly string[] = Previous,
+    When extends Condition = never,
+    Output extends Schema | undefined = undefined,
+    OnErr extends OnError = 'fail',
+    Skipped extends IfSkipped = 'run',
+  >(
+    name: NewName<Steps, Name>,
+    options: BatchOptions<At<Input, Steps, After>, Says<When, OnErr, Skipped>, Output>,
+    handler: (
+      context: NoInfer<BatchContext<BatchItem<Input, OutputsOf<Steps, UpTo<Steps, NamesIn<After>>>>>>,
+    ) => Out,
+  ): OneStepMore<
+    Slug,
+    Given,
+    Last,
+    Name,
+    OutputOf<Output, EachOf<Out>>,
+    At<Input, Steps, After>,
+    Says<When, OnErr, Skipped>
   >
 
   /**

@@ -4,6 +4,7 @@ import { isName } from '../core/graph.ts'
 import { keyPaths } from '../core/key-path.ts'
 import { objectiveNodes } from '../core/objectives.ts'
 import { BuiltPipeline } from './built-pipeline.ts'
+import { callbacksOf } from './callback.ts'
 import { rulesOf } from './limits.ts'
 import {
   checkOptions,
@@ -20,7 +21,7 @@ import type { NoSteps } from './step-types.ts'
 
 /**
  * Begins a pipeline; its steps follow with .step() and .map().
- * @throws MillraceError `pipeline_name_invalid`, `key_not_a_path`, and `step_…` from the calls that follow
+ * @throws MillraceError `pipeline_name_invalid`, `key_not_a_path`, `callback_invalid`, and `step_…` from the calls that follow
  */
 export function pipeline<const Slug extends string, InputSchema extends Schema | undefined = undefined>(
   slug: Slug,
@@ -42,6 +43,7 @@ export function pipeline<const Slug extends string, InputSchema extends Schema |
     limits,
     retryAllowance: allowance,
     pauseAfter,
+    callback,
     debounce,
     throttle,
     latest,
@@ -67,6 +69,7 @@ export function pipeline<const Slug extends string, InputSchema extends Schema |
     inputSchema: input,
     nodes: [],
     handlers: new Map(),
+    callbacks: callbacksOf(`Pipeline '${slug}'`, callback),
     limits: rulesOf(`pipeline '${slug}'`, limits).map((rule) => ({ rule, step: null })),
   })
   // The class keeps at run time what the interface says to the compiler; $input and $output are there for it alone.

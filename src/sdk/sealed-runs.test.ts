@@ -96,7 +96,7 @@ test('FO-12 the message of an error is encrypted and its code is not; whoever ha
   expect(undone).toEqual({ outcome: 'completed' })
 })
 
-test('FO-12 a ciphertext that is moved to another run or field, or of which a bit is flipped, does not decrypt', async () => {
+test('FO-12 J5 a ciphertext that is moved to another run or field, or of which a bit is flipped, does not decrypt', async () => {
   const one = pipeline('moved', { input: person, encrypt: true, retry: { attempts: 1 } }).step(
     'only',
     ({ input }) => ({ seen: input.name }),
@@ -272,7 +272,7 @@ test('FO-12 an encrypted run calls another one, and goes on as another, and each
   expect(await findInTables(canary)).toEqual([])
 })
 
-test('FO-12 under load the keys are rotated: what is stored is encrypted anew beside the work, nothing is lost, and the old key is needed by nothing', async () => {
+test('FO-12 J5 under load the keys are rotated: what is stored is encrypted anew beside the work, nothing is lost, and the old key is needed by nothing', async () => {
   const chain = pipeline('rotated', { input: person, encrypt: true })
     .step('list', ({ input }) => [input.name, input.name])
     .map('each', { over: 'list' }, ({ item }) => item)

@@ -1,13 +1,17 @@
 // Starts: their options, their answers, and the batches in which they share commits.
+import type pg from 'pg'
 import { MillraceError } from '../core/errors.ts'
 import type { Graph } from '../core/graph.ts'
 import { checkJson } from '../core/json.ts'
 import type { Cipher } from '../core/encryption.ts'
 import { isUuid } from '../core/uuid.ts'
 import { type Caller, type Transaction, transactionCaller } from '../db/call.ts'
+import { addCallbacks, type CallbackRow } from '../db/callbacks.ts'
 import { sqlState } from '../db/database-error.ts'
 import { type StartAnswerRow, type StartRow, startRuns } from '../db/runs.ts'
-import { isUndoneByConflict, retryTransaction, retryWhen } from '../db/transaction.ts'
+import { inPoolTransaction, isUndoneByConflict, retryTransaction, retryWhen } from '../db/transaction.ts'
+import type { AllowedTargets } from '../net/target.ts'
+import { type CallbackOptions, callbackRows } from './callback.ts'
 import type { LocalWorker } from './local-worker.ts'
 import { pauseWords } from './paused-starts.ts'
 import { knownRunKey } from './run-key.ts'
@@ -29,6 +33,8 @@ export interface StartOptions {
   readonly tenant?: string
   /** Carried along, never interpreted. */
   readonly headers?: Readonly<Record<string, string>>
+  /** Who is told of the end of the run that this start creates, signed by Standard Webhooks. */
+  readonly callback?: CallbackOptions | readonly CallbackOptions[]
   /** A version 7 UUID of the caller's own: the same id is the same start. */
   readonly runId?: string
 }
@@ -65,11 +71,12 @@ export interface PendingStart {
   readonly givenId: boolean
   /** The input in the clear, as JSON text. */
   readonly clearInput: string
+  readonly callbacks: readonly CallbackRow[]
 }
 
 const startsPerCall = 1_000
 
-/** The row of one start. @throws MillraceError json_invalid, json_too_large, start_option_invalid, encryption_key_missing */
+/** The row of one start. @throws MillraceError json_invalid, json_too_large, start_option_invalid, encryption_key_missing, callback_invalid, target_refused */
 export function pendingStart(
   start: {
     readonly slug: string
@@ -81,6 +88,7 @@ export function pendingStart(
   },
   options: StartOptions,
   cipher?: Cipher,
+  allowTargets?: AllowedTargets,
 ): PendingStart {
   checkOptions(start.slug, options)
   const text = checkJson(start.input, { what: `the input of pipeline '${start.slug}'` })
@@ -92,6 +100,7 @@ export function pendingStart(
     key: knownRunKey(start.input, start.graph?.key ?? []),
     givenId: options.runId !== undefined,
     clearInput: text,
+    callbacks: callbackRows(`The start of '${start.slug}'`, options.callback, allowTargets),
     entries: start.graph?.steps.filter(({ after }) => after.length === 0).length ?? 1,
     row: {
       id,
@@ -149,7 +158,44 @@ export async function startInTransaction(
     const rowsOfPart = await startRuns(caller, rows, { via: 'sdk', wakeAlways: true })
     answers.push(...(await answersOrThrow({ caller, sealed: sealed(caller) }, part, rowsOfPart)))
   }
+  await addStartCallbacks(caller, starts, answers)
   return answers
+}
+
+/** For those that created a run: of one that was there already, its own start has said whom to tell. All of a call name the same callbacks. */
+async function addStartCallbacks(
+  caller: Caller,
+  starts: readonly PendingStart[],
+  answers: readonly StartAnswer[],
+): Promise<void> {
+  const callbacks = starts[0]?.callbacks ?? []
+  const created = answers.flatMap((answer) => (answer.created ? [answer.run.id] : []))
+  if (callbacks.length === 0) return
+  for (let from = 0; from < created.length; from += startsPerCall)
+    await addCallbacks(caller, created.slice(from, from + startsPerCall), callbacks)
+}
+
+/**
+ * Starts with callbacks outside of a caller's transaction: each call's starts and callbacks share one. Asked again with the same ids
+ * where its answer was lost, as other starts are.
+ */
+export async function startWithCallbacks(
+  { pool, database }: { readonly pool: pg.Pool; readonly database: string },
+  starts: readonly PendingStart[],
+  sealed: (caller: Caller) => SealedRuns,
+): Promise<StartAnswer[]> {
+  const answers: StartAnswer[] = []
+  for (let from = 0; from < starts.length; from += startsPerCall) {
+    const part = starts.slice(from, from + startsPerCall)
+    const together = () =>
+      inPoolTransaction(pool, database, (client) => startInTransaction(client, part, sealed))
+    answers.push(...(await retryWhen(mayAskAgain, together, { attempts: 4, delayMs: 200 })))
+  }
+  return answers
+}
+
+function mayAskAgain(error: unknown): boolean {
+  return hasCode(error, 'database_unreachable') || isUndoneByConflict(error)
 }
 
 /** Starts a list, in calls of a bounded size, two under way at a time: so that client and server both work. */
@@ -288,11 +334,10 @@ async function callStart(
     if (handOver !== undefined && isLost) worker?.lostAnswer(handOver.room)
     else if (handOver !== undefined) worker?.take(handOver.room, [])
     if (!isLost) throw error
-    return await retryWhen(
-      (failure) => hasCode(failure, 'database_unreachable') || isUndoneByConflict(failure),
-      () => startRuns(caller, rows, { via: 'sdk', wakeAlways: true }),
-      { attempts: 4, delayMs: 200 },
-    )
+    return await retryWhen(mayAskAgain, () => startRuns(caller, rows, { via: 'sdk', wakeAlways: true }), {
+      attempts: 4,
+      delayMs: 200,
+    })
   }
 }
 

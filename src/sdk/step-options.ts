@@ -2,6 +2,7 @@
 import { type Duration, durationMs } from '../core/duration.ts'
 import { MillraceError } from '../core/errors.ts'
 import { type GraphNode, isBrought, type StepKind } from '../core/graph.ts'
+import { batchOptionNames, nodeBatch, type WrittenBatch } from './batch-node.ts'
 import type { StepCache } from './cache.ts'
 import type { WhenContext } from './context.ts'
 import type { Limit } from './limit.ts'
@@ -95,7 +96,7 @@ export interface MapOptions<
 }
 
 /** The options as they are read, once the compiler has checked what is known of them. */
-export interface WrittenOptions extends SharedOptions, LimitedOptions, WrittenOutcome {
+export interface WrittenOptions extends SharedOptions, LimitedOptions, WrittenOutcome, WrittenBatch {
   readonly after?: string | readonly string[]
   readonly over?: string
   readonly tx?: boolean
@@ -122,6 +123,13 @@ const optionNames = {
   finally: ['after', 'limit', 'queue', 'retry', 'timeout', 'tx', 'writes'],
 } as const
 
+const batchedOptionNames = [
+  ...batchOptionNames,
+  ...sharedOptionNames.filter((option) => option !== 'limit'),
+  'output',
+  'writes',
+]
+
 const timeoutMs = 300_000
 
 /** Where a step is written: its pipeline, the pipeline's own options, and the step before it. */
@@ -132,6 +140,8 @@ export interface StepPlace {
   /** Of a step that follows the outcome of the run: the step that it undoes, or the outcome. */
   readonly undoes?: string
   readonly follows?: 'completed' | 'failed'
+  /** Whether one call of its handler gets several tasks. */
+  readonly isBatched?: boolean
   /** Of a step whose handler Millrace brings: the options of its kind, and what it is about. */
   readonly brought?: { readonly options: readonly string[]; readonly target: string | undefined }
 }
@@ -146,10 +156,9 @@ export function graphNode(
   options: WrittenOptions,
   place: StepPlace,
 ): GraphNode {
-  const known = [
-    ...(isBrought(kind) ? sharedOptionNames : optionNames[kind]),
-    ...(place.brought?.options ?? []),
-  ]
+  const known = place.isBatched
+    ? [...batchedOptionNames, ...(kind === 'map' ? ['over', ...mapOutcomeOptionNames] : [])]
+    : [...(isBrought(kind) ? sharedOptionNames : optionNames[kind]), ...(place.brought?.options ?? [])]
   checkWritten(kind, name, options, place.pipeline, known)
   const what = `step '${name}' of pipeline '${place.pipeline}'`
   const node = {
@@ -162,7 +171,11 @@ export function graphNode(
     timeout_ms: attemptMs(kind, options, place, `The timeout of ${what}`),
     ...outcomeFields(what, options),
   }
-  if (kind === 'map') return { kind, over: options.over ?? '', ...node }
+  const batch = place.isBatched
+    ? { batch: nodeBatch(what, options, { pipeline: place.pipeline, step: name }) }
+    : {}
+  if (kind === 'map') return { kind, over: options.over ?? '', ...node, ...batch }
+  if (kind === 'step') return { kind, ...node, ...batch }
   if (kind === 'undo') return { kind, undoes: place.undoes ?? '', ...node }
   if (kind === 'finally') return { kind, follows: place.follows ?? 'failed', ...node }
   if (!isBrought(kind) || place.brought?.target === undefined) return { kind, ...node }
@@ -201,7 +214,8 @@ function checkWritten(
   }
   for (const option of Object.keys(options)) {
     if (known.includes(option)) continue
-    refuse(option, `an option '${option}', which a ${kind} does not know: it knows ${known.join(', ')}`)
+    const what = 'size' in options && !known.includes('tx') ? 'batch' : kind
+    refuse(option, `an option '${option}', which a ${what} does not know: it knows ${known.join(', ')}`)
   }
   if (options.output !== undefined && !isSchema(options.output))
     refuse('output', 'an `output` that is no schema')

@@ -13,7 +13,7 @@ export interface Mock {
   restore(): void
 }
 
-/** One attempt at a step. */
+/** One attempt at a step; of a batch, one each. */
 export interface StepCall {
   readonly pipeline: string
   readonly step: string
@@ -39,12 +39,12 @@ export class StepDoubles {
     this.pipelines = pipelines.map((pipeline) =>
       withHandlers(pipeline, (step, handler) => async (context) => {
         const armed = this.#doubles.get(nameOf(pipeline.slug, step))
-        const call = callOf(pipeline.slug, step, context)
-        armed?.calls.push(call)
+        const calls = (context.items ?? [context]).map((one) => callOf(pipeline.slug, step, one))
+        armed?.calls.push(...calls)
         try {
           return await (armed === undefined ? handler(context) : armed.double(context, handler))
         } finally {
-          await ended(call)
+          for (const call of calls) await ended(call)
         }
       }),
     )

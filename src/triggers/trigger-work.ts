@@ -12,6 +12,7 @@ export class TriggerWork {
   readonly #tasks: ReadonlyMap<string, TriggerTask>
   readonly #events: TriggerWorkEvents
   readonly #underWay = new Map<string, { again: boolean }>()
+  #done = 0
 
   constructor(tasks: ReadonlyMap<string, TriggerTask>, events: TriggerWorkEvents) {
     this.#tasks = tasks
@@ -34,6 +35,11 @@ export class TriggerWork {
       .finally(() => this.#underWay.delete(kind))
   }
 
+  /** How often it has worked something off. */
+  get done(): number {
+    return this.#done
+  }
+
   get busy(): boolean {
     return this.#underWay.size > 0
   }
@@ -43,6 +49,7 @@ export class TriggerWork {
     while (more && this.#events.goesOn()) {
       state.again = false
       more = (await task()) || state.again
+      this.#done++
     }
   }
 }

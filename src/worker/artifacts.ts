@@ -18,6 +18,7 @@ import {
 } from '../sdk/artifacts.ts'
 import { AttemptAborted, heard, type HeldTask, throwIfAborted } from './held-task.ts'
 import { untilAnswered } from './turn-batches.ts'
+import { refuseSecrets } from './secret-names.ts'
 
 const chunkBytes = 1_048_576
 
@@ -53,6 +54,7 @@ export class WorkerArtifacts {
     { type = 'application/octet-stream' }: ArtifactWriteOptions = {},
   ): Promise<ArtifactReference> {
     checkText('name', name)
+    refuseSecrets(`The name of an artifact of step '${task.step.name}'`, name)
     checkText('type', type)
     const id = randomUUID()
     const { taskId, step, attempt, run } = task

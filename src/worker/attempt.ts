@@ -17,6 +17,7 @@ import type { WorkerLocks } from './locks.ts'
 import { Leaving, type LeavingOutcome } from './leaving.ts'
 import { readSecrets } from './read-secrets.ts'
 import type { RunMemory } from './run-memory.ts'
+import type { ServedStep } from './served-steps.ts'
 import type { SecretReads } from './secret-reads.ts'
 
 export type Outcome =
@@ -102,6 +103,11 @@ export async function runHandler(
 ): Promise<string> {
   const output = await withTimeout(task, work)
   if (task.durable !== undefined) await task.durable.end()
+  return outputText(task, context, output)
+}
+
+/** An output as JSON text. @throws MillraceError json_invalid, json_too_large */
+export function outputText(task: HeldTask, context: HandlerContext, output: unknown): string {
   return withoutSecrets(task, context, checkJson(output, { what: `the output of step '${task.step.name}'` }))
 }
 
@@ -138,7 +144,7 @@ function withTimeout<T>(task: HeldTask, work: () => T | PromiseLike<T>): T | Pro
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => {
-        const error = timeoutError(task)
+        const error = timeoutError(task.step)
         task.abort.abort(error)
         reject(error)
       },
@@ -167,8 +173,7 @@ function isPromiseLike<T>(given: T | PromiseLike<T>): given is PromiseLike<T> {
   return typeof (given as { readonly then?: unknown } | null | undefined)?.then === 'function'
 }
 
-function timeoutError(task: HeldTask): MillraceError {
-  const { name, timeoutMs } = task.step
+export function timeoutError({ name, timeoutMs }: ServedStep): MillraceError {
   return new MillraceError(
     'attempt_timeout',
     `Step '${name}' took longer than its timeout of ${timeoutMs} ms.`,

@@ -19,6 +19,7 @@ import type { HandlerContext } from '../sdk/context.ts'
 import { AttemptAborted, type HeldTask, throwIfAborted } from './held-task.ts'
 import { isUnderLock } from './locks.ts'
 import { readSecrets } from './read-secrets.ts'
+import { refuseSecrets } from './secret-names.ts'
 import { TurnBatches, untilAnswered } from './turn-batches.ts'
 import type { Wakes } from './wakes.ts'
 
@@ -71,6 +72,7 @@ export class WorkerCache {
       )
     }
     const what = `The cache key of step '${task.step.name}'`
+    refuseSecrets(what, key)
     return this.#through(task, work, {
       scope: checkCacheScope(options.scope ?? task.step.slug),
       key: cacheKeyText(key, what),
@@ -82,9 +84,12 @@ export class WorkerCache {
   async output(task: HeldTask, context: HandlerContext, work: () => unknown): Promise<unknown> {
     const { name, slug, handler } = task.step
     const { keyOf, lifetimeMs, scope } = handler.cache!
+    const what = `The cache key of step '${name}'`
+    const key = await keyOf(context)
+    refuseSecrets(what, key)
     return this.#through(task, work, {
       scope: scope ?? `${slug}/${name}`,
-      key: cacheKeyText(await keyOf(context), `The cache key of step '${name}'`),
+      key: cacheKeyText(key, what),
       lifetimeMs,
     })
   }

@@ -87,19 +87,16 @@ export class Checkpoints {
     })
   }
 
+  /** What an attempt begins with: all that is stored for its step, as it came along with the task, or read now. */
+  async begin(task: HeldTask): Promise<readonly StoredResult[]> {
+    return task.checkpoints === undefined ? this.#read(task) : opened(task, task.checkpoints)
+  }
+
   /** All that is stored for a step, in the order in which it was. A database that is away is waited for. */
-  async read({ run, step, item, abort }: HeldTask): Promise<readonly StoredResult[]> {
-    const stored = await this.#surely(
-      () => readCheckpoints(this.#parts.caller, { runId: run.id, step: step.name, item }),
-      abort.signal,
-    )
-    const { cipher } = run
-    if (cipher === undefined) return stored
-    return stored.map((row) =>
-      row.error === null
-        ? { ...row, value: cipher.openCheckpoint(step.name, item, row.name, row.value) }
-        : { ...row, error: cipher.openKeptError(step.name, item, row.name, row.error) },
-    )
+  async #read(task: HeldTask): Promise<readonly StoredResult[]> {
+    const { run, step, item, abort } = task
+    const read = () => readCheckpoints(this.#parts.caller, { runId: run.id, step: step.name, item })
+    return opened(task, await this.#surely(read, abort.signal))
   }
 
   /** Errors that an attempt had got over, and has failed from now, are stored no more. */
@@ -183,7 +180,7 @@ export class Checkpoints {
   /** An answer was lost and sent again: what is stored is what counts. */
   async #tellKept({ task, row, stored, failed }: Entry): Promise<void> {
     try {
-      const results = await this.read(task)
+      const results = await this.#read(task)
       stored(results.find(({ name }) => name === row.name))
     } catch (error) {
       failed(error)
@@ -229,6 +226,18 @@ function shareRow(entries: readonly Entry[]): boolean {
       other.row.kind === row.kind &&
       other.row.place === row.place &&
       other.row.error === null,
+  )
+}
+
+function opened(
+  { run: { cipher }, step, item }: HeldTask,
+  stored: readonly StoredResult[],
+): readonly StoredResult[] {
+  if (cipher === undefined) return stored
+  return stored.map((row) =>
+    row.error === null
+      ? { ...row, value: cipher.openCheckpoint(step.name, item, row.name, row.value) }
+      : { ...row, error: cipher.openKeptError(step.name, item, row.name, row.error) },
   )
 }
 

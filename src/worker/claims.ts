@@ -19,6 +19,10 @@ export interface ClaimParts {
   readonly begin: (tasks: readonly ClaimedTask[]) => void
   /** Whether it takes work at present: not paused, not draining. */
   readonly takes: () => boolean
+  /** Something woke it. */
+  readonly woken: () => void
+  /** A look is over, and slots that were set aside for it may be free. */
+  readonly looked: () => void
   readonly failed: (error: unknown) => void
   /** Nobody knows what a call has brought that had so many slots set aside. */
   readonly lost: (error: unknown, reserved: number) => void
@@ -56,6 +60,7 @@ export class Claims {
     this.#hungry = true
     this.#woken = true
     this.look()
+    this.#parts.woken()
   }
 
   /** A slot is free: take more if the last look found more than it could take. */
@@ -100,6 +105,7 @@ export class Claims {
     } while (this.#again && !this.#stopped && this.#hungry && this.#parts.slots.free > 0)
     this.#busy = false
     if (!this.#hungry) this.#rest()
+    this.#parts.looked()
   }
 
   async #claim(): Promise<boolean> {

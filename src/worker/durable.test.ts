@@ -496,6 +496,32 @@ test('a call gives the output of its run, passes headers and tenant down, and fa
   })
 })
 
+test('a worker that serves both has the run that it calls, and the step that called it, without a claim or a look at what is stored', async () => {
+  const child = pipeline('near-child', { input: z.number() }).step('double', ({ input }) => input * 2)
+  const parent = pipeline('near-parent', { input: z.number() }).step('call', async ({ durable, input }) => {
+    const before = await durable.run('before', () => input + 1)
+    return (await durable.call(child, before)) + before
+  })
+  await opened.worker({ pipelines: [child, parent] })
+  const client = opened.client()
+  await client.run((await client.start(child, 0)).run!.id).result()
+  const statements = countStatements()
+  const { run } = await client.start(parent, 4)
+  expect(await client.run(run!.id).result()).toBe(15)
+  statements.stop()
+  const calls = statements.sent.filter((name) =>
+    /park|complete_tasks|read_checkpoints|name, place/.test(name),
+  )
+  expect(calls).toEqual(['millrace_park_tasks', 'millrace_complete_tasks', 'millrace_complete_tasks'])
+  const attempts = await database.query<{ waited: number }>(
+    `select extract(epoch from a.started_at - a.ready_at)::float8 as waited
+       from millrace.attempt a join millrace.run r on r.id = a.run_id where r.id = $1 or r.parent_run_id = $1`,
+    [run!.id],
+  )
+  // Leased in the transaction that made them ready.
+  expect(attempts.map(({ waited }) => waited)).toEqual([0, 0, 0])
+})
+
 test('callMany gives how each of its runs ended, in the order of the inputs, and a detached call is not waited for', async () => {
   const child = pipeline('one-of-many', { input: z.number(), retry: { attempts: 1 } }).step(
     'work',

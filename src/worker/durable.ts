@@ -326,7 +326,7 @@ class DurableOperations implements AttemptDurable {
   }
 
   #load(): Promise<Replay> {
-    this.#loading ??= this.#room.checkpoints.read(this.#task).then((stored) => {
+    this.#loading ??= this.#room.checkpoints.begin(this.#task).then((stored) => {
       this.#replay = new Replay(this.#task.step.name, stored)
       return this.#replay
     })
@@ -348,44 +348,42 @@ class DurableOperations implements AttemptDurable {
   async #perform<T>(operation: Operation, work: (context: DurableRunContext) => unknown): Promise<T> {
     let value: string
     try {
-      value = await this.#work(operation, work)
+      const result = await this.#work(operation, work)
+      value = checkJson(result, {
+        what: `the result of '${operation.name}' in step '${this.#task.step.name}'`,
+      })
     } catch (error) {
       if (isVoid(error)) throw error
       if (this.#ended) return forever()
       return this.#errors.give(operation, error, this.#stored)
     }
+    // Not awaited here: of a thousand at once, each layer is a thousand promises.
     return this.#store(operation, value)
   }
 
-  /** The function's result as JSON text. */
-  async #work({ name }: Operation, work: (context: DurableRunContext) => unknown): Promise<string> {
-    const task = this.#task
-    const context: DurableRunContext = {
-      idempotencyKey: `${task.run.id}:${task.step.name}${task.item < 0 ? '' : `:${task.item}`}:${name}`,
-      get abort() {
-        return task.abort.signal
-      },
-    }
+  /** Calls the function; what it gives may be a promise. */
+  #work({ name }: Operation, work: (context: DurableRunContext) => unknown): unknown {
     this.#inside = true
-    let working: unknown
     try {
-      working = work(context)
+      return work(new RunContext(this.#task, name))
     } finally {
       this.#inside = false
     }
-    return checkJson(await working, { what: `the result of '${name}' in step '${task.step.name}'` })
   }
 
   /** Stores JSON text and gives what it says, so that a replay never differs. */
-  async #store<T>(operation: Operation, value: string): Promise<T> {
+  #store<T>(operation: Operation, value: string): Promise<T> {
     // In the order in which the handler gets them: a race is won again by what won it.
-    if (this.#errors.open) await this.#keepErrors()
+    if (this.#errors.open) return this.#keepErrors().then(() => this.#write<T>(operation, value))
+    return this.#write(operation, value)
+  }
+
+  #write<T>(operation: Operation, value: string): Promise<T> {
     const { kind, name } = operation
     const place = placeOf(operation)
     const storing = this.#room.checkpoints.write(this.#task, { kind, name, place, value, error: null })
     this.#stored = storing
-    const kept = await storing
-    return (kept === undefined ? JSON.parse(value) : kept.value) as T
+    return storing.then((kept) => (kept === undefined ? JSON.parse(value) : kept.value) as T)
   }
 
   #keep(operation: Operation, kept: KeptError): Promise<unknown> {
@@ -455,6 +453,26 @@ class DurableOperations implements AttemptDurable {
     this.#stopLooking?.()
     if (!(reason instanceof Leaving)) this.#fault ??= reason
     this.#task.interrupt?.(reason)
+  }
+}
+
+/** What the function of a `run` gets: most never look at it. */
+class RunContext implements DurableRunContext {
+  readonly #task: HeldTask
+  readonly #name: string
+
+  constructor(task: HeldTask, name: string) {
+    this.#task = task
+    this.#name = name
+  }
+
+  get idempotencyKey(): string {
+    const { run, step, item } = this.#task
+    return `${run.id}:${step.name}${item < 0 ? '' : `:${item}`}:${this.#name}`
+  }
+
+  get abort(): AbortSignal {
+    return this.#task.abort.signal
   }
 }
 

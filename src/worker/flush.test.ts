@@ -25,6 +25,7 @@ function flushOver(answer: (ids: number[]) => Promise<unknown[]>, uncertain = as
   const completed: number[] = []
   const failed: number[] = []
   const refused: Array<[number, string]> = []
+  const broken: unknown[] = []
   const caller = {
     call: async <Row>({ name }: Statement, values: readonly unknown[]) => {
       expect(name).toMatch(/^millrace_(complete|fail)_tasks$/)
@@ -38,20 +39,46 @@ function flushOver(answer: (ids: number[]) => Promise<unknown[]>, uncertain = as
     { workerId: '', lockKey: 0 },
     {
       reserve: () => 0,
+      reserveAll: () => null,
       giveBack: () => {},
       doubt: () => {},
       held: () => 4_000,
       watched: () => false,
-      completed: (tasks) => completed.push(...tasks.map(({ taskId }) => taskId)),
+      called: () => false,
+      completed: (tasks) => {
+        if (tasks.some(({ taskId }) => taskId === unbearable)) throw new Error('It breaks.')
+        completed.push(...tasks.map(({ taskId }) => taskId))
+      },
       failed: (tasks) => failed.push(...tasks.map(({ taskId }) => taskId)),
       parked: () => {},
       continued: () => {},
       refused: ({ taskId }, error) => refused.push([taskId, (error as Error).message]),
+      broken: (error) => broken.push(error),
       uncertain,
     },
   )
-  return { flush, batches, completed, failed, refused }
+  return { flush, batches, completed, failed, refused, broken }
 }
+
+/** What this task's answer sets going throws. */
+const unbearable = 13
+
+test('an answer that can not be worked off is told, and the outcomes behind it are sent and answered', async () => {
+  const first = new Arrival()
+  const { flush, batches, completed, broken } = flushOver(async ([id]) => {
+    if (id === unbearable) await first.come
+    return []
+  })
+  flush.complete(taskOf(unbearable), rowOf(unbearable))
+  await until('it is under way', async () => batches.length === 1)
+  flush.complete(taskOf(2), rowOf(2))
+  first.arrive()
+  await until('the next one is answered', async () => completed.length === 1)
+  flush.complete(taskOf(3), rowOf(3))
+  await until('and so is one that comes later', async () => completed.length === 2)
+  expect(broken).toEqual([new Error('It breaks.')])
+  await until('it rests', async () => !flush.busy)
+})
 
 test('whatever finished while the previous batch was on its way goes with the next one', async () => {
   const first = new Arrival()

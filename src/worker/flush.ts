@@ -22,6 +22,9 @@ const bytesPerCall = 8_388_608
 /** Fewer are not divided: what a call costs by itself would be paid twice. */
 const rowsUndivided = 64
 
+/** A room in which not even what follows a task comes back with the answer. */
+const nothingBack = -1
+
 const nothing = () => {}
 
 interface Completion {
@@ -55,6 +58,8 @@ export interface StartedByParking {
 export interface FlushEvents {
   /** Sets slots aside for what these may bring beyond one task each; answers with how many. */
   reserve(tasks: readonly HeldTask[]): number
+  /** Sets slots aside for so many tasks of called runs, all or none; answers with how many, or null where it takes none of them. */
+  reserveAll(wanted: number): number | null
   /** The database has refused the call for which so many slots were set aside. */
   giveBack(reserved: number): void
   /** Whatever becomes of the call now, it may have brought so many tasks before, in an answer that was lost. */
@@ -63,14 +68,24 @@ export interface FlushEvents {
   held(): number
   /** Whether somebody waits for the end of the task's run: asked as late as can be, since the interest often comes in between. */
   watched(task: HeldTask): boolean
+  /** Whether a step that parked here waits for the task's run. */
+  called(task: HeldTask): boolean
   /** Goes on with what came next, and gives the slots back that were set aside. */
   completed(tasks: readonly HeldTask[], answers: readonly CompleteAnswerRow[], reserved: number): void
   failed(tasks: readonly HeldTask[], answers: readonly FailAnswerRow[]): void
-  parked(tasks: readonly HeldTask[], answers: readonly ParkAnswerRow[], started: StartedByParking): void
+  /** Begins called runs that came along, and gives the slots back that were set aside. */
+  parked(
+    tasks: readonly HeldTask[],
+    answers: readonly ParkAnswerRow[],
+    started: StartedByParking,
+    reserved: number,
+  ): void
   /** Their runs have ended, and others go on in their place. */
   continued(tasks: readonly HeldTask[]): void
   /** A completion that the database refuses by itself, such as a value that it can't keep: the step fails instead. */
   refused(task: HeldTask, error: unknown): void
+  /** An answer could not be worked off: what it brought is to be asked for. */
+  broken(error: unknown): void
   /** The connection was lost, and nobody knows whether the batch was recorded: it is sent again, and the worker asks what it holds. */
   uncertain(error: unknown): Promise<void>
 }
@@ -80,6 +95,8 @@ export class Flush {
   readonly #worker: WorkerKey
   readonly #events: FlushEvents
   #completions: Completion[] = []
+  /** Those of batches: as one slot stands for all of a batch, what comes after each is not handed over. */
+  #batched: Completion[] = []
   #failures: Failure[] = []
   #parkings: Parking[] = []
   #continuations: Continuation[] = []
@@ -99,7 +116,8 @@ export class Flush {
   }
 
   complete(task: HeldTask, row: CompletedRow): void {
-    this.#completions.push({ task, row })
+    const waiting = task.batch === undefined ? this.#completions : this.#batched
+    waiting.push({ task, row })
     this.#wake()
   }
 
@@ -121,6 +139,7 @@ export class Flush {
   get #isWaiting(): boolean {
     return (
       this.#completions.length > 0 ||
+      this.#batched.length > 0 ||
       this.#failures.length > 0 ||
       this.#parkings.length > 0 ||
       this.#continuations.length > 0
@@ -142,9 +161,11 @@ export class Flush {
     while (this.#isWaiting) {
       const most = Math.max(rowsUndivided, Math.ceil(this.#events.held() / 2))
       const completions = takeBatch(this.#completions, Math.min(rowsPerCall, most), ({ row }) => row.output)
+      const batched = takeBatch(this.#batched, rowsPerCall, ({ row }) => row.output)
       const failures = takeBatch(this.#failures, rowsPerCall, ({ row }) => row.error)
       const parkings = this.#parkings.splice(0, rowsPerCall)
       if (completions.length > 0) await this.#inParts(completions, (batch) => this.#sendCompletions(batch))
+      if (batched.length > 0) await this.#inParts(batched, (batch) => this.#sendBatched(batch))
       if (failures.length > 0) await this.#inParts(failures, (batch) => this.#sendFailures(batch))
       if (parkings.length > 0) await this.#inParts(parkings, (batch) => this.#sendParkings(batch))
       // One by one: of each the end and the start are one transaction.
@@ -162,7 +183,12 @@ export class Flush {
   #workOff(): void {
     const workOff = this.#answered
     this.#answered = nothing
-    workOff()
+    try {
+      workOff()
+    } catch (error) {
+      // It is told, and costs the outcomes behind it nothing.
+      this.#events.broken(error)
+    }
   }
 
   /** A refused batch is sent again in halves: the one bad value fails its own step, never its neighbours. */
@@ -196,17 +222,40 @@ export class Flush {
     // Set aside until the answer is worked off: whatever else looks for free slots meanwhile is promised others.
     const reserved = this.#events.reserve(tasks)
     const leastUrgent = tasks.reduce((least, task) => Math.max(least, task.priority), 1)
+    const wakes = tasks.some((task) => this.#events.called(task))
+    const options = { room: reserved, leastUrgent, transactional: false, wakes }
+    return this.#bringing(
+      tasks,
+      reserved,
+      () => completeTasks(this.#caller, this.#worker, rows, options),
+      (answers) => this.#events.completed(tasks, answers, reserved),
+    )
+  }
+
+  async #sendBatched(batch: readonly Completion[]): Promise<() => void> {
+    const tasks = batch.map(({ task }) => task)
+    const rows = batch.map(({ task, row }) => (this.#events.watched(task) ? { ...row, watched: true } : row))
+    const options = { room: nothingBack, leastUrgent: 1, transactional: false, wakes: false }
+    const answers = await this.#surely(() => completeTasks(this.#caller, this.#worker, rows, options))
+    return () => this.#events.completed(tasks, answers, 0)
+  }
+
+  /** A call whose answer may bring tasks: one for each of these, and as many as slots were set aside. */
+  async #bringing<T>(
+    tasks: readonly HeldTask[],
+    reserved: number,
+    call: () => Promise<T>,
+    answered: (answer: T) => void,
+  ): Promise<() => void> {
     let isLost = false
-    const call = () =>
-      completeTasks(this.#caller, this.#worker, rows, { room: reserved, leastUrgent, transactional: false })
     try {
-      const answers = await this.#surely(call, () => {
+      const answer = await this.#surely(call, () => {
         isLost = true
       })
       return () => {
         // What an answer brought that was lost is not in the one that came.
         if (isLost) this.#events.doubt(tasks.length + reserved)
-        this.#events.completed(tasks, answers, reserved)
+        answered(answer)
       }
     } catch (error) {
       this.#events.giveBack(reserved)
@@ -225,10 +274,17 @@ export class Flush {
   async #sendParkings(batch: readonly Parking[]): Promise<() => void> {
     const tasks = batch.map(({ task }) => task)
     const rows = batch.map(({ row }) => row)
-    const answers = await this.#surely(() => parkTasks(this.#caller, this.#worker, rows))
     const calls = rows.flatMap(({ waits }) => waits.filter((wait) => wait.kind === 'call'))
     const called = calls.flatMap(({ start }) => (start === undefined ? [] : [start.id]))
-    return () => this.#events.parked(tasks, answers, { called, any: calls.length > 0 })
+    const started = { called, any: calls.length > 0 }
+    const runs = calls.reduce((sum, { children }) => sum + (children?.length ?? 1), 0)
+    const room = started.any ? this.#events.reserveAll(Math.max(0, runs - tasks.length)) : null
+    return this.#bringing(
+      tasks,
+      room ?? 0,
+      () => parkTasks(this.#caller, this.#worker, rows, room),
+      (answers) => this.#events.parked(tasks, answers, started, room ?? 0),
+    )
   }
 
   async #sendContinuation({ task, row }: Continuation): Promise<() => void> {

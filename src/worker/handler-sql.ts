@@ -6,17 +6,20 @@ import type { HeldTask } from './held-task.ts'
 
 export class HandlerSql {
   readonly #reading: ReturnType<typeof taggedSql>
-  readonly #writing: ReturnType<typeof taggedSql>
+  readonly #writing: (task: HeldTask) => ReturnType<typeof taggedSql>
 
   /** Behind a pooler nobody can say what a connection does by default: there a statement that reads has a transaction around it instead. */
   constructor({ handlers, writes, handlerPool, pooled, database }: WorkerConnections) {
     this.#reading = taggedSql(pooled ? eachInTransaction(handlerPool, 'read only', database) : handlers)
-    this.#writing = taggedSql(writes)
+    // What a step writes to a watched table is known by its run; it goes with the statement that begins the transaction.
+    this.#writing = pooled
+      ? () => taggedSql(writes)
+      : ({ run }) => taggedSql(eachInTransaction(handlerPool, 'read write', database, run.id))
   }
 
   async run(task: HeldTask, text: TemplateStringsArray, values: readonly unknown[]): Promise<unknown[]> {
     try {
-      return await (task.step.handler.writes ? this.#writing : this.#reading)(text, ...values)
+      return await (task.step.handler.writes ? this.#writing(task) : this.#reading)(text, ...values)
     } catch (error) {
       const told = task.step.handler.writes ? error : undeclaredWrite(task, error)
       // The handler may take it for no rows; then the account says so.

@@ -31,6 +31,7 @@ function beating(answers: HeartbeatAnswerRow[][]): { sentAt: number[]; heartbeat
     connectedAt: () => 0,
     locked: () => true,
     monotonic: () => Date.now(),
+    beaten: () => {},
     stateNow: () => 'idle',
     redrive: () => {},
     triggered: () => {},

@@ -36,6 +36,8 @@ export interface HeartbeatParts {
   readonly lost: (error: unknown, reserved: number) => void
   /** An answer came after failures: what was missed meanwhile must be asked for. */
   readonly recovered: () => void
+  /** An answer has been worked off. */
+  readonly beaten: () => void
   readonly stateNow: () => WorkerState
 }
 
@@ -151,6 +153,7 @@ export class Heartbeats {
       else this.#settle(row, held)
     }
     this.#parts.claims.found(tasks, asked)
+    this.#parts.beaten()
   }
 
   /** The answer may cross one that reported the task or gave it its next attempt: only what is still the same is touched. */

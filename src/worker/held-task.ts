@@ -2,6 +2,8 @@
 import type { Durable } from '../sdk/durable.ts'
 import type { Reporting } from '../sdk/reporting.ts'
 import type { Abort } from './abort.ts'
+import type { Batch } from './batch.ts'
+import type { StoredResult } from './replay.ts'
 import type { RunMemory } from './run-memory.ts'
 import type { ServedStep } from './served-steps.ts'
 
@@ -17,6 +19,8 @@ export interface HeldTask {
   undone?: unknown
   readonly attempt: number
   readonly priority: number
+  /** With which others it was claimed, where its step takes several at once. */
+  readonly batch?: Batch | undefined
   readonly abort: Abort
   /** It is no longer ours: whatever its handler still does is not reported. */
   lost: boolean
@@ -28,6 +32,8 @@ export interface HeldTask {
   reports: AttemptReports | undefined
   /** How often the database refused its outcome. */
   refusals: number
+  /** What was stored for the step when it came, where that came along: as it is stored, so encrypted where the pipeline is. */
+  readonly checkpoints?: readonly StoredResult[] | undefined
   /** The durable operations of this attempt, made when its handler first asks for them: most never do. */
   durable: AttemptDurable | undefined
   /** Why a query of its handler failed, where one did. */

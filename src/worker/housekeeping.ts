@@ -1,8 +1,9 @@
-// What workers clear away now and then, in bounded batches: of the cache, of locks, and bytes that no artifact shows.
+// What workers clear away now and then, in bounded batches: of the cache, of locks, of deliveries, and bytes that no artifact shows.
 import { forgetUploads, listLeftUploads, pruneUploads } from '../db/artifacts.ts'
 import { pruneCache } from '../db/cache.ts'
 import type { Caller } from '../db/call.ts'
 import { readClock } from '../db/diagnosis.ts'
+import { pruneDeliveries } from '../db/deliveries.ts'
 import { pruneLocks } from '../db/locks.ts'
 import type { ArtifactStore } from '../sdk/artifact-store.ts'
 
@@ -21,6 +22,7 @@ export async function clearAway(
   while (goesOn() && (await pruneCache(caller, rowsPerBatch)));
   while (goesOn() && (await pruneLocks(caller, rowsPerBatch)));
   while (goesOn() && (await pruneUploads(caller, chunksPerBatch)));
+  while (goesOn() && (await pruneDeliveries(caller, rowsPerBatch)));
   while (goesOn() && store !== undefined && (await clearStore(caller, store)));
 }
 

@@ -9,6 +9,7 @@ import { type LockAsked, releaseLock, takeLock } from '../db/locks.ts'
 import type { WorkerKey } from '../db/tasks.ts'
 import type { HeldLock, LockOptions } from '../sdk/locks.ts'
 import { AttemptAborted, type HeldTask, throwIfAborted } from './held-task.ts'
+import { refuseSecrets } from './secret-names.ts'
 import { untilAnswered } from './turn-batches.ts'
 import type { Wakes } from './wakes.ts'
 
@@ -34,6 +35,7 @@ export class WorkerLocks {
 
   /** Runs the work under the lock. In a transaction it lasts until that has ended, with the attempt: nobody sees less than the whole. */
   async hold(task: HeldTask, name: unknown, ...rest: readonly unknown[]): Promise<unknown> {
+    refuseSecrets(`The name of a lock of step '${task.step.name}'`, name)
     const { asked, work } = askedFor(task, name, rest)
     let isTaken = false
     try {

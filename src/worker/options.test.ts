@@ -50,7 +50,7 @@ test('a worker that is told nothing has as many handler connections as slots, 20
 test('whatever a worker can be told that is no program stands in millrace.config.ts as well', () => {
   const programs = ['pipelines', 'log', 'random', 'monotonic', 'now', 'byHand']
   // What clients are told as well stands beside `worker`: the cipher is made of encryptionKeys.
-  const beside = ['database', 'directDatabase', 'artifacts', 'cipher']
+  const beside = ['database', 'directDatabase', 'artifacts', 'cipher', 'triggers', 'allowTargets']
   const told = [...programs, ...beside]
   const worker = Object.fromEntries(Object.entries(settings({})).filter(([name]) => !told.includes(name)))
   expect(defineConfig({ pipelines: [], worker })).toEqual({ pipelines: [], worker })

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os'
 import type { Cipher } from '../core/encryption.ts'
 import { MillraceError } from '../core/errors.ts'
+import { type AllowedTargets, checkAllowedTargets } from '../net/target.ts'
 import type { ArtifactStore } from '../sdk/artifact-store.ts'
 import type { WorkerConfig } from '../sdk/config.ts'
 import type { PipelineDefinition } from '../sdk/pipeline-definition.ts'
@@ -24,6 +25,8 @@ export interface WorkerOptions extends WorkerConfig {
   readonly artifacts?: ArtifactStore | undefined
   /** Keys for encrypted pipelines and secrets, by id, each 32 bytes in base64: the first encrypts, all decrypt. MILLRACE_ENCRYPTION_KEYS unless told. */
   readonly encryptionKeys?: EncryptionKeys | undefined
+  /** Addresses that callbacks and pings may go to besides those of the public internet over https; none by default. */
+  readonly allowTargets?: AllowedTargets | undefined
   /** A draw from [0, 1), for the jitter of retries. */
   readonly random?: () => number
   /** Milliseconds since 1970, for the ids of runs that steps start; the machine's clock by default. */
@@ -56,6 +59,7 @@ export interface WorkerSettings {
   readonly storeStacks: boolean
   readonly sqlSchemas: readonly string[]
   readonly artifacts: ArtifactStore | undefined
+  readonly allowTargets: AllowedTargets
   /** Undefined where no key is given. */
   readonly cipher: Cipher | undefined
   readonly random: () => number
@@ -65,7 +69,7 @@ export interface WorkerSettings {
   readonly byHand: boolean
 }
 
-/** @throws MillraceError worker_option_invalid, encryption_key_invalid */
+/** @throws MillraceError worker_option_invalid, encryption_key_invalid, target_invalid */
 export function workerSettings(options: WorkerOptions): WorkerSettings {
   const slots = wholeNumber('slots', options.slots ?? 20, 1, 10_000)
   const leaseSeconds = wholeNumber('leaseSeconds', options.leaseSeconds ?? 10, 3, 3_600)
@@ -94,6 +98,7 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     storeStacks: options.storeStacks ?? false,
     sqlSchemas: options.sqlSchemas ?? [],
     artifacts: options.artifacts,
+    allowTargets: checkAllowedTargets(options.allowTargets ?? []),
     random: options.random ?? Math.random,
     now: options.now ?? Date.now,
     monotonic: options.monotonic ?? (() => performance.now()),

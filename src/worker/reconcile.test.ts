@@ -49,7 +49,15 @@ const effectful = pipeline('effectful', { input: numbered }).step(
   },
 )
 
-const pipelines = [chain, spread, effectful]
+const calling = pipeline('calling', { input: numbered }).step(
+  'call',
+  async ({ durable, input, run, attempt }) => {
+    began.push(`${run.id} call ${attempt}`)
+    return (await durable.call(chain, input)) * 10
+  },
+)
+
+const pipelines = [chain, spread, effectful, calling]
 const behindProxy = () =>
   opened.worker({ database: proxy.through(database.url), pipelines, heartbeatMs: 3_000 })
 const beganBy = (id: string) => began.filter((line) => line.startsWith(id)).toSorted()
@@ -99,6 +107,31 @@ test('PP-C7 the answer that brings the items of a map is lost: each item is run 
   expect(await client.run(run!.id).result()).toBe(36)
   expect(beganBy(run!.id)).toEqual([0, 1, 2].map((index) => `${run!.id} each ${index}`))
 })
+
+test.each(['park_tasks', 'complete_tasks'])(
+  'PP-C7 B5 the answer to %s is lost that brings along whom a step calls, or who has called: each is found and run, once',
+  async (statement) => {
+    await behindProxy()
+    const client = opened.client({ database: asOther(database.url) })
+    const answers = await client.startMany(calling, [{ n: 1 }])
+    const [{ run }] = answers as [(typeof answers)[number]]
+    const ended = async () =>
+      database.query<{ id: string; n: number }>(
+        `select c.id, (select count(*)::int from millrace.attempt a where a.run_id = c.id) as n
+           from millrace.run c where c.parent_run_id = $1`,
+        [run!.id],
+      )
+    // The first completion is that of the first step of the run that is called.
+    await loseAnswerAndCut(`millrace_${statement}`, async () => {
+      const [child] = await ended()
+      return child !== undefined && (statement === 'park_tasks' || child.n > 0)
+    })
+    expect(await client.run(run!.id).result()).toBe(20)
+    const [child] = await ended()
+    expect(beganBy(run!.id)).toEqual([`${run!.id} call 1`, `${run!.id} call 2`])
+    expect(beganBy(child!.id)).toEqual([`${child!.id} one`, `${child!.id} two`])
+  },
+)
 
 test('PP-C7 B5 the answer to a start is lost: it is the same start when it is asked again, also where it was handed over', async () => {
   await behindProxy()

@@ -186,7 +186,7 @@ test('FO-4 PP-C4 a step that takes longer than its timeout fails with that reaso
   })
 })
 
-test('E6 a cancel reaches a running handler by notification, and its late success does not count', async () => {
+test('FO-4 E6 a cancel reaches a running handler by notification, and its late success does not count', async () => {
   const began = new Arrival()
   const aborted = new Arrival<unknown>()
   const finish = new Arrival()

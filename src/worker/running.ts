@@ -1,10 +1,13 @@
 // The tasks in hand: runs each to its outcome, reports it, and goes on with what comes next.
 import type pg from 'pg'
 import { isConnectionLoss } from '../db/database-error.ts'
+import { type HandedTask, type HandedValue, handedTask } from '../db/handed-tasks.ts'
 import type { ClaimedTask, CompleteAnswerRow, FailAnswerRow, WorkerKey } from '../db/tasks.ts'
 import type { ParkAnswerRow } from '../db/waits.ts'
 import type { HandedOver, LocalEnd } from '../sdk/local-worker.ts'
 import { Abort } from './abort.ts'
+import { Batch } from './batch.ts'
+import { runBatch } from './batch-attempt.ts'
 import { type AttemptRoom, failure, type Outcome, runAttempt } from './attempt.ts'
 import { isPassing, type Flush, type StartedByParking } from './flush.ts'
 import { BegunAttempts } from './begun-attempts.ts'
@@ -83,9 +86,24 @@ export class Running {
   /** Begins claimed tasks; those that it has begun already are left alone. */
   begin(tasks: readonly ClaimedTask[]): void {
     const begun: HeldTask[] = []
+    this.#holdClaimed(begun, tasks)
+    this.#run(begun)
+  }
+
+  /** Begins claimed batches, each with one call of its handler. */
+  beginBatches(batches: ReadonlyArray<readonly ClaimedTask[]>): void {
+    for (const tasks of batches) {
+      const begun: HeldTask[] = []
+      this.#holdClaimed(begun, tasks, new Batch())
+      if (begun.length > 0) void this.#batchToOutcome(begun)
+    }
+  }
+
+  /** What came of a batch without the others of it, in place of a lost answer, is left alone: it is given back. */
+  #holdClaimed(begun: HeldTask[], tasks: ReadonlyArray<ClaimedTask | HandedTask>, batch?: Batch): void {
     for (const task of tasks) {
       const step = this.#parts.served.byId.get(task.step_id)
-      if (step === undefined) continue
+      if (step === undefined || (step.batched && batch === undefined)) continue
       const run = this.#memories.remember({
         id: task.run_id,
         input: task.input,
@@ -105,9 +123,10 @@ export class Running {
         itemValue: task.item_value,
         attempt: task.attempt,
         priority: task.priority,
+        checkpoints: ('checkpoints' in task ? task.checkpoints : null) ?? undefined,
+        batch,
       })
     }
-    this.#run(begun)
   }
 
   /** Whether this attempt is not in hand; then it never will be, whatever answer still brings it. */
@@ -159,8 +178,13 @@ export class Running {
     }
   }
 
-  isWatched({ run }: HeldTask): boolean {
-    return this.#watchers.has(run.id) || this.#called.has(run.id)
+  isWatched(task: HeldTask): boolean {
+    return this.#watchers.has(task.run.id) || this.isCalled(task)
+  }
+
+  /** Whether a step that parked here has called the task's run, and may wait for it. */
+  isCalled({ run }: HeldTask): boolean {
+    return this.#called.has(run.id)
   }
 
   /** The database no longer counts this task as ours: its handler is told, and what it still does is not reported. */
@@ -184,6 +208,11 @@ export class Running {
     const runs = new Map(tasks.map((task) => [task.run.id, task]))
     for (const task of tasks) this.#release(task)
     const begun: HeldTask[] = []
+    const woken = answers.filter(({ kind }) => kind === 'woken')
+    this.#holdClaimed(
+      begun,
+      woken.map(({ output }) => handedTask(output as HandedValue)),
+    )
     for (const answer of answers) {
       if (answer.kind !== 'next') continue
       // A chain's next step keeps its task's id; a branch's or a map's comes with its run.
@@ -192,9 +221,8 @@ export class Running {
     }
     this.#parts.slots.giveBack(reserved)
     for (const answer of answers) {
-      if (answer.kind === 'next') continue
-      if (answer.kind === 'ended') this.#ended(answer)
-      else {
+      if (answer.kind === 'ended') this.#ended(answer, woken.length > 0)
+      else if (answer.kind === 'lost') {
         const lost = byId.get(answer.task_id!)!
         this.#forget(lost)
         this.#told(lost.run.id, null)
@@ -203,7 +231,9 @@ export class Running {
     this.#run(begun)
     this.#tellOfLeft(tasks)
     // Where a map or a branch has taken all that it could, more of it may be ready.
-    const isMore = begun.length >= tasks.length + reserved && tasks.some(({ step }) => step.spreads)
+    const isMore =
+      (begun.length >= tasks.length + reserved && tasks.some(({ step }) => step.spreads)) ||
+      tasks.some(({ step }) => step.feedsBatch || step.batched)
     if (isMore) this.#parts.found()
     else this.#parts.freed()
   }
@@ -224,14 +254,26 @@ export class Running {
     this.#parts.freed()
   }
 
-  /** Parked tasks were answered: their slots are free. */
-  parked(tasks: readonly HeldTask[], answers: readonly ParkAnswerRow[], started: StartedByParking): void {
+  /** Parked tasks were answered: their slots are free for called runs that came along, beside those that were set aside. */
+  parked(
+    tasks: readonly HeldTask[],
+    answers: readonly ParkAnswerRow[],
+    started: StartedByParking,
+    reserved: number,
+  ): void {
     for (const task of tasks) this.#release(task)
     for (const runId of started.called) this.#called.add(runId)
+    const leased = answers.flatMap(({ claimed }) => (claimed === null ? [] : [claimed]))
+    const begun: HeldTask[] = []
+    this.#holdClaimed(begun, leased)
+    this.#parts.slots.giveBack(reserved)
     for (const { kind, task_id } of answers) {
       if (kind === 'lost') this.#told(tasks.find(({ taskId }) => taskId === task_id)!.run.id, null)
     }
-    if (started.any || answers.some(({ kind }) => kind === 'ready')) this.#parts.found()
+    this.#run(begun)
+    // What is called comes along all or none.
+    if ((started.any && leased.length === 0) || answers.some(({ kind }) => kind === 'ready'))
+      this.#parts.found()
     else this.#parts.freed()
   }
 
@@ -282,7 +324,8 @@ export class Running {
     if (this.#closed || !this.#begun.add(given)) return
     const { slots } = this.#parts
     // Only answers that were lost can bring more than was set aside. It is asked for, and begun or given back then.
-    if (slots.isFull && slots.get(given.taskId) === undefined) {
+    const hasSlot = slots.get(given.taskId) !== undefined || (given.batch?.held ?? 0) > 0
+    if (slots.isFull && !hasSlot) {
       this.#begun.take(given)
       this.#parts.uncertain(0)
       return
@@ -296,6 +339,8 @@ export class Running {
       itemValue: given.itemValue,
       attempt: given.attempt,
       priority: given.priority,
+      checkpoints: given.checkpoints,
+      batch: given.batch,
       abort: new Abort(),
       lost: false,
       reported: false,
@@ -313,7 +358,21 @@ export class Running {
     for (const task of begun) void this.#toOutcome(task)
   }
 
+  /** What an item reads may be missing: that fails it alone. */
+  async #batchToOutcome(tasks: readonly HeldTask[]): Promise<void> {
+    const ready = await Promise.all(tasks.map((task) => this.#prepare(task)))
+    const begun = tasks.filter((_, place) => ready[place])
+    await runBatch(begun, this.#parts.attemptRoom, (task, outcome) => this.#report(task, outcome))
+  }
+
   async #toOutcome(task: HeldTask): Promise<void> {
+    if (!(await this.#prepare(task))) return
+    if (task.step.tx) await this.#runTransaction(task)
+    else this.#report(task, await runAttempt(task, this.#parts.attemptRoom))
+  }
+
+  /** Reads what its handler is given. False where that can't be had, which was reported. */
+  async #prepare(task: HeldTask): Promise<boolean> {
     try {
       if (task.step.sealing !== undefined) openTask(task)
       if (task.step.reads.length > 0)
@@ -327,10 +386,9 @@ export class Running {
         })
     } catch (error) {
       this.#report(task, failure(task, error, false))
-      return
+      return false
     }
-    if (task.step.tx) await this.#runTransaction(task)
-    else this.#report(task, await runAttempt(task, this.#parts.attemptRoom))
+    return true
   }
 
   /** A database that is away before the handler has begun is no failure of the step: it is waited for until the attempt's time is over. */
@@ -358,6 +416,7 @@ export class Running {
     const outcome = await runTransactionAttempt(task, this.#parts.key, client, {
       ...this.#parts.attemptRoom,
       watched: (watched) => this.isWatched(watched),
+      called: (called) => this.isCalled(called),
       said: () => this.#said(task),
     })
     client.release(outcome.kind === 'failed' && outcome.spoilt)
@@ -448,10 +507,11 @@ export class Running {
     if (item < 0) run.outputs.delete(step.name)
   }
 
-  #ended(answer: CompleteAnswerRow): void {
+  /** @param isTaken whether the steps that wait for these runs came along */
+  #ended(answer: CompleteAnswerRow, isTaken: boolean): void {
     this.#told(answer.run_id!, this.#endOf(answer))
     // Who called it and waits is ready now.
-    if (this.#called.delete(answer.run_id!)) this.#parts.found()
+    if (this.#called.delete(answer.run_id!) && !isTaken) this.#parts.found()
     this.#memories.forget(answer.run_id!)
   }
 

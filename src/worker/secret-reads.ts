@@ -48,6 +48,14 @@ export class SecretReads {
     return secret.value
   }
 
+  /** What a trigger is configured with: no run reads it, so nothing is put on record. Throws as `read` does. */
+  async readForTrigger(name: string): Promise<string> {
+    const secret = await this.#find(name)
+    checkValue(name, secret.value)
+    readSecrets.add(name, secret.value)
+    return secret.value
+  }
+
   close(): Promise<void> {
     return this.#aws.close()
   }

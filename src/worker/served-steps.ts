@@ -3,6 +3,7 @@ import type { Cipher } from '../core/encryption.ts'
 import { MillraceError } from '../core/errors.ts'
 import {
   ancestorsOf,
+  batchOf,
   dependentsOf,
   type Graph,
   type GraphNode,
@@ -11,8 +12,10 @@ import {
   type StepKind,
 } from '../core/graph.ts'
 import type { Caller } from '../db/call.ts'
+import { defineCodeCallbacks } from '../db/callbacks.ts'
 import { defineCodeLimits, type LimitDefinition } from '../db/limits.ts'
 import { registerPipeline } from '../db/pipelines.ts'
+import { type AllowedTargets, checkTarget } from '../net/target.ts'
 import { limitDefinitions } from '../sdk/limits.ts'
 import type { PipelineDefinition, StepHandler } from '../sdk/pipeline-definition.ts'
 import type { Schema } from '../sdk/standard-schema.ts'
@@ -32,6 +35,10 @@ export interface ServedStep {
   readonly last: boolean
   /** Whether its end may make more than one task ready. */
   readonly spreads: boolean
+  /** Whether its tasks come in batches. */
+  readonly batched: boolean
+  /** Whether its end may make a task ready that comes in a batch. */
+  readonly feedsBatch: boolean
   /** The schema of the input of its runs. */
   readonly inputSchema: Schema | undefined
   readonly handler: StepHandler
@@ -46,6 +53,8 @@ export interface ServedStep {
 export interface ServedSteps {
   readonly byId: ReadonlyMap<number, ServedStep>
   readonly handlerIds: readonly number[]
+  /** Those of them whose tasks come in batches. */
+  readonly batchHandlerIds: readonly number[]
   /** The version of each pipeline that this worker's code is. */
   readonly versions: ReadonlyMap<string, number>
 }
@@ -53,7 +62,7 @@ export interface ServedSteps {
 /**
  * Registers the pipelines and notes under which ids their steps are known.
  *
- * @throws MillraceError sql_schema_refused, graph_invalid, encryption_key_missing
+ * @throws MillraceError sql_schema_refused, graph_invalid, encryption_key_missing, target_refused
  */
 export async function registerSteps(
   caller: Caller,
@@ -62,11 +71,13 @@ export async function registerSteps(
     queues,
     sqlSchemas,
     cipher,
+    allowTargets,
     log,
   }: {
     readonly queues: readonly string[]
     readonly sqlSchemas: readonly string[]
     readonly cipher: Cipher | undefined
+    readonly allowTargets: AllowedTargets
     readonly log: (entry: WorkerLogEntry) => void
   },
 ): Promise<ServedSteps> {
@@ -77,6 +88,7 @@ export async function registerSteps(
     const registered = await registerPipeline(caller, pipeline.slug, pipeline.graph, pipeline.startRules)
     versions.set(pipeline.slug, registered.version)
     const spreading = spreadingSteps(pipeline.graph)
+    const feeding = stepsBefore(pipeline.graph, (node) => batchOf(node) !== undefined)
     for (const { id, step, kind, handler: handlerId } of registered.steps) {
       const node = pipeline.graph.steps.find(({ name }) => name === step)!
       if (queues.length > 0 && !queues.includes(node.queue)) continue
@@ -92,6 +104,8 @@ export async function registerSteps(
         timeoutMs: node.timeout_ms,
         handlerId,
         spreads: spreading.has(step),
+        batched: batchOf(node) !== undefined,
+        feedsBatch: feeding.has(step),
         last: kind !== 'map' && lastSteps(pipeline.graph).join() === step,
         inputSchema: pipeline.inputSchema,
         handler,
@@ -102,7 +116,18 @@ export async function registerSteps(
     }
   }
   await defineLimits(caller, limits, [...versions.keys()], log)
-  return { byId, versions, handlerIds: [...new Set([...byId.values()].map((step) => step.handlerId))] }
+  await defineCallbacks(caller, pipelines, allowTargets)
+  const steps = [...byId.values()]
+  return {
+    byId,
+    versions,
+    handlerIds: idsOf(steps),
+    batchHandlerIds: idsOf(steps.filter(({ batched }) => batched)),
+  }
+}
+
+function idsOf(steps: readonly ServedStep[]): number[] {
+  return [...new Set(steps.map(({ handlerId }) => handlerId))]
 }
 
 /** Also where no pipeline has a rule: it may have had one. */
@@ -122,6 +147,17 @@ async function defineLimits(
   }
 }
 
+/** Also where no pipeline has one, as with limits. An address that this worker may never call is refused now, and not at the end of the first run. */
+async function defineCallbacks(
+  caller: Caller,
+  pipelines: readonly PipelineDefinition[],
+  allow: AllowedTargets,
+): Promise<void> {
+  for (const { url } of pipelines.flatMap(({ callbacks = [] }) => callbacks)) checkTarget(url, allow)
+  const declared = Object.fromEntries(pipelines.map(({ slug, callbacks = [] }) => [slug, callbacks]))
+  await defineCodeCallbacks(caller, declared, Object.keys(declared))
+}
+
 /** The steps after which a map or several others come, also where what comes between is skipped and so leads on at once. */
 function spreadingSteps(graph: Graph): ReadonlySet<string> {
   const nodes = new Map(graph.steps.map((node) => [node.name, node]))
@@ -135,6 +171,18 @@ function spreadingSteps(graph: Graph): ReadonlySet<string> {
     })
   }
   return new Set(graph.steps.flatMap(({ name }) => (spreads(name) ? [name] : [])))
+}
+
+/** The steps after which such a one comes, also where what comes between is skipped and so leads on at once; and such maps, whose items may follow. */
+function stepsBefore(graph: Graph, isWanted: (node: GraphNode) => boolean): ReadonlySet<string> {
+  const nodes = new Map(graph.steps.map((node) => [node.name, node]))
+  const dependents = dependentsOf(graph)
+  const leads = (step: string): boolean =>
+    (dependents.get(step) ?? []).some((name) => {
+      const node = nodes.get(name)!
+      return isWanted(node) || (node.if_skipped === 'skip' && leads(name))
+    })
+  return new Set(graph.steps.flatMap((node) => (leads(node.name) || isWanted(node) ? [node.name] : [])))
 }
 
 /** What undoes a step reads what that gave; what follows the whole run may read all of it. */

@@ -4,8 +4,6 @@ import { hostname } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createRunIds } from '../core/uuid.ts'
 import { readClock } from '../db/diagnosis.ts'
-import { createPartitions, pruneHistory } from '../db/history.ts'
-import { workRedrives } from '../db/redrives.ts'
 import type { Listener } from '../db/listener.ts'
 import { readPackageVersion } from '../db/schema-files.ts'
 import { type ClaimedTask, listHeldTasks, releaseTasks, type WorkerKey } from '../db/tasks.ts'
@@ -18,17 +16,17 @@ import { Children } from './children.ts'
 import { Claims } from './claims.ts'
 import { pause, within, type WorkerConnections } from './connections.ts'
 import { attemptDurable, type DurableRoom } from './durable.ts'
-import { Flush, isBlocked, isConnectionLost, isPassing } from './flush.ts'
+import { Flush, isConnectionLost, isPassing } from './flush.ts'
 import { HandlerSql } from './handler-sql.ts'
 import { Heartbeats, type WorkerState } from './heartbeats.ts'
 import type { HeldTask } from './held-task.ts'
-import { clearAway } from './housekeeping.ts'
 import { HttpCalls } from './http-calls.ts'
 import { LanePositions } from './lanes.ts'
 import { WorkerLocks } from './locks.ts'
 import { BackOffs } from './back-offs.ts'
+import { BatchClaims } from './batch-claims.ts'
 import { LogLines } from './log-lines.ts'
-import { endDeadNeighbours, machineOfProcess } from './machine.ts'
+import { machineOfProcess } from './machine.ts'
 import type { WorkerLogEntry, WorkerSettings } from './options.ts'
 import { OutputReader } from './outputs.ts'
 import { Reconcile } from './reconcile.ts'
@@ -39,15 +37,9 @@ import { SecretReads } from './secret-reads.ts'
 import { Slots } from './slots.ts'
 import { TriggerWork } from '../triggers/trigger-work.ts'
 import { triggerTasks } from '../triggers/trigger-tasks.ts'
+import { Upkeep } from './upkeep.ts'
 import { Wakes } from './wakes.ts'
 
-const maintainEveryMs = 600_000
-/** Where the tables of the history were in use when a partition was to be made. */
-const maintainAgainMs = 2_000
-const weeksAhead = 4
-const pruneBatch = 1_000
-/** A transaction of this size is over before anybody misses the runs that it has locked. */
-const redriveBatch = 200
 /** How often, and for how long each time, a stop waits for the last answers before it leaves what is left to be reclaimed. */
 const lastTurns = 5
 const lastTurnMs = 1_000
@@ -72,6 +64,7 @@ export class WorkerSession implements LocalWorker {
   readonly #running: Running
   readonly #flush: Flush
   readonly #claims: Claims
+  readonly #batches: BatchClaims
   readonly #heartbeats: Heartbeats
   readonly #events: SessionEvents
   readonly #newId: () => string
@@ -84,8 +77,8 @@ export class WorkerSession implements LocalWorker {
   readonly #reconcile: Reconcile
   #told = { message: '', at: 0 }
   #turning = false
-  #maintenance: NodeJS.Timeout | undefined
-  #redriving = false
+  #batchesFirst = false
+  readonly #upkeep: Upkeep
 
   constructor(
     key: WorkerKey,
@@ -110,12 +103,20 @@ export class WorkerSession implements LocalWorker {
       environment: process.env,
       monotonic: settings.monotonic,
     })
-    this.#triggers = new TriggerWork(triggerTasks({ caller: connections.writes }), {
+    const triggerRoom = {
+      caller: connections.writes,
+      statements: connections.artifacts,
+      handlerPool: connections.handlerPool,
+      allowTargets: settings.allowTargets,
+      readSecret: (name: string) => this.#secrets.readForTrigger(name),
+      random: settings.random,
+    }
+    this.#triggers = new TriggerWork(triggerTasks(triggerRoom), {
       failed: (error) => this.#failed(error),
       goesOn: () => this.#state !== 'gone',
     })
     this.#slots = new Slots(settings.slots)
-    const lanes = new LanePositions(served.handlerIds)
+    const lanes = new LanePositions(served.handlerIds.filter((id) => !served.batchHandlerIds.includes(id)))
     const logLines = new LogLines(connections.claims, key)
     const { monotonic } = settings
     const reports = new Reports(connections.claims, key, monotonic)
@@ -147,7 +148,7 @@ export class WorkerSession implements LocalWorker {
       newId: this.#newId,
       found: () => this.#claims.wake(),
       ended: this.#ended.signal,
-      freed: () => this.#claims.look(),
+      freed: () => this.#freed(),
       uncertain: (tasks) => this.#doubt(tasks),
     })
     this.#flush = new Flush(connections.outcomes, key, {
@@ -155,15 +156,19 @@ export class WorkerSession implements LocalWorker {
         this.#takes() && tasks.some(({ step }) => step.spreads)
           ? this.#slots.reserve(Math.ceil(settings.slots / 2))
           : 0,
+      reserveAll: (wanted) =>
+        this.#takes() && this.#slots.free >= wanted ? this.#slots.reserve(wanted) : null,
       giveBack: (reserved) => this.#slots.giveBack(reserved),
       doubt: (tasks) => this.#doubt(tasks),
       held: () => this.#slots.heldCount,
       watched: (task) => this.#running.isWatched(task),
+      called: (task) => this.#running.isCalled(task),
       completed: (tasks, answers, reserved) => this.#running.completed(tasks, answers, reserved),
       failed: (tasks, answers) => this.#running.failed(tasks, answers),
-      parked: (tasks, answers, started) => this.#running.parked(tasks, answers, started),
+      parked: (tasks, answers, started, reserved) => this.#running.parked(tasks, answers, started, reserved),
       continued: (tasks) => this.#running.continued(tasks),
       refused: (task, error) => this.#refused(task, error),
+      broken: (error) => this.#broken(error),
       uncertain: (error) => this.#uncertain(error),
     })
     this.#running.reportTo(this.#flush)
@@ -174,9 +179,30 @@ export class WorkerSession implements LocalWorker {
       lanes,
       begin: (tasks) => this.#running.begin(tasks),
       takes: () => this.#takes(),
+      woken: () => this.#batches.wake(),
+      looked: () => this.#batches.look(),
       failed,
       lost: (error, reserved) => this.#lost(error, reserved),
       monotonic,
+    })
+    this.#batches = new BatchClaims({
+      caller: connections.claims,
+      key,
+      slots: this.#slots,
+      handlers: served.batchHandlerIds,
+      begin: (batches) => this.#running.beginBatches(batches),
+      takes: () => this.#takes(),
+      lost: (error, reserved) => this.#lost(error, reserved),
+      looked: () => this.#claims.look(),
+    })
+    this.#upkeep = new Upkeep({
+      writes: connections.writes,
+      artifacts: connections.artifacts,
+      store: settings.artifacts,
+      key,
+      random: settings.random,
+      ended: this.#ended.signal,
+      failed,
     })
     this.#heartbeats = new Heartbeats({
       caller: connections.heartbeat,
@@ -191,10 +217,11 @@ export class WorkerSession implements LocalWorker {
       monotonic,
       ordered: (order) => this.#order(order),
       gone: (reason) => this.#gone(reason),
-      redrive: () => this.#redrive(),
+      redrive: () => this.#upkeep.redrive(),
       triggered: (kind) => this.#triggers.due(kind),
       lost: (error, reserved) => this.#lost(error, reserved),
       recovered: () => this.#recovered(),
+      beaten: () => this.#batches.wake(),
       stateNow: () => this.state,
     })
   }
@@ -242,8 +269,7 @@ export class WorkerSession implements LocalWorker {
     await this.#heartbeats.tick()
     this.#heartbeats.start()
     this.#claims.look()
-    this.#endDeadNeighbours()
-    this.#maintain()
+    this.#upkeep.start()
   }
 
   /** One turn of the heartbeat loop, now. */
@@ -256,6 +282,11 @@ export class WorkerSession implements LocalWorker {
     this.#claims.wake()
   }
 
+  /** Something of this kind, of what starts runs by itself, was notified. */
+  triggered(kind: string): void {
+    if (!this.#settings.byHand) this.#triggers.due(kind)
+  }
+
   /** What some attempt here waits for was notified. */
   heard(name: string): void {
     this.#wakes.heard(name)
@@ -265,6 +296,7 @@ export class WorkerSession implements LocalWorker {
   async drain(drainMs: number, forced: AbortSignal): Promise<void> {
     this.#state = 'draining'
     this.#claims.stop()
+    this.#batches.stop()
     const waited = pause(drainMs, AbortSignal.any([forced, this.#ended.signal]))
     await Promise.race([this.#heartbeats.tick(), waited])
     await Promise.race([this.#slots.empty(), waited])
@@ -297,6 +329,7 @@ export class WorkerSession implements LocalWorker {
       !this.#slots.isEmpty ||
       this.#isInDoubt ||
       this.#claims.busy ||
+      this.#batches.busy ||
       this.#flush.busy ||
       this.#triggers.busy
     )
@@ -306,9 +339,9 @@ export class WorkerSession implements LocalWorker {
     return this.#slots.doubted > 0 && this.#state !== 'gone'
   }
 
-  /** How many attempts it has begun. */
+  /** How many attempts it has begun, and how often it has worked off what starts runs by itself. */
   get begun(): number {
-    return this.#running.begun
+    return this.#running.begun + this.#triggers.done
   }
 
   /** The steps of the tasks that it holds. */
@@ -372,6 +405,14 @@ export class WorkerSession implements LocalWorker {
     return this.#state === 'running' && this.#ordered === 'none'
   }
 
+  /** A slot is free: whoever had the last one comes last. */
+  #freed(): void {
+    this.#batchesFirst = !this.#batchesFirst
+    if (this.#batchesFirst) this.#batches.look()
+    this.#claims.look()
+    this.#batches.look()
+  }
+
   #order(order: 'none' | 'paused' | 'draining'): void {
     if (order === this.#ordered) return
     this.#ordered = order
@@ -407,8 +448,8 @@ export class WorkerSession implements LocalWorker {
   #leave(): void {
     this.#state = 'gone'
     this.#ended.abort()
-    clearTimeout(this.#maintenance)
     this.#claims.stop()
+    this.#batches.stop()
     this.#running.close()
   }
 
@@ -459,6 +500,12 @@ export class WorkerSession implements LocalWorker {
     this.#running.refused(task, error)
   }
 
+  #broken(error: unknown): void {
+    const { message } = error as Error
+    this.#tell({ level: 'error', message: `An answer of the database could not be worked off: ${message}` })
+    this.#reconcile.want()
+  }
+
   /** Nobody knows whether a batch was recorded. It is sent again: what was recorded is answered as lost, and what came next is asked for. */
   async #uncertain(error: unknown): Promise<void> {
     this.#failed(error)
@@ -482,7 +529,11 @@ export class WorkerSession implements LocalWorker {
       'its run ended before the worker knew of it',
     )
     await this.#release(
-      unbegun.filter(({ aborted }) => !aborted),
+      unbegun.filter(({ aborted, step_id }) => !aborted && this.#served.byId.get(step_id)?.batched === true),
+      'the answer that brought its batch was lost',
+    )
+    await this.#release(
+      unbegun.filter(({ aborted, step_id }) => !aborted && this.#served.byId.get(step_id)?.batched !== true),
       'the worker had no slot free when it knew of it',
     )
     this.#claims.wake()
@@ -492,49 +543,6 @@ export class WorkerSession implements LocalWorker {
     if (tasks.length === 0) return
     const rows = tasks.map(({ task_id: taskId, step_id: stepId, attempt }) => ({ taskId, stepId, attempt }))
     await releaseTasks(this.#connections.claims, this.#key, rows, reason)
-  }
-
-  /** What a worker of this machine held that was killed just before is not to wait for its lease. Where it can't be told now, that is what frees it. */
-  #endDeadNeighbours(): void {
-    const { writes } = this.#connections
-    void endDeadNeighbours(writes, this.#key, this.#ended.signal).catch((error) => {
-      if (this.#state !== 'gone' && !isBlocked(error)) this.#failed(error)
-    })
-  }
-
-  /** What people ordered to be redriven, batch by batch, beside the heartbeats; any worker may do it, and one at a time does. */
-  #redrive(): void {
-    if (this.#redriving) return
-    this.#redriving = true
-    const work = async () => {
-      for (let more = true; more && this.#state !== 'gone'; )
-        more = (await workRedrives(this.#connections.writes, redriveBatch)).more
-    }
-    void work()
-      .catch((error) => this.#failed(error))
-      .finally(() => {
-        this.#redriving = false
-      })
-  }
-
-  /** Partitions ahead and retention, now and then; any worker may do it, and one at a time does. */
-  #maintain(): void {
-    let everyMs = maintainEveryMs
-    const work = async () => {
-      const { writes } = this.#connections
-      if ((await createPartitions(writes, weeksAhead)) === null) everyMs = maintainAgainMs
-      // Bounded transactions, as many as it takes: what comes in between two turns must not grow for ever.
-      for (let more = true; more && this.#state !== 'gone'; )
-        more = (await pruneHistory(writes, pruneBatch)).more
-      await clearAway(this.#connections.artifacts, this.#settings.artifacts, () => this.#state !== 'gone')
-    }
-    void work()
-      .catch((error) => this.#failed(error))
-      .finally(() => {
-        if (this.#state === 'gone') return
-        this.#maintenance = setTimeout(() => this.#maintain(), everyMs * (0.5 + this.#settings.random()))
-        this.#maintenance.unref()
-      })
   }
 }
 

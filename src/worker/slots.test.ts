@@ -23,7 +23,7 @@ async function countOf(text: string): Promise<number> {
   return row!.n
 }
 const heldNow = () => countOf('millrace.task where worker_id is not null')
-const liveRuns = () => countOf("millrace.run where state in ('pending', 'running')")
+const liveRuns = () => countOf("millrace.run where state in ('pending', 'running', 'waiting')")
 const underWay = (statement: string) =>
   countOf(
     `pg_stat_activity where state = 'active' and query like '%millrace.${statement}(%' and pid <> pg_backend_pid()`,
@@ -49,13 +49,19 @@ test.each([8, 24])(
       .step('left', { after: 'each' }, work)
       .step('right', { after: 'each' }, work)
     const plain = pipeline(`plain-${slots}`).step('first', work).step('second', work)
-    await opened.worker({ pipelines: [maps, plain], slots })
+    const calling = pipeline(`calling-${slots}`).step('call', async ({ durable }) => {
+      await work()
+      await durable.call(plain, null)
+      await durable.callMany(plain, [null, null, null])
+      await work()
+    })
+    await opened.worker({ pipelines: [maps, plain, calling], slots })
     const here = opened.client()
     // Its starts are claimed, those of the one here are handed over.
     const there = opened.client({ database: asOther(database.url) })
     for (let round = 0; round < 30; round++) {
       const starts = Array.from({ length: 12 }, (_, n) =>
-        (n % 2 === 0 ? here : there).start(n % 3 === 0 ? maps : plain, null),
+        (n % 2 === 0 ? here : there).start(n % 3 === 0 ? maps : n % 4 === 0 ? calling : plain, null),
       )
       await Promise.all(starts)
       await pause(round % 5)
@@ -124,18 +130,26 @@ test('what a lost answer may have brought stays set aside until the worker has a
     })
     .map('each', { over: 'list' }, work)
   const plain = pipeline('lost-plain').step('only', work)
+  const calling = pipeline('lost-call').step('call', async ({ durable }) => {
+    await work()
+    await durable.call(plain, null)
+    await work()
+  })
   const proxy = await openProxy(database.url)
-  await opened.worker({ pipelines: [maps, plain], slots, database: proxy.through(database.url) })
+  await opened.worker({ pipelines: [maps, plain, calling], slots, database: proxy.through(database.url) })
   const client = opened.client()
   for (const statement of [
     'claim_tasks',
     'complete_tasks',
     'heartbeat_worker',
     'complete_tasks',
+    'park_tasks',
     'claim_tasks',
   ]) {
     const lost = proxy.loseAnswerTo(`millrace_${statement}`)
-    await Promise.all(items.map((item) => client.start(item % 10 === 0 ? maps : plain, null)))
+    await Promise.all(
+      items.map((item) => client.start(item % 10 === 0 ? maps : item % 5 === 0 ? calling : plain, null)),
+    )
     await lost
     await until('what nobody hears of is done', async () => (await underWay(statement)) === 0)
     proxy.cut()

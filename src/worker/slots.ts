@@ -4,6 +4,8 @@ import type { HeldTask } from './held-task.ts'
 export class Slots {
   readonly size: number
   readonly #held = new Map<number, HeldTask>()
+  /** By what is held: the tasks of a batch take one together. */
+  #taken = 0
   #reserved = 0
   #doubted = 0
   #emptied: Array<() => void> = []
@@ -13,12 +15,12 @@ export class Slots {
   }
 
   get free(): number {
-    return Math.max(0, this.size - this.#held.size - this.#reserved - this.#doubted)
+    return Math.max(0, this.size - this.#taken - this.#reserved - this.#doubted)
   }
 
   /** Whether there is no slot for another task, whatever is set aside. */
   get isFull(): boolean {
-    return this.#held.size >= this.size
+    return this.#taken >= this.size
   }
 
   /** Whether an answer under way may bring tasks. */
@@ -78,15 +80,25 @@ export class Slots {
   }
 
   hold(task: HeldTask): void {
+    const before = this.#held.get(task.taskId)
+    if (before !== undefined) this.#leave(before)
     this.#held.set(task.taskId, task)
+    if (task.batch === undefined || task.batch.held++ === 0) this.#taken++
     task.run.tasks++
   }
 
   /** Frees the slot of a task, unless another attempt has taken its place. */
   release(task: HeldTask): void {
     task.run.tasks--
-    if (this.#held.get(task.taskId) === task) this.#held.delete(task.taskId)
+    if (this.#held.get(task.taskId) === task) {
+      this.#held.delete(task.taskId)
+      this.#leave(task)
+    }
     if (this.#emptied.length > 0) queueMicrotask(() => this.#tellEmpty())
+  }
+
+  #leave({ batch }: HeldTask): void {
+    if (batch === undefined || --batch.held === 0) this.#taken--
   }
 
   #tellEmpty(): void {

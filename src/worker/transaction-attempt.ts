@@ -40,6 +40,8 @@ export type TransactionOutcome =
 export interface TransactionRoom extends AttemptRoom {
   /** Whether somebody waits for the end of the task's run. */
   readonly watched: (task: HeldTask) => boolean
+  /** Whether a step that parked here waits for the task's run. */
+  readonly called: (task: HeldTask) => boolean
   /** When what the handler has said is stored; answers with what was refused of it. */
   readonly said: () => Promise<Error | undefined>
 }
@@ -69,7 +71,7 @@ export async function runTransactionAttempt(
   try {
     if (await isUnwanted(task, context)) return { kind: 'skipped', reason: 'its condition said no' }
     if (!(await holdTask(clientCaller(client), worker, heldRow(task)))) throw notHeld(task)
-    await beginAttempt(client, task.step.timeoutMs, markOf(task))
+    await beginAttempt(client, task.step.timeoutMs, markOf(task), task.run.id)
     const writesBefore = room.pooled ? await countOldWrites(clientCaller(client)) : {}
     handling = true
     const output = await runHandler(task, context)
@@ -82,6 +84,7 @@ export async function runTransactionAttempt(
     const answers = await complete(task, worker, client, {
       output,
       watched: room.watched(task),
+      wakes: room.called(task),
       writesBefore,
     })
     await commitAttempt(client)
@@ -106,8 +109,14 @@ async function complete(
   {
     output,
     watched,
+    wakes,
     writesBefore,
-  }: { readonly output: string; readonly watched: boolean; readonly writesBefore: Writes },
+  }: {
+    readonly output: string
+    readonly watched: boolean
+    readonly wakes: boolean
+    readonly writesBefore: Writes
+  },
 ): Promise<CompleteAnswerRow[]> {
   const caller = clientCaller(client)
   try {
@@ -121,7 +130,7 @@ async function complete(
       writes,
       watched,
     }
-    const options = { room: 0, leastUrgent: task.priority, transactional: true }
+    const options = { room: 0, leastUrgent: task.priority, transactional: true, wakes }
     const answers = await completeTasks(caller, worker, [row], options)
     if (answers.some((answer) => answer.kind === 'lost')) throw notHeld(task)
     return answers

@@ -202,7 +202,8 @@ class WorkerProcess implements Worker, HandTurnedWorker {
   }
 
   #notified(channel: string, message: string): void {
-    if (channel === 'millrace_wake') this.#session?.wake()
+    if (channel === 'millrace_wake' && message !== '') this.#session?.triggered(message)
+    else if (channel === 'millrace_wake') this.#session?.wake()
     else if (channel === 'millrace_data') this.#session?.heard(message)
     else if (message === this.#session?.id) void this.#session.tick()
   }

@@ -165,7 +165,19 @@ export function holdPipelines(tell: Tell) {
       }),
   )
 
-  return { hold, holdTransaction, poison, block, pieces, holdLock, holdCache }
+  /** Up to ten at once, each with its effect; a batch waits as long as its first item says. */
+  const batch = pipeline('fault-batch', { input: z.object({ ms: z.number() }), retry }).batch(
+    'all',
+    { size: 10, within: 200, writes: true },
+    async ({ items, sql, step }) => {
+      tell({ kind: 'began', run: items[0]!.run.id, attempt: items[0]!.attempt })
+      await pause(items[0]!.input.ms)
+      for (const { run, attempt } of items) await count(sql, run.id, step, attempt)
+      return items.map(({ attempt }) => attempt)
+    },
+  )
+
+  return { hold, holdTransaction, poison, block, pieces, holdLock, holdCache, batch }
 }
 
 /** True where the signal fired first. */

@@ -23,6 +23,9 @@
  *   signals      They are alike: what counts is how many are kept, not which.
  *   ends         Any-of and all-of are several waits of one parking. Each is ended by itself, under the same lock of the task's row.
  *   people       Approvals, called runs and endpoints end a wait as a signal does, but none of them can come before its wait was stored.
+ *   hand-over    A called run that ends may bring the step back to the worker whose call ended it: leased by wake_tasks in the transaction
+ *                that wakes it, under that worker's entry lock. Whoever sends may be in such a call here. Where its answer is lost, the
+ *                worker asks what it holds (list_held_tasks): a worker without an answer knows of it later here, or never.
  */
 
 #define WAITS 2
@@ -76,6 +79,8 @@ byte sent;
 bool token_reused;
 bool stale_report;
 bool given[ATTEMPTS];
+byte unheard = NOBODY;         /* who was handed the step, and has not heard of it */
+byte claim_unheard;
 
 #define is_ready (rows_task > 0 && holder == NOBODY)
 #define nothing_under_way (row_lock == FREE && !alone && sharers == 0)
@@ -84,7 +89,7 @@ bool given[ATTEMPTS];
 
 /* ---- Workers. ---- */
 
-inline claim(p) {
+inline lease(p) {
 #ifdef NO_RAISE
   if
   :: (results[0] + results[1] == 0) -> attempt++
@@ -96,13 +101,27 @@ inline claim(p) {
   token_reused = token_reused || given[attempt];
   given[attempt] = true;
   claims_made++;
-  holder = p;
+  holder = p
+}
+
+inline claim(p) {
+  lease(p);
   believes[p] = attempt;
   claim_of[p] = claims_made;
   printf("worker %d claims the step: attempt %d\n", p + 1, attempt)
 }
 
 #define passes_fence(p, token) (alive[p] && rows_task > 0 && holder == p && attempt == token)
+
+/* The answer of the call that woke the step comes, or what the worker holds was asked for. */
+inline hear(p) {
+  if
+  :: passes_fence(p, attempt) && claim_unheard == claims_made -> believes[p] = attempt; claim_of[p] = claims_made; printf("worker %d hears that it holds the step: attempt %d\n", p + 1, attempt)
+  :: else
+  fi;
+  unheard = NOBODY;
+  claim_unheard = 0
+}
 
 inline note_report(number) {
   stale_report = stale_report || number != claims_made
@@ -195,6 +214,7 @@ end:
        fi;
        waits_for = 0
      }
+  :: atomic { awake[p] && alive[p] && unheard == p && believes[p] == 0 -> hear(p) }
   :: atomic { awake[p] && unanswered[p] != 0 -> printf("worker %d parks attempt %d again\n", p + 1, unanswered[p]) };
      park(p, unanswered[p], unanswered_wait[p], claim_unanswered[p]);
      atomic {
@@ -206,6 +226,7 @@ end:
   :: atomic { awake[p] && !alive[p] ->
        alive[p] = true;
        believes[p] = 0;
+       unheard = (unheard == p -> NOBODY : unheard);
        unanswered[p] = 0;
        unanswered_wait[p] = 0;
        claim_unanswered[p] = 0;
@@ -240,6 +261,13 @@ proctype Sender() {
           end_wait(found);
           if
           :: is_parked -> rows_parked--; rows_task++; printf("a signal ends wait %d, and wakes the step\n", found + 1)
+          :: is_parked && alive[0] && unheard == NOBODY ->
+             rows_parked--;
+             rows_task++;
+             lease(0);
+             unheard = 0;
+             claim_unheard = claims_made;
+             printf("the end of a called run ends wait %d, and hands the step to worker 1: attempt %d\n", found + 1, attempt)
           :: else -> printf("a signal ends wait %d of a step that is awake\n", found + 1)
           fi
        :: else -> kept++; printf("a signal comes, and is kept\n")

@@ -15,6 +15,10 @@ const from = (address: string, ...names: string[]): Import[] =>
 /** Names that a piece may use without an import of its own. */
 export const imports: readonly Import[] = [
   ...from('millrace', 'limit'),
+  ...from('millrace', 'schedule'),
+  ...from('millrace', 'webhook'),
+  ...from('millrace', 'subscribe'),
+  ...from('millrace', 'Change', 'watch'),
   ...from('millrace', 'pipeline', 'connect', 'connectOutside', 'defineConfig', 'Client', 'PrismaTransaction'),
   ...from(
     'millrace',
@@ -73,6 +77,28 @@ const sweep: Given = [
 ]
 
 const contexts: Readonly<Record<string, readonly Given[]>> = {
+  'docs/schedules.md': [
+    ['declare const send: () => string'],
+    ['declare const show: (...told: unknown[]) => void'],
+    ['declare const engine: TestEngine'],
+  ],
+  'docs/callbacks.md': [
+    ["const order = pipeline('order', { input: z.object({ id: z.number() }) }).step('send', () => 'sent')"],
+    ["const invoices = pipeline('invoices').step('send', () => 'sent')", 'defineConfig'],
+    ['declare const run: string'],
+    ["const callback = { url: 'https://hooks.example.com/runs', secret: 'hooks/runs' }", 'callbacks.add'],
+  ],
+  'docs/changes.md': [
+    ['interface Person { title: string; company: string }'],
+    ['declare function lookUp(company: string | undefined): Promise<object>'],
+  ],
+  'docs/events.md': [
+    ['declare const name: string'],
+    ['declare const payload: { id: number }'],
+    ['declare const run: { id: string }'],
+    ['declare const step: string'],
+    ['declare const idempotencyKey: string'],
+  ],
   'docs/durable.md': [
     ['declare const durable: Durable'],
     ['declare function charge(cents: number, idempotencyKey: string): Promise<{ id: string }>'],
@@ -133,12 +159,31 @@ const contexts: Readonly<Record<string, readonly Given[]>> = {
     ['declare function charge(input: unknown, token: unknown): Promise<void>'],
   ],
   'docs/erasure.md': [['declare const name: string']],
+  'docs/batches.md': [
+    [
+      'declare function sendMany(mails: object[], key: string, abort: AbortSignal): Promise<Array<{ ok: boolean; id: string; reason: string }>>',
+    ],
+    ['declare function findPlaces(): string[]'],
+    ['declare function locateAll(places: string[]): Promise<number[]>'],
+  ],
   'docs/limits.md': [
     ['declare function locate(account: string): Promise<number[]>'],
     ['declare function charge(): Promise<void>'],
     ['declare function send(backOff: unknown): Promise<void>'],
     ['declare const backOff: (time: string, limit?: string) => Promise<void>'],
     ['declare function show(...values: unknown[]): void'],
+    ['declare function render(): Promise<void>'],
+  ],
+  'docs/webhooks.md': [
+    [
+      "const importing = pipeline('import', { input: z.object({ account: z.string(), file: z.string() }) }).step('read', () => null)",
+    ],
+    [
+      "const people = webhook('people', { provider: 'standard', secret: 'hooks/people', pipeline: importing })",
+      'client.webhooks',
+    ],
+    ['declare const request: Request'],
+    ['declare const since: Date'],
   ],
   'docs/starts.md': [
     ['declare function readFile(name: string): Promise<string[]>'],

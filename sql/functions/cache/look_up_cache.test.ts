@@ -1,13 +1,12 @@
 // The cache at the SQL level: one claim on a key at a time, taken over when its attempt is gone, nothing stored past an invalidation, and its bounds.
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { expect, test } from 'vitest'
+import { openMeeting } from '../../../test/meeting.ts'
 import {
   cancelRun,
   chain,
   claim,
   claimOne,
   complete,
-  type Connection,
   connect,
   newId,
   registerPipeline,
@@ -20,15 +19,7 @@ import {
   type Worker,
 } from '../../../test/protocol.ts'
 
-let database: TestDatabase
-const connections: Connection[] = []
-beforeAll(async () => {
-  database = await createTestDatabase()
-})
-afterAll(async () => {
-  await Promise.all(connections.map((connection) => connection.end()))
-  await database.close()
-})
+const { database, one: here, other: there } = await openMeeting()
 
 interface Asker {
   readonly worker: Worker
@@ -117,8 +108,7 @@ test('JQ-26 of many that ask for one key at once exactly one computes it, and th
 test('JQ-26 who looks while the value is being stored gets it, and does not compute it again', async () => {
   const [computes, looks] = [await asker(), await asker()]
   const { claim_id } = await one(computes!, 'being-stored')
-  const storing = await connect(database)
-  connections.push(storing)
+  const storing = here
   await storing.query('begin')
   await store(computes!, [claim_id], 'stored', { sql: storing })
   const looking = one(looks!, 'being-stored')
@@ -151,9 +141,7 @@ test('who asks or stores for several runs, and who ends those runs, lock their t
   await startRun(database, slug, null, { id: late })
   await startRun(database, slug, null, { id: early })
   const tasks = await claim(database, worker, 2)
-  const places = await Promise.all([connect(database), connect(database), connect(database)])
-  connections.push(...places)
-  const [ending, asking, storing] = places
+  const storing = await connect(database)
   const ask = (sql: Sql) =>
     sql.query<{ kind: string; claim_id: string }>(
       'select kind, claim_id from millrace.look_up_cache($1, $2, $3::bigint[], $4::int[], $5::int[], $6::text[], $7::text[], $8::bigint[], $9::boolean[])',
@@ -171,16 +159,17 @@ test('who asks or stores for several runs, and who ends those runs, lock their t
     )
   const claims = (await ask(database)).map(({ claim_id }) => claim_id)
   const first = tasks.map(({ task_id }) => Number(task_id)).sort((left, right) => left - right)[0]!
-  await ending!.query('begin')
-  await ending!.query('select from millrace.task where id = $1 for update', [first])
-  const asked = ask(asking!)
+  await here.query('begin')
+  await here.query('select from millrace.task where id = $1 for update', [first])
+  const asked = ask(there)
   await untilBlocked(database)
-  const stored = store({ worker, task: tasks[0]! }, claims, 'value', { sql: storing! })
+  const stored = store({ worker, task: tasks[0]! }, claims, 'value', { sql: storing })
   await untilBlocked(database, 2)
-  await ending!.query('select millrace.lock_run_tasks($1)', [[late, early]])
-  await ending!.query('commit')
+  await here.query('select millrace.lock_run_tasks($1)', [[late, early]])
+  await here.query('commit')
   expect((await asked).map(({ kind }) => kind)).toHaveLength(2)
   expect(await stored).toBe(2)
+  await storing.end()
 })
 
 test('JQ-26 the claim of a worker that is gone ends with its lease: the next one computes, and the zombie stores nothing', async () => {
@@ -223,8 +212,7 @@ test('JQ-26 what was begun before an invalidation is not stored, and one that is
   const fresh = await one(next, 'stale')
   expect(fresh.kind).toBe('computing')
 
-  const storing = await connect(database)
-  connections.push(storing)
+  const storing = here
   await storing.query('begin')
   await store(next, [fresh.claim_id], 'half-way', { sql: storing })
   const removing = invalidate({ key: 'stale' })
@@ -314,8 +302,7 @@ test('who waits writes nothing and locks nothing, as long as the claim stands', 
   const [computes, waits] = [await asker(), await asker()]
   await one(computes, 'quiet')
   const { claim_id } = await one(waits, 'quiet')
-  const sql = await connect(database)
-  connections.push(sql)
+  const sql = here
   await sql.query('begin')
   expect((await one(waits, 'quiet', { sql, waits: claim_id })).kind).toBe('busy')
   const [row] = await sql.query<{ id: string | null }>('select pg_current_xact_id_if_assigned()::text as id')

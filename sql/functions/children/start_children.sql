@@ -1,13 +1,16 @@
 -- Starts the runs that new waits call. Tenant and priority are the caller's unless told, and its headers go along. A child that may not start
 -- (its pipeline is paused, its run key is live) refuses the whole parking: its attempt fails, and is tried again under its policy. Calls that
--- nobody waits for, and those of no run at all, have their result at once.
-create or replace function millrace.start_children(wait_ids bigint[], specs jsonb[], at timestamptz) returns void
+-- nobody waits for, and those of no run at all, have their result at once. Answers with the tasks that come already leased to the worker.
+create or replace function millrace.start_children(
+  wait_ids bigint[], specs jsonb[], at timestamptz, worker_id uuid default null, lock_key int default null, room int default 0)
+returns bigint[]
 language plpgsql
 as $$
 #variable_conflict use_column
 declare
   given record;
-  refused record;
+  answer record;
+  leased_ids bigint[] := array[]::bigint[];
   ended_ids bigint[];
   ended_results jsonb[];
 begin
@@ -33,18 +36,24 @@ begin
       from started s join run r on r.id = s.run_id
      group by s.n / 10000 order by s.n / 10000
   loop
-    select f.reason, f.live_run_id, f.rule, f.passes_at, p.slug into refused
-      from start_runs(given.ids, given.slugs, given.versions, given.inputs, given.priorities, given.tenants, given.headers,
-                      case when exists (select from unnest(given.available_ats) a where a is not null) then given.available_ats end,
-                      started_via => 'call', wake_always => false, parents => given.parents) f
-      join unnest(given.ids, given.slugs) p(id, slug) on p.id = f.run_id limit 1;
-    if found then
-      raise exception 'A call of ''%'' is refused: %.', refused.slug,
-        case when refused.reason = 'paused' then 'the pipeline is paused, or its run key is'
-          when refused.rule is not null then format('rule ''%s'' on starts stands against it%s', refused.rule, ' until ' || tell_time(refused.passes_at))
-          else format('its run key is that of live run %s', refused.live_run_id) end
+    for answer in
+      select f.reason, f.live_run_id, f.rule, f.passes_at, f.task_id, p.slug
+        from start_runs(given.ids, given.slugs, given.versions, given.inputs, given.priorities, given.tenants, given.headers,
+                        case when exists (select from unnest(given.available_ats) a where a is not null) then given.available_ats end,
+                        started_via => 'call', worker_id => start_children.worker_id, worker_lock_key => start_children.lock_key,
+                        room => start_children.room - cardinality(leased_ids), wake_always => false, parents => given.parents) f
+        join unnest(given.ids, given.slugs) p(id, slug) on p.id = f.run_id
+    loop
+      if answer.reason = 'leased' then
+        leased_ids := leased_ids || answer.task_id;
+        continue;
+      end if;
+      raise exception 'A call of ''%'' is refused: %.', answer.slug,
+        case when answer.reason = 'paused' then 'the pipeline is paused, or its run key is'
+          when answer.rule is not null then format('rule ''%s'' on starts stands against it%s', answer.rule, ' until ' || tell_time(answer.passes_at))
+          else format('its run key is that of live run %s', answer.live_run_id) end
         using errcode = 'MR016', hint = 'The step is tried again under its retry policy.';
-    end if;
+    end loop;
   end loop;
 
   select array_agg(w.id order by w.id),
@@ -56,5 +65,6 @@ begin
   if ended_ids is not null then
     perform resolve_waits(ended_ids, ended_results, null, at);
   end if;
+  return leased_ids;
 end $$;
-comment on function millrace.start_children(bigint[], jsonb[], timestamptz) is 'Starts the runs that new waits call.';
+comment on function millrace.start_children(bigint[], jsonb[], timestamptz, uuid, int, int) is 'Starts the runs that new waits call.';

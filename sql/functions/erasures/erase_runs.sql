@@ -10,6 +10,10 @@ declare
   n bigint;
   counts jsonb := '{}'::jsonb;
 begin
+  -- What waits for their end in a schedule hears of it while their firings are still there.
+  if exists (select from firing f where f.run_id = any (run_ids) and f.unsettled) then
+    perform settle_firings();
+  end if;
   perform lock_run_tasks(run_ids);
   perform 1 from join_state j where j.run_id = any (run_ids) order by j.run_id, j.step_id for update;
   perform 1 from run r where r.id = any (run_ids) order by r.id for update;
@@ -30,6 +34,7 @@ begin
   counts := add_counts(counts, jsonb_build_object('idempotency', n));
   update run_lineage l set input_difference = null where l.of_run = any (run_ids) and l.input_difference is not null;
 
+  counts := add_counts(counts, jsonb_build_object('delivery', forget_deliveries(run_ids), 'emitted_event', forget_events(run_ids)));
   perform leave_artifacts(run_ids);
   foreach kept_table in array tables_of_runs() loop
     continue when kept_table = 'idempotency';

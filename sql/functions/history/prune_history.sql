@@ -75,6 +75,9 @@ begin
   update dead_letter l set fingerprint = error_fingerprint(l.slug, l.step, l.error)
    where l.run_id = any (array(select f.run_id from dead_letter f where f.fingerprint is null limit batch));
   delete from run_watch where expires_at < at;
+  more := prune_firings(batch, keep_from) or more;
+  more := prune_events(batch, at) or more;
+  perform prune_changes(batch, at);
   perform prune_start_states(batch, at);
   perform prune_limit_states(batch, at);
   delete from worker w where w.id = any (array(select id from worker where state = 'gone' and gone_at < keep_from limit batch));

@@ -11,6 +11,8 @@ declare
   costs float8[];
   states bigint[];
 begin
+  perform line_up_tasks(k.id, at, told.handler)
+     from limited_step l join limit_rule k on k.id = l.rule_id where l.step_id = told.step_id and k.fifo is not null;
   select array_agg(q.id order by q.turn, q.id), array_agg(q.key order by q.turn, q.id), array_agg(q.cost order by q.turn, q.id)
     into rule_ids, keys, costs
     from (select k.id, k.kind, composed_key(k.key_paths, u.input, told.item_value, u.tenant) as key,
@@ -18,8 +20,8 @@ begin
                  case k.kind when 'breaker' then 1 when 'rate' then 3 else 2 end as turn
             from limited_step l join limit_rule k on k.id = l.rule_id join run u on u.id = told.run_id
            where l.step_id = told.step_id) q
-   where q.kind <> 'breaker'
-      or exists (select from limit_state s where s.rule_id = q.id and s.key = q.key and (s.open_until is not null or s.held_until > at));
+   where q.kind not in ('breaker', 'fairness')
+      or exists (select from limit_state s where q.kind = 'breaker' and s.rule_id = q.id and s.key = q.key and (s.open_until is not null or s.held_until > at));
   if rule_ids is null then
     admitted := true;
     return next;

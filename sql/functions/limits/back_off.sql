@@ -19,7 +19,7 @@ begin
   end if;
   select array_agg(k.id), array_agg(composed_key(k.key_paths, u.input, held.item_value, u.tenant)) into rule_ids, keys
     from limited_step l join limit_rule k on k.id = l.rule_id join run u on u.id = held.run_id
-   where l.step_id = held.step_id and (k.name = back_off.limit_name or (back_off.limit_name is null and k.kind <> 'breaker'));
+   where l.step_id = held.step_id and (k.name = back_off.limit_name or (back_off.limit_name is null and k.kind not in ('breaker', 'fairness')));
   if rule_ids is null then
     return 'unlimited';
   end if;

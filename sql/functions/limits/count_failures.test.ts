@@ -101,7 +101,7 @@ async function probeOf(worker: Worker): Promise<ClaimedTask> {
   return tasks[0]!
 }
 
-test('JQ-30 a breaker opens once as many failed within its window, for all workers, and the run that opened it says so', async () => {
+test('FO-4 JQ-30 a breaker opens once as many failed within its window, for all workers, and the run that opened it says so', async () => {
   const worker = await workerOf(database, 'fragile', chain('only'))
   const second = await workerFor(database, 'fragile')
   await defineLimit(database, 'fragile', breaker(3), 'fragile')

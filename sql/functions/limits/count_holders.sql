@@ -10,7 +10,8 @@ begin
   -- What held it by its earlier reach holds it no more: so it gives nothing back that others have taken.
   update task t set holds = array(select h.id from unnest(t.holds) h(id) where not exists (select from limit_state s where s.id = h.id and s.rule_id = rule.id))
    where t.worker_id is not null and exists (select from unnest(t.holds) h(id) join limit_state s on s.id = h.id where s.rule_id = rule.id);
-  update limit_state s set used = 0, holders = null, failed_at = null, open_until = null, probe_id = null where s.rule_id = rule.id;
+  update limit_state s set used = 0, holders = null, failed_at = null, open_until = null, probe_id = null,
+         head_run = null, head_step = null, head_item = null, head_since = null where s.rule_id = rule.id;
   if rule.kind <> 'concurrency' then
     return;
   end if;

@@ -16,6 +16,10 @@ declare
   same_reach boolean;
 begin
   perform check_targets(define_limit.name, define_limit.targets);
+  if wanted.kind = 'fairness' and define_limit.targets @? '$[*].step' then
+    raise exception 'Limit ''%'' of kind fairness can''t hold for single steps: all that a worker claims of a pipeline takes the same turns.', define_limit.name
+      using errcode = 'MR060', hint = 'Let it hold for the pipeline, or for a queue.';
+  end if;
   perform check_limit_clear(wanted, define_limit.targets);
   -- Rules change one after the other; claims read them meanwhile.
   lock table limit_rule in share row exclusive mode;
@@ -33,12 +37,13 @@ begin
   if not same_reach then
     lock table limited_step in access exclusive mode;
   end if;
-  insert into limit_rule (name, kind, key_paths, input_path, capacity, strategy, unit_ms, burst, units_path, failures, window_ms, cooldown_ms, source, changed_at, changed_by)
+  insert into limit_rule (name, kind, key_paths, input_path, capacity, strategy, unit_ms, burst, units_path, failures, window_ms, cooldown_ms, fifo, weights, default_weight, source, changed_at, changed_by)
   values (wanted.name, wanted.kind, wanted.key_paths, wanted.input_path, wanted.capacity, wanted.strategy, wanted.unit_ms, wanted.burst, wanted.units_path,
-          wanted.failures, wanted.window_ms, wanted.cooldown_ms, wanted.source, at, session_user)
+          wanted.failures, wanted.window_ms, wanted.cooldown_ms, wanted.fifo, wanted.weights, wanted.default_weight, wanted.source, at, session_user)
       on conflict (name) do update
      set key_paths = excluded.key_paths, input_path = excluded.input_path, capacity = excluded.capacity, strategy = excluded.strategy, unit_ms = excluded.unit_ms, burst = excluded.burst,
          units_path = excluded.units_path, failures = excluded.failures, window_ms = excluded.window_ms, cooldown_ms = excluded.cooldown_ms,
+         fifo = excluded.fifo, weights = excluded.weights, default_weight = excluded.default_weight,
          source = excluded.source, revision = limit_rule.revision + 1, changed_at = excluded.changed_at, changed_by = excluded.changed_by
   returning limit_rule.* into found_rule;
 
@@ -47,6 +52,7 @@ begin
     insert into limit_target (rule_id, slug, step, queue)
     select distinct found_rule.id, t.slug, t.step, t.queue from jsonb_to_recordset(define_limit.targets) t(slug text, step text, queue text);
     perform link_limits(array[found_rule.id]);
+    perform refuse_two_orders(found_rule);
     perform free_waiters(found_rule.id, at);
     perform count_holders(found_rule.id, at);
   elsif found_rule.kind = 'rate' then

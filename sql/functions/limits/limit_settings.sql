@@ -4,7 +4,7 @@ language sql immutable
 as $$
   select jsonb_strip_nulls(jsonb_build_object(
     'kind', rule.kind, 'key', rule.key_paths,
-    'capacity', rule.capacity, 'strategy', rule.strategy,
+    'capacity', rule.capacity, 'strategy', rule.strategy, 'fifo', rule.fifo, 'weights', rule.weights, 'default_weight', rule.default_weight,
     'units', case when rule.kind = 'rate' then s.units end, 'per_ms', rule.unit_ms * s.units, 'burst', rule.burst, 'units_path', rule.units_path,
     'failures', rule.failures, 'window_ms', rule.window_ms, 'cooldown_ms', rule.cooldown_ms))
     -- A rate is kept as the time of one unit: it is told as units in the shortest of the usual times in which they are whole.

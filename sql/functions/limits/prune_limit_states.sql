@@ -8,7 +8,7 @@ begin
   delete from limit_state s
    where s.id = any (array(
      select o.id from limit_state o left join limit_rule k on k.id = o.rule_id
-      where o.used = 0 and not o.waiting and o.probe_id is null and o.changed_at < at - interval '1 hour'
+      where o.used = 0 and not o.waiting and o.probe_id is null and o.changed_at < at - interval '1 hour' and keeps_head(o, k.fifo) is not true
         and (greatest(o.full_until, o.open_until, o.held_until) < at) is not false
         and (o.failed_at[cardinality(o.failed_at)] + make_interval(secs => k.window_ms / 1000) < at) is not false
         and (select true from waiting_task w where w.limit_state_id = o.id limit 1) is null

@@ -6,8 +6,9 @@ as $$
 declare
   rule limit_rule;
   kind text := settings ->> 'kind';
-  known text[] := case kind when 'concurrency' then array['kind', 'key', 'capacity', 'strategy'] when 'rate' then array['kind', 'key', 'units', 'per_ms', 'burst', 'units_path']
-                            when 'breaker' then array['kind', 'key', 'failures', 'window_ms', 'cooldown_ms'] else array['kind'] end;
+  known text[] := case kind when 'concurrency' then array['kind', 'key', 'capacity', 'strategy', 'fifo'] when 'rate' then array['kind', 'key', 'units', 'per_ms', 'burst', 'units_path']
+                            when 'breaker' then array['kind', 'key', 'failures', 'window_ms', 'cooldown_ms'] when 'fairness' then array['kind', 'key', 'weights', 'default_weight']
+                            else array['kind'] end;
   unknown text;
 begin
   if name is null or name !~ '^[a-z][a-z0-9-]{0,62}$' then
@@ -17,9 +18,9 @@ begin
   if source is null or source not in ('code', 'operator') then
     perform refuse_argument('source', 'code or operator', coalesce(source, 'null'));
   end if;
-  if kind is null or kind not in ('concurrency', 'rate', 'breaker') then
+  if kind is null or kind not in ('concurrency', 'rate', 'breaker', 'fairness') then
     raise exception 'Limit ''%'' has no kind that there is: %.', name, coalesce(quote_literal(kind), 'null')
-      using errcode = 'MR060', hint = 'The kinds are concurrency, rate and breaker.';
+      using errcode = 'MR060', hint = 'The kinds are concurrency, rate, breaker and fairness.';
   end if;
   select k into unknown from jsonb_object_keys(settings) k where k <> all (known) limit 1;
   if found then
@@ -45,6 +46,11 @@ begin
       raise exception 'Limit ''%'' can''t cancel the oldest of % tasks.', name, rule.capacity
         using errcode = 'MR060', hint = 'With cancel_oldest the capacity is at most 100.';
     end if;
+    rule.fifo := settings ->> 'fifo';
+    if rule.fifo not in ('block', 'pass') or (rule.fifo is not null and (rule.capacity <> 1 or rule.strategy <> 'wait')) then
+      raise exception 'Limit ''%'' can''t keep the order: its fifo is ''%'', its capacity % and its strategy ''%''.', name, rule.fifo, rule.capacity, rule.strategy
+        using errcode = 'MR060', hint = 'A strict order is kept with fifo block or pass, a capacity of 1 and the strategy wait.';
+    end if;
   elsif kind = 'rate' then
     rule.unit_ms := limit_number(name, settings, 'per_ms', 1, 31536000000) / limit_number(name, settings, 'units', 1, 1000000);
     rule.burst := coalesce(limit_number(name, settings, 'burst', 1, 1000000, true), 1);
@@ -57,6 +63,13 @@ begin
       perform check_limit_paths(name, jsonb_build_array(settings -> 'units_path'));
       rule.units_path := settings -> 'units_path';
     end if;
+  elsif kind = 'fairness' then
+    if rule.key_paths = '[]' then
+      raise exception 'Limit ''%'' of kind fairness has no key: between what would tasks take turns?', name
+        using errcode = 'MR060', hint = 'Give it a key, as in [["customer"]] or [["$tenant"]].';
+    end if;
+    rule.default_weight := coalesce(limit_number(name, settings, 'default_weight', 1, 1000, true), 1);
+    rule.weights := read_weights(name, coalesce(settings -> 'weights', '{}'));
   else
     rule.failures := limit_number(name, settings, 'failures', 1, 1000);
     rule.window_ms := limit_number(name, settings, 'window_ms', 1, 31536000000);

@@ -17,6 +17,9 @@ begin
   -- Ids of its states that held tasks still name are given back to nobody.
   delete from limit_state s where s.rule_id = found_rule.id;
   delete from limit_rule k where k.id = found_rule.id;
+  if found_rule.kind = 'fairness' or found_rule.fifo is not null then
+    perform renew_turn_handlers();
+  end if;
   perform wake_workers(false);
   return true;
 end $$;

@@ -8,6 +8,8 @@
 -- wait until it has been. The first one after the time of an open breaker is its probe: it names the breaker among what it holds.
 -- Where the oldest is to be cancelled, the newest tasks that fit keep their runs, and the runs of the others are cancelled.
 --
+-- In a strict order only who is at its head begins (see line_up_tasks); another one that comes here is lined up first.
+--
 -- Who holds states already (a later round of the same claim) is not patient: a task whose states can't be had at once stays where it is.
 create or replace function millrace.take_limits(
   row_tasks bigint[], row_states bigint[], row_costs float8[], room int, patient boolean, at timestamptz)
@@ -19,6 +21,9 @@ declare
   -- The place of each row's state among the locked ones, and what its task brings along from where it waited.
   places int[];
   row_holds text[];
+  row_names text[];
+  heads text[];
+  unlined bigint[] := array[]::bigint[];
   row_ready timestamptz[];
   ids bigint[];
   kinds text[];
@@ -60,11 +65,12 @@ declare
 begin
   select array_agg(s.id), array_agg(s.kind), array_agg(s.used), array_agg(s.capacity), array_agg(s.strategy), array_agg(s.unit_ms), array_agg(s.burst),
          array_agg(s.waiting), array_agg(s.full_until), array_agg(s.open_until), array_agg(s.probe_id), array_agg(s.held_until),
-         array_agg(s.holders::text), array_agg(s.name), array_agg(s.key)
-    into ids, kinds, counts, capacities, strategies, units, bursts, waits, full_untils, open_untils, probes, held_untils, holder_lists, names, keys
+         array_agg(s.holders::text), array_agg(s.name), array_agg(s.key), array_agg(s.head)
+    into ids, kinds, counts, capacities, strategies, units, bursts, waits, full_untils, open_untils, probes, held_untils, holder_lists, names, keys, heads
     from lock_limit_states(array(select distinct u.id from unnest(row_states) u(id) where u.id > 0 order by u.id), patient) s;
-  select array_agg(p.place order by p.n), array_agg(p.holds order by p.n), array_agg(p.ready_at order by p.n) into places, row_holds, row_ready
-    from (select u.n, t.holds::text as holds, t.ready_at, case when u.state_id > 0 then dense_rank() over (partition by u.state_id > 0 order by u.state_id) end as place
+  select array_agg(p.place order by p.n), array_agg(p.holds order by p.n), array_agg(p.ready_at order by p.n), array_agg(p.name order by p.n)
+    into places, row_holds, row_ready, row_names
+    from (select u.n, t.holds::text as holds, t.ready_at, format('%s %s %s', t.run_id, t.step_id, t.item) as name, case when u.state_id > 0 then dense_rank() over (partition by u.state_id > 0 order by u.state_id) end as place
             from unnest(row_tasks, row_states) with ordinality u(task_id, state_id, n) join task t on t.id = any (array[u.task_id])) p;
   timed := waits;
   if true = any (waits) then
@@ -94,6 +100,9 @@ begin
       continue when row_states[i] = 0;
       if ids[p] is null then
         stop := 0;
+      elsif heads[p] <> row_names[i] then
+        stop := 0;
+        unlined := unlined || row_tasks[i];
       elsif held_untils[p] > at and kinds[p] <> 'rate' then
         stop := p;
         stop_until := case when not timed[p] then greatest(held_untils[p], open_untils[p]) end;
@@ -162,6 +171,9 @@ begin
     from unnest(ids, counts, waits, full_untils, probes, holder_lists) u(id, used, waiting, full_until, probe_id, holders)
    where s.id = any (array[u.id]) and (s.used <> u.used or s.waiting <> u.waiting or s.holders is distinct from u.holders::bigint[]
                           or s.full_until is distinct from u.full_until or s.probe_id is distinct from u.probe_id);
+  if unlined <> '{}' then
+    update task t set turn_key = null where t.id = any (unlined) and t.turn_key is not null;
+  end if;
   if stopped_tasks <> '{}' then
     -- Who is rejected, or makes room for a newcomer, has its run cancelled by the next sweep: a claim holds no locks of runs.
     select array_agg(t.run_id), array_agg(format('there was no room under limit ''%s''%s', names[g.place], case when keys[g.place] <> '' then format(' for ''%s''', keys[g.place]) else '' end))
@@ -175,9 +187,9 @@ begin
     ), removed as (
       delete from task t using stopped g where t.id = any (array[g.task_id]) returning t.*, g.state_id, g.until, g.holds as next_holds
     ), moved as (
-      insert into waiting_task (handler, priority, run_id, step_id, item, item_value, attempt, failures, reason, available_at, queued_at, limit_state_id, holds)
-      select r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures, 'limit', r.until, r.ready_at, r.state_id, r.next_holds::bigint[]
-        from removed r
+      insert into waiting_task (handler, priority, run_id, step_id, item, item_value, attempt, failures, reason, available_at, queued_at, limit_state_id, holds, turn_key)
+      select r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures, 'limit', r.until, r.ready_at, r.state_id, r.next_holds::bigint[], r.turn_key
+        from removed r order by r.ready_at, r.id
     )
     -- For the account: which limit an attempt waited for. Who was called and is stopped again has its entry, mostly.
     insert into event (run_id, at, actor, kind, step, item, attempt, detail)
@@ -185,6 +197,9 @@ begin
            jsonb_build_object('limit', names[array_position(ids, r.state_id)], 'key', left(keys[array_position(ids, r.state_id)], 200))
       from removed r join step_definition d on d.id = r.step_id
      where r.holds is null;
+    -- Who waits takes turns where those who come do.
+    update limit_state s set turn_key = ''
+     where s.id = any (ids) and s.turn_key is null and (select true from waiting_task w where w.limit_state_id = s.id and w.turn_key is not null limit 1);
     if crowded_ids <> '{}' then
       select cancelled_runs || array_agg(o.run_id), cancelled_reasons || array_agg(o.reason) into cancelled_runs, cancelled_reasons
         from find_oldest_runs(crowded_ids, newly_held) o;

@@ -11,7 +11,7 @@ declare
   holders text;
   ahead int;
 begin
-  select w.priority, w.queued_at, w.id, w.available_at, w.holds, s.id as state_id, s.used, s.open_until, s.probe_id, s.held_until, k.*,
+  select w.priority, w.queued_at, w.id, w.available_at, w.holds, s.id as state_id, s.used, s.open_until, s.probe_id, s.held_until, s.head_run, s.head_step, s.head_item, millrace.keeps_head(s, k.fifo) as is_headed, k.*,
          format('limit ''%s''%s', k.name, case when s.key <> '' then format(' of ''%s''', left(s.key, 100)) else '' end) as told
     into waiting
     from millrace.waiting_task w
@@ -23,7 +23,7 @@ begin
   select count(*) into ahead
     from (select from millrace.waiting_task o
            where o.limit_state_id = waiting.state_id and not o.paused
-             and (o.priority, o.queued_at, o.id) < (waiting.priority, waiting.queued_at, waiting_task_id) limit 10000) before;
+             and (case when waiting.fifo is null then o.priority else waiting.priority end, o.queued_at, o.id) < (waiting.priority, waiting.queued_at, waiting_task_id) limit 10000) before;
   if waiting.kind = 'concurrency' or waiting.probe_id is not null then
     select string_agg(h.told, ', ' order by h.claimed_at, h.id) into holders
       from (select t.id, t.claimed_at, format('''%s''%s of run %s', d.step, case when t.item >= 0 then format(' item %s', t.item) else '' end, t.run_id) as told
@@ -35,6 +35,7 @@ begin
   end if;
   what := case
     when waiting.held_until > at then format('lets nothing begin until %s, as a handler asked', millrace.tell_time(waiting.held_until))
+    when waiting.is_headed and waiting.used = 0 then millrace.tell_head(waiting.head_run, waiting.head_step, waiting.head_item)
     when waiting.kind = 'concurrency' then
       format('has %s of %s %s in use%s', waiting.used, waiting.capacity, case waiting.capacity when 1 then 'slot' else 'slots' end,
              coalesce(format(': by %s%s', holders, case when waiting.used > 3 then format(' and %s more', waiting.used - 3) else '' end), ''))

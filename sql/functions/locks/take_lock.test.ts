@@ -1,14 +1,12 @@
 // Named locks at the SQL level: one holder, first come first served, free with the attempt's end, and no circle, with several workers at once.
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { expect, test } from 'vitest'
+import { openMeeting } from '../../../test/meeting.ts'
 import {
   cancelRun,
   chain,
   claimOne,
   complete,
-  type Connection,
-  connect,
   registerPipeline,
   registerWorker,
   type Sql,
@@ -19,15 +17,7 @@ import {
   type Worker,
 } from '../../../test/protocol.ts'
 
-let database: TestDatabase
-const connections: Connection[] = []
-beforeAll(async () => {
-  database = await createTestDatabase()
-})
-afterAll(async () => {
-  await Promise.all(connections.map((connection) => connection.end()))
-  await database.close()
-})
+const { database, one: here, other: there } = await openMeeting()
 
 interface Answer {
   readonly kind: string
@@ -83,8 +73,7 @@ test('FO-11 of many that ask for one lock at once exactly one gets it, and the o
 test('FO-11 who asks again under one request while the first call is still under way hears the same, and stands in line once', async () => {
   const one = await asker()
   const request = randomUUID()
-  const [first, again] = [await connect(database), await connect(database)]
-  connections.push(first, again)
+  const [first, again] = [here, there]
   await first.query('begin')
   const token = (await take(one, 'asked-twice', request, { sql: first })).token
   const repeated = take(one, 'asked-twice', request, { sql: again })
@@ -126,8 +115,7 @@ test('FO-11 a lock is free with its attempt, in the same transaction: not before
   await take(holder!, 'with-its-end', randomUUID())
   const waits = randomUUID()
   expect(await kindOf(take(waiter!, 'with-its-end', waits))).toBe('waiting')
-  const ending = await connect(database)
-  connections.push(ending)
+  const ending = here
   await ending.query('begin')
   await complete(ending, holder!.worker, [{ task: holder!.task }])
   expect(await kindOf(take(waiter!, 'with-its-end', waits))).toBe('waiting')
@@ -172,15 +160,13 @@ test('FO-11 two that find a dead holder at once: the first in line has the lock,
   await take(first!, 'both-find', requests[0]!)
   await take(second!, 'both-find', requests[1]!)
   await complete(database, holder!.worker, [{ task: holder!.task }])
-  const [one, other] = [await connect(database), await connect(database)]
-  connections.push(one, other)
-  await one.query('begin')
-  expect(await kindOf(take(first!, 'both-find', requests[0]!, { sql: one }))).toBe('held')
+  await here.query('begin')
+  expect(await kindOf(take(first!, 'both-find', requests[0]!, { sql: here }))).toBe('held')
   // The same request again, over another connection, as after a lost answer: it waits for the first and gives the same token.
-  const again = take(first!, 'both-find', requests[0]!, { sql: other })
+  const again = take(first!, 'both-find', requests[0]!, { sql: there })
   await untilBlocked(database)
   expect(await kindOf(take(second!, 'both-find', requests[1]!))).toBe('waiting')
-  await one.query('commit')
+  await here.query('commit')
   expect(['held', 'waiting']).toContain((await again).kind)
   expect(await kindOf(take(first!, 'both-find', requests[0]!))).toBe('held')
   const [{ holders } = { holders: 0 }] = await database.query<{ holders: number }>(

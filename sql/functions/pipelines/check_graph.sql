@@ -56,6 +56,7 @@ begin
   perform millrace.check_options(slug, steps);
   perform millrace.check_retries(slug, graph);
   perform millrace.check_outcomes(slug, steps);
+  perform millrace.check_batches(slug, graph);
   perform millrace.check_endings(slug, steps);
   perform millrace.check_key(slug, coalesce(graph -> 'key', '[]'));
   perform millrace.check_encryption(slug, graph);

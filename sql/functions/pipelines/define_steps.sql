@@ -4,13 +4,15 @@ language plpgsql
 as $$
 #variable_conflict use_column
 begin
-  insert into handler (slug, version, queue)
-  select distinct define_steps.slug, define_steps.version, coalesce(s ->> 'queue', 'default')
+  -- A step whose tasks are claimed in batches has a handler of its own.
+  insert into handler (slug, version, queue, batch)
+  select distinct define_steps.slug, define_steps.version, coalesce(s ->> 'queue', 'default'), case when s ? 'batch' then s ->> 'name' end
     from jsonb_array_elements(graph -> 'steps') s;
 
   insert into step_definition (slug, version, step, position, kind, handler, over, needs, max_attempts,
     backoff_initial_ms, backoff_factor, backoff_max_ms, backoff_jitter, timeout_ms,
-    on_error, fallback, skips_with_needs, concurrency, fail_after_items, fail_after_percent, is_listed, undoes, follows, retry_rules, retry_pacing)
+    on_error, fallback, skips_with_needs, concurrency, fail_after_items, fail_after_percent, is_listed, undoes, follows, retry_rules, retry_pacing,
+    batch_size, batch_ms, batch_key)
   select define_steps.slug, define_steps.version, o.step, o.position, coalesce(s ->> 'kind', 'step'), h.id, s ->> 'over', o.needs,
          coalesce((s ->> 'max_attempts')::int, 3),
          coalesce((s #>> '{backoff,initial_ms}')::float8, 30000), coalesce((s #>> '{backoff,factor}')::float8, 2),
@@ -26,10 +28,12 @@ begin
            select from jsonb_array_elements(graph -> 'steps') map
             where map ->> 'over' = o.step and coalesce(map -> 'on_error', '"fail"') = '"fail"'),
          s ->> 'undoes', s ->> 'follows', nullif(s -> 'retry_rules', '[]'),
-         case when graph ? 'retry_allowance' then coalesce(graph #>> '{retry_allowance,used_up}', 'wait') end
+         case when graph ? 'retry_allowance' then coalesce(graph #>> '{retry_allowance,used_up}', 'wait') end,
+         (s #>> '{batch,size}')::int, (s #>> '{batch,within_ms}')::bigint, s #> '{batch,key}'
     from order_steps(define_steps.slug, graph) o
     join jsonb_array_elements(graph -> 'steps') s on s ->> 'name' = o.step
-    join handler h on h.slug = define_steps.slug and h.version = define_steps.version and h.queue = coalesce(s ->> 'queue', 'default');
+    join handler h on h.slug = define_steps.slug and h.version = define_steps.version and h.queue = coalesce(s ->> 'queue', 'default')
+     and h.batch is not distinct from case when s ? 'batch' then s ->> 'name' end;
 
   -- The end is a step too: it needs all the steps that nobody comes after.
   insert into step_definition (slug, version, step, position, kind, needs, max_attempts,

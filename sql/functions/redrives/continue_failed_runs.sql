@@ -29,6 +29,9 @@ begin
   update run r set state = 'running', finished_at = null, error = null, outcome = null, outcome_error = null, outcome_step = null, outcome_item = null,
                    started_at = coalesce(r.started_at, at), detached = case when r.detached is not null then true end, revision = r.revision + 1
    where r.id = any (run_ids);
+  if exists (select from firing f where f.run_id = any (run_ids)) then
+    perform pass_firings(run_ids, run_ids);
+  end if;
   if freed is not null then
     perform release_limits(freed, at);
   end if;

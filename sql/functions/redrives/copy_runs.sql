@@ -87,6 +87,12 @@ begin
     perform open_steps(array(select i from unnest(ids) i where i <> all (refused_ids)), at);
   end if;
   if copy_runs.kind = 'redrive' then
+    if exists (select from firing f where f.run_id = any (sources)) then
+      perform pass_firings(g.of_ids, g.ids) from (
+        select array_agg(u.of_id) as of_ids, array_agg(u.id) as ids from unnest(ids, sources) u(id, of_id) where u.id <> all (refused_ids)) g;
+    end if;
+    perform hand_on_callbacks(g.of_id, g.id, false), hand_on_event_starts(g.of_id, g.id)
+       from unnest(ids, sources) g(id, of_id) where g.id <> all (refused_ids) and (exists (select from callback) or exists (select from event_start));
     delete from dead_letter l using unnest(ids, sources) g(id, of_id) where l.run_id = g.of_id and g.id <> all (refused_ids);
   end if;
   return query select g.of_id, g.id, null::text, null::text from unnest(ids, sources) g(id, of_id) where g.id <> all (refused_ids);

@@ -1,10 +1,10 @@
 -- The history of a run: what people and rules did, at most the first 200 entries, at most as many of what its steps
--- kept and reused and of the limits that they waited for, and at most the first 100 lines that they logged.
+-- kept and reused, of the limits that they waited for and of the batches that they were in, and at most the first 100 lines that they logged.
 create or replace function millrace.account_events(told_run uuid) returns jsonb
 language sql stable
 as $$
   with ranked as (
-    select e.*, count(*) over () as total, row_number() over (partition by e.kind = 'step.log', e.kind = 'limit.waited', e.kind ~ '^(cache|artifact)\.' order by e.id) as place
+    select e.*, count(*) over () as total, row_number() over (partition by e.kind = 'step.log', e.kind = 'limit.waited', e.kind = 'step.batched', e.kind ~ '^(cache|artifact)\.' order by e.id) as place
       from millrace.event e where e.run_id = told_run
   )
   select jsonb_build_object(

@@ -26,6 +26,8 @@ as $$
              'waits', case when k.reason = 'waiting' then account_waits(told_run, k.step_id, k.item) else '[]' end,
              'limit', (select jsonb_build_object('name', r.name, 'key', s.key) from millrace.limit_state s join millrace.limit_rule r on r.id = s.rule_id
                         where s.id = k.limit_state_id),
+             'batch', case when k.state not in ('running', 'waiting') and d.batch_size is not null then jsonb_build_object(
+               'size', d.batch_size, 'due_at', k.since + make_interval(secs => d.batch_ms / 1000.0)) end,
              'is_served', k.state <> 'ready' or exists (
                select from millrace.worker live
                 where live.kind = 'worker' and live.state in ('starting', 'idle', 'running') and live.ordered_state is null

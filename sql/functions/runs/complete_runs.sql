@@ -1,9 +1,13 @@
--- Ends runs well: the only place where a run becomes completed. A run that was failed or cancelled meanwhile stays so.
-create or replace function millrace.complete_runs(run_ids uuid[], outputs jsonb[], at timestamptz) returns void
+-- Ends runs well: the only place where a run becomes completed. A run that was failed or cancelled meanwhile stays so. Answers with the tasks
+-- that called them and woke up, leased to the worker where it may have them all.
+create or replace function millrace.complete_runs(
+  run_ids uuid[], outputs jsonb[], at timestamptz, worker_id uuid default null, lock_key int default null, room int default 0)
+returns bigint[]
 language plpgsql
 as $$
 #variable_conflict use_column
 declare
+  woken_ids bigint[];
   keyed boolean;
   called boolean;
   is_counted boolean;
@@ -16,9 +20,10 @@ begin
     returning r.key, r.parent_run_id
   )
   select count(ended.key) > 0, count(ended.parent_run_id) > 0, exists (select from failure_streak) into keyed, called, is_counted from ended;
-  perform settle_runs(run_ids, keyed, called, at);
+  woken_ids := settle_runs(run_ids, keyed, called, at, complete_runs.worker_id, complete_runs.lock_key, complete_runs.room);
   if is_counted then
     perform end_streaks(run_ids);
   end if;
+  return woken_ids;
 end $$;
-comment on function millrace.complete_runs(uuid[], jsonb[], timestamptz) is 'Ends runs well.';
+comment on function millrace.complete_runs(uuid[], jsonb[], timestamptz, uuid, int, int) is 'Ends runs well.';

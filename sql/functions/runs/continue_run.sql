@@ -26,6 +26,9 @@ begin
      where r.id = ended.id;
     update wait w set child_run = continue_run.next_run_id where w.run_id = ended.parent_run_id and w.child_run = ended.id;
   end if;
+  if exists (select from firing f where f.run_id = ended.id) then
+    perform pass_firings(array[ended.id], array[continue_run.next_run_id]);
+  end if;
   perform complete_tasks(continue_run.worker_id, continue_run.lock_key, array[continue_run.task_id], array[continue_run.step_id],
                          array[continue_run.attempt], array[jsonb_build_object('continuedAs', continue_run.next_run_id)]);
   if not exists (select from run r where r.id = ended.id and r.state = 'completed') then
@@ -41,6 +44,14 @@ begin
     raise exception 'Run % can''t be continued: the start of ''%'' was refused (%).', ended.id, ended.slug, refusal
       using errcode = 'MR016', hint = 'The step is tried again under its retry policy.';
   end if;
+  if exists (select from callback) then
+    perform hand_on_callbacks(ended.id, continue_run.next_run_id, true);
+  end if;
+  if exists (select from event_start) then
+    perform hand_on_event_starts(ended.id, continue_run.next_run_id);
+  end if;
+  insert into change_run (run_id, watch_id, tenant, key, depth, origin_run, ordered_key)
+  select continue_run.next_run_id, c.watch_id, c.tenant, c.key, c.depth, c.origin_run, c.ordered_key from change_run c where c.run_id = ended.id;
   perform write_event(ended.id, 'run.continued', jsonb_build_object('as', continue_run.next_run_id));
   return true;
 end $$;

@@ -16,7 +16,8 @@ begin
   end if;
   found_versions := array(
     select row (g.slug, g.version, v.version, v.entry_steps, v.entry_handlers, v.key_paths, v.has_joins, p.paused_at is not null,
-                g.version is null and p.split_path is not null, v.is_encrypted, p.has_start_rules)::millrace.start_version
+                g.version is null and p.split_path is not null, v.is_encrypted, p.has_start_rules,
+                exists (select from millrace.turn_handler f where f.handler = any (v.entry_handlers)))::millrace.start_version
       from unnest(given_slugs, given_versions) g(slug, version)
       join millrace.pipeline p on p.slug = g.slug
       join millrace.pipeline_version v on v.slug = g.slug and v.version = coalesce(g.version, p.active_version));

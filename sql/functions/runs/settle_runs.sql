@@ -1,14 +1,18 @@
 -- What every end of a run leads to: a run that called it and waits goes on, its run key is free again, and whoever waits for it is told.
+-- Answers with the tasks that woke up, leased to the worker where it may have them all.
 -- Callers come first: who parks a step that calls a run may wait for a run key, so nobody waits for that step after freeing one.
-create or replace function millrace.settle_runs(run_ids uuid[], keyed boolean, called boolean, at timestamptz) returns void
+create or replace function millrace.settle_runs(
+  run_ids uuid[], keyed boolean, called boolean, at timestamptz, worker_id uuid default null, lock_key int default null, room int default 0)
+returns bigint[]
 language plpgsql
 as $$
 #variable_conflict use_column
 declare
+  woken_ids bigint[] := array[]::bigint[];
   watched uuid;
 begin
   if called then
-    perform settle_children(settle_runs.run_ids, at);
+    woken_ids := settle_children(settle_runs.run_ids, at, settle_runs.worker_id, settle_runs.lock_key, settle_runs.room);
   end if;
   if keyed then
     delete from live_key where run_id = any (settle_runs.run_ids);
@@ -16,12 +20,19 @@ begin
   if exists (select from run_deadline) then
     delete from run_deadline where run_id = any (settle_runs.run_ids);
   end if;
+  if exists (select from schedule) then
+    perform close_firings(settle_runs.run_ids, at);
+  end if;
   if exists (select from run_watch) then
     for watched in select distinct w.run_id from run_watch w where w.run_id = any (settle_runs.run_ids) loop
       perform pg_notify('millrace_end', watched::text);
     end loop;
     delete from run_watch where run_id = any (settle_runs.run_ids);
   end if;
+  if exists (select from callback) then
+    perform queue_callbacks(settle_runs.run_ids, at);
+  end if;
+  return woken_ids;
 end $$;
-comment on function millrace.settle_runs(uuid[], boolean, boolean, timestamptz)
+comment on function millrace.settle_runs(uuid[], boolean, boolean, timestamptz, uuid, int, int)
   is 'What every end of a run leads to: its caller goes on, its key is free, its watchers are told.';

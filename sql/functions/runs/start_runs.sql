@@ -39,6 +39,10 @@ declare
   begun_ids uuid[];
   begun_priorities smallint[];
   begun_available timestamptz[];
+  begun_keys text[];
+  turn_handlers int[];
+  turn_paths jsonb;
+  turn_path text[];
   kept int := cardinality(run_ids);
   refusing boolean := idempotency_keys is not null;
   handlers int[] := array[]::int[];
@@ -137,6 +141,10 @@ begin
   end if;
 
   foreach started in array known loop
+    turn_paths := null;
+    if started.is_fair then
+      select f.handlers, f.key_paths, f.input_path into turn_handlers, turn_paths, turn_path from find_turns(started.entry_handlers) f;
+    end if;
     with begun as (
       insert into run (id, slug, version, tenant, key, state, priority, input, headers, idempotency_key,
                        started_via, started_by, created_at, available_at, started_at,
@@ -153,9 +161,10 @@ begin
                parent_run_id, parent_step, parent_item, parent_call, parent_place, detached)
        where g.slug = started.slug and g.version is not distinct from started.version and g.keep is not false
           on conflict (id) do nothing
-      returning id, priority, available_at
+      returning id, priority, available_at, case when turn_paths is not null then limit_key(turn_paths, turn_path, input, null, tenant) end as turn_key
     )
-    select array_agg(b.id), array_agg(b.priority), array_agg(b.available_at) into begun_ids, begun_priorities, begun_available from begun b;
+    select array_agg(b.id), array_agg(b.priority), array_agg(b.available_at), array_agg(b.turn_key)
+      into begun_ids, begun_priorities, begun_available, begun_keys from begun b;
 
     if started.has_joins then
       insert into join_state (run_id, step_id, needs_left)
@@ -172,11 +181,12 @@ begin
     end if;
     return query
       with added as (
-        insert into task (handler, priority, run_id, step_id, attempt, worker_id, ready_at, claimed_at)
+        insert into task (handler, priority, run_id, step_id, attempt, worker_id, ready_at, claimed_at, turn_key)
         select e.handler, b.priority, b.id, e.id, case when leasing then 1 else 0 end,
-               case when leasing then start_runs.worker_id end, at, case when leasing then at end
+               case when leasing then start_runs.worker_id end, at, case when leasing then at end,
+               case when turn_paths is not null and e.handler = any (turn_handlers) then b.turn_key end
           from unnest(started.entry_steps, started.entry_handlers) e(id, handler)
-         cross join unnest(begun_ids, begun_priorities, begun_available) b(id, priority, available_at)
+         cross join unnest(begun_ids, begun_priorities, begun_available, begun_keys) b(id, priority, available_at, turn_key)
          where b.available_at is null
         returning id, run_id, step_id
       )

@@ -27,6 +27,10 @@ begin
     return case reason when 'running' then format('%s runs since %s, attempt %s, %s.', subject, millrace.tell_time(since), attempt, place)
                        else format('%s was told to stop, and runs since %s, %s.', subject, millrace.tell_time(since), place) end;
   when 'queued' then
+    place := millrace.tell_turn(task_id, subject);
+    if place is not null then
+      return place;
+    end if;
     ahead := millrace.count_ahead(task_id, handler, priority, at);
     return format('%s is ready since %s, %s.', subject, millrace.tell_time(since),
              case when ahead = 0 then 'and is the next that a worker with a free slot takes'

@@ -52,6 +52,12 @@ begin
     reason := 'limit';
     select l.sentence, l.due_at into sentence, due_at
       from tell_limit(open.task_id, case when open.item is null then format('''%s''', open.step) else format('Item %s of ''%s''', open.item, open.step) end, at) l;
+  elsif open.reason = 'queued' and exists (select from step_definition d where d.id = open.step_id and d.batch_size is not null) then
+    reason := 'batch';
+    select b.sentence, b.due_at into sentence, due_at
+      from step_definition d
+     cross join lateral tell_batch(open.task_id, d, case when open.item is null then format('''%s''', open.step) else format('Item %s of ''%s''', open.item, open.step) end, at) b
+     where d.id = open.step_id;
   elsif open.reason = 'waiting' then
     select t.reason, t.sentence into reason, sentence
       from tell_wait(told.id, open.step_id, coalesce(open.item, -1),

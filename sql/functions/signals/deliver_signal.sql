@@ -11,8 +11,8 @@ begin
   select w.run_id, deliver_signal.at, sent.sent_by, 'signal.received', d.step, w.item, w.attempt,
          jsonb_build_object('name', sent.name, 'wait', w.name, 'sent_at', sent.sent_at, 'to', case when sent.run_id is null then 'name' else 'run' end)
     from wait w join step_definition d on d.id = w.step_id where w.id = any (wait_ids) order by w.id;
-  return resolve_waits(wait_ids,
+  return cardinality(resolve_waits(wait_ids,
     array_fill(jsonb_build_object('name', sent.name, 'payload', sent.payload, 'sentAt', to_char(sent.sent_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')),
-               array[cardinality(wait_ids)]), null, at);
+               array[cardinality(wait_ids)]), null, at));
 end $$;
 comment on function millrace.deliver_signal(bigint[], bigint, timestamptz) is 'Ends waits with a signal.';

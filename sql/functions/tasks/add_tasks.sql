@@ -11,6 +11,7 @@ as $$
 declare
   added record;
   left_ready boolean := false;
+  turning boolean := exists (select from turn_handler);
 begin
   insert into waiting_task (handler, priority, run_id, step_id, item, item_value, reason, available_at, paused)
   select d.handler, f.priority, g.run_id, g.step_id, g.item, g.item_value, 'paused', at, true
@@ -31,9 +32,11 @@ begin
         join source f on f.run_id = g.run_id and not f.paused
         join step_definition d on d.id = g.step_id
     )
-    insert into task (handler, priority, run_id, step_id, item, item_value, attempt, worker_id, ready_at, claimed_at)
+    insert into task (handler, priority, run_id, step_id, item, item_value, attempt, worker_id, ready_at, claimed_at, turn_key)
     select r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, case when r.leased then 1 else 0 end,
-           case when r.leased then add_tasks.worker_id end, at, case when r.leased then at end
+           case when r.leased then add_tasks.worker_id end, at, case when r.leased then at end,
+           case when turning and not r.leased then (
+             select limit_key(f.key_paths, f.input_path, u.input, r.item_value, u.tenant) from find_turns(array[r.handler]) f join run u on u.id = r.run_id) end
       from ranked r order by r.n
     returning id, run_id, step_id, item, item_value, attempt
   loop

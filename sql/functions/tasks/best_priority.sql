@@ -5,10 +5,18 @@ language plpgsql stable
 as $$
 begin
   return coalesce((
-    select min(first.priority)
-      from unnest(handlers) h(id)
-     cross join lateral (
-       select t.priority from millrace.task t
-        where t.handler = h.id and t.worker_id is null and t.priority < above order by t.priority, t.id limit 1) first), 10);
+    select min(f.priority)
+      from (select first.priority
+              from unnest(handlers) h(id)
+             cross join lateral (
+               select t.priority from millrace.task t
+                where t.handler = h.id and t.worker_id is null and t.turn_key is null and t.priority < above order by t.priority, t.id limit 1) first
+            union all
+            select first.priority
+              from millrace.turn_handler h
+             cross join lateral (
+               select t.priority from millrace.task t
+                where t.handler = h.handler and t.worker_id is null and t.turn_key is not null and t.priority < above order by t.priority, t.turn_key limit 1) first
+             where h.handler = any (handlers)) f), 10);
 end $$;
 comment on function millrace.best_priority(int[], smallint) is 'The priority of the most urgent ready task above a given priority.';

@@ -4,6 +4,7 @@
 -- by somebody's long transaction, are not read again. A worker looks from position 0 once a second, so that nothing stays behind.
 -- The look for levels has a limit, so that it is made lane by lane: a planner that thinks the table empty would read all of its entries once.
 -- A claim may have read the clock before the failure committed whose next try it finds: an attempt begins no earlier than it was ready.
+-- Of handlers whose tasks take turns, those with a key lie in lanes of their own (see pick_turns), where positions don't matter.
 -- Position and order are written as those of (priority, id), though the priority is one: so no plan can walk the backlog of all by id.
 create or replace function millrace.claim_tasks(
   worker_id uuid, lock_key int, room int, lane_handlers int[], lane_priorities smallint[], lane_positions bigint[])
@@ -17,7 +18,9 @@ declare
   at timestamptz := millrace.now();
   left_over int := claim_tasks.room;
   paused_lanes int[] := millrace.paused_handlers();
+  judged_lanes int[];
   limited_lanes int[];
+  turn_lanes int[] := array[]::int[];
   patient boolean := true;
   level smallint;
   begun uuid[] := array[]::uuid[];
@@ -27,15 +30,26 @@ begin
   if left_over <= 0 or not enter_worker(claim_tasks.worker_id, claim_tasks.lock_key) then
     return;
   end if;
-  limited_lanes := limited_handlers(lane_handlers);
+  judged_lanes := limited_handlers(lane_handlers);
+  if judged_lanes <> '{}' then
+    select p.turn_lanes, p.other_lanes, p.patient into turn_lanes, limited_lanes, patient from prepare_turns(judged_lanes, at) p;
+  end if;
   for level in
     select distinct lane.priority
       from unnest(lane_handlers, lane_priorities, lane_positions) lane(handler, priority, after)
      cross join lateral (
        select from task t
-        where t.handler = lane.handler and (t.priority, t.id) > (lane.priority, lane.after) and t.priority <= lane.priority and t.worker_id is null
+        where t.handler = lane.handler and (t.priority, t.id) > (lane.priority, lane.after) and t.priority <= lane.priority
+          and t.worker_id is null and t.turn_key is null
         order by t.priority, t.id limit 1) first
      where lane.handler <> all (paused_lanes)
+       and not exists (select from worker w where w.id = claim_tasks.worker_id and (w.ordered_state is not null or w.state = 'draining'))
+     union
+    select lane.priority
+      from unnest(turn_lanes) h(id) cross join generate_series(1, 9) level(n) cross join lateral (select level.n::smallint as priority) lane
+     cross join lateral (
+       select from task t where t.handler = h.id and t.priority = lane.priority and t.turn_key >= '' and t.worker_id is null order by t.turn_key limit 1) first
+     where h.id <> all (paused_lanes)
        and not exists (select from worker w where w.id = claim_tasks.worker_id and (w.ordered_state is not null or w.state = 'draining'))
      order by 1
   loop
@@ -47,9 +61,9 @@ begin
          cross join lateral (
            select t.id from task t
             where t.handler = lane.handler and (t.priority, t.id) > (lane.priority, lane.after) and t.priority <= lane.priority
-              and t.worker_id is null
+              and t.worker_id is null and t.turn_key is null
             order by t.priority, t.id limit left_over for no key update skip locked) c
-         where lane.priority = level and lane.handler <> all (paused_lanes) and lane.handler <> all (limited_lanes)
+         where lane.priority = level and lane.handler <> all (paused_lanes) and lane.handler <> all (judged_lanes)
          order by c.id limit left_over
       ), taken as (
         update task t set worker_id = claim_tasks.worker_id, claimed_at = greatest(at, t.ready_at), attempt = t.attempt + 1
@@ -68,11 +82,11 @@ begin
     end loop;
     left_over := left_over - claimed;
     exit when left_over <= 0;
-    if limited_lanes <> '{}' then
+    if judged_lanes <> '{}' then
       claimed := 0;
       for task_id, run_id, step_id, item, item_value, attempt, priority, handler, failures,
           input, tenant, key, headers, run_created_at, state in
-        select c.* from claim_limited(claim_tasks.worker_id, limited_lanes, paused_lanes, lane_handlers, lane_priorities, lane_positions, level, left_over, patient, at) c
+        select c.* from claim_limited(claim_tasks.worker_id, limited_lanes, turn_lanes, paused_lanes, lane_handlers, lane_priorities, lane_positions, level, left_over, patient, at) c
       loop
         claimed := claimed + 1;
         if state = 'pending' then

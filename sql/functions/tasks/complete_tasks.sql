@@ -5,11 +5,13 @@
 -- A transactional completion of an aborted step is lost too: its caller rolls back, so that nothing is written after a cancel.
 -- A chain's next step takes the place of the finished one in its row, which no index sees: the cheapest move there is. What is not chained
 -- is removed by a statement of its own, whatever its row says by then: a pause, resume or cancel that commits in between must not hide it from both.
+-- A step that called a run which ends here, and waits for it, comes back leased as well, to a worker that asks for it: as woken.
+-- With a room below 0 nothing comes back leased: what was claimed together as a batch has one slot, and each of its tasks may lead to one.
 -- An output that a map can't go over fails its run: all tasks of that run are locked before any of the batch leaves, as for every end.
 create or replace function millrace.complete_tasks(
   worker_id uuid, lock_key int, task_ids bigint[], step_ids int[], attempts int[], outputs jsonb[],
   skip_reasons text[] default null, writes jsonb[] default null, watched boolean[] default null, room int default 0, least_urgent smallint default 5,
-  transactional boolean default false)
+  transactional boolean default false, wakes boolean default false)
 returns table (kind text, task_id bigint, run_id uuid, step_id int, item int, item_value jsonb, attempt int, output jsonb)
 language plpgsql security definer set search_path = millrace, pg_temp
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set plan_cache_mode = force_generic_plan
@@ -44,10 +46,17 @@ declare
   recorded int;
   given_back bigint[];
   also_given_back bigint[];
+  woken_ids bigint[];
+  woken_count int := 0;
+  room_left int;
 begin
   if not enter_worker(complete_tasks.worker_id, complete_tasks.lock_key) then
     return query select 'lost', l.id, null::uuid, null::int, null::int, null::jsonb, null::int, null::jsonb from unnest(task_ids) l(id);
     return;
+  end if;
+  if wakes then
+    -- Before any task is: whoever changes the reach of a rule takes them in this order.
+    lock table limited_step in access share mode;
   end if;
   select bool_or(d.next_rule = 'chain'), bool_or(d.is_listed), bool_or(d.next_rule <> 'end'),
          bool_or(given_count > 1 and (d.kind = 'map' or exists (
@@ -61,8 +70,8 @@ begin
   end if;
   -- What the worker could take on, asked only where something comes after these steps.
   if followed then
-    select w.kind = 'worker' and w.ordered_state is null and w.state in ('idle', 'running'), best_priority(w.handlers, least_urgent),
-           open_handlers(w.handlers)
+    select complete_tasks.room >= 0 and w.kind = 'worker' and w.ordered_state is null and w.state in ('idle', 'running'),
+           best_priority(w.handed_handlers, least_urgent), open_handlers(w.handed_handlers)
       into taking, best, open_lanes
       from worker w where w.id = complete_tasks.worker_id;
   end if;
@@ -142,8 +151,16 @@ begin
   end if;
   recorded := recorded + coalesce(cardinality(removed_ids), 0);
 
+  room_left := complete_tasks.room + coalesce(cardinality(removed_ids), 0);
   if ended is not null then
-    perform complete_runs(ended, ended_outputs, at);
+    woken_ids := complete_runs(ended, ended_outputs, at, case when wakes then complete_tasks.worker_id end, complete_tasks.lock_key, room_left);
+    if wakes then
+      return query
+        select 'woken', t.id, t.run_id, t.step_id, t.item, null::jsonb, t.attempt, tell_claimed(t.id)
+          from task t where t.id = any (woken_ids) and t.worker_id is not distinct from complete_tasks.worker_id;
+      get diagnostics woken_count = row_count;
+      room_left := room_left - woken_count;
+    end if;
     return query
       select 'ended', null::bigint, e.run_id, null::int, null::int, null::jsonb, null::int, e.output
         from unnest(ended, ended_outputs, watched_places) e(run_id, output, place) where watched[e.place];
@@ -152,7 +169,7 @@ begin
     return query
       select a.kind, a.task_id, a.run_id, a.step_id, a.item, a.item_value, a.attempt, a.output
         from advance_runs(graph_runs, graph_steps, graph_items, graph_priorities, graph_paused,
-                          case when taking then complete_tasks.worker_id end, complete_tasks.room + coalesce(cardinality(removed_ids), 0), best, open_lanes, at) a;
+                          case when taking then complete_tasks.worker_id end, room_left, best, open_lanes, at) a;
   end if;
   if doomed_runs is not null then
     perform fail_maps(doomed_runs, doomed_steps, doomed_outputs, at);
@@ -166,5 +183,5 @@ begin
         from unnest(task_ids) l(id) where l.id <> all (coalesce(chained_ids || removed_ids, '{}'));
   end if;
 end $$;
-comment on function millrace.complete_tasks(uuid, int, bigint[], int[], int[], jsonb[], text[], jsonb[], boolean[], int, smallint, boolean)
+comment on function millrace.complete_tasks(uuid, int, bigint[], int[], int[], jsonb[], text[], jsonb[], boolean[], int, smallint, boolean, boolean)
   is 'Completes or skips a batch of tasks and answers with the next ones, leased to the same worker.';

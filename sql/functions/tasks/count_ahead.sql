@@ -9,10 +9,10 @@ begin
   return (
     select count(*) from (
       select from (
-        select distinct other.id from millrace.worker w cross join unnest(w.handlers) other(id)
+        select distinct other.id from millrace.worker w cross join unnest(w.handed_handlers) other(id)
          where w.kind = 'worker' and w.state <> 'gone' and w.lease_expires_at > count_ahead.at and count_ahead.handler = any (w.handlers)
            and other.id <> all (paused)) served
-        join millrace.task t on t.handler = served.id and t.worker_id is null and (t.priority, t.id) < (count_ahead.priority, count_ahead.task_id)
+        join millrace.task t on t.handler = served.id and t.worker_id is null and t.turn_key is null and (t.priority, t.id) < (count_ahead.priority, count_ahead.task_id)
        limit 10000) ahead);
 end $$;
 comment on function millrace.count_ahead(bigint, int, smallint, timestamptz) is 'How many ready tasks are claimed before this one, at most 10,000.';

@@ -1,9 +1,10 @@
 -- Parks tasks: they leave their worker until one of the things that they wait for comes. The waits, the children that they call and the
 -- approvals that they ask for are stored with the parking, all or nothing. A task of which one wait has a result already is ready at once.
 -- Fenced as complete_tasks is; what ended under the handler is recorded as cancelled, and lost.
+-- To a worker that gives its room beyond the slots that these tasks free, called runs come already leased where it may have them all.
 create or replace function millrace.park_tasks(
-  worker_id uuid, lock_key int, task_ids bigint[], step_ids int[], attempts int[], waits jsonb[])
-returns table (kind text, task_id bigint)
+  worker_id uuid, lock_key int, task_ids bigint[], step_ids int[], attempts int[], waits jsonb[], room int default null)
+returns table (kind text, task_id bigint, claimed jsonb)
 language plpgsql security definer set search_path = millrace, pg_temp
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set plan_cache_mode = force_generic_plan
 as $$
@@ -14,15 +15,20 @@ declare
   held_waits jsonb[];
   ended_ids bigint[];
   ready_ids bigint[];
+  leased_ids bigint[];
   parked_runs uuid[];
   given_back bigint[];
 begin
   if not enter_worker(park_tasks.worker_id, park_tasks.lock_key) then
-    return query select 'lost', l.id from unnest(task_ids) l(id);
+    return query select 'lost', l.id, null::jsonb from unnest(task_ids) l(id);
     return;
   end if;
   if exists (select from unnest(waits) w where jsonb_typeof(w) is distinct from 'array' or w = '[]') then
     perform refuse_argument('waits', 'a list of at least one wait for each task', 'less');
+  end if;
+  if room is not null then
+    -- Before any task is: whoever changes the reach of a rule takes them in this order.
+    lock table limited_step in access share mode;
   end if;
   perform lock_signals(array_agg(t.run_id), array_agg(n.name))
      from unnest(task_ids, waits) g(task_id, waits)
@@ -36,12 +42,14 @@ begin
     from (select t.id, t.aborted_at, g.waits from unnest(task_ids, step_ids, attempts, waits) g(task_id, step_id, attempt, waits)
             join task t on t.id = any (array[g.task_id]) and t.step_id = g.step_id and t.attempt = g.attempt and t.worker_id = park_tasks.worker_id
            order by g.task_id for update of t) h;
-  return query select 'lost', g.id from unnest(task_ids) g(id) where g.id <> all (coalesce(held_ids, '{}')) or g.id = any (ended_ids);
+  return query select 'lost', g.id, null::jsonb from unnest(task_ids) g(id) where g.id <> all (coalesce(held_ids, '{}')) or g.id = any (ended_ids);
   if held_ids is null then
     return;
   end if;
 
-  perform register_waits(array_agg(t.run_id), array_agg(t.step_id), array_agg(t.item), array_agg(t.attempt), array_agg(g.waits), at)
+  select register_waits(array_agg(t.run_id), array_agg(t.step_id), array_agg(t.item), array_agg(t.attempt), array_agg(g.waits), at,
+                        case when room is not null then park_tasks.worker_id end, park_tasks.lock_key, room + cardinality(held_ids))
+    into leased_ids
      from unnest(held_ids, held_waits) g(id, waits) join task t on t.id = any (array[g.id]) and t.aborted_at is null;
   ready_ids := array(
     select t.id from unnest(held_ids, held_waits) g(id, waits)
@@ -87,6 +95,9 @@ begin
     perform wake_workers(false);
   end if;
   return query
-    select case when g.id = any (ready_ids) then 'ready' else 'parked' end, g.id from unnest(held_ids) g(id) where g.id <> all (ended_ids);
+    select case when g.id = any (ready_ids) then 'ready' else 'parked' end, g.id, null::jsonb from unnest(held_ids) g(id) where g.id <> all (ended_ids)
+     union all
+    select 'leased', l.id, tell_claimed(l.id) from unnest(leased_ids) l(id);
 end $$;
-comment on function millrace.park_tasks(uuid, int, bigint[], int[], int[], jsonb[]) is 'Parks tasks until one of the things that they wait for comes.';
+comment on function millrace.park_tasks(uuid, int, bigint[], int[], int[], jsonb[], int)
+  is 'Parks tasks until one of the things that they wait for comes; answers with called runs that come leased to the worker.';

@@ -1,8 +1,10 @@
 -- Registers what steps wait for. What is registered already keeps its time, and what has a result already is left out. Approvals are opened and
 -- children started here; what has come already (a kept signal, a time that has passed, a call of no runs) ends its wait at once. The steps'
--- tasks are locked by the caller, and so are the names of their signals.
-create or replace function millrace.register_waits(run_ids uuid[], step_ids int[], items int[], attempts int[], waits jsonb[], at timestamptz)
-returns void
+-- tasks are locked by the caller, and so are the names of their signals. Answers with the tasks of called runs that come leased to the worker.
+create or replace function millrace.register_waits(
+  run_ids uuid[], step_ids int[], items int[], attempts int[], waits jsonb[], at timestamptz,
+  worker_id uuid default null, lock_key int default null, room int default 0)
+returns bigint[]
 language plpgsql
 as $$
 #variable_conflict use_column
@@ -11,6 +13,7 @@ declare
   new_specs jsonb[];
   new_kinds text[];
   signal_waits bigint[];
+  leased_ids bigint[] := array[]::bigint[];
 begin
   with spec as materialized (
     select g.run_id, g.step_id, d.step, g.item, g.attempt, s.spec, s.spec ->> 'name' as name, s.spec ->> 'kind' as kind,
@@ -47,7 +50,7 @@ begin
       perform open_approvals(new_ids, new_specs, at);
     end if;
     if 'call' = any (new_kinds) then
-      perform start_children(new_ids, new_specs, at);
+      leased_ids := start_children(new_ids, new_specs, at, register_waits.worker_id, register_waits.lock_key, register_waits.room);
     end if;
   end if;
   signal_waits := array(
@@ -57,5 +60,6 @@ begin
     perform take_signals(signal_waits, at);
   end if;
   perform expire_waits(run_ids, step_ids, items, at);
+  return leased_ids;
 end $$;
-comment on function millrace.register_waits(uuid[], int[], int[], int[], jsonb[], timestamptz) is 'Registers what steps wait for, and ends what has come already.';
+comment on function millrace.register_waits(uuid[], int[], int[], int[], jsonb[], timestamptz, uuid, int, int) is 'Registers what steps wait for, and ends what has come already.';

@@ -1,6 +1,8 @@
 -- Ends waits: the only place where a wait becomes a checkpoint. Parked tasks are ready then; one that runs, or waits for its next try, finds
--- the result when it asks. The tasks are locked by the caller. Answers how many tasks woke up.
-create or replace function millrace.resolve_waits(wait_ids bigint[], results jsonb[], errors jsonb[], at timestamptz) returns int
+-- the result when it asks. The tasks are locked by the caller. Answers with those that woke up, leased to the worker where it may have them all.
+create or replace function millrace.resolve_waits(
+  wait_ids bigint[], results jsonb[], errors jsonb[], at timestamptz, worker_id uuid default null, lock_key int default null, room int default 0)
+returns bigint[]
 language plpgsql
 as $$
 #variable_conflict use_column
@@ -28,8 +30,8 @@ begin
     delete from wait_signal where wait_id = any (signal_waits);
   end if;
   if woken_runs is null then
-    return 0;
+    return array[]::bigint[];
   end if;
-  return wake_tasks(woken_runs, woken_steps, woken_items, at);
+  return wake_tasks(woken_runs, woken_steps, woken_items, at, resolve_waits.worker_id, resolve_waits.lock_key, resolve_waits.room);
 end $$;
-comment on function millrace.resolve_waits(bigint[], jsonb[], jsonb[], timestamptz) is 'Ends waits with their results; answers how many tasks woke up.';
+comment on function millrace.resolve_waits(bigint[], jsonb[], jsonb[], timestamptz, uuid, int, int) is 'Ends waits with their results; answers with the tasks that woke up.';

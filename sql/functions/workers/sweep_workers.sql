@@ -24,6 +24,7 @@ begin
   perform fail_silent_runs(at);
   perform carry_out_cancellations(1000, at);
   perform begin_held_starts(at);
+  perform look_after_turns();
   perform call_left_waiters(at);
   return swept;
 end $$;

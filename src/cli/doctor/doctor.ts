@@ -11,6 +11,7 @@ import { existingRoles, roleNames } from '../../db/roles.ts'
 import { checkSchema } from '../../db/schema-check.ts'
 import { readSchemaFiles } from '../../db/schema-files.ts'
 import { listSecrets } from '../../db/secrets.ts'
+import { listReplicaSettings, listWatches } from '../../db/watches.ts'
 import type { WorkerConfig } from '../../sdk/config.ts'
 import type { ChosenDatabase } from '../database-choice.ts'
 import { withoutPasswords } from '../failure.ts'
@@ -27,6 +28,7 @@ import {
   checkVersion,
 } from './server.ts'
 import { checkPartitions, checkTasks, checkWorkers } from './work.ts'
+import { checkWatches } from './changes.ts'
 import { checkSecrets } from './secrets.ts'
 
 export function doctorCommand(current: CurrentSession): Command {
@@ -108,6 +110,9 @@ async function examineSchema(client: pg.Client, caller: Caller): Promise<Finding
       await look('history', async () => checkPartitions(await readHistory(caller, now))),
       await look('workers', async () => checkWorkers(await listWorkers(caller, now))),
       await look('tasks', async () => checkTasks(await listUnserved(caller, now), now)),
+      await look('changes', async () =>
+        checkWatches(await listWatches(caller, null), await listReplicaSettings(caller), now),
+      ),
       await look('secrets', async () => checkSecrets(await listSecrets(caller), now)),
     ]
   } catch (error) {

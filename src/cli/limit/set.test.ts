@@ -46,6 +46,18 @@ test('a limit is set, changed, shown, listed and removed', async () => {
   expect(await folder.call('limit', 'set', 'new', '--concurrency', '5')).toMatchObject({ status: 2 })
   expect(await folder.call('limit', 'set', 'new')).toMatchObject({ status: 2 })
 
+  const turns = ['limit', 'set', 'turns', '--fairness', '--weight', 'acme=3', '--key', 'customer']
+  expect((await folder.call(...turns, '--for', 'sweep')).stdout).toBe(
+    'Limit turns is at revision 1: in turns, acme 3, others 1, by customer, for sweep.\n',
+  )
+  expect(await folder.call(...turns, '--weight', 'acme', '--for', 'sweep')).toMatchObject({ status: 2 })
+  const order = ['limit', 'set', 'order', '--concurrency', '1', '--fifo', 'block', '--key', 'account']
+  expect((await folder.call(...order, '--for', 'sweep')).stdout).toContain(
+    '1 at once in strict order, whoever fails keeps its place by account',
+  )
+  for (const name of ['turns', 'order'])
+    expect((await folder.call('limit', 'show', name)).stdout).toContain('It holds for sweep.')
+
   const listed = await folder.call('limit', 'list')
   expect(listed.stdout).toContain('geocoder')
   expect(listed.stdout.split('\n').every((line) => line.length <= 80)).toBe(true)

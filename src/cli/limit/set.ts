@@ -13,6 +13,10 @@ import type { CurrentSession } from '../session.ts'
 interface Choices {
   readonly concurrency?: number
   readonly strategy?: string
+  readonly fifo?: string
+  readonly fairness?: true
+  readonly weight?: Readonly<Record<string, number>>
+  readonly defaultWeight?: number
   readonly rate?: string
   readonly burst?: number
   readonly units?: string
@@ -34,6 +38,18 @@ export function setCommand(current: CurrentSession): Command {
       'for whom there is no room: wait, reject-newest or cancel-oldest',
       text('--strategy'),
     )
+    .option(
+      '--fifo <failed>',
+      'with a concurrency of 1: in strict order, and one that failed may block the others, or let them pass',
+      text('--fifo'),
+    )
+    .option('--fairness', 'the keys take turns')
+    .option(
+      '--weight <key=n>',
+      'so many tasks of a key each turn, as in acme=3; several times for several',
+      weight,
+    )
+    .option('--default-weight <n>', 'so many of each other key', wholeNumber('--default-weight', 1, 1_000))
     .option('--rate <units/time>', 'so many in a time, as in 100/1m', text('--rate'))
     .option('--burst <n>', 'so many at once after a rest', wholeNumber('--burst', 1, 1_000_000))
     .option('--units <path>', 'where the units stand that a task takes', text('--units'))
@@ -81,13 +97,24 @@ function target(value: string, before: readonly LimitTarget[] = []): LimitTarget
   return [...before, step === undefined ? { slug } : { slug, step }]
 }
 
+function weight(value: string, before: Readonly<Record<string, number>> = {}): Record<string, number> {
+  const found = /^(.+)=(\d{1,4})$/.exec(value)
+  if (found === null) throw new InvalidArgumentError('--weight takes a key and a number, as in acme=3.')
+  return { ...before, [found[1] ?? '']: Number(found[2]) }
+}
+
 /** What was typed; limit() refuses what does not go together. */
 function optionsOf({ key, rate, burst, units, ...choices }: Choices): LimitOptions {
-  const { concurrency, strategy, failures, within, cooldown } = choices
+  const { concurrency, strategy, fifo, fairness, weight: weights, defaultWeight } = choices
+  const { failures, within, cooldown } = choices
   const given = {
     ...(key === undefined ? {} : { key }),
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(strategy === undefined ? {} : { strategy: strategy.replace('-', ' ') }),
+    ...(fifo === undefined ? {} : { fifo }),
+    ...(fairness === undefined && weights === undefined && defaultWeight === undefined
+      ? {}
+      : { fairness: { ...(weights && { weights }), ...(defaultWeight && { defaultWeight }) } }),
     ...(rate === undefined ? {} : { rate }),
     ...(burst === undefined ? {} : { burst }),
     ...(units === undefined ? {} : { units }),

@@ -36,15 +36,23 @@ function head({ name, settings, targets, source, revision, changedAt, changedBy 
   ]
 }
 
-function columns({ kind }: LimitInfo): Column<LimitKey>[] {
+function columns({ kind, settings }: LimitInfo): Column<LimitKey>[] {
   return [
     { title: 'key', cell: ({ key }) => (key === '' ? '(all)' : key) },
     ...(kind === 'concurrency'
       ? [{ title: 'in use', cell: ({ used, capacity }: LimitKey) => `${used} of ${capacity}`, whole: true }]
       : []),
+    ...(kind === 'fairness'
+      ? [{ title: 'each turn', cell: ({ weight }: LimitKey) => String(weight), whole: true }]
+      : []),
     { title: 'wait', cell: ({ waiting }) => String(waiting), side: 'right', whole: true },
+    ...(settings.fifo === undefined ? [] : [{ title: 'behind', cell: headWords }]),
     { title: 'until', cell: untilWords },
   ]
+}
+
+function headWords({ head }: LimitKey): string {
+  return head === null ? '' : `${head.step} of run ${head.run}, since ${dateWords(head.since)}`
 }
 
 function untilWords({ fullUntil, openUntil, heldUntil }: LimitKey): string {

@@ -1,0 +1,37 @@
+-- Starts the runs of changes: one batch of the watch that was served the longest ago. Any worker may call it; who finds a watch locked goes to the
+-- next, so changes of one watch are told by one worker at a time. Answers how many it dealt with, and whether there may be more at once.
+create or replace function millrace.deliver_changes(most int default 500)
+returns table (done int, more boolean)
+language plpgsql security definer set search_path = millrace, pg_temp
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  at timestamptz := millrace.now();
+  candidate int;
+  watched change_watch;
+begin
+  if (most between 1 and 3000) is not true then
+    perform refuse_argument('most', 'from 1 to 3,000', most::text);
+  end if;
+  done := 0;
+  -- Locked one at a time: a loop over locked rows would take ten at once from the others.
+  for candidate in
+    select w.id from change_watch w
+     where w.paused_at is null and w.retired_at is null and exists (select from change c where c.watch_id = any (array[w.id]))
+     order by w.served_at nulls first, w.id
+  loop
+    select w.* into watched from change_watch w where w.id = candidate and w.paused_at is null and w.retired_at is null for update skip locked;
+    continue when not found;
+    begin
+      done := deliver_watch(watched, most, at);
+    exception when program_limit_exceeded or out_of_memory then
+      -- Large values, too many for one batch.
+      done := deliver_watch(watched, least(most, 5), at);
+    end;
+    exit when done > 0;
+  end loop;
+  more := done > 0;
+  return next;
+end $$;
+comment on function millrace.deliver_changes(int) is 'Starts the runs of a batch of changes.';

@@ -1,0 +1,92 @@
+// What of the recorded changes is told, and what may wait without holding up others: keys that are refused, other tenants' rows, large changes.
+import { expect, test } from 'vitest'
+import { defineWatch } from '../../../src/db/watches.ts'
+import { openMeeting } from '../../../test/meeting.ts'
+import { chain, registerPipeline } from '../../../test/protocol.ts'
+import { callerOf, tellAll, toldOf, toldRuns, watchTable } from '../../../test/watched.ts'
+
+const { database, one } = await openMeeting()
+
+test('more refused changes of one key than a batch takes hold up no other key, and keep their order', async () => {
+  await database.query('create table hot (id int primary key, n int)')
+  await registerPipeline(database, 'hot-ones', chain('only'), [['id']])
+  await watchTable(database, 'heating', {
+    table: 'hot',
+    pipeline: 'hot-ones',
+    map: { id: ['key', 'id'], n: ['new', 'n'] },
+  })
+  await one.query('insert into hot values (1, 0)')
+  for (let n = 1; n <= 40; n += 1) await one.query('update hot set n = $1 where id = 1', [n])
+  await tellAll(database, 5)
+  await one.query('insert into hot values (2, 0)')
+  for (let look = 0; look < 20; look += 1) {
+    await tellAll(database, 5)
+    await database.clock.advance('400 ms')
+  }
+  expect((await toldRuns(database, 'hot-ones')).map(({ input }) => input)).toEqual([
+    { id: 1, n: 0 },
+    { id: 2, n: 0 },
+  ])
+  for (let n = 1; n <= 4; n += 1) {
+    await database.query(
+      "select millrace.cancel_run(id) from millrace.run where slug = 'hot-ones' and finished_at is null",
+    )
+    await database.clock.advance('1 minute')
+    await tellAll(database, 5)
+    const told = (await toldRuns(database, 'hot-ones')).map(
+      ({ input }) => input as unknown as { n: number; id: number },
+    )
+    expect(
+      told
+        .filter(({ id }) => id === 1)
+        .map((one) => one.n)
+        .sort(),
+    ).toEqual(Array.from({ length: n + 1 }, (_, i) => i))
+  }
+})
+
+test('G9 a watch that is given to a tenant tells it nothing that was recorded of others before', async () => {
+  await database.query('create table offer (id int primary key, account text, cents int)')
+  await watchTable(database, 'offers', { table: 'offer' })
+  await one.query("insert into offer values (1, 'acme', 1), (2, 'other', 2)")
+  const given = (tenant: string) => ({
+    name: 'offers',
+    settings: {
+      operations: ['insert', 'update', 'delete'] as const,
+      tenant_column: 'account',
+      tenant,
+      pipeline: 'offers',
+      schema: 'public',
+      table: 'offer',
+    },
+  })
+  await defineWatch(callerOf(database), given('acme'))
+  await one.query("insert into offer values (3, 'other', 3)")
+  expect(await toldOf(database, 'offers')).toEqual([])
+  expect(
+    await database.query("select changes_dropped from millrace.change_watch where name = 'offers'"),
+  ).toEqual([{ changes_dropped: '3' }])
+})
+
+test('G8 of gathered changes a large value that an earlier one tells is not left out', async () => {
+  await database.query('create table article (id int primary key, body text, n int)')
+  await database.query(
+    "insert into article select 1, string_agg(md5(i::text), ''), 0 from generate_series(1, 200) i",
+  )
+  await watchTable(database, 'articles', { table: 'article', coalesce_ms: 1_000 })
+  await one.query("update article set body = 'z' || body")
+  await one.query('update article set n = 5')
+  await database.clock.advance('2 seconds')
+  const [told, ...others] = await toldOf(database, 'articles')
+  expect(others).toEqual([])
+  expect(told).toMatchObject({ changes: 2, new: { n: 5, body: expect.stringMatching(/^z/) as string } })
+  expect(told?.leftOut).toBeUndefined()
+})
+
+test('G8 changes that are too large together for one batch are told in smaller ones', async () => {
+  await database.query('create table document (id int primary key, body text)')
+  await one.query("insert into document select i, repeat('x', 5000000) from generate_series(1, 55) i")
+  await watchTable(database, 'documents', { table: 'document', map: { id: ['key', 'id'] } })
+  await one.query('delete from document')
+  expect(await toldOf(database, 'documents')).toHaveLength(55)
+})

@@ -1,0 +1,13 @@
+-- Deletes, in a bounded batch, the changes that nobody is going to be told of, and records of gaps after 30 days.
+create or replace function millrace.prune_changes(batch int, at timestamptz) returns void
+language plpgsql
+as $$
+begin
+  delete from millrace.change c where (c.watch_id, c.id) in (
+    select l.watch_id, l.id from (select distinct g.watch_id from millrace.change g) n
+     cross join lateral (select u.watch_id, u.id from millrace.change u where u.watch_id = n.watch_id order by u.id limit batch * 10) l
+     where not exists (select from millrace.change_watch w where w.id = n.watch_id and w.retired_at is null));
+  delete from millrace.change_gap g where g.id = any (array(select o.id from millrace.change_gap o where o.at < prune_changes.at - interval '30 days' limit batch));
+  delete from millrace.change_backfill b where b.id = any (array(select o.id from millrace.change_backfill o where o.finished_at < prune_changes.at - interval '30 days' limit batch));
+end $$;
+comment on function millrace.prune_changes(int, timestamptz) is 'Deletes changes that nobody is going to be told of, and old records of gaps.';

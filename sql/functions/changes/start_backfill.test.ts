@@ -1,0 +1,63 @@
+// Rows that are there already, told beside those who write.
+import { expect, test } from 'vitest'
+import { startBackfill, workBackfills } from '../../../src/db/watches.ts'
+import { openMeeting } from '../../../test/meeting.ts'
+import { callerOf, toldOf, watchTable } from '../../../test/watched.ts'
+
+const { database, one, other } = await openMeeting()
+
+test('G1 a row that is written while a backfill tells it is told in the order of the commits, last as it is', async () => {
+  await database.query('create table ware (id int primary key, n int)')
+  await database.query('insert into ware values (1, 0), (2, 0)')
+  await watchTable(database, 'wares', { table: 'ware' })
+  await startBackfill(callerOf(database), 'wares', 'true')
+  await one.query('begin')
+  await one.query('update ware set n = 1 where id = 1')
+  const filling = other.query('select done from millrace.work_backfills(500)')
+  await Promise.race([filling, waits('work_backfills')])
+  await one.query('commit')
+  await filling
+  const told = (await toldOf(database, 'wares')).filter(({ key }) => key?.['id'] === 1)
+  expect(told.map(({ operation, new: now }) => [operation, now?.['n']])).toEqual([
+    ['update', 1],
+    ['backfill', 1],
+  ])
+})
+
+test('a backfill gives up a batch of which a row stays locked, and goes on when that is free', async () => {
+  await database.query('create table shelf (id int primary key, n int)')
+  await database.query('insert into shelf values (1, 0), (2, 0)')
+  await watchTable(database, 'shelves', { table: 'shelf' })
+  await startBackfill(callerOf(database), 'shelves', 'true')
+  await one.query('begin')
+  await one.query('update shelf set n = 1 where id = 2')
+  expect(await workBackfills(callerOf(database), 500)).toEqual({ done: 0, more: false })
+  await one.query('update shelf set n = 1 where id = 1')
+  await one.query('commit')
+  expect((await toldOf(database, 'shelves')).map(({ operation }) => operation)).toEqual([
+    'update',
+    'update',
+    'backfill',
+    'backfill',
+  ])
+})
+
+test('a backfill by a key that PostgreSQL itself does not order is refused', async () => {
+  await database.query('create extension citext')
+  await database.query('create table account (email citext primary key)')
+  await watchTable(database, 'accounts', { table: 'account' })
+  await expect(startBackfill(callerOf(database), 'accounts', 'true')).rejects.toMatchObject({
+    code: 'watch_invalid',
+  })
+})
+
+/** Until somebody waits for a lock in this. */
+async function waits(words: string): Promise<void> {
+  for (;;) {
+    const found = await database.query(
+      "select from pg_stat_activity where wait_event_type = 'Lock' and query ~ $1",
+      [words],
+    )
+    if (found.length > 0) return
+  }
+}

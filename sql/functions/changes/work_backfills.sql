@@ -1,0 +1,44 @@
+-- Tells a batch of the oldest backfill that has room: while many changes of its watch wait to be told, it waits as well. Any worker may call it; one
+-- at a time works on each. Answers how many rows it told, and whether there is more to do at once.
+create or replace function millrace.work_backfills(most int default 500)
+returns table (done int, more boolean)
+language plpgsql security definer set search_path = millrace, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  asked change_backfill;
+  answer jsonb;
+  told int;
+begin
+  if (most between 1 and 3000) is not true then
+    perform refuse_argument('most', 'from 1 to 3,000', most::text);
+  end if;
+  done := 0;
+  for asked in
+    select b.* from change_backfill b
+     where b.state = 'open'
+       and (select count(*) from (select from change c where c.watch_id = b.watch_id order by c.id limit 5000) c) < 5000
+     order by b.id for update of b skip locked
+  loop
+    begin
+      execute format('select millrace.backfill_%s_%s($1, $2)', asked.watch_id, asked.id) into answer using asked.last_key, most;
+      told := (answer ->> 'done')::int;
+      done := told;
+      update change_backfill b
+         set rows_done = b.rows_done + told, last_key = coalesce(nullif(answer -> 'last', 'null'), b.last_key),
+             state = case when told < most then 'done' else 'open' end, finished_at = case when told < most then millrace.now() end
+       where b.id = asked.id;
+    exception when others then
+      -- Somebody writes one of the rows for longer: again later.
+      exit when sqlstate = '55P03';
+      if sqlstate in ('40001', '40P01', '57014') then
+        raise;
+      end if;
+      update change_backfill b set state = 'failed', error = left(sqlerrm, 500), finished_at = millrace.now() where b.id = asked.id;
+    end;
+    exit;
+  end loop;
+  more := done = most;
+  return next;
+end $$;
+comment on function millrace.work_backfills(int) is 'Tells a batch of rows that are there already.';

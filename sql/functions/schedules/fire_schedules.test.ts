@@ -1,0 +1,426 @@
+// Any number of schedulers on one database: each slot has one firing, what can't start keeps nobody else from starting, and nothing is lost.
+import pg from 'pg'
+import { afterEach, expect, onTestFinished, test } from 'vitest'
+import { openMeeting } from '../../../test/meeting.ts'
+import {
+  chain,
+  claimOne,
+  complete,
+  connect,
+  registerPipeline,
+  registerWorker,
+  startRun,
+  workOff,
+} from '../../../test/protocol.ts'
+import { defineSchedule, firingsOf, schedulerOn } from '../../../test/schedules.ts'
+import { poolCaller } from '../../../src/db/call.ts'
+import { scheduleTasks } from '../../../src/triggers/schedules.ts'
+
+const { database, one, other } = await openMeeting()
+const schedule = schedulerOn(database.pool)
+
+afterEach(async () => {
+  await database.query(
+    'select millrace.remove_schedule(s.name) from millrace.schedule s where s.retired_at is null',
+  )
+})
+
+const beginning = new Date('2026-11-02T00:00:00.000Z')
+
+/** The time stands at a whole hour, from which slots are counted; what other tests left has gone by then. */
+async function openHour(slug: string): Promise<Date> {
+  const now = await database.clock.now()
+  const hour = new Date(Math.ceil(now.getTime() / 3_600_000) * 3_600_000)
+  await database.clock.freeze(hour)
+  await registerPipeline(database, slug, chain('only'))
+  return hour
+}
+
+/** A worker that serves one pipeline alone. */
+async function openWorker(slug: string) {
+  const { steps } = await registerPipeline(database, slug, chain('only'))
+  return registerWorker(database, { handlers: steps.map(({ handler }) => handler) })
+}
+
+test('D4 a slot each second for a day, three schedulers of which one is killed again and again: one firing for each slot', async () => {
+  const hour = await openHour('killed')
+  const worker = await openWorker('killed')
+  const everySecond = {
+    every_ms: 1_000,
+    every_from: beginning.toISOString(),
+    catch_up: 'all',
+    catch_up_max: 1_000,
+  }
+  await defineSchedule(database, 'killed', 'killed', everySecond)
+  const schedulers = await Promise.all([openScheduler(), openScheduler(), openScheduler()])
+  onTestFinished(async () => {
+    await Promise.all(schedulers.map(({ end }) => end()))
+  })
+  const step_ms = 900_000
+  for (let step = 1; step <= 86_400_000 / step_ms; step++) {
+    await database.clock.freeze(new Date(hour.getTime() + step * step_ms))
+    // What the killed one has begun is rolled back or committed, and nobody is told which.
+    const turns = schedulers.map(({ turn }) => turn().catch(() => {}))
+    const dead = step % 3
+    await schedulers[dead]!.kill()
+    await Promise.all(turns)
+    await schedule()
+    await workOff(database, worker)
+    await schedulers[dead]!.end()
+    schedulers[dead] = await openScheduler()
+  }
+  const [found] = await database.query(
+    `select count(*)::int as firings, count(distinct slot_at)::int as slots, sum(slots)::int as counted, min(slot_at) as first, max(slot_at) as last,
+            count(run_id) = count(distinct run_id) as has_own_runs, count(run_id) > 90 as has_runs
+       from millrace.firing f join millrace.schedule s on s.id = f.schedule_id where s.name = 'killed'`,
+  )
+  expect(found).toEqual({
+    firings: 86_400,
+    slots: 86_400,
+    counted: 86_400,
+    first: new Date(hour.getTime() + 1_000),
+    last: new Date(hour.getTime() + 86_400_000),
+    has_own_runs: true,
+    has_runs: true,
+  })
+}, 240_000)
+
+let opened = 0
+
+async function openScheduler() {
+  const name = `scheduler ${++opened}`
+  const pool = new pg.Pool({ connectionString: database.url, max: 1, application_name: name })
+  pool.on('error', () => {})
+  await pool.query('select 1')
+  return {
+    turn: schedulerOn(pool),
+    /** As the death of its process: the server ends what it had under way. */
+    kill: () =>
+      database.query('select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1', [
+        name,
+      ]),
+    end: () => pool.end(),
+  }
+}
+
+test('D5 a run that ends just while its schedule is evaluated moves the cadence on once, and skips no slot', async () => {
+  const hour = await openHour('meeting')
+  await defineSchedule(database, 'meeting', 'meeting', {
+    every_ms: 60_000,
+    every_from: beginning.toISOString(),
+    overlap: 'queue_one',
+  })
+  await schedule()
+  const at = (minutes: number) => database.clock.freeze(new Date(hour.getTime() + minutes * 60_000))
+  await at(1)
+  await schedule()
+  const worker = await openWorker('meeting')
+  const task = await claimOne(database, worker)
+  await at(2)
+  // Its end is not committed yet when the next slot is judged: so that one is queued, and begins once the end is told.
+  await one.query('begin')
+  await complete(one, worker, [{ task }])
+  await schedule()
+  expect(await firingsOf(database, 'meeting', hour)).toMatchObject([
+    { at: 60, state: 'started' },
+    { at: 120, state: 'queued' },
+  ])
+  await one.query('commit')
+  await schedule()
+  expect(await firingsOf(database, 'meeting', hour)).toMatchObject([
+    { at: 60, state: 'completed' },
+    { at: 120, state: 'started' },
+  ])
+  await workOff(database, worker)
+  await at(3)
+  await schedule()
+  expect(await firingsOf(database, 'meeting', hour)).toMatchObject([
+    { at: 60, state: 'completed' },
+    { at: 120, state: 'completed' },
+    { at: 180, state: 'started' },
+  ])
+})
+
+test('D10 after three days without a scheduler each schedule catches up as it says, and there is no storm', async () => {
+  const hour = await openHour('down')
+  const settings = {
+    every_ms: 60_000,
+    every_from: beginning.toISOString(),
+    overlap: 'allow',
+    catch_up_window_ms: 30 * 86_400_000,
+  }
+  await defineSchedule(database, 'down-none', 'down', { ...settings, catch_up: 'none' })
+  await defineSchedule(database, 'down-last', 'down', { ...settings, catch_up: 'last' })
+  await defineSchedule(database, 'down-all', 'down', {
+    ...settings,
+    catch_up: 'all',
+    catch_up_max: 5,
+    stagger_ms: 60_000,
+  })
+  await schedule()
+  await database.clock.freeze(new Date(hour.getTime() + 3 * 86_400_000 + 30_000))
+  await schedule()
+  const firings = await firingsOf(database, 'down-%', hour)
+  const slotsOf = (name: string, what: string) =>
+    firings
+      .filter((row) => row.name === name && (row.reason ?? row.kind) === what)
+      .reduce((sum, { slots }) => sum + slots, 0)
+  expect(slotsOf('down-none', 'not_caught_up')).toBe(4_319)
+  expect(slotsOf('down-none', 'scheduled')).toBe(1)
+  expect(slotsOf('down-last', 'not_caught_up')).toBe(4_319)
+  expect(slotsOf('down-all', 'too_many')).toBe(4_314)
+  expect(slotsOf('down-all', 'catch_up')).toBe(5)
+  expect(firings.length).toBeLessThan(40)
+  const runs = await database.query(
+    `select available_at from millrace.run where slug = 'down' order by available_at`,
+  )
+  expect(runs).toHaveLength(1 + 1 + 6)
+  expect(runs.filter(({ available_at }) => available_at !== null)).toHaveLength(4)
+})
+
+test('B2 a scheduler that dies between reading and writing leaves nothing behind, and the next one fires the slot', async () => {
+  const hour = await openHour('died')
+  await defineSchedule(database, 'died', 'died', { every_ms: 60_000, every_from: beginning.toISOString() })
+  await schedule()
+  await database.clock.freeze(new Date(hour.getTime() + 60_000))
+  const dying = await connect(database)
+  await dying.query('begin')
+  const [evaluation] = await dying.query(
+    `select jsonb_build_array(jsonb_build_object('schedule', s.id, 'revision', s.revision, 'from', s.evaluated_at, 'to', $1::timestamptz,
+       'next', null, 'fault', null, 'firings', jsonb_build_array(jsonb_build_object('slot', $1::timestamptz, 'until', $1::timestamptz,
+       'slots', 1, 'kind', 'scheduled', 'reason', null, 'begins', null)))) as told from millrace.schedule s where s.name = 'died'`,
+    [new Date(hour.getTime() + 60_000)],
+  )
+  const told = JSON.stringify(evaluation!['told'])
+  expect(await dying.query('select millrace.fire_schedules($1) as held', [told])).toEqual([{ held: 1 }])
+  // Another one that comes meanwhile waits for nobody, and finds nothing to do.
+  await schedule()
+  expect(await firingsOf(database, 'died', hour)).toEqual([])
+  await dying.end()
+  await schedule()
+  expect(await firingsOf(database, 'died', hour)).toMatchObject([{ at: 60, state: 'started' }])
+  // What was read before holds no more.
+  expect(await database.query('select millrace.fire_schedules($1) as held', [told])).toEqual([{ held: 0 }])
+  expect(await firingsOf(database, 'died', hour)).toHaveLength(1)
+})
+
+test('a schedule that cannot start its run says why, and keeps none of the others from firing', async () => {
+  const hour = await openHour('good')
+  await registerPipeline(database, 'keyed', chain('only'), [['account']])
+  await registerPipeline(database, 'stopped', chain('only'))
+  const settings = { every_ms: 60_000, every_from: beginning.toISOString() }
+  await defineSchedule(database, 'among-1-good', 'good', settings)
+  await defineSchedule(database, 'among-2-nokey', 'keyed', { ...settings, input: { other: 1 } })
+  await defineSchedule(database, 'among-3-live', 'keyed', { ...settings, input: { account: 7 } })
+  await defineSchedule(database, 'among-4-paused', 'stopped', settings)
+  await defineSchedule(database, 'among-5-unreadable', 'good', { cron: '0 99 * * *' })
+  await defineSchedule(database, 'among-6-good', 'good', settings)
+  await schedule()
+  const live = await startRun(database, 'keyed', { account: 7 })
+  await database.query(`select millrace.pause_pipeline('stopped')`)
+  await database.clock.freeze(new Date(hour.getTime() + 60_000))
+  await schedule()
+  expect(await firingsOf(database, 'among-%', hour)).toMatchObject([
+    { name: 'among-1-good', state: 'started' },
+    {
+      name: 'among-2-nokey',
+      state: 'failed',
+      reason: 'no_start',
+      error: { message: expect.stringMatching(/account/) as string },
+    },
+    { name: 'among-3-live', state: 'skipped', reason: 'refused', refusal: 'live' },
+    { name: 'among-4-paused', state: 'skipped', reason: 'paused' },
+    { name: 'among-6-good', state: 'started' },
+  ])
+  const [blocked] = await database.query(`select blocked_by from millrace.firing where refusal = 'live'`)
+  expect(blocked).toEqual({ blocked_by: live.run_id })
+  const [faulty] = await database.query(
+    `select fault ->> 'message' as fault, due_at, next_slot_at from millrace.schedule where name = 'among-5-unreadable'`,
+  )
+  expect(faulty).toEqual({
+    fault: expect.stringContaining('position 3') as string,
+    due_at: null,
+    next_slot_at: null,
+  })
+})
+
+test('a schedule that one machine could not read fires again once it is defined again, as it was or corrected', async () => {
+  const hour = await openHour('misread')
+  const settings = { cron: '* * * * *', timezone: 'Europe/Berlin' }
+  await defineSchedule(database, 'misread', 'misread', settings)
+  await schedule()
+  // Another machine lacks the zone.
+  await database.query(
+    `select millrace.fire_schedules(jsonb_build_array(jsonb_build_object('schedule', s.id, 'revision', s.revision, 'from', s.evaluated_at, 'to', s.evaluated_at,
+       'fault', '{"code": "schedule_invalid", "message": "no such zone"}'::jsonb, 'firings', '[]'::jsonb)))
+       from millrace.schedule s where s.name = 'misread'`,
+  )
+  expect(await defineSchedule(database, 'misread', 'misread', settings)).toBe(2)
+  await defineSchedule(database, 'misspelt', 'misread', { ...settings, timezone: 'Europe/Berln' })
+  await defineSchedule(database, 'misspelt', 'misread', settings)
+  await database.clock.freeze(new Date(hour.getTime() + 60_000))
+  await schedule()
+  expect(await firingsOf(database, 'mis%', hour)).toMatchObject([
+    { name: 'misread', at: 60, state: 'started' },
+    { name: 'misspelt', at: 60, state: 'started' },
+  ])
+})
+
+test('of two slots that fall due together, and replace each other, the later one alone begins', async () => {
+  const hour = await openHour('replaced')
+  await defineSchedule(database, 'replaced', 'replaced', {
+    every_ms: 1_000,
+    every_from: beginning.toISOString(),
+    overlap: 'cancel_other',
+  })
+  await schedule()
+  await database.clock.freeze(new Date(hour.getTime() + 3_000))
+  await schedule()
+  expect(await firingsOf(database, 'replaced', hour)).toMatchObject([
+    { at: 1, state: 'skipped', reason: 'overlap' },
+    { at: 2, state: 'skipped', reason: 'overlap' },
+    { at: 3, state: 'started' },
+  ])
+})
+
+test('what waits for a run begins also where that run is cancelled and deleted before anybody has looked', async () => {
+  const hour = await openHour('deleted')
+  await defineSchedule(database, 'deleted', 'deleted', {
+    every_ms: 3_600_000,
+    every_from: hour.toISOString(),
+    overlap: 'queue_one',
+  })
+  const [live] = await database.query<{ run_id: string }>(
+    `select run_id from millrace.trigger_schedule('deleted')`,
+  )
+  await database.clock.freeze(new Date(hour.getTime() + 1_000))
+  expect(await database.query(`select state from millrace.trigger_schedule('deleted')`)).toEqual([
+    { state: 'queued' },
+  ])
+  await database.query('select millrace.cancel_run($1)', [live!.run_id])
+  await database.query('select millrace.delete_run($1)', [live!.run_id])
+  await schedule()
+  expect(await firingsOf(database, 'deleted', hour)).toMatchObject([{ state: 'started' }])
+})
+
+test('schedules that are long overdue are evaluated in parts, so that a worker is never away for long', async () => {
+  const hour = await openHour('overdue')
+  const names = Array.from({ length: 250 }, (_, index) => `overdue-${index}`)
+  await Promise.all(
+    names.map((name) => defineSchedule(database, name, 'overdue', { cron: '* * * * * *', catch_up: 'none' })),
+  )
+  await database.clock.freeze(new Date(hour.getTime() + 3 * 86_400_000))
+  const evaluate = new Map(
+    scheduleTasks(poolCaller(database.pool, { prepare: false, database: 'the test database' })),
+  ).get('schedule')!
+  expect(await evaluate()).toBe(true)
+  const [row] = await database.query<{ moved: number }>(
+    `select count(*)::int as moved from millrace.schedule where name like 'overdue-%' and evaluated_at > $1`,
+    [hour],
+  )
+  expect(row!.moved).toBeGreaterThan(0)
+  expect(row!.moved).toBeLessThan(names.length)
+})
+
+test('a schedule that is changed, paused or removed while it is evaluated is evaluated anew', async () => {
+  const hour = await openHour('changing')
+  await defineSchedule(database, 'changing', 'changing', {
+    every_ms: 60_000,
+    every_from: beginning.toISOString(),
+  })
+  await schedule()
+  await database.clock.freeze(new Date(hour.getTime() + 60_000))
+  const [evaluation] = await one.query(
+    `select jsonb_build_array(jsonb_build_object('schedule', s.id, 'revision', s.revision, 'from', s.evaluated_at, 'to', millrace.now(),
+       'firings', '[]'::jsonb)) as told from millrace.schedule s where s.name = 'changing'`,
+  )
+  await other.query(`select millrace.pause_schedule('changing', 'by somebody else')`)
+  expect(
+    await one.query('select millrace.fire_schedules($1) as held', [JSON.stringify(evaluation!['told'])]),
+  ).toEqual([{ held: 0 }])
+  await other.query(`select millrace.resume_schedule('changing')`)
+  expect(
+    await one.query('select millrace.fire_schedules($1) as held', [JSON.stringify(evaluation!['told'])]),
+  ).toEqual([{ held: 0 }])
+  await schedule()
+  expect(await firingsOf(database, 'changing', hour)).toMatchObject([{ at: 60, reason: 'paused' }])
+})
+
+test('times that change hold from then on, and what was due by the old ones is not lost', async () => {
+  const hour = await openHour('retimed')
+  await defineSchedule(database, 'retimed', 'retimed', {
+    every_ms: 60_000,
+    every_from: beginning.toISOString(),
+    overlap: 'allow',
+  })
+  await schedule()
+  await database.clock.freeze(new Date(hour.getTime() + 59_000))
+  expect(
+    await defineSchedule(database, 'retimed', 'retimed', {
+      every_ms: 45_000,
+      every_from: hour.toISOString(),
+      overlap: 'allow',
+    }),
+  ).toBe(2)
+  await database.clock.freeze(new Date(hour.getTime() + 61_000))
+  await schedule()
+  expect(await firingsOf(database, 'retimed', hour)).toEqual([])
+  await database.clock.freeze(new Date(hour.getTime() + 95_000))
+  // The slot at 90 is due and not evaluated when the times change back.
+  await defineSchedule(database, 'retimed', 'retimed', {
+    every_ms: 60_000,
+    every_from: beginning.toISOString(),
+    overlap: 'allow',
+  })
+  await database.clock.freeze(new Date(hour.getTime() + 125_000))
+  await schedule()
+  expect((await firingsOf(database, 'retimed', hour)).map(({ at }) => at)).toEqual([90, 120])
+})
+
+test('a schedule changes by its revision, is removed, and comes back as the same one', async () => {
+  const hour = await openHour('revised')
+  const settings = { cron: '0 7 * * 1-5', timezone: 'Europe/Berlin' }
+  expect(await defineSchedule(database, 'revised', 'revised', settings, 0)).toBe(1)
+  expect(await defineSchedule(database, 'revised', 'revised', settings)).toBe(1)
+  await expect(
+    defineSchedule(database, 'revised', 'revised', { ...settings, priority: 1 }, 0),
+  ).rejects.toMatchObject({ code: 'MR030' })
+  expect(await defineSchedule(database, 'revised', 'revised', { ...settings, priority: 1 }, 1)).toBe(2)
+  await expect(database.query(`select millrace.pause_schedule('revised', null, 1)`)).rejects.toMatchObject({
+    code: 'MR030',
+  })
+  expect(await database.query(`select millrace.remove_schedule('revised', 2) as removed`)).toEqual([
+    { removed: true },
+  ])
+  expect(await database.query(`select millrace.remove_schedule('revised') as removed`)).toEqual([
+    { removed: false },
+  ])
+  await expect(database.query(`select millrace.trigger_schedule('revised')`)).rejects.toMatchObject({
+    code: 'MR100',
+  })
+  await database.clock.freeze(new Date(hour.getTime() + 30 * 86_400_000))
+  expect(await defineSchedule(database, 'revised', 'revised', settings, 0)).toBe(4)
+  await schedule()
+  // It has missed nothing while it was not there.
+  expect(await firingsOf(database, 'revised', hour)).toEqual([])
+})
+
+test.each([
+  [{}, /either cron or every_ms/],
+  [{ cron: '* * * * *', every_ms: 1_000 }, /either cron or every_ms/],
+  [{ every_ms: 999 }, /every_ms must be from 1,000/],
+  [{ every_ms: 1_000, timezone: 'UTC' }, /no timezone/],
+  [{ every_ms: 1_000, overlap: 'queue' }, /overlap must be/],
+  [{ every_ms: 1_000, catch_up_max: 0 }, /catch_up_max must be/],
+  [{ every_ms: 1_000, jitter_ms: 'soon' }, /can't be read/],
+  [{ every_ms: 1_000, starts_at: '2027-01-01T00:00Z', ends_at: '2026-01-01T00:00Z' }, /later than starts_at/],
+  [{ every_ms: 1_000, ends_at: 'infinity' }, /ends_at and every_from must be times/],
+  [{ every_ms: 1_000, jitter_ms: 60_000, deadline_ms: 60_000 }, /deadline_ms must be longer than jitter_ms/],
+  [{ every_ms: 1_000, colour: 'red' }, /takes no 'colour'/],
+])('a setting %o that cannot be held to is refused when it is written', async (settings, message) => {
+  await registerPipeline(database, 'refusing', chain('only'))
+  await expect(defineSchedule(database, 'refusing', 'refusing', settings)).rejects.toMatchObject({
+    code: 'MR101',
+    message: expect.stringMatching(message) as string,
+  })
+})

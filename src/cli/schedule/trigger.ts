@@ -1,0 +1,33 @@
+// millrace schedule trigger: fires a schedule now, beside its slots.
+import { Command } from 'commander'
+import { Schedules, type TriggerAnswer } from '../../sdk/schedules.ts'
+import { jsonFrom } from '../option-values.ts'
+import type { CurrentSession } from '../session.ts'
+import { overlapOption, type OverlapChoice } from './overlap.ts'
+
+export function triggerCommand(current: CurrentSession): Command {
+  return new Command('trigger')
+    .description('fire a schedule now, also while it is paused')
+    .argument('<name>', 'the name of the schedule')
+    .argument('[input]', "an input as JSON in place of the schedule's own")
+    .addOption(overlapOption('its own unless told: what becomes of it while a run of the schedule is live'))
+    .action(async (name: string, input: string | undefined, { overlap }: OverlapChoice) => {
+      const session = current()
+      const answer = await session.withDatabase(({ caller }) =>
+        new Schedules(() => Promise.resolve(caller)).trigger(name, {
+          ...(input === undefined ? {} : { input: jsonFrom(input) }),
+          ...(overlap === undefined ? {} : { overlap }),
+        }),
+      )
+      session.terminal.answer(answer)
+      session.terminal.print(answerWords(name, answer))
+    })
+}
+
+function answerWords(name: string, { run, state, reason, refusal, blockedBy, error }: TriggerAnswer): string {
+  if (run !== null) return `Started run ${run.id} by schedule ${name}.`
+  if (state === 'queued') return `Queued: it begins once the live run of schedule ${name} has ended.`
+  if (error !== null) return `Not started: ${error.message}`
+  const other = blockedBy === null ? '' : `: run ${blockedBy} is live`
+  return `Not started, since of ${refusal ?? reason ?? state}${other}.`
+}

@@ -1,0 +1,47 @@
+// Owns lists of addresses: networks as people write them, and whether an address lies in one of them.
+import ipaddr from 'ipaddr.js'
+
+/** Whether a text is an address or a network, such as 203.0.113.7 or 2001:db8::/32. In other writings, 10/8 is 0.0.0.10/8 and 010.0.0.0/8 is 8.0.0.0/8. */
+export function isIpRange(text: string): boolean {
+  return ipaddr.isValid(text)
+    ? ipaddr.IPv6.isValid(text) || ipaddr.IPv4.isValidFourPartDecimal(text)
+    : ipaddr.isValidCIDR(text) && (text.includes(':') || ipaddr.IPv4.isValidCIDRFourPartDecimal(text))
+}
+
+/** Whether an address lies in one of the networks. An IPv4 address in the clothes of IPv6 is the IPv4 address. */
+export function isInRanges(address: string | undefined, ranges: readonly string[]): boolean {
+  if (address === undefined || !ipaddr.isValid(address)) return false
+  const own = ipaddr.process(address)
+  return ranges.some((range) => {
+    const [network, bits] = ipaddr.isValid(range)
+      ? [ipaddr.process(range), undefined]
+      : ipaddr.parseCIDR(range)
+    return network.kind() === own.kind() && own.match(network, bits ?? (network.kind() === 'ipv4' ? 32 : 128))
+  })
+}
+
+/** As PostgreSQL's inet takes it, which knows no zones; null for what is no address. */
+export function plainAddress(address: string | undefined): string | null {
+  return address !== undefined && ipaddr.isValid(address)
+    ? ipaddr.process(address).toString().replace(/%.*/, '')
+    : null
+}
+
+/**
+ * Who sent a request that may have come through proxies: each that is trusted says in X-Forwarded-For, at its end, from whom it has it. What anybody
+ * else wrote there is not believed.
+ */
+export function senderAddress(
+  remote: string | undefined,
+  forwarded: string | undefined,
+  trusted: readonly string[],
+): string | undefined {
+  const hops = (forwarded ?? '').split(',').map((hop) => hop.trim())
+  let sender = remote
+  while (trusted.length > 0 && isInRanges(sender, trusted)) {
+    const before = hops.pop()
+    if (before === undefined || before === '') return sender
+    sender = before
+  }
+  return sender
+}

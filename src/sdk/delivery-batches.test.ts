@@ -1,0 +1,167 @@
+// What happens to a batch of deliveries when its answer is lost, or the database refuses one of them.
+import { randomUUID } from 'node:crypto'
+import { beforeAll, expect, test } from 'vitest'
+import { until } from '../../test/deadline.ts'
+import { openMillrace } from '../../test/millrace.ts'
+import { MillraceError } from '../core/errors.ts'
+import { createRunIds } from '../core/uuid.ts'
+import { type Caller, clientCaller, poolCaller } from '../db/call.ts'
+import { type DeliveryRow, receiveDeliveries } from '../db/deliveries.ts'
+import { defineWebhooks } from '../db/webhooks.ts'
+import { DeliveryBatches } from './delivery-batches.ts'
+import { pipeline } from './pipeline.ts'
+import { pendingStart } from './start.ts'
+
+const { database, opened } = await openMillrace()
+const caller = poolCaller(database.pool, { prepare: false, database: 'test' })
+const echo = pipeline('echo').step('say', ({ input }) => input)
+const newId = createRunIds({ now: Date.now, random: (n) => Buffer.from(randomUUID()).subarray(0, n) })
+
+beforeAll(async () => {
+  await opened.client().start(echo, null)
+  await database.query('delete from millrace.run')
+  await defineWebhooks(
+    caller,
+    [{ name: 'w', provider: 'standard', pipelines: ['echo'], secrets: ['s'], kept_days: 1, settings: {} }],
+    null,
+  )
+})
+
+function accepted(providerId: string | null): DeliveryRow {
+  return {
+    id: newId(),
+    webhook: 'w',
+    provider_id: providerId,
+    tenant: null,
+    state: 'accepted',
+    status: 202,
+    reason: null,
+    problem: null,
+    content_type: 'application/json',
+    headers: {},
+    source_ip: null,
+    sealed_body: null,
+    body_bytes: 2,
+    body_digest: null,
+    replay_of: null,
+    seen_state: null,
+    again: false,
+  }
+}
+
+const startOf = (input: unknown, slug = 'echo') =>
+  pendingStart({ slug, version: null, id: newId(), input }, {})
+
+const counts = async () =>
+  (
+    await database.query<{ deliveries: number; runs: number }>(
+      'select (select count(*)::int from millrace.delivery) as deliveries, (select count(*)::int from millrace.run) as runs',
+    )
+  )[0]
+
+test('FO-5 deliveries whose answer is lost after the commit are sent again, and are the same deliveries', async () => {
+  let lost = 0
+  const losing: Caller = {
+    call: async (statement, values) => {
+      const rows = await caller.call(statement, values)
+      if (lost++ === 0) throw new MillraceError('database_unreachable', 'The answer was lost.')
+      return rows as never
+    },
+  }
+  const batches = new DeliveryBatches(() => Promise.resolve(losing))
+  const before = await counts()
+  const rows = [accepted('lost-1'), accepted(null)]
+  const answers = await Promise.all(
+    rows.map((row) => batches.receive({ row, body: Buffer.from('{}'), starts: [startOf(1)] })),
+  )
+  expect(lost).toBe(2)
+  expect(answers.map(({ delivery_id, state }) => [delivery_id, state])).toEqual(
+    rows.map(({ id }) => [id, 'accepted']),
+  )
+  expect(await counts()).toEqual({ deliveries: before!.deliveries + 2, runs: before!.runs + 2 })
+})
+
+test('FO-5 what arrives while a call is on its way goes with the next one; one that the database refuses fails alone', async () => {
+  let calls = 0
+  const counting: Caller = {
+    call: (statement, values) => {
+      calls++
+      return caller.call(statement, values)
+    },
+  }
+  const batches = new DeliveryBatches(() => Promise.resolve(counting))
+  const good = Array.from({ length: 50 }, (_, n) => ({
+    row: accepted(`good-${n}`),
+    body: Buffer.from('{}'),
+    starts: [startOf(n)],
+  }))
+  await Promise.all(good.map((delivery) => batches.receive(delivery)))
+  expect(calls).toBe(1)
+  const before = await counts()
+  const bad = { row: accepted('bad'), body: Buffer.from('{}'), starts: [startOf(1, 'nowhere')] }
+  const again = good.map(({ row, ...rest }) => ({ ...rest, row: { ...row, id: newId() } }))
+  const [failed, ...repeats] = await Promise.all([bad, ...again].map((delivery) => batches.receive(delivery)))
+  expect(failed).toMatchObject({ state: 'failed', status: 500, reason: 'pipeline_unknown' })
+  expect(repeats.every(({ is_repeat, state }) => is_repeat && state === 'accepted')).toBe(true)
+  expect(repeats.map(({ delivery_id }) => delivery_id)).toEqual(good.map(({ row }) => row.id))
+  expect(await counts()).toEqual({ deliveries: before!.deliveries + 1, runs: before!.runs })
+})
+
+test('FO-5 a replay of one that failed starts nothing where its sender came again after the look at it', async () => {
+  const batches = new DeliveryBatches(() => Promise.resolve(caller))
+  const first = { ...accepted('meeting'), state: 'failed' as const, status: 500, reason: 'map_failed' }
+  await batches.receive({ row: first, body: Buffer.from('{}'), starts: [] })
+  await batches.receive({ row: accepted('meeting'), body: Buffer.from('{}'), starts: [startOf(1)] })
+  const before = await counts()
+  const replay = { ...accepted('meeting'), replay_of: first.id, seen_state: 'failed' as const }
+  const answer = await batches.receive({ row: replay, body: null, starts: [startOf(1)] })
+  expect(answer).toMatchObject({ delivery_id: first.id, state: 'accepted', is_repeat: true })
+  expect(await counts()).toEqual(before)
+  const again = { ...replay, id: newId(), again: true }
+  expect((await batches.receive({ row: again, body: null, starts: [startOf(1)] })).is_repeat).toBe(false)
+})
+
+test.each([
+  ['a delivery', 'a repeat of it', (row: DeliveryRow) => ({ ...row, id: newId() })],
+  ['a replay', 'another replay', (row: DeliveryRow) => ({ ...row, id: newId() })],
+])('FO-5 while %s is being received, %s waits, and finds it', async (what, _, other) => {
+  const original = accepted(`of ${what}`)
+  if (what === 'a replay') await receiveDeliveries(caller, [original], [null], [])
+  const one = what === 'a replay' ? { ...original, id: newId(), replay_of: original.id } : original
+  const start = (input: number) => {
+    const { row } = startOf(input)
+    return [{ place: 1, runId: row.id, slug: row.slug, version: row.version, input: row.input }]
+  }
+  const client = await database.pool.connect()
+  try {
+    await client.query('begin')
+    const [first] = await receiveDeliveries(clientCaller(client), [one], [null], start(1))
+    let isBack = false
+    const second = receiveDeliveries(caller, [other(one)], [null], start(2)).finally(() => {
+      isBack = true
+    })
+    await until('the other one waits', async () => {
+      const waiting = await database.query(
+        `select 1 from pg_locks where locktype = 'advisory' and classid = 77432 and not granted`,
+      )
+      return isBack || waiting.length === 1
+    })
+    expect(isBack).toBe(false)
+    await client.query('commit')
+    expect(await second).toMatchObject([{ delivery_id: first!.delivery_id, is_repeat: true }])
+  } finally {
+    client.release()
+  }
+})
+
+test('FO-5 a database that cannot be reached is told to who waits, and to nobody else', async () => {
+  const dead: Caller = {
+    call: () => Promise.reject(new MillraceError('database_unreachable', 'It is gone.')),
+  }
+  let current = dead
+  const batches = new DeliveryBatches(() => Promise.resolve(current))
+  const receive = (id: string) => batches.receive({ row: accepted(id), body: null, starts: [] })
+  await expect(receive('gone')).rejects.toMatchObject({ code: 'database_unreachable' })
+  current = caller
+  expect(await receive('back')).toMatchObject({ state: 'accepted' })
+})

@@ -1,0 +1,82 @@
+// Owns the work of schedules that are due: evaluates them, tells their schedules of firings that ended, and marks those that are overdue.
+import {
+  type EvaluatedSchedule,
+  evaluateSchedule,
+  type Evaluation,
+  faultyEvaluation,
+} from '../core/due-slots.ts'
+import type { Caller } from '../db/call.ts'
+import { sqlState } from '../db/database-error.ts'
+import { markOverdue, settleFirings } from '../db/firings.ts'
+import { dueSchedules, fireSchedules } from '../db/schedules.ts'
+import type { TriggerTask } from './trigger-work.ts'
+
+/** So many schedules are evaluated at once: small enough that their runs begin together, and large enough that they share commits. */
+const schedules_at_once = 250
+/** A worker's heartbeats wait while slots are worked out: what is left after so long has the next turn. */
+const evaluation_ms = 250
+const settled_at_once = 500
+const marked_at_once = 1_000
+
+/** The kinds of work that schedules bring. */
+export function scheduleTasks(caller: Caller): ReadonlyArray<readonly [string, TriggerTask]> {
+  return [
+    ['schedule', () => evaluateDue(caller)],
+    ['firing_end', () => settleFirings(caller, settled_at_once)],
+    ['firing_deadline', async () => (await markOverdue(caller, marked_at_once)) >= marked_at_once],
+  ]
+}
+
+/** Evaluates what is due; any number of workers may do so at once, because an evaluation holds only where nobody came first. */
+async function evaluateDue(caller: Caller): Promise<boolean> {
+  const due = await dueSchedules(caller, schedules_at_once)
+  if (due.length === 0) return false
+  const evaluations = evaluateInTime(due)
+  const held = await fireAll(caller, due, evaluations)
+  const isAll = due.length < schedules_at_once && evaluations.length === due.length
+  // Where somebody else is at it, there is nothing to do that they don't do.
+  return held > 0 && (!isAll || evaluations.some(isUnfinished(due[0]!.at)))
+}
+
+/** The first of them, at least one: slots of days that nobody was there for take a while each. */
+function evaluateInTime(due: ReadonlyArray<EvaluatedSchedule & { readonly at: Date }>): Evaluation[] {
+  const until = performance.now() + evaluation_ms
+  const evaluations: Evaluation[] = []
+  for (const schedule of due) {
+    evaluations.push(evaluateSchedule(schedule, schedule.at))
+    if (performance.now() > until) break
+  }
+  return evaluations
+}
+
+function isUnfinished(at: Date): (evaluation: Evaluation) => boolean {
+  return ({ next }) => next !== null && next <= at
+}
+
+/** Where all together are refused, each has its turn alone: what is wrong with one schedule is its own fault, and keeps none of the others from firing. */
+async function fireAll(
+  caller: Caller,
+  schedules: readonly EvaluatedSchedule[],
+  evaluations: readonly Evaluation[],
+): Promise<number> {
+  try {
+    return await fireSchedules(caller, evaluations)
+  } catch (error) {
+    if (!isOwnFault(error)) throw error
+  }
+  let held = 0
+  for (const [index, evaluation] of evaluations.entries()) {
+    try {
+      held += await fireSchedules(caller, [evaluation])
+    } catch (error) {
+      if (!isOwnFault(error)) throw error
+      held += await fireSchedules(caller, [faultyEvaluation(schedules[index]!, error)])
+    }
+  }
+  return held
+}
+
+/** The database refused what it was given: not that it is away, busy, full or not to be written to. */
+function isOwnFault(error: unknown): boolean {
+  return /^(?:21|22|23|MR|P0)/.test(sqlState(error) ?? '')
+}
