@@ -202,6 +202,15 @@ const verbs: [string, (counted: Sql, sql: Sql) => Promise<unknown>][] = [
       await workOff(sql, worker, () => [1])
     },
   ],
+  [
+    'age_tasks',
+    async (counted, sql) => {
+      await start(sql, 'ageing', given)
+      await sql.query("update millrace.task set ready_at = ready_at - interval '1 hour'")
+      await sql.query('set local search_path = millrace, pg_temp')
+      await counted.query('select millrace.age_tasks(millrace.now())')
+    },
+  ],
   ['pause_run', async (counted, sql) => pauseRun(counted, (await held(sql, 'joined'))[0]!.run_id)],
   ['cancel_run', async (counted, sql) => cancelRun(counted, (await held(sql, 'joined'))[0]!.run_id)],
 ]
@@ -240,6 +249,10 @@ beforeAll(async () => {
   ])
   await registerPipeline(database, 'limited', [{ name: 'a' }])
   await defineLimit(database, 'by-key', { kind: 'concurrency', capacity: 100, key: [['n']] }, 'limited')
+  await database.query('select millrace.register_pipeline($1, $2)', [
+    'ageing',
+    JSON.stringify({ steps: [{ name: 'a' }], ageing_ms: 60_000 }),
+  ])
   await registerPipeline(database, 'fair', [{ name: 'a' }])
   await registerPipeline(database, 'ordered', [{ name: 'a' }])
   await defineLimit(database, 'turns', { kind: 'fairness', key: [['n']] }, 'fair')

@@ -380,7 +380,7 @@ export function heartbeat(
 }
 
 /** Functions that only others call find their tables by the path that those set. */
-const withPath = (call: string): string =>
+export const withPath = (call: string): string =>
   `with path as materialized (select set_config('search_path', 'millrace, pg_temp', true) as path)
    select ${call} as answer from path where path is not null`
 

@@ -13,7 +13,7 @@ import { isTriggering, laterTriggers, triggerWords } from './account-trigger.ts'
 import { waitLines } from './account-waits.ts'
 import type { RunState } from './state.ts'
 import { fill, pad } from './text-fill.ts'
-import { clockOf, count, dateWords, durationWords, oneLine } from './wording.ts'
+import { clockOf, count, dateWords, durationWords, grouped, oneLine } from './wording.ts'
 
 /** Tells the account in words and times: lines of at most 80 columns, all times UTC. */
 export function tellAccount(account: RunAccount): string {
@@ -146,6 +146,7 @@ const eventVerbs: Readonly<Record<string, string>> = {
   'callback.disabled': 'disabled a callback, whose address is gone',
   'callback.resent': 'had a callback sent once more',
   'pipeline.paused': 'paused the pipeline, after failures in a row',
+  'step.aged': 'made more urgent what had waited',
   'run.took_place': 'began it in the place',
   'change.loop_cut': 'cut a loop: a change by this run would have started again what had led to it, by',
   'schedule.paused': 'paused the schedule, after failures in a row',
@@ -206,8 +207,9 @@ function eventLine(account: RunAccount, event: AccountEvent): string[] {
 }
 
 /** What a change leads to: the run that was made, what had failed, the other priority. */
-function changeWords({ kind, detail }: AccountEvent): string {
+function changeWords({ kind, step, detail }: AccountEvent): string {
   if (kind === 'run.prioritized') return ` from ${String(detail['from'])} to ${String(detail['to'])}`
+  if (kind === 'step.aged') return agedWords(step, detail)
   if (kind === 'run.took_place')
     return ` of run ${String(detail['of'])}, by rule '${String(detail['rule'])}' on starts`
   if (kind === 'limit.opened')
@@ -217,6 +219,12 @@ function changeWords({ kind, detail }: AccountEvent): string {
   const made = typeof detail['as'] === 'string' ? ` as run ${detail['as']}` : ''
   const failed = detail['error'] as AccountError | undefined
   return `${made}${failed === undefined || kind !== 'run.redriven' ? '' : `, which had failed (${errorWords(failed)})`}`
+}
+
+/** ' of store, from priority 7 to 6': or how many of its tasks, where it is a map. */
+function agedWords(step: string | null, { from, to, tasks }: AccountEvent['detail']): string {
+  const several = typeof tasks === 'number' && tasks > 1 ? `${grouped(tasks)} tasks of ` : ''
+  return `: ${several}${step ?? 'it'}, from priority ${String(from)} to ${String(to)}`
 }
 
 /** What an executor outside tells of the time in which it could report nothing. */

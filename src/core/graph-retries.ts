@@ -1,5 +1,5 @@
-// Owns what a version says of failures beyond a step's own retry policy: rules for certain errors, an allowance of retries, and after how many
-// failures in a row to pause.
+// Owns what a version says of all its steps beyond a step's own retry policy: rules for certain errors, an allowance of retries, after how many
+// failures in a row to pause, and when what waits becomes more urgent.
 import type { Backoff } from './backoff.ts'
 import { jitters } from './backoff.ts'
 import { MillraceError } from './errors.ts'
@@ -29,6 +29,7 @@ const rulesMax = 50
 const attemptsMax = 1_000
 const stepMsMax = 2_073_600_000
 const failuresMax = 1_000_000
+const ageingMsMax = 2_592_000_000
 
 /** The first bound that a step's rules break. */
 export function retryRuleFault(rules: readonly RetryRule[]): RetryFault | undefined {
@@ -53,7 +54,11 @@ export function retryRuleFault(rules: readonly RetryRule[]): RetryFault | undefi
 /** @throws MillraceError pipeline_option_invalid */
 export function checkFailureOptions(
   pipeline: string,
-  options: { readonly retry_allowance?: RetryAllowance; readonly pause_after?: number },
+  options: {
+    readonly retry_allowance?: RetryAllowance
+    readonly pause_after?: number
+    readonly ageing_ms?: number
+  },
 ): void {
   const refuse = (option: string, bounds: string): never => {
     throw new MillraceError(
@@ -64,9 +69,11 @@ export function checkFailureOptions(
       },
     )
   }
-  const { retry_allowance: allowance, pause_after } = options
+  const { retry_allowance: allowance, pause_after, ageing_ms } = options
   if (pause_after !== undefined && !isWithin(pause_after, 1, failuresMax))
     refuse('pauseAfter', 'that is no whole number from 1 to 1,000,000')
+  if (ageing_ms !== undefined && !isWithin(ageing_ms, 1_000, ageingMsMax))
+    refuse('ageing', 'that is not from 1s to 30d')
   if (allowance === undefined) return
   if (!(allowance.share >= 0 && allowance.share <= 100))
     refuse('retryAllowance', 'whose share is not from 0 to 100')

@@ -83,6 +83,8 @@ export interface Graph {
   readonly retry_allowance?: RetryAllowance
   /** How many runs in a row may fail before their run key, or the pipeline where it has none, is paused. */
   readonly pause_after?: number
+  /** After how long a task that is ready and not begun counts as one level more urgent, and so on. */
+  readonly ageing_ms?: number
 }
 
 export const graphStepsMax = 500

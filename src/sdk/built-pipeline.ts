@@ -32,7 +32,7 @@ interface Written {
   readonly key: Graph['key']
   readonly objectives: Objectives | undefined
   readonly encrypt: Graph['encrypt']
-  readonly failure: Pick<Graph, 'retry_allowance' | 'pause_after'>
+  readonly failure: Pick<Graph, 'retry_allowance' | 'pause_after' | 'ageing_ms'>
   readonly inputSchema: Schema | undefined
   readonly startRules: StartRules
   readonly nodes: readonly GraphNode[]

@@ -1,4 +1,5 @@
 // Owns the options of a pipeline: as authors write them, and what they say of its input.
+import type { Duration } from '../core/duration.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Graph } from '../core/graph.ts'
 import { type KeyOption, keyPaths } from '../core/key-path.ts'
@@ -31,6 +32,11 @@ export interface PipelineOptions<InputSchema extends Schema | undefined>
   readonly retryAllowance?: RetryAllowanceOptions
   /** After so many failed runs in a row starts of their run key are refused, and of a pipeline without one all, until somebody resumes it. */
   readonly pauseAfter?: number
+  /**
+   * For each such time that a task of it is ready and nobody begins it, it counts as one level more urgent, up to 1, the first. Off unless told: then
+   * what is less urgent waits for as long as there is something more urgent.
+   */
+  readonly ageing?: Duration
   /** Who is told of the end of each of its runs, signed by Standard Webhooks; a start may name others. */
   readonly callback?: CallbackOptions | readonly CallbackOptions[]
 }
@@ -41,6 +47,7 @@ export type ReadInput<S extends Schema | undefined> = S extends Schema ? Jsonify
 export type GivenInput<S extends Schema | undefined> = S extends Schema ? SchemaInput<S> : null | undefined
 
 const optionNames: readonly string[] = [
+  'ageing',
   'callback',
   'encrypt',
   'input',

@@ -1,4 +1,5 @@
 // Owns pipeline(): with which an author begins to write one.
+import { durationMs } from '../core/duration.ts'
 import { MillraceError } from '../core/errors.ts'
 import { isName } from '../core/graph.ts'
 import { keyPaths } from '../core/key-path.ts'
@@ -43,6 +44,7 @@ export function pipeline<const Slug extends string, InputSchema extends Schema |
     limits,
     retryAllowance: allowance,
     pauseAfter,
+    ageing,
     callback,
     debounce,
     throttle,
@@ -65,6 +67,7 @@ export function pipeline<const Slug extends string, InputSchema extends Schema |
     failure: {
       ...(allowance !== undefined && { retry_allowance: retryAllowance(allowance, slug) }),
       ...(pauseAfter !== undefined && { pause_after: pauseAfter }),
+      ...(ageing !== undefined && { ageing_ms: durationMs(ageing, `The ageing of pipeline '${slug}'`) }),
     },
     inputSchema: input,
     nodes: [],

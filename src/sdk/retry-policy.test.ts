@@ -165,6 +165,7 @@ test.for([
   ['retryAllowance', { retryAllowance: { share: 2, most: 3 } }, 'pipeline_option_invalid'],
   ['retryAllowance', { retryAllowance: { share: -1 } }, 'pipeline_option_invalid'],
   ['pauseAfter', { pauseAfter: 0 }, 'pipeline_option_invalid'],
+  ['ageing', { ageing: '31d' }, 'pipeline_option_invalid'],
 ] as const)('%s of %j is refused where it is written', ([option, options, code]) => {
   const written = () =>
     pipeline('refused', options as never).step('only', () => 1) as unknown as { graph: object }

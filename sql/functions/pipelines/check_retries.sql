@@ -1,5 +1,5 @@
--- Refuses retry rules that name no error or have a number out of its bounds, an allowance of retries that is none, and a number of failures to
--- pause after that is none.
+-- Refuses retry rules that name no error or have a number out of its bounds, an allowance of retries that is none, a number of failures to
+-- pause after that is none, and a time after which to age that is none.
 create or replace function millrace.check_retries(slug text, graph jsonb) returns void
 language plpgsql immutable
 as $$
@@ -32,5 +32,9 @@ begin
     raise exception 'The pause_after of pipeline ''%'' is no whole number from 1 to 1,000,000.', slug
       using errcode = 'MR001', hint = 'Say how many runs in a row may fail.';
   end if;
+  if graph ? 'ageing_ms' and not coalesce(millrace.is_within(graph -> 'ageing_ms', 1000, 2592000000, true), false) then
+    raise exception 'The ageing_ms of pipeline ''%'' is no whole number from 1,000 to 2,592,000,000.', slug
+      using errcode = 'MR001', hint = 'Say after how many milliseconds a task that is ready counts as one level more urgent.';
+  end if;
 end $$;
-comment on function millrace.check_retries(text, jsonb) is 'Refuses retry rules, allowances and numbers to pause after that are none.';
+comment on function millrace.check_retries(text, jsonb) is 'Refuses retry rules, allowances, numbers to pause after and times of ageing that are none.';

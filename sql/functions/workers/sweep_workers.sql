@@ -25,6 +25,7 @@ begin
   perform carry_out_cancellations(1000, at);
   perform begin_held_starts(at);
   perform look_after_turns();
+  perform age_tasks(at);
   perform call_left_waiters(at);
   return swept;
 end $$;
