@@ -9,7 +9,8 @@ export default defineConfig({
     include: ['{src,sql,test,scripts,examples}/**/*.test.ts'],
     globalSetup: ['test/global-setup.ts'],
     pool: 'forks',
-    maxWorkers: 2,
+    // Two cores: while one file waits for a lease or a process, another one works.
+    maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // A busy machine of others is no reason to refuse a change: what fails there once is tried again, and named at the end. Never at a desk.

@@ -4,7 +4,7 @@ import { migrate } from '../../src/db/migrate.ts'
 import { type Caller, openFolder } from '../commands.ts'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { until } from '../deadline.ts'
-import { type Connection, connect, untilBlocked } from '../protocol.ts'
+import { type Connection, connect } from '../protocol.ts'
 
 let database: TestDatabase
 let project: Caller
@@ -38,7 +38,20 @@ async function beginRebuild(
       await rebuilder.end().catch(() => {})
       return outcome
     })
-  await untilBlocked(database)
+  // Whoever asks holds it up for a moment as well, in other phases: so it is the phase that is waited for.
+  const phase =
+    lock === 'access share' ? 'waiting for readers before marking dead' : 'waiting for writers before build'
+  await until(
+    `the rebuild is ${phase}`,
+    async () =>
+      (
+        await database.query(
+          `select from pg_stat_progress_create_index p join pg_stat_activity a using (pid)
+            where p.pid = $1 and p.phase = $2 and a.wait_event_type = 'Lock'`,
+          [row!.pid, phase],
+        )
+      ).length > 0,
+  )
   return { holder, pid: row!.pid, rebuilt }
 }
 
