@@ -5,19 +5,10 @@ import type { Bench } from '../bench.ts'
 import type { BenchDatabase } from '../database.ts'
 import type { Figure, Row } from '../figure.ts'
 import { inSequence, median, millisecondsOf, quantile, takeTurns } from '../measure.ts'
-import { givenInput, oneStep } from '../pipelines.ts'
-import {
-  applyWatch,
-  type Client,
-  connect,
-  pipeline,
-  planWatches,
-  poolCaller,
-  startWorker,
-  watch,
-} from '../product.ts'
+import { Moments, pauseMs, startMs } from '../moments.ts'
+import { oneStep } from '../pipelines.ts'
+import { applyWatch, connect, pipeline, planWatches, poolCaller, startWorker, watch } from '../product.ts'
 
-const pauseMs = 15
 const bulkRows = 100_000
 
 export const changes: Figure = {
@@ -149,35 +140,6 @@ async function measureLatency(bench: Bench, { url, pool }: BenchDatabase): Promi
     await client.close()
     await worker.stop()
   }
-}
-
-/** When a handler came to the point that is measured. */
-class Moments {
-  #mark: (atMs: number) => void = () => {}
-
-  mark(): void {
-    this.#mark(performance.now())
-  }
-
-  next(): Promise<number> {
-    return new Promise((resolve) => {
-      this.#mark = resolve
-    })
-  }
-}
-
-async function startMs(
-  client: Client,
-  one: Parameters<Client['start']>[0],
-  moments: Moments,
-): Promise<number> {
-  await pause(pauseMs)
-  const begun = moments.next()
-  const startedMs = performance.now()
-  const started = client.start(one, givenInput)
-  const ms = (await begun) - startedMs
-  await started
-  return ms
 }
 
 /** Counted from when the update is sent, as a start is. */

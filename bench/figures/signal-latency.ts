@@ -4,10 +4,10 @@ import type { Bench } from '../bench.ts'
 import type { BenchDatabase } from '../database.ts'
 import type { Figure, Row } from '../figure.ts'
 import { inSequence, quantile, takeTurns } from '../measure.ts'
-import { givenInput, oneStep } from '../pipelines.ts'
+import { Moments, pauseMs, type Startable, startMs } from '../moments.ts'
+import { oneStep } from '../pipelines.ts'
 import { type Client, connect, pipeline, startWorker } from '../product.ts'
 
-const pauseMs = 15
 const unit = 'ms'
 
 export const signalLatency: Figure = {
@@ -50,33 +50,6 @@ async function measure(bench: Bench, database: BenchDatabase): Promise<Row[]> {
     await client.close()
     await worker.stop()
   }
-}
-
-/** When a handler came to the point that is measured. */
-class Moments {
-  #mark: (atMs: number) => void = () => {}
-
-  mark(): void {
-    this.#mark(performance.now())
-  }
-
-  next(): Promise<number> {
-    return new Promise((resolve) => {
-      this.#mark = resolve
-    })
-  }
-}
-
-type Startable = Parameters<Client['start']>[0]
-
-async function startMs(client: Client, one: Startable, moments: Moments): Promise<number> {
-  await pause(pauseMs)
-  const begun = moments.next()
-  const startedMs = performance.now()
-  const started = client.start(one, givenInput)
-  const ms = (await begun) - startedMs
-  await started
-  return ms
 }
 
 async function signalMs(

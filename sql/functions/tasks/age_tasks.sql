@@ -19,7 +19,8 @@ begin
   end if;
   select array_agg(l.id), array_agg(l.target) into aged_tasks, targets
     from (select t.id, t.target
-            from (select c.id, greatest(1, r.priority - floor(extract(epoch from at - c.ready_at) * 1000 / v.ageing_ms))::smallint as target, c.priority
+            -- Who has risen has left the lane: so those at the front of each are the ones that are due.
+            from (select c.id, greatest(1, r.priority - floor(extract(epoch from at - c.ready_at) * 1000 / v.ageing_ms))::smallint as target, c.priority, c.ready_at
                     from pipeline_version v
                     join handler h on h.slug = v.slug and h.version = v.version
                    cross join generate_series(2, 9) level(n)
@@ -29,9 +30,8 @@ begin
                         and t.worker_id is null and t.turn_key is null
                       order by t.priority, t.id limit most) c
                     join run r on r.id = any (array[c.run_id])
-                   where v.ageing_ms is not null and c.ready_at <= at - make_interval(secs => v.ageing_ms / 1000.0)
-                   order by c.ready_at, c.id limit most) t
-           where t.target < t.priority) a
+                   where v.ageing_ms is not null and c.ready_at <= at - make_interval(secs => v.ageing_ms / 1000.0)) t
+           where t.target < t.priority order by t.ready_at, t.id limit most) a
    cross join lateral (select t.id, a.target from task t where t.id = a.id and t.claimed_at is null for no key update skip locked) l;
   if aged_tasks is not null then
     raised := cardinality(aged_tasks);

@@ -126,3 +126,15 @@ test.each([0, 999, 1.5, '1m', null, 2_592_000_001])(
     await expect(workerOf('wrong', { ageing_ms: ageing })).rejects.toThrow(/ageing_ms/)
   },
 )
+
+test('of more than rise at once, those that have risen do not stand in the way of the others', async () => {
+  await workerOf('many', { ageing_ms: 60_000 })
+  const runs = Array.from({ length: 1_100 }, () => newId())
+  await startRuns(
+    database,
+    runs.map((id) => ({ id, slug: 'many', priority: 9 })),
+  )
+  await database.clock.advance(minute)
+  for (let turn = 0; turn < 3; turn++) await age()
+  expect(new Set(await prioritiesOf(runs))).toEqual(new Set([8]))
+})
