@@ -31,6 +31,8 @@ begin
         exception when lock_not_available then
           return null;
         end;
+        -- Runs may have come into this week while the lock was waited for.
+        exit when exists (select from millrace.run_default r where r.id >= millrace.uuid_floor(week) and r.id < millrace.uuid_floor(week + interval '1 week'));
       end if;
       execute format('create table millrace.%I partition of millrace.%I for values from (%L) to (%L)%s', partition_name, parent,
         millrace.uuid_floor(week), millrace.uuid_floor(week + interval '1 week'), case parent when 'run' then ' with (fillfactor = 50)' else '' end);
