@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { benchOf } from './bench.ts'
 import { openServer } from './database.ts'
 import type { Figure } from './figure.ts'
+import { apiAccount, apiList, apiStarts, apiStreams } from './figures/api.ts'
 import { childCall } from './figures/child-call.ts'
 import { changes } from './figures/changes.ts'
 import { claimUnderSnapshot } from './figures/claim-under-snapshot.ts'
@@ -22,9 +23,11 @@ import { idleWorker } from './figures/idle-worker.ts'
 import { redrive } from './figures/redrive.ts'
 import { limits } from './figures/limits.ts'
 import { schedules } from './figures/schedules.ts'
+import { serverStart } from './figures/server-start.ts'
 import { signalLatency } from './figures/signal-latency.ts'
 import { sleepingRuns } from './figures/sleeping-runs.ts'
 import { startMany } from './figures/start-many.ts'
+import { tenantList } from './figures/tenant-list.ts'
 import { threeStepRuns } from './figures/three-step-runs.ts'
 import { wakeUp } from './figures/wake-up.ts'
 import { webhooks } from './figures/webhooks.ts'
@@ -56,7 +59,13 @@ const figures: readonly Figure[] = [
   changes,
   encrypted,
   idleWorker,
+  tenantList,
   webhooks,
+  apiStarts,
+  apiList,
+  apiAccount,
+  apiStreams,
+  serverStart,
   writers,
   firstRun,
 ]

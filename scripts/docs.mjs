@@ -1,4 +1,4 @@
-// npm run docs: writes the generated pages under docs/ anew (troubleshooting.md, schema.md).
+// npm run docs: writes the generated pages under docs/ anew (troubleshooting.md, schema.md), and the routes of the client.
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 

@@ -34,6 +34,7 @@ grant select on
   millrace.approval,
   millrace.approval_decision,
   millrace.approval_delegation,
+  millrace.agent_request,
   millrace.cancellation,
   millrace.limit_rule,
   millrace.limit_target,
@@ -59,6 +60,7 @@ grant select on
   millrace.step_progress,
   millrace.run_metric,
   millrace.stream_part,
+  millrace.unsuccessful_run,
   millrace.cache_entry,
   millrace.cache_claim,
   millrace.artifact,
@@ -114,6 +116,7 @@ create policy viewers_read on millrace.signal for select to millrace_viewer usin
 create policy viewers_read on millrace.approval for select to millrace_viewer using (true);
 create policy viewers_read on millrace.approval_decision for select to millrace_viewer using (true);
 create policy viewers_read on millrace.approval_delegation for select to millrace_viewer using (true);
+create policy viewers_read on millrace.agent_request for select to millrace_viewer using (true);
 create policy viewers_read on millrace.cancellation for select to millrace_viewer using (true);
 create policy viewers_read on millrace.limit_rule for select to millrace_viewer using (true);
 create policy viewers_read on millrace.limit_target for select to millrace_viewer using (true);
@@ -139,6 +142,7 @@ create policy viewers_read on millrace.run_metadata for select to millrace_viewe
 create policy viewers_read on millrace.step_progress for select to millrace_viewer using (true);
 create policy viewers_read on millrace.run_metric for select to millrace_viewer using (true);
 create policy viewers_read on millrace.stream_part for select to millrace_viewer using (true);
+create policy viewers_read on millrace.unsuccessful_run for select to millrace_viewer using (true);
 create policy viewers_read on millrace.cache_entry for select to millrace_viewer using (true);
 create policy viewers_read on millrace.cache_claim for select to millrace_viewer using (true);
 create policy viewers_read on millrace.artifact for select to millrace_viewer using (true);
@@ -295,6 +299,7 @@ grant execute on function
   millrace.pause_subscription,
   millrace.remove_subscription,
   millrace.define_watch,
+  millrace.refuse_watch_revision,
   millrace.pause_watch,
   millrace.remove_watch,
   millrace.abort_backfill,
@@ -309,6 +314,10 @@ grant execute on function
   millrace.adopt_cron_job,
   millrace.decide_approval,
   millrace.delegate_approval,
+  millrace.ask_agent_request,
+  millrace.approve_agent_request,
+  millrace.answer_agent_request,
+  millrace.reject_agent_request,
   millrace.migrate_runs,
   millrace.pause_worker,
   millrace.resume_worker,
@@ -317,7 +326,7 @@ to millrace_operator;
 
 -- Readers decrypt with a key ring of their own; nobody but the functions below reads the stored values of secrets.
 
-grant execute on function millrace.run_encryption, millrace.list_secrets to millrace_viewer;
+grant execute on function millrace.run_encryption, millrace.list_secrets, millrace.agent_request_state to millrace_viewer;
 grant execute on function millrace.find_secret, millrace.record_secret_read to millrace_worker;
 
 -- Who listens for webhooks, or replays what came, does it as a worker; an operator may replay as well, and reads no secret for that.
@@ -328,6 +337,7 @@ grant execute on function millrace.read_webhook_secrets to millrace_worker;
 -- Admins keep secrets, encrypt anew, erase, and change the settings of the whole installation.
 
 grant execute on function
+  millrace.refuse_secret_version,
   millrace.write_secret,
   millrace.remove_secret,
   millrace.read_sealed,
@@ -341,5 +351,91 @@ grant execute on function
   millrace.erase_tenant
 to millrace_admin;
 
+-- Keys, and what is kept of requests, are for admins alone, and so for the login of the server. Nobody reads a digest over a table: only the function
+-- that a server compares a key by gives it. Workers clear away what is old.
+
+grant select (id, name, prefix, role, scopes, tenant, pipelines, payloads, agent, requests_per_hour, service_account, person_id, replaces, created_at,
+  created_by, expires_at, replaced_at, revoked_at, revoked_by, revoked_because) on millrace.api_key to millrace_admin;
+grant select on millrace.service_account, millrace.api_key_use, millrace.token_key, millrace.answered_request to millrace_admin;
+grant select, insert, update, delete on millrace.request_count to millrace_admin;
+create policy admins_read on millrace.service_account for select to millrace_admin using (true);
+create policy admins_read on millrace.api_key for select to millrace_admin using (true);
+create policy admins_read on millrace.api_key_use for select to millrace_admin using (true);
+create policy admins_read on millrace.token_key for select to millrace_admin using (true);
+create policy admins_read on millrace.answered_request for select to millrace_admin using (true);
+create policy admins_count on millrace.request_count to millrace_admin using (true) with check (true);
+grant execute on function
+  millrace.create_api_key,
+  millrace.find_api_key,
+  millrace.list_api_keys,
+  millrace.rotate_api_key,
+  millrace.revoke_api_key,
+  millrace.record_key_uses,
+  millrace.create_service_account,
+  millrace.disable_service_account,
+  millrace.publish_token_key,
+  millrace.find_token_key,
+  millrace.claim_request,
+  millrace.answer_request
+to millrace_admin;
+grant execute on function millrace.prune_requests to millrace_worker;
+grant execute on function millrace.list_key_warnings to millrace_viewer;
+
+-- Application users see the rows of their own tenant, and of those the columns of the views. The sub-select is evaluated once a statement.
+
+grant usage on schema millrace to millrace_tenant, millrace_gateway;
+grant select (id, slug, version, state, priority, input, output, error, created_at, available_at, started_at, finished_at, paused_at) on millrace.run to millrace_tenant;
+grant select (id, run_id, step, item, name, state, title, data, roles, people, quorum, form, created_at, expires_at, decided_at) on millrace.approval to millrace_tenant;
+grant select on millrace.own_run, millrace.own_approval to millrace_tenant;
+create policy tenants_read on millrace.run for select to millrace_tenant using (tenant = (select millrace.current_tenant()));
+create policy tenants_read on millrace.approval for select to millrace_tenant using (tenant = (select millrace.current_tenant()));
+grant execute on function millrace.current_tenant, millrace.decide_own_approval to millrace_tenant;
+grant execute on function millrace.act_for_tenant to millrace_gateway;
+grant execute on function millrace.application_user, millrace.assign_tenant to millrace_admin;
+grant select on millrace.tenant_role to millrace_viewer;
+create policy viewers_read on millrace.tenant_role for select to millrace_viewer using (true);
+
+-- The audit trail is read by functions alone, and sealed by whoever keeps house. The functions of its row triggers are called by nobody, but have to stand here.
+
+grant execute on function millrace.seal_audit_trail to millrace_worker;
+grant execute on function
+  millrace.list_audit_entries,
+  millrace.export_audit_trail,
+  millrace.verify_audit_trail,
+  millrace.audit_guards,
+  millrace.prune_audit_trail,
+  millrace.audit_row,
+  millrace.keep_trail
+to millrace_admin;
+
 grant insert, update, delete on millrace.setting to millrace_admin;
 create policy admins_write on millrace.setting to millrace_admin using (true) with check (true);
+
+-- People are kept by admins; what signs them in, the server, is one of them.
+
+grant execute on function
+  millrace.list_people,
+  millrace.list_sessions,
+  millrace.invite_person,
+  millrace.link_person,
+  millrace.change_person,
+  millrace.disable_person,
+  millrace.enable_person,
+  millrace.offer_first_admin,
+  millrace.show_link,
+  millrace.use_link,
+  millrace.set_password,
+  millrace.link_provider,
+  millrace.begin_session,
+  millrace.find_session,
+  millrace.end_session,
+  millrace.end_sessions,
+  millrace.begin_sign_in,
+  millrace.clear_sign_in
+to millrace_admin;
+
+grant select on millrace.person, millrace.person_account, millrace.person_session, millrace.person_link to millrace_admin;
+create policy admins_read on millrace.person for select to millrace_admin using (true);
+create policy admins_read on millrace.person_account for select to millrace_admin using (true);
+create policy admins_read on millrace.person_session for select to millrace_admin using (true);
+create policy admins_read on millrace.person_link for select to millrace_admin using (true);

@@ -120,7 +120,7 @@ const rules: Rule[] = [
   {
     claim: 'JQ-9 every role bounds its statements',
     offenders: `
-      select role as name from unnest(array['viewer', 'operator', 'worker', 'admin']) role
+      select role as name from unnest(array['viewer', 'operator', 'worker', 'admin', 'tenant']) role
       where not exists (
         select from pg_roles
         where rolname = 'millrace_' || role and coalesce(rolconfig, '{}')::text ~ 'statement_timeout=[1-9]')`,
@@ -130,7 +130,7 @@ const rules: Rule[] = [
     claim: 'no role may log in, or do anything to the cluster',
     offenders: `
       select rolname as name from pg_roles
-      where rolname ~ '^millrace_(viewer|operator|worker|admin)$'
+      where rolname ~ '^millrace_(viewer|operator|worker|admin|trail|tenant|gateway)$'
         and (rolcanlogin or rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls)`,
     offence: 'alter role millrace_worker login',
   },

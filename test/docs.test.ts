@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
 import { expect, inject, test } from 'vitest'
+import { routeLinesFile } from '../scripts/docs/client-routes.ts'
 import { schemaPage } from '../scripts/docs/schema.ts'
 import { troubleshootingPage } from '../scripts/docs/troubleshooting.ts'
 import { migrate } from '../src/db/migrate.ts'
@@ -13,6 +14,11 @@ const pageOf = (name: string): string => readFileSync(new URL(`../docs/${name}`,
 
 test('docs/troubleshooting.md says what the catalogue of errors says', () => {
   expect(pageOf('troubleshooting.md'), remedy).toBe(troubleshootingPage())
+})
+
+test('the client knows the routes of all operations', () => {
+  const file = readFileSync(new URL('../src/client/route-lines.ts', import.meta.url), 'utf8')
+  expect(file, remedy).toBe(routeLinesFile())
 })
 
 test('docs/schema.md says what the catalog of a migrated database says', async () => {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
+  agentRequestStates,
   approvalStates,
   attemptOutcomes,
   checkpointKinds,
@@ -28,6 +29,7 @@ test.each([
   ['attempt', 'outcome', attemptOutcomes],
   ['worker', 'state', workerStates],
   ['approval', 'state', approvalStates],
+  ['agent_request', 'state', agentRequestStates],
   ['checkpoint', 'kind', checkpointKinds],
   ['redrive_item', 'state', redriveItemStates],
   ['firing', 'state', firingStates],
@@ -46,6 +48,7 @@ test.each([
   ['attempt', attemptOutcomes],
   ['worker', workerStates],
   ['approval', approvalStates],
+  ['request of an agent', agentRequestStates],
   ['redrive item', redriveItemStates],
   ['firing', firingStates],
   ['delivery', deliveryStates],
@@ -69,6 +72,7 @@ test('JQ-32 the words that the functions write into a state are among them', asy
     ...workerStates,
     ...attemptOutcomes,
     ...approvalStates,
+    ...agentRequestStates,
     ...redriveItemStates,
     ...firingStates,
     ...deliveryStates,

@@ -1,13 +1,15 @@
-// Writes the generated pages: troubleshooting from the catalogue of errors, the schema from a freshly migrated database.
+// Writes what is generated: troubleshooting from the catalogue of errors, the schema from a freshly migrated database, the routes of the client from the operations.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { migrate } from '../../src/db/migrate.ts'
 import { startEmbeddedPostgres } from '../../src/embedded/server.ts'
+import { routeLinesFile } from './client-routes.ts'
 import { schemaPage } from './schema.ts'
 import { troubleshootingPage } from './troubleshooting.ts'
 
+writeFileSync(new URL('../../src/client/route-lines.ts', import.meta.url), routeLinesFile())
 writePage('troubleshooting.md', troubleshootingPage())
 writePage('schema.md', await withMigratedDatabase(schemaPage))
 

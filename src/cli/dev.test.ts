@@ -42,6 +42,8 @@ test('it migrates, serves, reloads what changed, tells broken code, and stops wi
   dev = startTypeScript(programFile, ['dev', '--config', config], { DATABASE_URL: database.url })
   await prints(`Start a run from another terminal:\n  npx millrace run start hello '{"name":"Ada"}'\n`)
   expect(dev.printed()).toContain('Applied migration 0001_pipelines.sql.')
+  const [, address] = /Serves the API on (http:\/\/127\.0\.0\.1:\d+)/.exec(dev.printed())!
+  expect((await fetch(`${address}/runs`)).status).toBe(200)
 
   expect((await project.call('run', 'start', 'hello', '{}', '--wait')).stdout).toContain(
     'Completed: "Hello, Ada"',

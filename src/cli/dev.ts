@@ -3,29 +3,31 @@ import path from 'node:path'
 import { Command } from 'commander'
 import { migrate } from '../db/migrate.ts'
 import { describeDatabase } from '../db/connection.ts'
+import type { Config } from '../sdk/config.ts'
 import type { ChosenDatabase } from './database-choice.ts'
 import { watchCode } from './dev-files.ts'
 import { followEnds } from './dev-runs.ts'
 import { DevWorker } from './dev-worker.ts'
 import type { CurrentSession, Session } from './session.ts'
+import { type StopRequests, stopRequests } from './stop-requests.ts'
 
 export function devCommand(current: CurrentSession): Command {
   return new Command('dev')
     .description(
-      'start a database if none is configured, migrate it, and run a worker that reloads with the code',
+      'start a database if none is configured, migrate it, serve the API on this machine, and run a worker that reloads with the code',
     )
     .action(() => develop(current()))
 }
 
 async function develop(session: Session): Promise<void> {
   const stopped = stopRequests()
-  const { file } = await session.needConfig()
+  const { file, config } = await session.needConfig()
   const log = (line: string): void => session.terminal.print(line)
   const database = await session.chooseDatabase({ mayCreate: true, log })
   try {
     if (database.source !== 'embedded') log(`Uses ${describeDatabase(database.url)}`)
     await migrate({ connectionString: database.url, log })
-    await runUntilStopped(session, file, database, stopped)
+    await runUntilStopped(session, { file, config }, database, stopped)
   } finally {
     stopped.close()
     await database.release()
@@ -35,13 +37,18 @@ async function develop(session: Session): Promise<void> {
 
 async function runUntilStopped(
   session: Session,
-  config: string,
+  { file, config }: { readonly file: string; readonly config: Config },
   database: ChosenDatabase,
   stopped: StopRequests,
 ): Promise<void> {
-  const worker = new DevWorker({ config, database: database.url, terminal: session.terminal })
+  const { startDevServer } = await import('./configured-server.ts')
+  const server = await startDevServer(session, config, database)
+  session.terminal.print(
+    `Serves the API on ${server.address}: whoever is on this machine is signed in by itself, as an admin.`,
+  )
+  const worker = new DevWorker({ config: file, database: database.url, terminal: session.terminal })
   const follower = await followEnds(database.url, (line) => session.terminal.print(line))
-  const watcher = watchCode(path.dirname(config), (file) => void worker.changed(file))
+  const watcher = watchCode(path.dirname(file), (changed) => void worker.changed(changed))
   try {
     await worker.start()
     await stopped.first
@@ -49,22 +56,8 @@ async function runUntilStopped(
     void stopped.second.then(() => worker.force())
     await worker.stop()
   } finally {
+    await server.close()
     await watcher.close()
     await follower.close()
   }
-}
-
-interface StopRequests {
-  readonly first: Promise<void>
-  readonly second: Promise<void>
-  close(): void
-}
-
-function stopRequests(): StopRequests {
-  const resolvers: (() => void)[] = []
-  const nextRequest = (): Promise<void> => new Promise((resolve) => resolvers.push(resolve))
-  const [first, second] = [nextRequest(), nextRequest()]
-  const onSignal = (): void => resolvers.shift()?.()
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
-  return { first, second, close: () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal) }
 }

@@ -9,9 +9,12 @@ export const exitStatuses = [
   [0, 'done'],
   [1, 'failed: the message says why'],
   [2, 'the command line or the configuration is wrong'],
-  [3, 'the database cannot be reached, or its schema does not fit'],
-  [4, 'the run was refused, or it failed or was cancelled while waited for'],
-  [5, 'plan: live runs keep a version that this code does not serve'],
+  [3, 'the database or the server cannot be reached, or the schema does not fit'],
+  [4, 'it was refused, or the run failed or was cancelled while waited for'],
+  [
+    5,
+    'plan: live runs keep a version that this code does not serve; or the\n     audit trail does not add up',
+  ],
 ] as const
 
 interface Told {
@@ -46,6 +49,12 @@ function describe(error: unknown, debug: boolean): Told {
   }
 }
 
+/** The next action where it is another one on the command line than for a program that calls the API. */
+const hintsHere: Readonly<Record<string, string>> = {
+  not_signed_in:
+    'Give a key that is neither expired nor revoked as MILLRACE_KEY, or keep one: npx millrace login URL',
+}
+
 // By its code, not its class: the configuration may have loaded another copy of this package.
 function knownError(error: unknown): Told | undefined {
   if (!(error instanceof Error) || !('code' in error) || error.name !== 'MillraceError') return undefined
@@ -56,7 +65,7 @@ function knownError(error: unknown): Told | undefined {
   return {
     code,
     message: withoutPasswords(error.message),
-    hint: hint ?? entry.remedy,
+    hint: hintsHere[code] ?? hint ?? entry.remedy,
     exitStatus: entry.exitCode ?? 1,
   }
 }

@@ -1,6 +1,7 @@
 // Owns what a command works with: the global options, the terminal, the configuration and the database, each when it is asked for.
 import path from 'node:path'
 import type pg from 'pg'
+import { connectHttp, type HttpClient } from '../client/http-client.ts'
 import type { Cipher } from '../core/encryption.ts'
 import { MillraceError } from '../core/errors.ts'
 import { type Caller, clientCaller } from '../db/call.ts'
@@ -9,6 +10,9 @@ import { checkSchema } from '../db/schema-check.ts'
 import { createCipher } from '../sdk/sealed-runs.ts'
 import { findConfig, type LoadedConfig, loadConfig } from './config-file.ts'
 import { type ChosenDatabase, chooseDatabase, type DatabaseSources } from './database-choice.ts'
+import { localOnly, remoteCaller } from './remote/caller.ts'
+import { tellingHidden } from './remote/hidden-payloads.ts'
+import { type ChosenServer, chooseServer } from './remote/server-choice.ts'
 import { createTerminal, type Streams, type Terminal } from './terminal.ts'
 
 /** In which `dev` tells its worker the address: an argument could be read by everybody on the machine. */
@@ -16,6 +20,7 @@ export const devDatabaseVariable = 'MILLRACE_DEV_DATABASE'
 
 export interface GlobalOptions {
   readonly database?: string
+  readonly server?: string
   readonly config?: string
   readonly json?: boolean
   readonly debug?: boolean
@@ -46,6 +51,7 @@ export class Session {
   /** Something may keep the process alive that nobody waits for any more. */
   mustExit = false
   #loaded: Promise<LoadedConfig> | undefined
+  #remote: { readonly client: HttpClient | undefined } | undefined
 
   constructor(options: GlobalOptions, surroundings: Surroundings) {
     this.options = options
@@ -93,6 +99,7 @@ export class Session {
   async chooseDatabase(
     options: Pick<DatabaseSources, 'mayCreate' | 'log'> = { mayCreate: false },
   ): Promise<ChosenDatabase> {
+    if (this.options.server !== undefined) throw localOnly()
     const database =
       this.options.database ?? (this.surroundings.environment[devDatabaseVariable] || undefined)
     return chooseDatabase({
@@ -105,12 +112,31 @@ export class Session {
     })
   }
 
+  /** The API of the server that the command works on; undefined where it works on a database. @throws MillraceError those of chooseServer */
+  get remote(): HttpClient | undefined {
+    this.#remote ??= { client: this.#connectRemote() }
+    return this.#remote.client
+  }
+
+  /** Undefined where the command works on a database. @throws MillraceError those of chooseServer */
+  get chosenServer(): ChosenServer | undefined {
+    const { server, database } = this.options
+    return chooseServer({ server, database, environment: this.surroundings.environment })
+  }
+
+  #connectRemote(): HttpClient | undefined {
+    const chosen = this.chosenServer
+    if (chosen === undefined) return undefined
+    return tellingHidden(connectHttp(chosen), (words) => this.terminal.note(words))
+  }
+
   /**
-   * Runs `work` with a connection to a database whose schema fits, and closes it.
+   * Runs `work` with a connection to a database whose schema fits, and closes it; over HTTP, with a caller that asks the server.
    *
    * @throws MillraceError schema_missing, schema_outdated, schema_newer, and those of chooseDatabase and connectClient
    */
   async withDatabase<T>(work: (database: OpenDatabase) => Promise<T>): Promise<T> {
+    if (this.remote !== undefined) return work(remoteDatabase(this.remote))
     const { url, directUrl, release } = await this.chooseDatabase()
     try {
       const client = await connectClient({ connectionString: url, applicationName: 'millrace command' })
@@ -123,5 +149,19 @@ export class Session {
     } finally {
       await release()
     }
+  }
+}
+
+/** A server has no address of its database to give, and no connection. */
+function remoteDatabase(client: HttpClient): OpenDatabase {
+  return {
+    caller: remoteCaller(client),
+    directUrl: undefined,
+    get url(): string {
+      throw localOnly()
+    },
+    get client(): pg.Client {
+      throw localOnly()
+    },
   }
 }

@@ -2,8 +2,12 @@
 import { MillraceError } from '../core/errors.ts'
 import type { Session } from './session.ts'
 
-/** All of it, without the end of line that a shell adds. @throws MillraceError command_invalid where there is nothing */
-export async function readSecretInput({ surroundings, terminal }: Session, what: string): Promise<string> {
+/** All of it, without the end of line that a shell adds; `example` is a command that takes it. @throws MillraceError command_invalid where there is nothing */
+export async function readSecretInput(
+  { surroundings, terminal }: Session,
+  what: string,
+  example: string,
+): Promise<string> {
   const stdin = surroundings.stdin ?? process.stdin
   if (stdin === process.stdin && process.stdin.isTTY)
     terminal.note(
@@ -16,6 +20,6 @@ export async function readSecretInput({ surroundings, terminal }: Session, what:
     .replace(/\r?\n$/, '')
   if (value !== '') return value
   throw new MillraceError('command_invalid', `Nothing came from stdin, where ${what} is read from.`, {
-    hint: 'Pipe it in, as in: pass mail/token | npx millrace secret set mail/token',
+    hint: `Pipe it in, as in: pass ${example}`,
   })
 }

@@ -5,6 +5,7 @@ import pc from 'picocolors'
 interface Stream {
   readonly isTTY?: boolean
   readonly columns?: number
+  readonly rows?: number
   write(text: string | Uint8Array): unknown
   once?(event: 'drain', listener: () => void): unknown
 }

@@ -1,4 +1,5 @@
 // Owns how a worker process is told to stop: by signals, or by the `millrace dev` that started it; and what it tells the latter.
+import { devDatabaseVariable } from './session.ts'
 
 /** What a worker tells the `dev` that started it. */
 export type WorkerNews =
@@ -44,7 +45,8 @@ export function hearOrders(process: NodeJS.Process): Orders {
 const signals = ['SIGINT', 'SIGTERM'] as const
 
 function listen(process: NodeJS.Process, order: (wanted: DevOrder) => void): () => void {
-  const isOfDev = process.send !== undefined
+  // A channel alone says nothing: process managers open one as well, and stop what they started by signals.
+  const isOfDev = process.send !== undefined && process.env[devDatabaseVariable] !== undefined
   const onSignal = (): void => {
     // A terminal signals the whole group: dev hears it as well, and gives the order.
     if (!isOfDev) order('drain')

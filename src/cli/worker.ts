@@ -1,22 +1,13 @@
 // millrace worker: serves the pipelines of the configuration until it is told to stop.
 import { Command } from 'commander'
-import { pino } from 'pino'
 import type { Config } from '../sdk/config.ts'
-import type { WorkerLogEntry } from '../worker/options.ts'
-import { startWorker, type Worker } from '../worker/worker.ts'
+import { startConfiguredWorker, tellServing, type WorkerChoices } from './configured-worker.ts'
 import type { ChosenDatabase } from './database-choice.ts'
 import { exampleInput } from './example-input.ts'
 import { text, texts, wholeNumber } from './option-values.ts'
 import type { CurrentSession, Session } from './session.ts'
-import type { Terminal } from './terminal.ts'
 import { workerListCommand } from './worker-list.ts'
 import { hearOrders, type Orders, tellDev } from './worker-orders.ts'
-
-interface WorkerChoices {
-  readonly queue?: string[]
-  readonly slots?: number
-  readonly name?: string
-}
 
 export function workerCommand(current: CurrentSession): Command {
   return new Command('worker')
@@ -47,30 +38,18 @@ async function work(
   session: Session,
   orders: Orders,
   config: Config,
-  { url, directUrl }: ChosenDatabase,
-  { queue, slots, name }: WorkerChoices,
+  database: ChosenDatabase,
+  choices: WorkerChoices,
 ): Promise<void> {
-  const starting = startWorker({
-    ...config.worker,
-    database: url,
-    ...(directUrl !== undefined && { directDatabase: directUrl }),
-    pipelines: config.pipelines,
-    triggers: config.triggers ?? [],
-    encryptionKeys: config.encryptionKeys,
-    ...(config.artifacts !== undefined && { artifacts: config.artifacts }),
-    allowTargets: config.allowTargets,
-    ...(queue !== undefined && { queues: queue }),
-    ...(slots !== undefined && { slots }),
-    ...(name !== undefined && { name }),
-    log: workerLog(session.terminal),
-  })
+  const starting = startConfiguredWorker(session.terminal, config, database, choices)
   const worker = await Promise.race([starting, orders.ordered])
   if (worker === undefined) {
     // It may still wait for its database, and can't be told to stop before it began.
     session.mustExit = true
     return
   }
-  tellServing(session.terminal, worker, config)
+  tellServing(session.terminal, worker)
+  offer(config)
   orders.obey({
     drain: () => {
       if (worker.held > 0)
@@ -87,28 +66,11 @@ async function work(
   session.mustExit = true
 }
 
-function tellServing(terminal: Terminal, worker: Worker, config: Config): void {
-  const served = [...worker.serves].map(([slug, version]) => `${slug} (version ${version})`)
-  workerLog(terminal)({
-    level: 'info',
-    message:
-      served.length === 0 ? 'The worker serves no pipeline.' : `The worker serves ${served.join(', ')}.`,
-    fields: { worker_id: worker.id },
-  })
+/** What `dev` offers to start. */
+function offer(config: Config): void {
   const pipelines = config.pipelines.map(({ slug, inputSchema }) => ({
     slug,
     example: exampleInput(inputSchema),
   }))
   tellDev(process, { kind: 'serving', pipelines })
-}
-
-/** Lines for people, or one JSON object a line. */
-function workerLog(terminal: Terminal): (entry: WorkerLogEntry) => void {
-  if (terminal.json) {
-    const logger = pino({ base: null, messageKey: 'message' }, pino.destination({ sync: true }))
-    return ({ level, message, fields }) => logger[level]({ ...fields }, message)
-  }
-  const { yellow, red } = terminal.colours
-  const paint = { info: String, warn: yellow, error: red }
-  return ({ level, message }) => terminal.print(paint[level](message))
 }

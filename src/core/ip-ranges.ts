@@ -1,6 +1,9 @@
 // Owns lists of addresses: networks as people write them, and whether an address lies in one of them.
 import ipaddr from 'ipaddr.js'
 
+/** This machine as it sees itself. */
+export const loopbackRanges: readonly string[] = ['127.0.0.0/8', '::1']
+
 /** Whether a text is an address or a network, such as 203.0.113.7 or 2001:db8::/32. In other writings, 10/8 is 0.0.0.10/8 and 010.0.0.0/8 is 8.0.0.0/8. */
 export function isIpRange(text: string): boolean {
   return ipaddr.isValid(text)
@@ -12,12 +15,26 @@ export function isIpRange(text: string): boolean {
 export function isInRanges(address: string | undefined, ranges: readonly string[]): boolean {
   if (address === undefined || !ipaddr.isValid(address)) return false
   const own = ipaddr.process(address)
-  return ranges.some((range) => {
-    const [network, bits] = ipaddr.isValid(range)
-      ? [ipaddr.process(range), undefined]
-      : ipaddr.parseCIDR(range)
-    return network.kind() === own.kind() && own.match(network, bits ?? (network.kind() === 'ipv4' ? 32 : 128))
+  return networksOf(ranges).some(
+    ([network, bits]) => network.kind() === own.kind() && own.match(network, bits),
+  )
+}
+
+type Network = readonly [network: ipaddr.IPv4 | ipaddr.IPv6, bits: number]
+
+// Each request asks for the same few lists: reading them anew would cost more than all else that is done for it.
+const networksRead = new WeakMap<readonly string[], readonly Network[]>()
+
+function networksOf(ranges: readonly string[]): readonly Network[] {
+  const known = networksRead.get(ranges)
+  if (known !== undefined) return known
+  const read = ranges.map((range): Network => {
+    if (!ipaddr.isValid(range)) return ipaddr.parseCIDR(range)
+    const own = ipaddr.process(range)
+    return [own, own.kind() === 'ipv4' ? 32 : 128]
   })
+  networksRead.set(ranges, read)
+  return read
 }
 
 /** As PostgreSQL's inet takes it, which knows no zones; null for what is no address. */
@@ -36,7 +53,7 @@ export function senderAddress(
   forwarded: string | undefined,
   trusted: readonly string[],
 ): string | undefined {
-  const hops = (forwarded ?? '').split(',').map((hop) => hop.trim())
+  const hops = (forwarded ?? '').split(',').map((hop) => addressOf(hop.trim()))
   let sender = remote
   while (trusted.length > 0 && isInRanges(sender, trusted)) {
     const before = hops.pop()
@@ -44,4 +61,10 @@ export function senderAddress(
     sender = before
   }
   return sender
+}
+
+/** Without the port that some proxies add, which is another one with each connection: 203.0.113.9:50123, or [2001:db8::1]:50123. */
+function addressOf(hop: string): string {
+  const [, four, six] = /^(?:(\d+\.\d+\.\d+\.\d+):\d+|\[([^\]]+)\](?::\d+)?)$/.exec(hop) ?? []
+  return four ?? six ?? hop
 }

@@ -1,10 +1,11 @@
 // Owns what is kept of the headers of a request: none that lets its reader act in the sender's place.
 import { storableText } from './short-text.ts'
 
-const masked = '[masked]'
+export const masked = '[masked]'
 const headersMax = 64
 const valueMax = 1_000
-const secretNames =
+/** Of headers and of fields of values, in small letters. */
+export const secretNames =
   /auth(?!ors?(?:-|$))|cookie|signature|token|secret|passw|passphrase|credential|api-?key|access-?key|session|csrf|hmac|jwt|assertion|private|bearer/
 
 /** Header by header, names in small letters. What holds a credential or a signature is masked; so is what `alsoMasked` names. */

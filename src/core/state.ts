@@ -29,6 +29,10 @@ export type AttemptOutcome = (typeof attemptOutcomes)[number]
 export const approvalStates = ['open', 'approved', 'rejected', 'expired', 'cancelled'] as const
 export type ApprovalState = (typeof approvalStates)[number]
 
+/** What became of what an agent asked people for. */
+export const agentRequestStates = ['open', 'approved', 'rejected', 'failed', 'expired'] as const
+export type AgentRequestState = (typeof agentRequestStates)[number]
+
 /** What a durable operation is, and so what is stored of it. */
 export const checkpointKinds = [
   'run',

@@ -9,10 +9,14 @@ export function isUuid(text: string): boolean {
 /** A UUIDv7 for a time in milliseconds since 1970 and at least ten random bytes. */
 export function uuidV7(nowMs: number, random: Uint8Array): string {
   const time = Math.floor(nowMs).toString(16).padStart(12, '0')
-  const hex = Buffer.from(random.buffer, random.byteOffset, 10).toString('hex')
+  let hex = ''
+  for (let index = 0; index < 10; index++) hex += hexOf[random[index]!]!
   const variant = (0x8 | (random[2]! & 0x3)).toString(16)
   return `${time.slice(0, 8)}-${time.slice(8)}-7${hex.slice(1, 4)}-${variant}${hex.slice(5, 8)}-${hex.slice(8, 20)}`
 }
+
+// A table, and no Buffer: browsers make ids as well, and workers many.
+const hexOf = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** The time in milliseconds since 1970 that a UUIDv7 carries. */
 export function uuidV7Time(id: string): number {

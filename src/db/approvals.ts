@@ -30,6 +30,12 @@ export interface ApprovalFilter {
   readonly states?: readonly ApprovalState[] | undefined
   readonly runId?: string | undefined
   readonly id?: string | undefined
+  /** Only of runs of this tenant. */
+  readonly tenant?: string | undefined
+  /** Only of runs of these pipelines. */
+  readonly pipelines?: readonly string[] | undefined
+  /** Only those after this one, by id. */
+  readonly after?: string | undefined
   readonly limit: number
 }
 
@@ -43,9 +49,18 @@ export function listApprovals(caller: Caller, filter: ApprovalFilter): Promise<A
           a.form, a.created_at, a.reminded_at, a.expires_at, a.decided_at
         from millrace.approval a join millrace.run r on r.id = a.run_id
        where ($1::text[] is null or a.state = any ($1)) and ($2::uuid is null or a.run_id = $2) and ($3::uuid is null or a.id = $3)
+         and ($5::text is null or r.tenant = $5) and ($6::text[] is null or r.slug = any ($6)) and ($7::uuid is null or (a.created_at, a.id) > (select b.created_at, b.id from millrace.approval b where b.id = $7))
        order by a.created_at, a.id limit $4`,
     },
-    [filter.states ?? null, filter.runId ?? null, filter.id ?? null, filter.limit],
+    [
+      filter.states ?? null,
+      filter.runId ?? null,
+      filter.id ?? null,
+      filter.limit,
+      filter.tenant ?? null,
+      filter.pipelines ?? null,
+      filter.after ?? null,
+    ],
   )
 }
 

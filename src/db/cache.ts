@@ -124,7 +124,7 @@ export interface CacheEntryRow {
 /** What lies in the cache, the newest first. */
 export function listCache(
   caller: Caller,
-  filter: CacheFilter & { readonly limit: number },
+  filter: CacheFilter & { readonly limit: number; readonly pipelines?: readonly string[] | undefined },
 ): Promise<CacheEntryRow[]> {
   return caller.call<CacheEntryRow>(
     {
@@ -132,9 +132,17 @@ export function listCache(
       text: `select e.scope, e.key, e.tenant, e.size, e.run_id, e.step, e.computed_at, e.expires_at from millrace.cache_entry e
         where ($1::text is null or e.scope = $1) and ($2::text is null or e.key = $2) and ($3::text is null or starts_with(e.key, $3))
           and ($4::text is null or e.tenant = $4)
+          and ($6::text[] is null or exists (select from millrace.run r where r.id = e.run_id and r.slug = any ($6)))
         order by e.computed_at desc, e.id desc limit $5`,
     },
-    [filter.scope ?? null, filter.key ?? null, filter.prefix ?? null, filter.tenant ?? null, filter.limit],
+    [
+      filter.scope ?? null,
+      filter.key ?? null,
+      filter.prefix ?? null,
+      filter.tenant ?? null,
+      filter.limit,
+      filter.pipelines ?? null,
+    ],
   )
 }
 

@@ -25,6 +25,11 @@ export interface Transaction {
   query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>
 }
 
+/** A transaction that is open already, as one in which runs can be started. */
+export function transactionOf(caller: Caller): Transaction {
+  return { query: async (text, values) => ({ rows: await caller.call({ name: '', text }, values) }) }
+}
+
 export interface CallerOptions {
   /** Prepare statements by name; PgBouncer's transaction mode can't. */
   readonly prepare: boolean

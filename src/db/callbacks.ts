@@ -1,5 +1,6 @@
 // The SQL functions of callbacks: what is told to other servers when runs end, and what became of it.
 import type { Caller } from './call.ts'
+import type { ListBounds } from './list-bounds.ts'
 import { retryTransaction } from './transaction.ts'
 
 export type CallbackEnd = 'completed' | 'failed' | 'cancelled'
@@ -142,11 +143,11 @@ export function listDeliveries(
     readonly runId: string | null
     readonly open: boolean | null
     readonly limit: number
-  },
+  } & Omit<ListBounds, 'limit'>,
 ): Promise<DeliveryRow[]> {
   return caller.call<DeliveryRow>(
     {
-      name: 'millrace_list_deliveries',
+      name: 'millrace_list_callback_deliveries',
       text: `select d.id, d.run_id, r.slug as pipeline, d.url, d.secret, d.ended, d.ended_at, d.queued_at, d.due_at, d.attempts as failed_attempts,
                     d.delivered_at, d.given_up_at, d.reason, c.disabled_at is not null as disabled,
                     coalesce((select jsonb_agg(jsonb_build_object('number', a.number, 'at', a.at, 'duration_ms', a.duration_ms, 'status', a.status,
@@ -156,8 +157,19 @@ export function listDeliveries(
                left join millrace.callback c on c.id = d.callback_id
               where ($1::uuid is null or d.id = $1) and ($2::uuid is null or d.run_id = $2)
                 and ($3::boolean is null or (d.delivered_at is null) = $3)
+                and ($5::text is null or r.tenant = $5) and ($6::text[] is null or r.slug = any ($6))
+                and ($7::uuid is null or exists (select from millrace.callback_delivery l
+                  where l.id = $7 and (d.queued_at < l.queued_at or (d.queued_at = l.queued_at and d.id > l.id))))
               order by d.queued_at desc, d.id limit $4`,
     },
-    [filter.id, filter.runId, filter.open, filter.limit],
+    [
+      filter.id,
+      filter.runId,
+      filter.open,
+      filter.limit,
+      filter.tenant ?? null,
+      filter.pipelines ?? null,
+      filter.after ?? null,
+    ],
   )
 }

@@ -114,11 +114,12 @@ const listed = `d.id, d.webhook, d.provider_id, d.tenant, d.received_at, d.judge
   coalesce((select jsonb_agg(jsonb_build_object('pipeline', l.pipeline, 'outcome', l.outcome, 'run_id', l.run_id, 'rule', l.rule, 'passes_at', l.passes_at)
                              order by l.pipeline) from millrace.delivery_run l where l.delivery_id = d.id), '[]') as runs`
 
-/** The newest first. */
+/** The newest first, behind one of them. */
 export function listDeliveries(
   caller: Caller,
   { webhook, state, since, until }: DeliveryFilter,
   most: number,
+  after: string | null = null,
 ): Promise<DeliveryListRow[]> {
   return caller.call<DeliveryListRow>(
     {
@@ -126,9 +127,10 @@ export function listDeliveries(
       text: `select ${listed} from millrace.delivery d
         where ($1::text is null or d.webhook = $1) and ($2::text is null or d.state = $2)
           and ($3::timestamptz is null or d.received_at >= $3) and ($4::timestamptz is null or d.received_at < $4)
+          and ($6::uuid is null or (d.received_at, d.id) < (select l.received_at, l.id from millrace.delivery l where l.id = $6))
         order by d.received_at desc, d.id desc limit $5`,
     },
-    [webhook ?? null, state ?? null, since ?? null, until ?? null, most],
+    [webhook ?? null, state ?? null, since ?? null, until ?? null, most, after],
   )
 }
 

@@ -1,5 +1,6 @@
 // The SQL functions of emitted events and of subscriptions to them.
 import type { Caller } from './call.ts'
+import { boundValues, type ListBounds } from './list-bounds.ts'
 import { retryTransaction } from './transaction.ts'
 
 /** Answers the id of the event: a new one, or that of the same idempotency key. @throws MillraceError argument_invalid, run_unknown */
@@ -65,7 +66,12 @@ export interface EventRow {
 /** The events, the newest first, each with what it started. */
 export function listEvents(
   caller: Caller,
-  filter: { readonly name: string | null; readonly before: string | null; readonly limit: number },
+  filter: {
+    readonly name: string | null
+    readonly before: string | null
+    readonly limit: number
+    readonly tenant?: string | undefined
+  },
 ): Promise<EventRow[]> {
   return caller.call<EventRow>(
     {
@@ -76,9 +82,10 @@ export function listEvents(
                       from millrace.event_start g join millrace.subscription s on s.id = g.subscription_id where g.event_id = e.id), '[]') as starts
                from millrace.emitted_event e
               where ($1::text is null or e.name = $1) and ($2::bigint is null or e.id < $2)
+                and ($4::text is null or e.tenant = $4)
               order by e.id desc limit $3`,
     },
-    [filter.name, filter.before, filter.limit],
+    [filter.name, filter.before, filter.limit, filter.tenant ?? null],
   )
 }
 
@@ -183,14 +190,21 @@ export interface SubscriptionRow {
 }
 
 /** The subscriptions by name, to all events or to one. */
-export function listSubscriptions(caller: Caller, event: string | null): Promise<SubscriptionRow[]> {
+export function listSubscriptions(
+  caller: Caller,
+  event: string | null,
+  { name, ...bounds }: ListBounds & { readonly name?: string } = {},
+): Promise<SubscriptionRow[]> {
   return caller.call<SubscriptionRow>(
     {
       name: 'millrace_list_subscriptions',
       text: `select s.name, s.event, s.slug as pipeline, s.tenant, s.filter, s.input_paths as map, s.source, s.revision, s.paused_at, s.changed_at,
                     s.changed_by
-               from millrace.subscription s where s.retired_at is null and ($1::text is null or s.event = $1) order by s.name`,
+               from millrace.subscription s where s.retired_at is null and ($1::text is null or s.event = $1)
+                and ($2::text is null or s.tenant = $2) and ($3::text[] is null or s.slug = any ($3)) and ($4::text is null or s.name > $4)
+                and ($6::text is null or s.name = $6)
+              order by s.name limit $5`,
     },
-    [event],
+    [event, ...boundValues(bounds), name ?? null],
   )
 }

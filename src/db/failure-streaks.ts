@@ -1,5 +1,6 @@
 // The SQL functions of failures in a row: run keys that are paused, why, and how they go on.
 import type { Caller } from './call.ts'
+import type { ListBounds } from './list-bounds.ts'
 
 /** True where the key was paused. @throws MillraceError pipeline_unknown */
 export async function resumeKey(
@@ -55,13 +56,18 @@ export interface PausedKeyRow {
 }
 
 /** The run keys that are paused, the newest first, at most 1,000; of all pipelines, or of one. */
-export function listPausedKeys(caller: Caller, slug: string | null): Promise<PausedKeyRow[]> {
+export function listPausedKeys(
+  caller: Caller,
+  slug: string | null,
+  { tenant, pipelines }: Pick<ListBounds, 'tenant' | 'pipelines'> = {},
+): Promise<PausedKeyRow[]> {
   return caller.call<PausedKeyRow>(
     {
       name: 'millrace_list_paused_keys',
       text: `select s.slug, s.tenant, s.key, s.failures, s.paused_at, s.run_id from millrace.failure_streak s
-        where s.paused_at is not null and ($1::text is null or s.slug = $1) order by s.paused_at desc, s.id desc limit 1000`,
+        where s.paused_at is not null and ($1::text is null or s.slug = $1)
+          and ($2::text is null or s.tenant = $2) and ($3::text[] is null or s.slug = any ($3)) order by s.paused_at desc, s.id desc limit 1000`,
     },
-    [slug],
+    [slug, tenant ?? null, pipelines ?? null],
   )
 }

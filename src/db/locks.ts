@@ -1,5 +1,6 @@
 // The SQL functions of named locks: asked for again and again under one request, until they are held.
 import type { Caller } from './call.ts'
+import type { ListBounds } from './list-bounds.ts'
 import type { HeldRow, WorkerKey } from './tasks.ts'
 
 export interface LockAsked extends HeldRow {
@@ -53,7 +54,10 @@ export interface LockRow {
 /** Who holds a lock or waits for one: lock by lock, the holder first and then those who wait, in their order. */
 export function listLocks(
   caller: Caller,
-  filter: { readonly name?: string | undefined; readonly limit: number },
+  filter: { readonly name?: string | undefined; readonly limit: number } & Pick<
+    ListBounds,
+    'tenant' | 'pipelines'
+  >,
 ): Promise<LockRow[]> {
   return caller.call<LockRow>(
     {
@@ -65,9 +69,10 @@ export function listLocks(
         join millrace.step_definition d on d.id = q.step_id
         join millrace.worker w on w.id = q.worker_id
        where ($1::text is null or q.name = $1) and (q.token is not null or t.aborted_at is null)
+         and ($3::text is null or q.tenant = $3) and ($4::text[] is null or d.slug = any ($4))
        order by q.name, q.tenant, q.token is null, q.id limit $2`,
     },
-    [filter.name ?? null, filter.limit],
+    [filter.name ?? null, filter.limit, filter.tenant ?? null, filter.pipelines ?? null],
   )
 }
 

@@ -2,6 +2,7 @@
 import type { Graph } from '../core/graph.ts'
 import type { RunState } from '../core/state.ts'
 import type { Caller } from './call.ts'
+import type { ListBounds } from './list-bounds.ts'
 
 export interface PipelineRow {
   readonly slug: string
@@ -23,7 +24,11 @@ export interface PipelineRow {
 }
 
 /** All pipelines by name, or the one named, each with its newest run. */
-export function listPipelines(caller: Caller, slug: string | null = null): Promise<PipelineRow[]> {
+export function listPipelines(
+  caller: Caller,
+  slug: string | null = null,
+  { pipelines, after, limit }: Omit<ListBounds, 'tenant'> = {},
+): Promise<PipelineRow[]> {
   return caller.call<PipelineRow>(
     {
       name: 'millrace_list_pipelines',
@@ -44,10 +49,10 @@ export function listPipelines(caller: Caller, slug: string | null = null): Promi
                 select r.id, r.state, r.created_at from millrace.run r
                  where r.slug = v.slug and r.version = v.version order by r.id desc limit 1) last
              where v.slug = p.slug order by last.id desc limit 1) newest on true
-         where $1::text is null or p.slug = $1
-         order by p.slug`,
+         where ($1::text is null or p.slug = $1) and ($2::text[] is null or p.slug = any ($2)) and ($3::text is null or p.slug > $3)
+         order by p.slug limit $4`,
     },
-    [slug],
+    [slug, pipelines ?? null, after ?? null, limit ?? null],
   )
 }
 

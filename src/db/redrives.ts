@@ -118,17 +118,32 @@ export interface RedriveStandingRow {
 const standing = `d.id, case when d.aborted_at is not null then 'aborted' when d.finished_at is not null then 'completed' else 'open' end as state,
   d.filter, d.restart, d.step, d.version, d.rate, d.reason, d.total, d.done, d.refused, d.created_at, d.created_by, d.finished_at, d.aborted_by`
 
+export interface RedriveListFilter {
+  /** Only those that are not done yet. */
+  readonly open: boolean
+  /** Only those that were ordered for this tenant. */
+  readonly tenant?: string | undefined
+  /** Only those that were ordered for one of these pipelines. */
+  readonly pipelines?: readonly string[] | undefined
+  /** Only those before this one, by id. */
+  readonly before?: string | undefined
+  readonly limit: number
+}
+
 /** Redrives, the newest first. */
 export function listRedrives(
   caller: Caller,
-  { open, limit }: { readonly open: boolean; readonly limit: number },
+  { open, tenant, pipelines, before, limit }: RedriveListFilter,
 ): Promise<RedriveStandingRow[]> {
   return caller.call<RedriveStandingRow>(
     {
       name: 'millrace_list_redrives',
-      text: `select ${standing} from millrace.redrive d where not $1 or d.finished_at is null order by d.created_at desc, d.id limit $2`,
+      text: `select ${standing} from millrace.redrive d
+       where (not $1 or d.finished_at is null) and ($3::text is null or d.filter ->> 'tenant' = $3) and ($4::text[] is null or d.filter ->> 'pipeline' = any ($4))
+         and ($5::uuid is null or (d.created_at, d.id) < (select b.created_at, b.id from millrace.redrive b where b.id = $5))
+       order by d.created_at desc, d.id desc limit $2`,
     },
-    [open, limit],
+    [open, limit, tenant ?? null, pipelines ?? null, before ?? null],
   )
 }
 
@@ -241,6 +256,8 @@ export function listFailures(
     readonly pipeline: string | null
     readonly tenant: string | null
     readonly since: Date | null
+    /** Only of these. */
+    readonly pipelines?: readonly string[] | undefined
     readonly limit: number
   },
 ): Promise<FailureRow[]> {
@@ -253,11 +270,12 @@ export function listFailures(
                        min(l.failed_at) as first_at, max(l.failed_at) as last_at, (array_agg(l.run_id order by l.failed_at desc, l.run_id desc))[1] as last_run
                   from millrace.dead_letter l
                  where ($1::text is null or l.slug = $1) and ($2::text is null or l.tenant = $2) and ($3::timestamptz is null or l.failed_at >= $3)
+                   and ($5::text[] is null or l.slug = any ($5))
                  group by 1, 2) g
           join millrace.dead_letter last on last.run_id = g.last_run
           join millrace.run r on r.id = g.last_run
          order by g.runs desc, g.last_at desc, g.fingerprint limit $4`,
     },
-    [filter.pipeline, filter.tenant, filter.since, filter.limit],
+    [filter.pipeline, filter.tenant, filter.since, filter.limit, filter.pipelines ?? null],
   )
 }

@@ -281,6 +281,8 @@ export function listSchedules(
     readonly tenant: string | null
     readonly after: string | null
     readonly most: number
+    /** Only those of these. */
+    readonly pipelines?: readonly string[] | undefined
   },
 ): Promise<Array<Omit<ScheduleRow, 'last'> & { readonly last: LastFiring | null }>> {
   return caller.call(
@@ -295,9 +297,10 @@ export function listSchedules(
                from millrace.schedule s
               where s.retired_at is null and ($1::text is null or s.name = $1) and ($2::text is null or s.slug = $2)
                 and ($3::text is null or s.tenant = $3) and ($4::text is null or s.name > $4)
+                and ($6::text[] is null or s.slug = any ($6))
               order by s.name limit $5`,
     },
-    [filter.name, filter.pipeline, filter.tenant, filter.after, filter.most],
+    [filter.name, filter.pipeline, filter.tenant, filter.after, filter.most, filter.pipelines ?? null],
   )
 }
 

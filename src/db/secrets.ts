@@ -1,5 +1,6 @@
 // The SQL functions of secrets: written by admins, found by workers, each read on record; never a value in the clear.
 import type { Caller } from './call.ts'
+import type { ListBounds } from './list-bounds.ts'
 import type { WorkerKey } from './tasks.ts'
 import { retryTransaction } from './transaction.ts'
 
@@ -19,14 +20,17 @@ export interface SecretRow {
   readonly last_read_step: string | null
 }
 
-export function listSecrets(caller: Caller): Promise<SecretRow[]> {
+export function listSecrets(
+  caller: Caller,
+  { after, limit }: Pick<ListBounds, 'after' | 'limit'> = {},
+): Promise<SecretRow[]> {
   return caller.call<SecretRow>(
     {
       name: 'millrace_list_secrets',
       text: `select name, source, reference, version, max_age_seconds::float8 as max_age_seconds, changed_at, is_overdue, last_read_at,
-        last_read_run, last_read_step from millrace.list_secrets()`,
+        last_read_run, last_read_step from millrace.list_secrets() where $1::text is null or name > $1 order by name limit $2`,
     },
-    [],
+    [after ?? null, limit ?? null],
   )
 }
 
@@ -51,6 +55,14 @@ export async function writeSecret(caller: Caller, secret: SecretWrite): Promise<
     [secret.name, secret.source, secret.reference, secret.version, secret.value, secret.maxAgeSeconds],
   )
   return rows[0]!.at
+}
+
+/** Holds the secret for the rest of the transaction, where nobody has changed it since. @throws MillraceError revision_conflict */
+export async function refuseSecretVersion(caller: Caller, name: string, seen: number): Promise<void> {
+  await caller.call(
+    { name: 'millrace_refuse_secret_version', text: 'select millrace.refuse_secret_version($1, $2)' },
+    [name, seen],
+  )
 }
 
 /** True where there was one. */

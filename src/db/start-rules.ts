@@ -1,5 +1,6 @@
 // The SQL functions of rules on starts: define and remove.
 import type { Caller } from './call.ts'
+import type { ListBounds } from './list-bounds.ts'
 
 type Paths = ReadonlyArray<readonly string[]>
 
@@ -61,16 +62,27 @@ export async function removeStartRule(
   return rows[0]!.changed
 }
 
+interface StartRuleBounds extends Pick<ListBounds, 'pipelines' | 'limit'> {
+  /** The pipeline and the name of the last one of the page before. */
+  readonly after?: readonly [string, string] | undefined
+}
+
 /** The rules of all pipelines, or of one. */
-export function listStartRules(caller: Caller, slug: string | null): Promise<StartRuleRow[]> {
+export function listStartRules(
+  caller: Caller,
+  slug: string | null,
+  { pipelines, after, limit }: StartRuleBounds = {},
+): Promise<StartRuleRow[]> {
   return caller.call<StartRuleRow>(
     {
       name: 'millrace_list_start_rules',
       text: `select k.slug as pipeline, k.name, k.source, k.revision, k.changed_at, k.changed_by,
                     jsonb_strip_nulls(jsonb_build_object('kind', k.kind, 'key', k.key_paths, 'wait_ms', k.wait_ms, 'starts', k.starts, 'per_ms', k.per_ms,
                       'surplus', k.surplus, 'do', k.action, 'most', k.most, 'most_ms', k.wait_most_ms)) as settings
-               from millrace.start_rule k where $1::text is null or k.slug = $1 order by k.slug, k.name`,
+               from millrace.start_rule k where ($1::text is null or k.slug = $1) and ($2::text[] is null or k.slug = any ($2))
+                and ($3::text is null or (k.slug, k.name) > ($3, $4::text))
+              order by k.slug, k.name limit $5`,
     },
-    [slug],
+    [slug, pipelines ?? null, after?.[0] ?? null, after?.[1] ?? null, limit ?? null],
   )
 }

@@ -37,13 +37,14 @@ export async function inPoolTransaction<T>(
   pool: pg.Pool,
   database: string,
   work: (client: pg.PoolClient) => Promise<T>,
+  begin?: string,
 ): Promise<T> {
   let client: pg.PoolClient | undefined
   let broken = true
   try {
     client = await pool.connect()
     const own = client
-    const result = await inTransaction(own, () => work(own))
+    const result = await inTransaction(own, () => work(own), begin)
     broken = false
     return result
   } catch (error) {

@@ -1,6 +1,7 @@
 // The SQL functions of watches: which tables start runs by their changes, what is installed there, and what is told.
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from './call.ts'
+import { boundValues, type ListBounds } from './list-bounds.ts'
 import { sqlState } from './database-error.ts'
 import { retryTransaction } from './transaction.ts'
 
@@ -152,6 +153,14 @@ async function asInstaller<T>(name: string, work: () => Promise<T>): Promise<T> 
   }
 }
 
+/** Holds the watch for the rest of the transaction, where nobody has changed it since. @throws MillraceError revision_conflict */
+export async function refuseWatchRevision(caller: Caller, name: string, seen: number): Promise<void> {
+  await caller.call(
+    { name: 'millrace_refuse_watch_revision', text: 'select millrace.refuse_watch_revision($1, $2)' },
+    [name, seen],
+  )
+}
+
 /** True where that changed something. @throws MillraceError watch_unknown */
 export async function pauseWatch(caller: Caller, name: string, isPaused: boolean): Promise<boolean> {
   const rows = await caller.call<{ changed: boolean }>(
@@ -244,15 +253,21 @@ export interface WatchRow {
 }
 
 /** The watches by name, or one of them. */
-export function listWatches(caller: Caller, name: string | null): Promise<WatchRow[]> {
+export function listWatches(
+  caller: Caller,
+  name: string | null,
+  bounds: ListBounds = {},
+): Promise<WatchRow[]> {
   return caller.call<WatchRow>(
     {
       name: 'millrace_list_watches',
       text: `select name, pipeline, relation, tenant, settings, source, revision, changed_at, changed_by, paused_at, retired_at, installed_at,
           installed_by, problems, waiting, oldest_at, held, held_reason, runs_started, changes_told, changes_dropped, loops_cut, last_cut, gaps,
-          last_gap, backfills from millrace.list_watches($1)`,
+          last_gap, backfills from millrace.list_watches($1) w
+        where ($2::text is null or w.tenant = $2) and ($3::text[] is null or w.pipeline = any ($3)) and ($4::text is null or w.name > $4)
+        order by w.name limit $5`,
     },
-    [name],
+    [name, ...boundValues(bounds)],
   )
 }
 

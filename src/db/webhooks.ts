@@ -1,5 +1,6 @@
 // The SQL functions of webhooks: registered by code, listed, and their secrets.
 import type { Caller } from './call.ts'
+import type { ListBounds } from './list-bounds.ts'
 import { readClock } from './diagnosis.ts'
 import { retryTransaction } from './transaction.ts'
 
@@ -59,7 +60,11 @@ export interface WebhookRow {
 }
 
 /** All webhooks, or one. */
-export async function listWebhooks(caller: Caller, name: string | null): Promise<WebhookRow[]> {
+export async function listWebhooks(
+  caller: Caller,
+  name: string | null,
+  { after, limit }: Pick<ListBounds, 'after' | 'limit'> = {},
+): Promise<WebhookRow[]> {
   const since = new Date((await readClock(caller)).getTime() - dayMs)
   return caller.call<WebhookRow>(
     {
@@ -74,9 +79,9 @@ export async function listWebhooks(caller: Caller, name: string | null): Promise
         cross join lateral (
           select coalesce(sum(refused), 0)::float8 as refused
             from millrace.webhook_refusal where webhook = w.name and minute > $2) r
-        where $1::text is null or w.name = $1 order by w.name`,
+        where ($1::text is null or w.name = $1) and ($3::text is null or w.name > $3) order by w.name limit $4`,
     },
-    [name, since],
+    [name, since, after ?? null, limit ?? null],
   )
 }
 

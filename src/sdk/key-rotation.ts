@@ -34,6 +34,28 @@ export async function reencrypt(
   cipher: Cipher | undefined,
   { runsPerBatch = 100 }: { readonly runsPerBatch?: number },
 ): Promise<ReencryptedPayloads> {
+  const left: Array<ReencryptedPayloads['left'][number]> = []
+  let values = 0
+  for (let after: string | null = null; ; ) {
+    const batch: ReencryptedBatch = await reencryptBatch(caller, cipher, { runsPerBatch, after })
+    values += batch.values
+    left.push(...batch.left.slice(0, leftMax - left.length))
+    if (batch.next === null) return { key: batch.key, values, secrets: batch.secrets, left }
+    after = batch.next
+  }
+}
+
+export interface ReencryptedBatch extends ReencryptedPayloads {
+  /** The run behind which the next batch begins; null where all was looked at. */
+  readonly next: string | null
+}
+
+/** A batch of runs; behind the last of them, deliveries and secrets. @throws MillraceError encryption_key_missing */
+export async function reencryptBatch(
+  caller: Caller,
+  cipher: Cipher | undefined,
+  { runsPerBatch, after }: { readonly runsPerBatch: number; readonly after: string | null },
+): Promise<ReencryptedBatch> {
   if (cipher === undefined) {
     throw new MillraceError(
       'encryption_key_missing',
@@ -42,22 +64,19 @@ export async function reencrypt(
   }
   const key = cipher.ring.first.id
   const left: { run: string; place: string; reason: string }[] = []
-  let values = 0
-  let after: string | null = null
-  for (;;) {
-    const rows: SealedRow[] = await readSealed(caller, key, after, runsPerBatch)
-    const looked = rows.find(({ place }) => place === null)
-    if (looked === undefined) break
-    after = looked.run_id
+  const rows: SealedRow[] = await readSealed(caller, key, after, runsPerBatch)
+  const looked = rows.find(({ place }) => place === null)
+  if (looked !== undefined) {
     const resealed = await resealAll(caller, cipher, rows, (run, place, reason) => {
       if (left.length < leftMax) left.push({ run, place, reason })
     })
-    if (resealed.length > 0) values += await writeSealed(caller, resealed)
+    const written = resealed.length > 0 ? await writeSealed(caller, resealed) : 0
+    return { key, values: written, secrets: 0, left, next: looked.run_id }
   }
-  values += await reencryptDeliveries(caller, cipher, (delivery, reason) => {
+  const values = await reencryptDeliveries(caller, cipher, (delivery, reason) => {
     if (left.length < leftMax) left.push({ run: delivery, place: 'delivery.body', reason })
   })
-  return { key, values, secrets: await reencryptSecrets(caller, cipher), left }
+  return { key, values, secrets: await reencryptSecrets(caller, cipher), left, next: null }
 }
 
 async function reencryptSecrets(caller: Caller, cipher: Cipher): Promise<number> {

@@ -138,7 +138,8 @@ function isFinal(standing: RunStanding): boolean {
   return standing.state === 'completed' || standing.state === 'failed' || standing.state === 'cancelled'
 }
 
-function outputOf(runId: string, standing: RunStanding): unknown {
+/** The output of a run that has ended. @throws MillraceError run_failed, run_cancelled */
+export function outputOf(runId: string, standing: RunStanding): unknown {
   if (standing.state === 'completed') return standing.output
   if (standing.state === 'cancelled') {
     throw new MillraceError('run_cancelled', `Run ${runId} of '${standing.slug}' was cancelled.`, {

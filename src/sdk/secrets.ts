@@ -24,6 +24,8 @@ export type SecretPlace =
 export interface SecretOptions {
   /** How old it may become before `millrace doctor`, and the history of runs that read it, say so. */
   readonly maxAge?: Duration
+  /** The version on which the change was decided; 0 where there was none. */
+  readonly ifVersion?: number
 }
 
 /** A secret, without its value. */
@@ -52,7 +54,7 @@ export class Secrets {
     this.#cipher = cipher
   }
 
-  /** Writes a secret, or its next version. @throws MillraceError secret_invalid, encryption_key_missing */
+  /** Writes a secret, or its next version. @throws MillraceError secret_invalid, encryption_key_missing, revision_conflict */
   async set(
     name: string,
     place: SecretPlace,
@@ -65,7 +67,9 @@ export class Secrets {
         : Math.ceil(durationMs(options.maxAge, 'The maxAge of a secret') / 1_000)
     const caller = await this.#caller()
     for (let write = 1; ; write++) {
-      const version = ((await this.#find(caller, name))?.version ?? 0) + 1
+      const standing = (await this.#find(caller, name))?.version ?? 0
+      refuseOther(name, standing, options.ifVersion)
+      const version = standing + 1
       try {
         await writeSecret(caller, this.#row({ name, version, maxAgeSeconds }, place))
         return { version }
@@ -81,18 +85,22 @@ export class Secrets {
    * Writes the next version of a secret that there is: with a value where it lies in our own table; without one where it lies outside, and was
    * changed there.
    *
-   * @throws MillraceError secret_unknown, secret_invalid
+   * @throws MillraceError secret_unknown, secret_invalid, revision_conflict
    */
-  async rotate(name: string, value?: string): Promise<{ readonly version: number }> {
+  async rotate(
+    name: string,
+    value?: string,
+    options: Pick<SecretOptions, 'ifVersion'> = {},
+  ): Promise<{ readonly version: number }> {
     const found = await this.#find(await this.#caller(), name)
     if (found === undefined) throw unknown(name)
     if (found.source === 'table') {
       if (value === undefined) throw invalid(name, 'no value: its next one must be given')
-      return this.set(name, { value })
+      return this.set(name, { value }, options)
     }
     if (value !== undefined) throw invalid(name, `its value in ${found.reference}: change it there`)
     const reference = found.reference ?? ''
-    return this.set(name, found.source === 'aws' ? { aws: reference } : { environment: reference })
+    return this.set(name, found.source === 'aws' ? { aws: reference } : { environment: reference }, options)
   }
 
   async list(): Promise<SecretInfo[]> {
@@ -155,6 +163,15 @@ export function unknown(name: string): MillraceError {
   return new MillraceError('secret_unknown', `There is no secret '${name.slice(0, 200)}'.`, {
     fields: { name },
   })
+}
+
+function refuseOther(name: string, standing: number, seen: number | undefined): void {
+  if (seen === undefined || seen === standing) return
+  throw new MillraceError(
+    'revision_conflict',
+    `Secret '${name}' was changed since: you saw its version ${seen}, and it is at ${standing}.`,
+    { fields: { secret: name, seen, revision: standing }, hint: 'Look at it again, and decide anew.' },
+  )
 }
 
 function checkName(name: string): void {

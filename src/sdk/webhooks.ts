@@ -145,6 +145,11 @@ export class Webhooks {
     this.#secrets = new WebhookSecrets(parts.caller, parts.cipher)
   }
 
+  /** The same in somebody's name: with the rights of this caller, and written down as theirs. */
+  as(caller: Caller): Webhooks {
+    return new Webhooks({ ...this.#parts, caller: () => Promise.resolve(caller) })
+  }
+
   /**
    * The handler of these webhooks, for any server that speaks Request and Response: `POST …/NAME`. It answers 202 once the delivery and its runs are
    * committed, before they begin. Needs the rights of a worker.

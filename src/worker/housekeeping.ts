@@ -1,5 +1,6 @@
 // What workers clear away now and then, in bounded batches: of the cache, of locks, of deliveries, and bytes that no artifact shows.
 import { forgetUploads, listLeftUploads, pruneUploads } from '../db/artifacts.ts'
+import { pruneRequests } from '../db/answered-requests.ts'
 import { pruneCache } from '../db/cache.ts'
 import type { Caller } from '../db/call.ts'
 import { readClock } from '../db/diagnosis.ts'
@@ -23,6 +24,7 @@ export async function clearAway(
   while (goesOn() && (await pruneLocks(caller, rowsPerBatch)));
   while (goesOn() && (await pruneUploads(caller, chunksPerBatch)));
   while (goesOn() && (await pruneDeliveries(caller, rowsPerBatch)));
+  while (goesOn() && (await pruneRequests(caller, rowsPerBatch)));
   while (goesOn() && store !== undefined && (await clearStore(caller, store)));
 }
 

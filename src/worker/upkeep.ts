@@ -1,4 +1,5 @@
-// What a worker does for all of them, beside its tasks: partitions ahead, retention, runs that are to be redriven, and neighbours that died.
+// What a worker does for all of them, beside its tasks: partitions ahead, retention, the chain of the audit trail, runs that are to be redriven, and neighbours that died.
+import { sealAuditTrail } from '../db/audit-trail.ts'
 import type { Caller } from '../db/call.ts'
 import { createPartitions, pruneHistory } from '../db/history.ts'
 import { workRedrives } from '../db/redrives.ts'
@@ -14,6 +15,8 @@ const maintainEveryMs = 600_000
 const maintainAgainMs = 2_000
 const weeksAhead = 4
 const pruneBatch = 1_000
+/** Entries of the audit trail that are put into its chain at once. */
+const sealBatch = 1_000
 /** A transaction of this size is over before anybody misses the runs that it has locked. */
 const redriveBatch = 200
 
@@ -73,6 +76,7 @@ export class Upkeep {
           if ((await createPartitions(writes, weeksAhead)) === null) everyMs = maintainAgainMs
         },
         () => this.#goOn(async () => (await pruneHistory(writes, pruneBatch)).more),
+        () => this.#goOn(async () => (await sealAuditTrail(writes, sealBatch)) === sealBatch),
         () => clearAway(artifacts, store, () => !ended.aborted),
       ])
         if (!ended.aborted) await work().catch(failed)

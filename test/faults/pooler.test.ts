@@ -5,8 +5,11 @@ import path from 'node:path'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Client, connect } from '../../src/sdk/client.ts'
+import { pipeline } from '../../src/sdk/pipeline.ts'
 import { choosePort } from '../../src/embedded/port.ts'
+import { openFolder, programFile, sdkAddress } from '../commands.ts'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
+import { startTypeScript } from '../program.ts'
 import { makeReachableFolder } from '../reachable-folder.ts'
 import { allEnded, expectLoadDone, expectSound, recordFigure, startLoad } from './effects.ts'
 import { effectTable, holdPipelines } from './pipelines.ts'
@@ -98,6 +101,64 @@ test.skipIf(!isThere)(
 )
 
 test.skipIf(!isThere)(
+  'C1 millrace start with a worker beside serves behind a transaction pooler, and leaves nothing behind in its sessions',
+  async () => {
+    const project = openFolder({ DATABASE_URL: database.url })
+    const config = project.write(
+      'millrace.config.ts',
+      `import { defineConfig, pipeline } from ${JSON.stringify(sdkAddress)}
+export default defineConfig({ pipelines: [pipeline('pooled-server').step('say', ({ input }) => input)] })`,
+    )
+    const created = await project.call(
+      'key',
+      'create',
+      'pooled',
+      '--role',
+      'operator',
+      '--payloads',
+      '--json',
+    )
+    const { key } = JSON.parse(created.stdout) as { key: string }
+    const program = startTypeScript(
+      programFile,
+      ['start', '--workers', '--port', '0', '--json', '--config', config],
+      { DATABASE_URL: pooler.url },
+    )
+    try {
+      const address = await until('it serves', () => /"address":"([^"]+)"/.exec(program.output())?.[1])
+      const ask = (path: string, body?: object) =>
+        fetch(`${address}${path}`, {
+          method: body === undefined ? 'GET' : 'POST',
+          headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        })
+      await until('it is ready', async () => (await fetch(`${address}/health/ready`)).ok)
+      await until(
+        'the worker has registered what it runs',
+        async () => (await ask('/pipelines/pooled-server')).status === 200,
+      )
+      const starts = await Promise.all(
+        Array.from({ length: 20 }, async (_, n) => {
+          const answer = await ask('/runs', { pipeline: 'pooled-server', input: n })
+          return (await answer.json()) as { run: { id: string } }
+        }),
+      )
+      const ids = starts.map(({ run }) => run.id)
+      await allEnded(database, ids, 30_000)
+      const shown = (await (await ask(`/runs/${ids[7]}`)).json()) as { state: string; output: unknown }
+      expect(shown).toMatchObject({ state: 'completed', input: 7 })
+      expect(await leftInSessions()).toEqual([])
+      program.child.kill('SIGTERM')
+      expect(await program.ended).toBe(0)
+    } finally {
+      await program.kill()
+      project.close()
+    }
+  },
+  90_000,
+)
+
+test.skipIf(!isThere)(
   'E6 a cancel reaches a worker that only polls within a heartbeat',
   async () => {
     const worker = await programs.start(options())
@@ -119,6 +180,56 @@ test.skipIf(!isThere)(
     await expectSound(database, [run.id])
   },
   60_000,
+)
+
+test.skipIf(!isThere)(
+  'C2 of 100,000 probes through shared sessions, some of whose clients leave the tenant set behind, none sees a run of a tenant that it did not name',
+  async () => {
+    const known = pipeline('pooled-tenants').step('wait', () => 1)
+    for (const tenant of ['a', 'b', 'c']) await client.start(known, null, { tenant })
+    await client.start(known, null)
+    const seenBy = new Map(
+      (
+        await database.query<{ id: string; tenant: string | null }>(
+          `select id, tenant from millrace.run where slug = 'pooled-tenants'`,
+        )
+      ).map(({ id, tenant }) => [id, tenant]),
+    )
+    const [clients, messages, probesAMessage] = [20, 200, 25]
+    const named = (n: number) => (n % 4 === 3 ? undefined : 'abc'[n % 4])
+    const probe = (tenant: string | undefined) =>
+      `begin; ${tenant === undefined ? '' : `select millrace.act_for_tenant('${tenant}');`} set local role millrace_tenant;
+       select array_agg(id) as ids from millrace.own_run; commit;`
+    // Set for the session, with the stamp of its transaction: what a careless client would leave to whoever comes next.
+    const leftBehind = `begin; select millrace.act_for_tenant('a');
+      select set_config(name, current_setting(name), false) from unnest(array['millrace.tenant', 'millrace.tenant_at']) name;
+      set millrace.tenant = 'a'; commit;`
+    const seen = new Map<string, number>()
+    await Promise.all(
+      Array.from({ length: clients }, async (_, number) => {
+        const prober = new pg.Client(pooler.url)
+        await prober.connect()
+        for (let message = 0; message < messages; message++) {
+          const tenants = Array.from({ length: probesAMessage }, (_each, n) => named(n + message + number))
+          const answers = (await prober.query(
+            `${tenants.map(probe).join('')}${message % 5 === 0 ? leftBehind : ''}`,
+          )) as unknown as ReadonlyArray<{ rows: ReadonlyArray<{ ids?: string[] | null }> }>
+          const found = answers.flatMap(({ rows }) =>
+            rows.flatMap(({ ids }) => (ids === undefined ? [] : [ids])),
+          )
+          for (const [index, ids] of found.entries()) {
+            const told = (ids ?? []).map((id) => seenBy.get(id)).join()
+            const key = `${tenants[index] ?? 'nobody'} saw ${told || 'nothing'}`
+            seen.set(key, (seen.get(key) ?? 0) + 1)
+          }
+        }
+        await prober.end()
+      }),
+    )
+    expect([...seen.keys()].sort()).toEqual(['a saw a', 'b saw b', 'c saw c', 'nobody saw nothing'])
+    expect([...seen.values()].reduce((sum, n) => sum + n, 0)).toBe(100_000)
+  },
+  120_000,
 )
 
 /** What a pooled session would hand on to the next client: listened channels, named statements, settings of a session. */

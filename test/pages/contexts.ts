@@ -29,6 +29,7 @@ export const imports: readonly Import[] = [
   ),
   ...from('millrace', 'WhyReason', 's3Artifacts'),
   ...from('../../src/sdk/config.ts', 'WorkerConfig'),
+  ...from('millrace/client', 'connectHttp'),
   ...from('millrace/testing', 'createTestEngine', 'TestEngine'),
   ...from('zod', 'z'),
   ...from('drizzle-orm/node-postgres', 'drizzle', 'NodePgDatabase'),
@@ -128,6 +129,12 @@ const contexts: Readonly<Record<string, readonly Given[]>> = {
     ['declare const stream: StreamWriter'],
     ['declare const part: string'],
   ],
+  'docs/client.md': [
+    ["const client = connectHttp({ url: 'https://millrace.example.org' })"],
+    ['declare const id: string'],
+    ['declare function show(...values: unknown[]): void'],
+  ],
+  'docs/server.md': [["const hello = pipeline('hello').step('greet', () => 'Hello')"]],
   'docs/testing.md': [['declare const engine: TestEngine']],
   'docs/transactions.md': [
     [

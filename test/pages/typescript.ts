@@ -43,7 +43,9 @@ const settings = {
     paths: {
       millrace: ['../../src/sdk/index.ts'],
       'millrace/worker': ['../../src/worker/index.ts'],
+      'millrace/server': ['../../src/server/index.ts'],
       'millrace/testing': ['../../src/testing/index.ts'],
+      'millrace/client': ['../../src/client/index.ts'],
     },
   },
   include: ['*.ts'],

@@ -5,11 +5,13 @@ import { pathsReached, readSource, resolve } from './source.ts'
 
 const level_by_room: Record<string, number> = {
   core: 0,
+  api: 1,
   db: 1,
   net: 1,
   embedded: 1,
   hooks: 1,
   sdk: 2,
+  client: 2,
   observe: 2,
   auditor: 2,
   triggers: 3,
@@ -19,7 +21,14 @@ const level_by_room: Record<string, number> = {
   testing: 5,
 }
 
-const entries = ['src/sdk/index.ts', 'src/worker/index.ts', 'src/cli/main.ts', 'src/testing/index.ts']
+const entries = [
+  'src/sdk/index.ts',
+  'src/worker/index.ts',
+  'src/server/index.ts',
+  'src/client/index.ts',
+  'src/cli/main.ts',
+  'src/testing/index.ts',
+]
 
 const roomOf = (path: string): string => path.split('/')[1] ?? ''
 

@@ -17,10 +17,12 @@ begin
   asked := lock_approval(decide_approval.id, at);
   perform refuse_actor(asked, decide_approval.actor, decide_approval.actor_roles);
   insert into approval_decision (approval_id, actor, decision, value, comment, decided_at, decided_via)
-  values (asked.id, decide_approval.actor, decide_approval.decision, decide_approval.value, decide_approval.comment, at, session_user);
+  values (asked.id, decide_approval.actor, decide_approval.decision, decide_approval.value, decide_approval.comment, at, actor());
   perform write_event(asked.run_id, 'approval.decided', jsonb_strip_nulls(jsonb_build_object(
     'name', asked.name, 'approval', asked.id, 'by', decide_approval.actor, 'decision', decide_approval.decision, 'comment', decide_approval.comment)),
     asked.step, asked.item);
+  perform write_audit('approval.decided', 'approval', asked.id::text, jsonb_build_object(
+    'run', asked.run_id, 'name', asked.name, 'by', decide_approval.actor, 'decision', decide_approval.decision));
 
   select array_agg(d.actor order by d.decided_at, d.actor) into deciders from approval_decision d
    where d.approval_id = asked.id and d.decision = decide_approval.decision;

@@ -22,5 +22,7 @@ begin
   end if;
   perform write_event(asked.run_id, 'approval.delegated', jsonb_build_object(
     'name', asked.name, 'approval', asked.id, 'by', delegate_approval.actor, 'to', delegate_approval.to_actor), asked.step, asked.item);
+  perform write_audit('approval.delegated', 'approval', asked.id::text, jsonb_build_object(
+    'run', asked.run_id, 'name', asked.name, 'by', delegate_approval.actor, 'to', delegate_approval.to_actor));
 end $$;
 comment on function millrace.delegate_approval(uuid, text, text, text[]) is 'Lets somebody else decide on an approval in the actor''s place.';

@@ -19,7 +19,7 @@ begin
     raise exception 'There is no run %.', missing using errcode = 'MR006', hint = 'List the runs with: npx millrace run list';
   end if;
   insert into callback (run_id, url, ends, secret, created_at, created_by)
-  select g.id, c.url, callback_ends(c.events), c.secret, at, session_user
+  select g.id, c.url, callback_ends(c.events), c.secret, at, actor()
     from unnest(run_ids) g(id) cross join jsonb_to_recordset(add_callbacks.callbacks) c(url text, events jsonb, secret text)
       on conflict (run_id, slug, url) do nothing;
   get diagnostics added = row_count;

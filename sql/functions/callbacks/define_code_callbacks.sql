@@ -22,7 +22,7 @@ begin
     delete from callback k where k.slug = of_slug
        and not exists (select from jsonb_to_recordset(given) c(url text) where c.url = k.url);
     insert into callback as k (slug, url, ends, secret, created_at, created_by)
-    select of_slug, c.url, callback_ends(c.events), c.secret, at, session_user
+    select of_slug, c.url, callback_ends(c.events), c.secret, at, actor()
       from jsonb_to_recordset(given) c(url text, events jsonb, secret text) order by c.url
         on conflict (run_id, slug, url) do update set ends = excluded.ends, secret = excluded.secret
      where (k.ends, k.secret) is distinct from (excluded.ends, excluded.secret);

@@ -19,5 +19,6 @@ begin
    where d.id = sent.id;
   update callback c set disabled_at = null where c.id = sent.callback_id and c.disabled_at is not null;
   perform write_event(sent.run_id, 'callback.resent', jsonb_build_object('delivery', sent.id));
+  perform write_audit('callback.resent', 'callback_delivery', sent.id::text, jsonb_build_object('run', sent.run_id));
 end $$;
 comment on function millrace.resend_callback(uuid) is 'Sends a delivery once more, with fresh attempts and under the same id.';

@@ -8,6 +8,10 @@ begin
     raise exception 'There is no backfill %.', abort_backfill.backfill_id using errcode = 'MR141', hint = 'See those of a watch with: npx millrace watch show NAME';
   end if;
   update change_backfill b set state = 'cancelled', finished_at = millrace.now() where b.id = abort_backfill.backfill_id and b.state = 'open';
-  return found;
+  if not found then
+    return false;
+  end if;
+  perform write_audit('backfill.aborted', 'backfill', abort_backfill.backfill_id::text);
+  return true;
 end $$;
 comment on function millrace.abort_backfill(int) is 'Ends a backfill before it is through.';

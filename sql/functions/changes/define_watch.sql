@@ -10,7 +10,7 @@ declare
 begin
   perform refuse_watch_revision(define_watch.name, define_watch.expected_revision);
   insert into change_watch as w (name, slug, table_schema, table_name, tenant, settings, source, changed_at, changed_by)
-  values (wanted.name, wanted.slug, wanted.table_schema, wanted.table_name, wanted.tenant, wanted.settings, wanted.source, millrace.now(), session_user)
+  values (wanted.name, wanted.slug, wanted.table_schema, wanted.table_name, wanted.tenant, wanted.settings, wanted.source, millrace.now(), actor())
       on conflict (name) do update
      set slug = excluded.slug, table_schema = excluded.table_schema, table_name = excluded.table_name, tenant = excluded.tenant, settings = excluded.settings,
          source = excluded.source, retired_at = null, revision = w.revision + 1, changed_at = excluded.changed_at, changed_by = excluded.changed_by

@@ -12,7 +12,7 @@ begin
     raise exception 'Watch ''%'', or its table, was changed since this was planned.', mark_watch.name using errcode = 'MR140', hint = 'Plan anew, and apply that: npx millrace watch plan';
   end if;
   update millrace.change_watch w
-     set installed_at = millrace.now(), installed_by = session_user, installed_digest = millrace.watch_digest(w), installed_relation = millrace.watch_relation(w),
+     set installed_at = millrace.now(), installed_by = actor(), installed_digest = millrace.watch_digest(w), installed_relation = millrace.watch_relation(w),
          installed_columns = (select coalesce(jsonb_object_agg(c.name, c.type), '{}') from millrace.watch_columns(millrace.watch_relation(w)) c)
    where w.name = mark_watch.name;
 end $$;

@@ -42,7 +42,7 @@ begin
                     case when watched.tenant is not null then format(' and new.%I::text = %L', watched.settings ->> 'tenant_column', watched.tenant) else '' end);
   execute 'explain (format json) select ' || counted || ' for share of new' into plan;
   insert into change_backfill (watch_id, condition, rows_expected, created_at, created_by)
-  values (watched.id, start_backfill.condition, greatest(0, (plan #>> '{0,Plan,Plan Rows}')::numeric::bigint), millrace.now(), session_user)
+  values (watched.id, start_backfill.condition, greatest(0, (plan #>> '{0,Plan,Plan Rows}')::numeric::bigint), millrace.now(), actor())
   returning id into backfill_id;
   row_parts := capture_row('new', null, watch_values(watched, relation), relation);
   execute format(

@@ -22,7 +22,7 @@ begin
   get diagnostics n = row_count;
   counts := add_counts(counts, jsonb_build_object('idempotency', n));
   insert into erasure (id, erased_run, reason, counts, begun_at, begun_by, finished_at)
-  values (gen_random_uuid(), delete_run.run_id, delete_run.reason, counts, at, session_user, at);
+  values (gen_random_uuid(), delete_run.run_id, delete_run.reason, counts, at, actor(), at);
   return counts;
 end $$;
 comment on function millrace.delete_run(uuid, boolean, text) is 'Takes all of a run out of every table; dry, it only counts.';

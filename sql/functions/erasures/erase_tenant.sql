@@ -54,7 +54,7 @@ begin
     end loop;
   end if;
   insert into erasure as e (id, erased_tenant, reason, counts, begun_at, begun_by, finished_at)
-  values (coalesce(erasure_id, gen_random_uuid()), erase_tenant.tenant, erase_tenant.reason, erase_tenant.counts, at, session_user,
+  values (coalesce(erasure_id, gen_random_uuid()), erase_tenant.tenant, erase_tenant.reason, erase_tenant.counts, at, actor(),
           case when not more then at end)
       on conflict (id) do update set counts = add_counts(e.counts, excluded.counts), finished_at = excluded.finished_at
   returning e.id, e.counts into erasure, counts;

@@ -28,7 +28,7 @@ begin
     name := given.name;
     select s.* into known from subscription s where s.name = given.name for update;
     if given.settings is null then
-      update subscription s set retired_at = millrace.now(), revision = s.revision + 1, changed_at = millrace.now(), changed_by = session_user
+      update subscription s set retired_at = millrace.now(), revision = s.revision + 1, changed_at = millrace.now(), changed_by = actor()
        where s.name = given.name and s.retired_at is null returning s.revision into revision;
       change := 'retired';
     elsif known.source = 'operator' and known.retired_at is null then

@@ -20,7 +20,7 @@ begin
     perform refuse_argument('event', 'one of fewer than 1,000 subscriptions', quote_literal(wanted.event));
   end if;
   insert into subscription as s (name, event, slug, tenant, filter, input_paths, source, changed_at, changed_by)
-  values (wanted.name, wanted.event, wanted.slug, wanted.tenant, wanted.filter, wanted.input_paths, wanted.source, at, session_user)
+  values (wanted.name, wanted.event, wanted.slug, wanted.tenant, wanted.filter, wanted.input_paths, wanted.source, at, actor())
       on conflict (name) do update
      set event = excluded.event, slug = excluded.slug, tenant = excluded.tenant, filter = excluded.filter, input_paths = excluded.input_paths,
          source = excluded.source, revision = s.revision + 1, retired_at = null, changed_at = excluded.changed_at, changed_by = excluded.changed_by

@@ -45,7 +45,7 @@ begin
     end if;
   end if;
   insert into emitted_event (name, payload, tenant, idempotency_key, emitted_at, emitted_by, run_id, step, chain, due_at)
-  values (emit.name, coalesce(emit.payload, 'null'), of_tenant, emit.idempotency_key, at, session_user, origin, case when origin is not null then origin_step end,
+  values (emit.name, coalesce(emit.payload, 'null'), of_tenant, emit.idempotency_key, at, actor(), origin, case when origin is not null then origin_step end,
           case when origin is null then '{}' else event_chain(origin) end, at)
       on conflict (name, idempotency_key, tenant) where idempotency_key is not null do nothing
   returning id into new_id;

@@ -11,7 +11,7 @@ begin
   if (known.paused_at is not null) = pause_subscription.paused then
     return false;
   end if;
-  update subscription s set paused_at = case when pause_subscription.paused then at end, revision = s.revision + 1, changed_at = at, changed_by = session_user
+  update subscription s set paused_at = case when pause_subscription.paused then at end, revision = s.revision + 1, changed_at = at, changed_by = actor()
    where s.id = known.id;
   return true;
 end $$;

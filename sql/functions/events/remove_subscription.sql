@@ -8,6 +8,6 @@ declare
   known subscription;
 begin
   known := lock_subscription(remove_subscription.name, remove_subscription.expected_revision);
-  update subscription s set retired_at = at, paused_at = null, revision = s.revision + 1, changed_at = at, changed_by = session_user where s.id = known.id;
+  update subscription s set retired_at = at, paused_at = null, revision = s.revision + 1, changed_at = at, changed_by = actor() where s.id = known.id;
 end $$;
 comment on function millrace.remove_subscription(text, int) is 'Retires a subscription.';

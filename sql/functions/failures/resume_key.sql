@@ -17,7 +17,8 @@ begin
     return false;
   end if;
   insert into event (run_id, at, actor, kind, detail)
-  values (resumed.run_id, millrace.now(), session_user, 'key.resumed', jsonb_build_object('key', resumed.key));
+  values (resumed.run_id, millrace.now(), actor(), 'key.resumed', jsonb_build_object('key', resumed.key));
+  perform write_audit('run_key.resumed', 'pipeline', resume_key.slug, jsonb_build_object('run', resumed.run_id));
   return true;
 end $$;
 comment on function millrace.resume_key(text, text, text) is 'Takes starts of a paused run key again; false where it was not paused.';

@@ -5,7 +5,7 @@ language plpgsql
 as $$
 begin
   insert into millrace.event (run_id, at, actor, kind, step, item, attempt, detail)
-  values (write_event.run_id, millrace.now(), session_user, write_event.kind, write_event.step, write_event.item, write_event.attempt,
+  values (write_event.run_id, millrace.now(), actor(), write_event.kind, write_event.step, write_event.item, write_event.attempt,
           write_event.detail);
 end $$;
 comment on function millrace.write_event(uuid, text, jsonb, text, int, int) is 'Writes one entry of a run''s history.';

@@ -39,7 +39,7 @@ begin
   end if;
   insert into limit_rule (name, kind, key_paths, input_path, capacity, strategy, unit_ms, burst, units_path, failures, window_ms, cooldown_ms, fifo, weights, default_weight, source, changed_at, changed_by)
   values (wanted.name, wanted.kind, wanted.key_paths, wanted.input_path, wanted.capacity, wanted.strategy, wanted.unit_ms, wanted.burst, wanted.units_path,
-          wanted.failures, wanted.window_ms, wanted.cooldown_ms, wanted.fifo, wanted.weights, wanted.default_weight, wanted.source, at, session_user)
+          wanted.failures, wanted.window_ms, wanted.cooldown_ms, wanted.fifo, wanted.weights, wanted.default_weight, wanted.source, at, actor())
       on conflict (name) do update
      set key_paths = excluded.key_paths, input_path = excluded.input_path, capacity = excluded.capacity, strategy = excluded.strategy, unit_ms = excluded.unit_ms, burst = excluded.burst,
          units_path = excluded.units_path, failures = excluded.failures, window_ms = excluded.window_ms, cooldown_ms = excluded.cooldown_ms,
@@ -51,6 +51,7 @@ begin
     delete from limit_target g where g.rule_id = found_rule.id;
     insert into limit_target (rule_id, slug, step, queue)
     select distinct found_rule.id, t.slug, t.step, t.queue from jsonb_to_recordset(define_limit.targets) t(slug text, step text, queue text);
+    perform write_audit('limit.targeted', 'limit', found_rule.name, jsonb_build_object('targets', define_limit.targets));
     perform link_limits(array[found_rule.id]);
     perform refuse_two_orders(found_rule);
     perform free_waiters(found_rule.id, at);

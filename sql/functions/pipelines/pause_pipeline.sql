@@ -14,7 +14,7 @@ begin
       using errcode = 'MR002', hint = 'List the pipelines with: npx millrace pipeline list';
   end if;
   perform refuse_pipeline_revision(found_pipeline, pause_pipeline.if_revision);
-  update pipeline p set paused_at = millrace.now(), paused_by = session_user, pause_reason = pause_pipeline.reason, revision = revision + 1
+  update pipeline p set paused_at = millrace.now(), paused_by = actor(), pause_reason = pause_pipeline.reason, revision = revision + 1
    where p.slug = pause_pipeline.slug and p.paused_at is null
   returning true into changed;
   return coalesce(changed, false);

@@ -28,7 +28,7 @@ begin
       select coalesce(max(v.version), 0) + 1 into found_version from pipeline_version v where v.slug = register_pipeline.slug;
       insert into pipeline_version (slug, version, digest, graph, key_paths, registered_at, registered_by)
       values (register_pipeline.slug, found_version, new_digest, register_pipeline.graph,
-              coalesce(register_pipeline.graph -> 'key', '[]'), at, session_user);
+              coalesce(register_pipeline.graph -> 'key', '[]'), at, actor());
       perform define_steps(register_pipeline.slug, found_version, register_pipeline.graph);
       update pipeline p set active_version = found_version where p.slug = register_pipeline.slug;
     end if;

@@ -15,7 +15,7 @@ begin
   if ended is not null then
     return false;
   end if;
-  update redrive d set finished_at = at, input = null, aborted_at = at, aborted_by = session_user where d.id = abort_redrive.id;
+  update redrive d set finished_at = at, input = null, aborted_at = at, aborted_by = actor() where d.id = abort_redrive.id;
   return true;
 end $$;
 comment on function millrace.abort_redrive(uuid) is 'Ends a redrive before it is through; false where nothing was left to do.';

@@ -19,7 +19,7 @@ begin
   )
   select array_agg(h.id) into freed from removed r cross join unnest(r.holds) h(id);
   insert into event (run_id, at, actor, kind, step, item, detail)
-  select l.run_id, continue_failed_runs.at, session_user, 'run.redriven', l.step, l.item, jsonb_strip_nulls(jsonb_build_object(
+  select l.run_id, continue_failed_runs.at, actor(), 'run.redriven', l.step, l.item, jsonb_strip_nulls(jsonb_build_object(
            'redrive', continue_failed_runs.redrive_id, 'reason', continue_failed_runs.reason, 'error', l.error - 'stack', 'failed_at', l.failed_at,
            'forgotten', f.forgotten))
     from dead_letter l left join forget_failures(run_ids) f on f.run_id = l.run_id

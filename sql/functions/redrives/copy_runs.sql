@@ -48,7 +48,7 @@ begin
   end if;
 
   select array_agg(r.slug order by g.n) as slugs, array_agg(coalesce(copy_runs.input, r.input) order by g.n) as inputs, array_agg(r.priority order by g.n) as priorities,
-         array_agg(r.tenant order by g.n) as tenants, array_agg(r.headers order by g.n) as headers into makes
+         array_agg(r.tenant order by g.n) as tenants, array_agg(r.headers - 'millrace-actor' order by g.n) as headers into makes
     from unnest(sources) with ordinality g(id, n) join run r on r.id = g.id;
   refused_ids := '{}';
   for new_run, refusal, of_run, detail in
@@ -65,10 +65,10 @@ begin
 
   insert into run_lineage (run_id, of_run, kind, step, input_difference, reason, redrive_id, created_at, created_by)
   select g.id, g.of_id, copy_runs.kind, copy_runs.step, case when copy_runs.input is not null then json_difference(r.input, copy_runs.input) end,
-         copy_runs.reason, copy_runs.redrive_id, at, session_user
+         copy_runs.reason, copy_runs.redrive_id, at, actor()
     from unnest(ids, sources) g(id, of_id) join run r on r.id = g.of_id where g.id <> all (refused_ids);
   insert into event (run_id, at, actor, kind, step, detail)
-  select g.of_id, copy_runs.at, session_user, case copy_runs.kind when 'redrive' then 'run.redriven' when 'fork' then 'run.forked' else 'run.rerun' end, copy_runs.step,
+  select g.of_id, copy_runs.at, actor(), case copy_runs.kind when 'redrive' then 'run.redriven' when 'fork' then 'run.forked' else 'run.rerun' end, copy_runs.step,
          jsonb_strip_nulls(jsonb_build_object('as', g.id, 'redrive', copy_runs.redrive_id, 'reason', copy_runs.reason, 'error', l.error - 'stack', 'failed_at', l.failed_at))
     from unnest(ids, sources) g(id, of_id) left join dead_letter l on copy_runs.kind = 'redrive' and l.run_id = g.of_id where g.id <> all (refused_ids);
 

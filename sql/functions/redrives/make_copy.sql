@@ -28,6 +28,9 @@ begin
   if exists (select from run r where r.id = make_copy.new_run) then
     raise exception 'A run id is taken: it is that of another run.' using errcode = 'MR009', hint = 'Give each start an id of its own, or none.';
   end if;
+  perform write_audit(case make_copy.kind when 'fork' then 'run.forked' else 'run.rerun' end, 'run', make_copy.of_run::text,
+                      jsonb_build_object('as', make_copy.new_run, 'step', make_copy.step, 'version', make_copy.version,
+                                         'input_edited', nullif(make_copy.input is not null, false)));
   return query
     select c.new_run is not null, c.new_run, c.refusal, c.detail
       from copy_runs(array[make_copy.of_run], array[make_copy.new_run], make_copy.kind, make_copy.version,

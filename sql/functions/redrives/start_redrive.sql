@@ -41,7 +41,7 @@ begin
   insert into redrive (id, idempotency_key, filter, restart, step, version, input, input_digest, reason, rate, paced_at, created_at, created_by)
   values (coalesce(start_redrive.id, gen_random_uuid()), start_redrive.idempotency_key, start_redrive.filter, start_redrive.restart, start_redrive.step,
           start_redrive.version, start_redrive.input, digest, start_redrive.reason, start_redrive.rate,
-          at - make_interval(secs => coalesce(1 / start_redrive.rate, 0)), at, session_user)
+          at - make_interval(secs => coalesce(1 / start_redrive.rate, 0)), at, actor())
       on conflict do nothing
   returning * into asked;
   created := found;

@@ -25,6 +25,7 @@ begin
     end if;
     update run r set outcome = 'cancelled', revision = revision + 1 where r.id = cancel_run.run_id;
     perform write_event(cancel_run.run_id, 'run.cancelled', jsonb_strip_nulls(jsonb_build_object('reason', cancel_run.reason, 'undo', true)));
+    perform write_audit('run.cancelled', 'run', cancel_run.run_id::text, jsonb_build_object('undo', true));
     perform begin_outcomes(array[cancel_run.run_id], 'cancelled', 'its parent was cancelled', at);
     return true;
   end if;
@@ -32,6 +33,7 @@ begin
     perform write_event(cancel_run.run_id, 'run.undo_stopped', jsonb_strip_nulls(jsonb_build_object('reason', cancel_run.reason)));
   end if;
   perform cancel_runs(array[cancel_run.run_id], cancel_run.reason, at);
+  perform write_audit('run.cancelled', 'run', cancel_run.run_id::text);
   return true;
 end $$;
 comment on function millrace.cancel_run(uuid, text, boolean, int) is 'Cancels a run, and undoes it first where that is asked; false where nothing changed.';

@@ -57,6 +57,7 @@ begin
     moved := reason is null;
     if moved and not dry then
       perform move_run(run_id, from_version, target, at);
+      perform write_audit('run.migrated', 'run', run_id::text, '{}', jsonb_build_object('version', from_version), jsonb_build_object('version', target));
     end if;
     return next;
   end loop;

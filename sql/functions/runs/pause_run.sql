@@ -25,6 +25,7 @@ begin
   insert into waiting_task (handler, priority, run_id, step_id, item, item_value, attempt, failures, reason, available_at, paused)
   select handler, priority, run_id, step_id, item, item_value, attempt, failures, 'paused', ready_at, true from parked;
   perform write_event(pause_run.run_id, 'run.paused', jsonb_strip_nulls(jsonb_build_object('reason', pause_run.reason)));
+  perform write_audit('run.paused', 'run', pause_run.run_id::text);
   return true;
 end $$;
 comment on function millrace.pause_run(uuid, text, int) is 'Pauses a run; false where it had ended or was paused already.';

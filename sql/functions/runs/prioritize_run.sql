@@ -22,6 +22,7 @@ begin
   update task t set priority = prioritize_run.priority where t.run_id = prioritize_run.run_id;
   update waiting_task w set priority = prioritize_run.priority where w.run_id = prioritize_run.run_id;
   perform write_event(prioritize_run.run_id, 'run.prioritized', jsonb_build_object('from', found_run.priority, 'to', prioritize_run.priority));
+  perform write_audit('run.prioritized', 'run', prioritize_run.run_id::text, '{}', jsonb_build_object('priority', found_run.priority), jsonb_build_object('priority', prioritize_run.priority));
   perform wake_workers(false);
   return true;
 end $$;

@@ -20,6 +20,7 @@ begin
   update waiting_task w set paused = false, available_at = case when w.reason = 'limit' then millrace.now() else w.available_at end where w.run_id = resume_run.run_id;
   perform promote_tasks(1000);
   perform write_event(resume_run.run_id, 'run.resumed', '{}');
+  perform write_audit('run.resumed', 'run', resume_run.run_id::text);
   return true;
 end $$;
 comment on function millrace.resume_run(uuid, int) is 'Resumes a paused run; false where it was not paused.';

@@ -29,6 +29,8 @@ as $$
 #variable_conflict use_column
 declare
   at timestamptz := millrace.now();
+  -- Starts of several people share a call, so each may say in its headers in whose name it is.
+  started_by text := actor();
   earliest uuid := uuid_floor(at - interval '1 day');
   latest uuid := uuid_floor(at + interval '1 day');
   keep boolean[];
@@ -153,7 +155,7 @@ begin
              case when started.key_paths <> '[]' then run_key(started.slug, g.input, started.key_paths) end,
              case when leasing then 'running' else 'pending' end,
              coalesce(g.priority, 5), g.input, g.headers, g.idempotency_key,
-             start_runs.started_via, session_user, at, case when g.available_at > at then g.available_at end,
+             start_runs.started_via, coalesce(left(g.headers ->> 'millrace-actor', 200) || ' via ' || session_user, started_by), at, case when g.available_at > at then g.available_at end,
              case when leasing then at end,
              g.parent_run_id, g.parent_step, g.parent_item, g.parent_call, g.parent_place, g.detached
         from unnest(run_ids, slugs, versions, inputs, priorities, tenants, headers, available_ats, idempotency_keys, keep, parents)

@@ -35,7 +35,7 @@ begin
   insert into firing as f (schedule_id, slot_at, kind, overlap, state, due_at, begins_at, fired_at, fired_by, expect, verify_within_ms, deadline_at)
   select known.id, g.slot, 'backfill', backfill_schedule.overlap, 'queued', at,
          case when backfill_schedule.stagger_ms > 0 then at + make_interval(secs => backfill_schedule.stagger_ms / 1000.0 * (row_number() over (order by g.slot) - 1)) end,
-         at, session_user, known.expect, known.verify_within_ms, null
+         at, actor(), known.expect, known.verify_within_ms, null
     from (select distinct u.slot from unnest(backfill_schedule.slots) u(slot)) g
    order by g.slot
       on conflict (schedule_id, slot_at) where slots = 1 do update
@@ -44,6 +44,7 @@ begin
          expect = excluded.expect, verify_within_ms = excluded.verify_within_ms, deadline_at = null, overdue_at = null
    where f.state in ('skipped', 'missed') or f.reason = 'no_start';
   get diagnostics queued = row_count;
+  perform write_audit('schedule.backfilled', 'schedule', known.name, jsonb_build_object('queued', queued, 'overlap', backfill_schedule.overlap));
   perform admit_firings(array[known.id], at);
   return next;
 end $$;

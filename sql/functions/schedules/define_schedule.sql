@@ -43,7 +43,7 @@ begin
       values (wanted.name, wanted.slug, wanted.tenant, wanted.cron, wanted.timezone, wanted.every_ms, wanted.every_from, wanted.input, wanted.priority,
               wanted.starts_at, wanted.ends_at, wanted.jitter_ms, wanted.overlap, wanted.catch_up, wanted.catch_up_max, wanted.catch_up_window_ms,
               wanted.stagger_ms, wanted.pause_after, wanted.expect, wanted.deadline_ms, wanted.verify_within_ms, wanted.ping_secret, wanted.ping_url,
-              define_schedule.source, at, session_user, at, at);
+              define_schedule.source, at, actor(), at, at);
       return 1;
     exception when unique_violation then
       -- Somebody else was first: then it is changed.
@@ -68,7 +68,7 @@ begin
          overlap = wanted.overlap, catch_up = wanted.catch_up, catch_up_max = wanted.catch_up_max, catch_up_window_ms = wanted.catch_up_window_ms,
          stagger_ms = wanted.stagger_ms, pause_after = wanted.pause_after, expect = wanted.expect, deadline_ms = wanted.deadline_ms,
          verify_within_ms = wanted.verify_within_ms, ping_secret = wanted.ping_secret, ping_url = wanted.ping_url, source = define_schedule.source,
-         revision = s.revision + 1, changed_at = at, changed_by = session_user, retired_at = null,
+         revision = s.revision + 1, changed_at = at, changed_by = actor(), retired_at = null,
          -- A schedule that comes back has missed nothing while it was not there.
          evaluated_at = case when s.retired_at is not null then greatest(at, s.evaluated_at) else s.evaluated_at end,
          former = case when s.retired_at is not null or s.fault is not null then null

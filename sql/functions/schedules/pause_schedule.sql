@@ -13,7 +13,7 @@ begin
   if known.paused_at is not null then
     return false;
   end if;
-  perform halt_schedule(known.id, session_user, pause_schedule.reason, millrace.now());
+  perform halt_schedule(known.id, actor(), pause_schedule.reason, millrace.now());
   return true;
 end $$;
 comment on function millrace.pause_schedule(text, text, int) is 'Pauses a schedule; false where it was paused already.';

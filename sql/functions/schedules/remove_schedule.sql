@@ -14,7 +14,7 @@ begin
   end if;
   update schedule s
      set retired_at = at, due_at = null, next_slot_at = null, former = null, passed_from = null, passed_until = null, paused_at = null, paused_by = null,
-         pause_reason = null, failures = 0, revision = s.revision + 1, changed_at = at, changed_by = session_user
+         pause_reason = null, failures = 0, revision = s.revision + 1, changed_at = at, changed_by = actor()
    where s.id = known.id;
   update firing f set state = 'skipped', reason = 'retired', closed_at = at where f.schedule_id = known.id and f.state = 'queued';
   return true;

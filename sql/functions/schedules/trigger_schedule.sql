@@ -20,9 +20,10 @@ begin
     moment := moment + interval '1 microsecond';
   end loop;
   insert into firing (schedule_id, slot_at, kind, overlap, state, input, due_at, fired_at, fired_by, expect, verify_within_ms, deadline_at)
-  values (known.id, moment, 'triggered', coalesce(trigger_schedule.overlap, known.overlap), 'queued', trigger_schedule.input, at, at, session_user,
+  values (known.id, moment, 'triggered', coalesce(trigger_schedule.overlap, known.overlap), 'queued', trigger_schedule.input, at, at, actor(),
           known.expect, known.verify_within_ms, at + make_interval(secs => known.deadline_ms / 1000.0))
   returning id into fired;
+  perform write_audit('schedule.triggered', 'schedule', known.name, jsonb_build_object('firing', fired, 'overlap', trigger_schedule.overlap, 'input_given', nullif(trigger_schedule.input is not null, false)));
   perform admit_firings(array[known.id], at);
   return query select f.id, f.state, f.reason, f.refusal, f.run_id, f.blocked_by, f.error from firing f where f.id = fired;
 end $$;

@@ -23,7 +23,7 @@ begin
   end if;
   if write_secret.version = 1 then
     insert into secret (name, source, reference, version, max_age_seconds, changed_at, created_at, created_by)
-    values (write_secret.name, write_secret.source, write_secret.reference, 1, write_secret.max_age_seconds, at, at, session_user)
+    values (write_secret.name, write_secret.source, write_secret.reference, 1, write_secret.max_age_seconds, at, at, actor())
         on conflict (name) do nothing;
   else
     update secret s
@@ -37,7 +37,7 @@ begin
   end if;
   if write_secret.value is not null then
     insert into secret_version (name, version, value, created_at, created_by)
-    values (write_secret.name, write_secret.version, write_secret.value, at, session_user);
+    values (write_secret.name, write_secret.version, write_secret.value, at, actor());
   end if;
   -- The last ten stay, for what is still at work with one of them.
   delete from secret_version v where v.name = write_secret.name and v.version <= write_secret.version - 10;

@@ -33,7 +33,7 @@ begin
     perform refuse_ended_run(send_signal.run_id);
   end if;
   insert into signal (run_id, name, payload, idempotency_key, sent_at, sent_by)
-  values (send_signal.run_id, send_signal.name, send_signal.payload, send_signal.idempotency_key, at, session_user)
+  values (send_signal.run_id, send_signal.name, send_signal.payload, send_signal.idempotency_key, at, actor())
   returning id into signal_id;
 
   select coalesce(array_agg(w.id), '{}') into chosen from find_signal_waits(send_signal.name, send_signal.run_id, send_signal.payload, 'first', null) w(id);

@@ -33,7 +33,7 @@ begin
   begin
     insert into start_rule as k (slug, name, kind, key_paths, wait_ms, wait_most_ms, starts, per_ms, surplus, action, most, source, changed_at, changed_by)
     values (wanted.slug, wanted.name, wanted.kind, wanted.key_paths, wanted.wait_ms, wanted.wait_most_ms, wanted.starts, wanted.per_ms, wanted.surplus,
-            wanted.action, wanted.most, define_start_rule.source, at, session_user)
+            wanted.action, wanted.most, define_start_rule.source, at, actor())
         on conflict (slug, name) do update
        set key_paths = excluded.key_paths, wait_ms = excluded.wait_ms, wait_most_ms = excluded.wait_most_ms, starts = excluded.starts, per_ms = excluded.per_ms,
            surplus = excluded.surplus, action = excluded.action, most = excluded.most, source = excluded.source,

@@ -28,7 +28,7 @@ begin
     name := given.name;
     select w.* into found_webhook from webhook w where w.name = given.name;
     if not given.is_declared then
-      update webhook w set retired_at = at, changed_at = at, changed_by = session_user, revision = w.revision + 1
+      update webhook w set retired_at = at, changed_at = at, changed_by = actor(), revision = w.revision + 1
        where w.name = given.name and w.retired_at is null returning w.revision into revision;
       change := 'retired';
     elsif (found_webhook.provider, found_webhook.pipelines, found_webhook.secrets, found_webhook.settings, found_webhook.kept_days, found_webhook.retired_at)
@@ -37,11 +37,11 @@ begin
       continue;
     else
       insert into webhook as w (name, provider, pipelines, secrets, settings, kept_days, by_worker, revision, created_at, changed_at, changed_by)
-      values (given.name, given.provider, given.pipelines, given.secrets, given.settings, given.kept_days, slugs is not null, 1, at, at, session_user)
+      values (given.name, given.provider, given.pipelines, given.secrets, given.settings, given.kept_days, slugs is not null, 1, at, at, actor())
           on conflict (name) do update
          set provider = excluded.provider, pipelines = excluded.pipelines, secrets = excluded.secrets, settings = excluded.settings,
              kept_days = excluded.kept_days, by_worker = w.by_worker or excluded.by_worker, revision = w.revision + 1, changed_at = at,
-             changed_by = session_user, retired_at = null
+             changed_by = actor(), retired_at = null
        where (w.provider, w.pipelines, w.secrets, w.settings, w.kept_days, w.retired_at, w.by_worker) is distinct from
              (excluded.provider, excluded.pipelines, excluded.secrets, excluded.settings, excluded.kept_days, null::timestamptz, w.by_worker or excluded.by_worker)
       returning w.revision into revision;

@@ -10,6 +10,10 @@ begin
   end if;
   update secret_version v set valid_until = at + make_interval(secs => overlap_secret.seconds)
    where v.name = overlap_secret.name and v.version = overlap_secret.version;
-  return found;
+  if not found then
+    return false;
+  end if;
+  perform write_audit('secret.overlapped', 'secret', overlap_secret.name, jsonb_build_object('version', overlap_secret.version, 'seconds', overlap_secret.seconds));
+  return true;
 end $$;
 comment on function millrace.overlap_secret(text, int, int) is 'Says how long webhooks take a version of a secret beside the one that comes after it.';

@@ -15,6 +15,9 @@ begin
    where w.id = order_worker.worker_id and w.ordered_state is distinct from ordered and w.ordered_state is distinct from 'draining'
   returning true into changed;
   perform wake_workers(true);
+  if changed then
+    perform write_audit(case ordered when 'paused' then 'worker.paused' when 'draining' then 'worker.drained' else 'worker.resumed' end, 'worker', order_worker.worker_id::text);
+  end if;
   return coalesce(changed, false);
 end $$;
 comment on function millrace.order_worker(uuid, text) is 'What a person orders a worker to do.';

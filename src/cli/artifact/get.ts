@@ -8,6 +8,7 @@ import { MillraceError } from '../../core/errors.ts'
 import { grouped } from '../../core/wording.ts'
 import { type Artifact, openArtifact } from '../../sdk/artifacts.ts'
 import { text } from '../option-values.ts'
+import { remoteArtifact } from '../remote/artifact.ts'
 import { runIdOf } from '../run-id.ts'
 import type { CurrentSession, Session } from '../session.ts'
 
@@ -31,7 +32,10 @@ export function getCommand(current: CurrentSession): Command {
       const id = runIdOf(run)
       const store = (await session.findConfig())?.config.artifacts
       await session.withDatabase(async ({ caller }) => {
-        const artifact = await openArtifact({ caller, store }, id, name)
+        const artifact =
+          session.remote === undefined
+            ? await openArtifact({ caller, store }, id, name)
+            : await remoteArtifact(session.remote, caller, id, name)
         if (output === undefined) for await (const chunk of artifact) await session.terminal.writeBytes(chunk)
         else await writeFile(session, artifact, path.resolve(session.surroundings.folder, output))
       })

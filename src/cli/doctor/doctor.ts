@@ -10,6 +10,7 @@ import { listLeftOverIndexes } from '../../db/left-over-indexes.ts'
 import { existingRoles, roleNames } from '../../db/roles.ts'
 import { checkSchema } from '../../db/schema-check.ts'
 import { readSchemaFiles } from '../../db/schema-files.ts'
+import { listKeyWarnings } from '../../db/api-keys.ts'
 import { listSecrets } from '../../db/secrets.ts'
 import { listReplicaSettings, listWatches } from '../../db/watches.ts'
 import type { WorkerConfig } from '../../sdk/config.ts'
@@ -29,6 +30,7 @@ import {
 } from './server.ts'
 import { checkPartitions, checkTasks, checkWorkers } from './work.ts'
 import { checkWatches } from './changes.ts'
+import { checkKeys } from './keys.ts'
 import { checkSecrets } from './secrets.ts'
 
 export function doctorCommand(current: CurrentSession): Command {
@@ -114,6 +116,7 @@ async function examineSchema(client: pg.Client, caller: Caller): Promise<Finding
         checkWatches(await listWatches(caller, null), await listReplicaSettings(caller), now),
       ),
       await look('secrets', async () => checkSecrets(await listSecrets(caller), now)),
+      await look('keys', async () => checkKeys(await listKeyWarnings(caller))),
     ]
   } catch (error) {
     return [failure('schema', error)]

@@ -12,8 +12,8 @@ import {
 
 const noon = Date.UTC(2026, 10, 21, 12)
 const server: ServerFacts = {
-  version: '16.4',
-  version_number: 160_004,
+  version: '16.10',
+  version_number: 160_010,
   now: new Date(noon),
   is_standby: false,
   connections_max: 97,
@@ -22,9 +22,23 @@ const server: ServerFacts = {
 }
 
 test('a server before 15 and a standby are failures', () => {
-  expect(checkVersion(server)).toMatchObject({ level: 'ok', message: 'PostgreSQL 16.4' })
+  expect(checkVersion(server)).toMatchObject({ level: 'ok', message: 'PostgreSQL 16.10' })
   expect(checkVersion({ ...server, version: '14.9', version_number: 140_009 }).level).toBe('fail')
   expect(checkVersion({ ...server, is_standby: true }).level).toBe('fail')
+})
+
+test('K2 a minor release without the fixes that row security needs is a warning that names the one to go to', () => {
+  for (const [version, version_number, to] of [
+    ['15.13', 150_013, '15.14'],
+    ['16.9', 160_009, '16.10'],
+    ['17.5', 170_005, '17.6'],
+  ] as const)
+    expect(checkVersion({ ...server, version, version_number })).toMatchObject({
+      level: 'warn',
+      remedy: expect.stringContaining(to),
+    })
+  for (const version_number of [150_014, 160_010, 170_006, 180_000])
+    expect(checkVersion({ ...server, version_number }).level).toBe('ok')
 })
 
 test('a clock within the time of the question agrees; two seconds off is a warning, half a day a failure', () => {

@@ -7,6 +7,13 @@ import { fail, type Finding, ok, warn } from './finding.ts'
 
 const serverOldest = 150_000
 
+/** The first minor releases in which row security keeps statistics to itself (CVE-2025-8713), by major release. */
+const minorsWithFixes: ReadonlyMap<number, number> = new Map([
+  [15, 14],
+  [16, 10],
+  [17, 6],
+])
+
 export function checkVersion({ version, version_number, is_standby }: ServerFacts): Finding {
   if (version_number < serverOldest) {
     return fail(
@@ -20,6 +27,14 @@ export function checkVersion({ version, version_number, is_standby }: ServerFact
       'server',
       `PostgreSQL ${version} is a standby, which is read-only.`,
       'Connect to the primary.',
+    )
+  const [major, minor] = [Math.floor(version_number / 10_000), version_number % 10_000]
+  const fixed = minorsWithFixes.get(major)
+  if (fixed !== undefined && minor < fixed)
+    return warn(
+      'server',
+      `PostgreSQL ${version} lacks fixes to row security, on which tenants rely.`,
+      `Upgrade it to ${major}.${fixed} or later, within its major release.`,
     )
   return ok('server', `PostgreSQL ${version}`)
 }

@@ -1,9 +1,10 @@
 // millrace encryption rotate: encrypts anew, with the first key of the ring, what ended runs and secrets hold under another one.
 import { Command } from 'commander'
 import { count, grouped } from '../../core/wording.ts'
-import { reencrypt } from '../../sdk/key-rotation.ts'
+import { reencrypt, type ReencryptedPayloads } from '../../sdk/key-rotation.ts'
 import { wholeNumber } from '../option-values.ts'
-import type { CurrentSession } from '../session.ts'
+import { remoteReencrypt } from '../remote/reencrypt.ts'
+import type { CurrentSession, Session } from '../session.ts'
 import { type Column, printTable } from '../table.ts'
 
 /** Something could not be opened, so that an old key is still needed. */
@@ -17,10 +18,7 @@ export function rotateCommand(current: CurrentSession): Command {
     .option('--batch <n>', 'how many runs at a time', wholeNumber('--batch', 1, 1_000), 100)
     .action(async ({ batch }: { batch: number }) => {
       const session = current()
-      const cipher = await session.findCipher()
-      const result = await session.withDatabase(({ caller }) =>
-        reencrypt(caller, cipher, { runsPerBatch: batch }),
-      )
+      const result = await reencrypted(session, batch)
       const { key, values, secrets, left } = result
       session.terminal.answer(result)
       session.terminal.print(
@@ -33,6 +31,12 @@ export function rotateCommand(current: CurrentSession): Command {
       printTable(session.terminal, columns, left)
       session.exitStatus = statusOfLeftValues
     })
+}
+
+async function reencrypted(session: Session, runsPerBatch: number): Promise<ReencryptedPayloads> {
+  if (session.remote !== undefined) return remoteReencrypt(session.remote, runsPerBatch)
+  const cipher = await session.findCipher()
+  return session.withDatabase(({ caller }) => reencrypt(caller, cipher, { runsPerBatch }))
 }
 
 const columns: readonly Column<{ readonly run: string; readonly place: string; readonly reason: string }>[] =

@@ -1,10 +1,10 @@
 // millrace pipeline list: what is registered, and how its last run went.
 import { Command } from 'commander'
 import { listPipelines, type PipelineRow } from '../../db/pipeline-list.ts'
-import { ago, paintState } from '../run-words.ts'
 import type { CurrentSession } from '../session.ts'
 import { type Column, printTable } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
+import { lastRunColumns } from './last-run.ts'
 
 export function listCommand(current: CurrentSession): Command {
   return new Command('list').description('list the pipelines, each with its newest run').action(async () => {
@@ -17,23 +17,11 @@ export function listCommand(current: CurrentSession): Command {
 }
 
 function columns(terminal: Terminal): Column<PipelineRow>[] {
-  const now = new Date()
   return [
     { title: 'pipeline', cell: ({ slug }) => slug },
     { title: 'version', cell: ({ active_version }) => String(active_version ?? ''), side: 'right' },
     { title: 'starts', cell: ({ paused_at }) => (paused_at === null ? 'taken' : 'paused'), whole: true },
     { title: 'live runs', cell: ({ live_runs }) => String(live_runs), side: 'right' },
-    {
-      title: 'last run',
-      cell: ({ last_run_state }) => last_run_state ?? 'none',
-      whole: true,
-      paint: (cell) => paintState(terminal, cell),
-    },
-    {
-      title: 'begun',
-      cell: ({ last_run_at }) => (last_run_at === null ? '' : ago(last_run_at, now)),
-      whole: true,
-      side: 'right',
-    },
+    ...lastRunColumns(terminal),
   ]
 }

@@ -5,6 +5,7 @@ import { connect } from '../../sdk/client.ts'
 import type { StreamPart } from '../../sdk/run-stream.ts'
 import { wholeNumber } from '../option-values.ts'
 import { runIdOf } from '../run-id.ts'
+import { remoteParts, remoteResult } from '../remote/run-end.ts'
 import { noteProgress } from '../run-progress.ts'
 import type { CurrentSession, Session } from '../session.ts'
 import type { Terminal } from '../terminal.ts'
@@ -27,7 +28,17 @@ export function followCommand(current: CurrentSession): Command {
 
 /** @throws MillraceError run_failed, run_cancelled, run_unknown */
 async function follow(session: Session, runId: string, { from, raw }: Choices): Promise<void> {
-  const { terminal } = session
+  const { terminal, remote } = session
+  if (remote !== undefined) {
+    let parts = 0
+    for await (const part of remoteParts(remote, runId, from)) {
+      printPart(terminal, part, raw === true)
+      parts++
+    }
+    await remoteResult(remote, runId)
+    terminal.note(`Run ${runId} is completed: ${count(parts, 'part', 'parts')}.`)
+    return
+  }
   await session.withDatabase(async ({ url, directUrl, caller }) => {
     const client = connect({
       database: url,

@@ -31,9 +31,7 @@ export function showCommand(current: CurrentSession): Command {
         why: rest.told,
         steps: rest.account.steps.map((step) => withState(rest.account, step)),
       })
-      printRun(terminal, rest.account, rest.told)
-      printTable(terminal, stepColumns(terminal, rest.account), rest.account.steps)
-      printReports(terminal, rest.account)
+      printGlance(terminal, rest.account, rest.told)
       printValues(terminal, rest.values)
     })
 }
@@ -55,11 +53,18 @@ async function readRun(current: CurrentSession, id: string): Promise<Read> {
   })
 }
 
+/** The run and its steps, and what they have said of themselves. */
+export function printGlance(terminal: Terminal, account: RunAccount, told?: WhyRow): void {
+  printRun(terminal, account, told?.sentence)
+  printTable(terminal, stepColumns(terminal, account), account.steps)
+  printReports(terminal, account)
+}
+
 function withState(account: RunAccount, step: AccountStep): object {
   return { ...step, state: stepState(account, step) }
 }
 
-function printRun(terminal: Terminal, account: RunAccount, { sentence }: WhyRow): void {
+function printRun(terminal: Terminal, account: RunAccount, sentence: string | undefined): void {
   const { run, time, lineage } = account
   const state = run.paused_at === null ? run.state : `${run.state}, paused`
   terminal.print(`Run ${run.id}`)
@@ -74,7 +79,7 @@ function printRun(terminal: Terminal, account: RunAccount, { sentence }: WhyRow)
     ...(origin === undefined ? [] : [`origin    ${origin}`]),
     ...lineage.into.map(({ run, kind, state }) => `${kind.padEnd(9)} run ${run}: ${state ?? 'pruned'}`),
     ...(run.error === null ? [] : [`error     ${errorWords(run.error)}`]),
-    ...(run.finished_at === null ? [`now       ${sentence}`] : []),
+    ...(run.finished_at === null && sentence !== undefined ? [`now       ${sentence}`] : []),
   ]
   for (const line of more.flatMap((text) => fill(text, { first: '', next: margin }))) terminal.print(line)
   terminal.print()

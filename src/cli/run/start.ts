@@ -5,6 +5,7 @@ import type { Caller } from '../../db/call.ts'
 import { connect } from '../../sdk/client.ts'
 import type { StartOptions } from '../../sdk/start.ts'
 import { jsonFrom, pair, text, timeFrom, wholeNumber } from '../option-values.ts'
+import { remoteResult } from '../remote/run-end.ts'
 import { showProgress } from '../run-progress.ts'
 import type { CurrentSession, OpenDatabase, Session } from '../session.ts'
 import { type StartAnswer, startRun } from '../start-run.ts'
@@ -42,11 +43,19 @@ async function readInput(): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-async function start(session: Session, pipeline: string, input: unknown, choices: Choices): Promise<void> {
-  const config = (await session.findConfig())?.config
+/** Starts a run, and says how it is found. @throws MillraceError run_failed, run_cancelled, and those of a start */
+export async function start(
+  session: Session,
+  pipeline: string,
+  input: unknown,
+  choices: Choices,
+): Promise<void> {
+  // A server has versions, schemas and keys of its own.
+  const isRemote = session.remote !== undefined
+  const config = isRemote ? undefined : (await session.findConfig())?.config
   const definition = config?.pipelines.find(({ slug }) => slug === pipeline)
   await session.withDatabase(async (database) => {
-    const cipher = await session.findCipher()
+    const cipher = isRemote ? undefined : await session.findCipher()
     const answer = await startRun(database.caller, definition ?? pipeline, input, optionsOf(choices), cipher)
     session.terminal.print(startedWords(pipeline, answer))
     await noteUnserved(session.terminal, database.caller, answer)
@@ -88,8 +97,14 @@ async function noteUnserved(terminal: Terminal, caller: Caller, { run_id }: Star
 
 /** @throws MillraceError run_failed, run_cancelled */
 async function printResult(session: Session, database: OpenDatabase, answer: StartAnswer): Promise<void> {
+  const { terminal, remote } = session
+  if (remote !== undefined) {
+    const output = await remoteResult(remote, answer.run_id)
+    terminal.answer({ ...answer, state: 'completed', output })
+    terminal.print(`Completed: ${JSON.stringify(output)}`)
+    return
+  }
   const { url, directUrl } = database
-  const { terminal } = session
   const client = connect({
     database: url,
     encryptionKeys: (await session.findConfig())?.config.encryptionKeys,

@@ -19,7 +19,14 @@ async function rotate(session: Session, name: string): Promise<void> {
     const found = (await secrets.list()).find((secret) => secret.name === name)
     if (found === undefined) throw unknown(name)
     if (found.source !== 'table') return secrets.rotate(name)
-    return secrets.rotate(name, await readSecretInput(session, `the next value of secret '${name}'`))
+    return secrets.rotate(
+      name,
+      await readSecretInput(
+        session,
+        `the next value of secret '${name}'`,
+        `${name} | npx millrace secret rotate ${name}`,
+      ),
+    )
   })
   session.terminal.answer({ name, version })
   session.terminal.print(`Secret ${name} has version ${version}. Workers read it within 10 s.`)

@@ -58,5 +58,11 @@ async function placeOf(
   }
   if (fromEnvironment !== undefined) return { environment: fromEnvironment }
   if (fromAws !== undefined) return { aws: fromAws }
-  return { value: await readSecretInput(session, `the value of secret '${name}'`) }
+  return {
+    value: await readSecretInput(
+      session,
+      `the value of secret '${name}'`,
+      `${name} | npx millrace secret set ${name}`,
+    ),
+  }
 }

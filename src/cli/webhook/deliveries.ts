@@ -8,7 +8,7 @@ import { type Column, printTable } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
 import { paintState, stateWords } from './delivery-words.ts'
 import { type FilterChoices, filterOf, withFilterOptions } from './filter-options.ts'
-import { withWebhooks } from './webhooks.ts'
+import { onWebhooks } from './webhooks.ts'
 
 interface Choices extends FilterChoices {
   readonly limit: number
@@ -21,7 +21,7 @@ export function deliveriesCommand(current: CurrentSession): Command {
   return withFilterOptions(command).action(async (choices: Choices) => {
     const session = current()
     const filter = { ...filterOf(choices), limit: choices.limit }
-    const deliveries = await withWebhooks(session, (webhooks) => webhooks.deliveries(filter))
+    const deliveries = await onWebhooks(session, (webhooks) => webhooks.deliveries(filter))
     session.terminal.answer(deliveries)
     if (deliveries.length === 0) session.terminal.print('There is no such delivery.')
     else printTable(session.terminal, columns(session.terminal, new Date()), deliveries)

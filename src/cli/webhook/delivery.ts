@@ -5,7 +5,7 @@ import type { DeliveryInfo } from '../../sdk/webhooks.ts'
 import type { CurrentSession } from '../session.ts'
 import type { Terminal } from '../terminal.ts'
 import { runWords, stateWords } from './delivery-words.ts'
-import { withWebhooks } from './webhooks.ts'
+import { onWebhooks } from './webhooks.ts'
 
 export function deliveryCommand(current: CurrentSession): Command {
   return new Command('delivery')
@@ -13,7 +13,7 @@ export function deliveryCommand(current: CurrentSession): Command {
     .argument('<id>', 'the id of the delivery')
     .action(async (id: string) => {
       const session = current()
-      const delivery = await withWebhooks(session, (webhooks) => webhooks.delivery(id))
+      const delivery = await onWebhooks(session, (webhooks) => webhooks.delivery(id))
       session.terminal.answer(delivery)
       printDelivery(session.terminal, delivery)
     })

@@ -5,14 +5,14 @@ import type { WebhookInfo } from '../../sdk/webhooks.ts'
 import { ago } from '../run-words.ts'
 import type { CurrentSession } from '../session.ts'
 import { type Column, printTable } from '../table.ts'
-import { withWebhooks } from './webhooks.ts'
+import { onWebhooks } from './webhooks.ts'
 
 export function listCommand(current: CurrentSession): Command {
   return new Command('list')
     .description('list the webhooks: what each starts, and how many requests came in the last day')
     .action(async () => {
       const session = current()
-      const webhooks = await withWebhooks(session, (all) => all.list())
+      const webhooks = await onWebhooks(session, (all) => all.list())
       session.terminal.answer(webhooks)
       if (webhooks.length === 0) session.terminal.print('There is no webhook.')
       else printTable(session.terminal, columns(new Date()), webhooks)

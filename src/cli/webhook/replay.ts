@@ -7,7 +7,7 @@ import { wholeNumber } from '../option-values.ts'
 import type { CurrentSession, Session } from '../session.ts'
 import { stateWords } from './delivery-words.ts'
 import { type FilterChoices, filterOf, withFilterOptions } from './filter-options.ts'
-import { withWebhooks } from './webhooks.ts'
+import { onWebhooks } from './webhooks.ts'
 
 interface Choices extends FilterChoices {
   readonly limit: number
@@ -37,9 +37,9 @@ async function replay(session: Session, id: string | undefined, choices: Choices
     throw new MillraceError('command_invalid', 'Neither a delivery nor a condition is given.', {
       hint: 'Name one, or replay all that are kept with --all.',
     })
-  await session.needConfig()
+  if (session.remote === undefined) await session.needConfig()
   const { limit, again = false, dryRun = false } = choices
-  const replayed = await withWebhooks(session, (webhooks, triggers) =>
+  const replayed = await onWebhooks(session, (webhooks, triggers) =>
     webhooks.replay(triggers, id ?? filter, { limit, again, dryRun }),
   )
   session.terminal.answer(replayed)

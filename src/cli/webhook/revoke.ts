@@ -1,7 +1,7 @@
 // millrace webhook revoke: ends the time in which the former secret of a webhook counts beside its current one.
 import { Command } from 'commander'
 import type { CurrentSession } from '../session.ts'
-import { withWebhooks } from './webhooks.ts'
+import { onWebhooks } from './webhooks.ts'
 
 export function revokeCommand(current: CurrentSession): Command {
   return new Command('revoke')
@@ -9,7 +9,7 @@ export function revokeCommand(current: CurrentSession): Command {
     .argument('<name>', 'the name of the webhook')
     .action(async (name: string) => {
       const session = current()
-      const revoked = await withWebhooks(session, (webhooks) => webhooks.revoke(name))
+      const revoked = await onWebhooks(session, (webhooks) => webhooks.revoke(name))
       session.terminal.answer({ name, revoked })
       session.terminal.print(
         revoked

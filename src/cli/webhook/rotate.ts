@@ -4,7 +4,7 @@ import type { Duration } from '../../core/duration.ts'
 import { durationWords } from '../../core/wording.ts'
 import { text } from '../option-values.ts'
 import type { CurrentSession } from '../session.ts'
-import { withWebhooks } from './webhooks.ts'
+import { onWebhooks } from './webhooks.ts'
 
 export function rotateCommand(current: CurrentSession): Command {
   return new Command('rotate')
@@ -20,7 +20,7 @@ export function rotateCommand(current: CurrentSession): Command {
     )
     .action(async (name: string, { overlap }: { overlap: string }) => {
       const session = current()
-      const secret = await withWebhooks(session, async (webhooks, triggers) => {
+      const secret = await onWebhooks(session, async (webhooks, triggers) => {
         const known = await webhooks.list()
         // Its secret may be made before anything listens.
         if (known.every((webhook) => webhook.name !== name))

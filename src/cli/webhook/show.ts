@@ -4,7 +4,7 @@ import { dateWords, grouped } from '../../core/wording.ts'
 import type { WebhookInfo } from '../../sdk/webhooks.ts'
 import type { CurrentSession } from '../session.ts'
 import type { Terminal } from '../terminal.ts'
-import { withWebhooks } from './webhooks.ts'
+import { onWebhooks } from './webhooks.ts'
 
 export function showCommand(current: CurrentSession): Command {
   return new Command('show')
@@ -12,7 +12,7 @@ export function showCommand(current: CurrentSession): Command {
     .argument('<name>', 'the name of the webhook')
     .action(async (name: string) => {
       const session = current()
-      const webhook = await withWebhooks(session, (webhooks) => webhooks.show(name))
+      const webhook = await onWebhooks(session, (webhooks) => webhooks.show(name))
       session.terminal.answer(webhook)
       printWebhook(session.terminal, webhook)
     })

@@ -1,16 +1,17 @@
 // The server of webhooks over real sockets: what HTTP itself can do wrong ends there, and costs no memory and no run.
 import { randomBytes } from 'node:crypto'
-import net from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { until } from '../../test/deadline.ts'
+import { malformedRequests, requestHead, sendRaw } from '../../test/malformed-requests.ts'
 import { openMillrace } from '../../test/millrace.ts'
 import { standardHeaders } from '../../test/webhook-sender.ts'
 import { senderAddress } from '../core/ip-ranges.ts'
 import { connect } from '../sdk/client.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 import { webhook } from '../sdk/webhook.ts'
-import { listenForWebhooks, type WebhookServer } from './webhook-server.ts'
+import type { Listener } from './listen.ts'
+import { listenForWebhooks } from './webhook-server.ts'
 
 const { database } = await openMillrace()
 const client = connect({ database: database.url, encryptionKeys: { k1: randomBytes(32).toString('base64') } })
@@ -22,7 +23,7 @@ const inbox = webhook('people', {
   pipeline: echo,
   bodyLimit: 1_000,
 })
-let server: WebhookServer
+let server: Listener
 
 beforeAll(async () => {
   await client.secrets.set('hooks/people', { value: secret })
@@ -37,26 +38,9 @@ const address = () => `http://127.0.0.1:${server.port}/webhooks/people`
 const runs = async () =>
   (await database.query<{ n: number }>('select count(*)::int as n from millrace.run'))[0]!.n
 
-/** What the server answers to these bytes, until it closes or has said so much. */
-function raw(
-  pieces: ReadonlyArray<string | Buffer>,
-  ends: (answer: string) => boolean = (answer) => answer.includes('\r\n\r\n'),
-): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = net.connect(server.port, '127.0.0.1')
-    let answer = ''
-    socket.on('data', (more) => {
-      answer += more.toString()
-      if (ends(answer)) socket.destroy()
-    })
-    socket.on('close', () => resolve(answer))
-    socket.on('error', (error) => (answer === '' ? reject(error) : resolve(answer)))
-    for (const piece of pieces) socket.write(piece)
-  })
-}
-
-const head = (headers: string[], line = 'POST /webhooks/people HTTP/1.1') =>
-  `${[line, 'Host: localhost', 'Content-Type: application/json', ...headers].join('\r\n')}\r\n\r\n`
+const path = '/webhooks/people'
+const raw = (pieces: ReadonlyArray<string | Buffer>) => sendRaw(server.port, pieces)
+const head = (headers: string[]) => requestHead(path, headers)
 
 test('H4 it listens on the loopback address, and takes a signed delivery over a connection that stays', async () => {
   expect(server.host).toBe('127.0.0.1')
@@ -125,48 +109,16 @@ test('H4 headers have bounds: 16 KB of them, and a hundred', async () => {
   expect(await runs()).toBe(before)
 })
 
-const post = 'POST /webhooks/people HTTP/1.1'
-const length = 'Content-Length: 2'
-
-test.each<[string, string]>([
-  ['Content-Length and Transfer-Encoding', head([length, 'Transfer-Encoding: chunked'])],
-  ['Transfer-Encoding and Content-Length', head(['Transfer-Encoding: chunked', length])],
-  ['two lengths', head([length, 'Content-Length: 3'])],
-  ['a list of lengths', head(['Content-Length: 2, 3'])],
-  ['a negative length', head(['Content-Length: -2'])],
-  ['a length with a sign', head(['Content-Length: +2'])],
-  ['a length in hex', head(['Content-Length: 0x2'])],
-  ['a length beyond all bounds', head(['Content-Length: 99999999999999999999'])],
-  ['chunked, identity', head(['Transfer-Encoding: chunked, identity'])],
-  ['identity, chunked twice', head(['Transfer-Encoding: chunked', 'Transfer-Encoding: identity'])],
-  ['an unknown coding alone', head(['Transfer-Encoding: gizp'])],
-  ['a chunk size that is none', `${head(['Transfer-Encoding: chunked'])}zz\r\n`],
-  ['a chunk size with a sign', `${head(['Transfer-Encoding: chunked'])}-1\r\n`],
-  ['a chunk that is longer than it says', `${head(['Transfer-Encoding: chunked'])}1\r\n{}\r\n0\r\n\r\n`],
-  ['a space before the colon', head(['Content-Length : 2'])],
-  ['a space before a header', `${post}\r\n Host: localhost\r\n${length}\r\n\r\n`],
-  ['a folded header', head(['X-Folded: a\r\n b', length])],
-  ['a header without a colon', head(['X-None', length])],
-  ['a header without a name', head([': a', length])],
-  ['a name with a bracket', head(['X(: a', length])],
-  ['a NUL in a header', head(['X-Nul: a\0b', length])],
-  ['a carriage return alone in a header', head(['X-Cr: a\rb', length])],
-  ['bare line feeds', `POST /webhooks/people HTTP/1.1\nHost: localhost\n${length}\n\n{}`],
-  ['no method that there is', head([length], 'FLY /webhooks/people HTTP/1.1')],
-  ['no version that there is', head([length], 'POST /webhooks/people HTTP/9.9')],
-  ['no path', head([length], 'POST HTTP/1.1')],
-  ['a space in its path', head([length], 'POST /webhooks/pe ople HTTP/1.1')],
-  ['an address for a path', head([length], 'POST http://localhost/webhooks/people HTTP/1.1')],
-  ['no host', `${post}\r\n${length}\r\n\r\n{}`],
-  ['two hosts', head(['Host: elsewhere', length])],
-  ['the same host twice', head(['Host: localhost', length])],
-])('H5 a request with %s is refused with 4xx, and starts nothing', async (_, text) => {
-  const before = await runs()
-  const answer = await raw([text, '{}'])
-  expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /)
-  expect(answer).toMatch(/connection: close/i)
-  expect(await runs()).toBe(before)
-})
+test.each(malformedRequests(path))(
+  'H5 a request with %s is refused with 4xx, and starts nothing',
+  async (_, text) => {
+    const before = await runs()
+    const answer = await raw([text, '{}'])
+    expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /)
+    expect(answer).toMatch(/connection: close/i)
+    expect(await runs()).toBe(before)
+  },
+)
 
 test('H5 names with %00, slashes or nothing are names that no webhook has', async () => {
   for (const name of ['people%00', '%2e%2e%2fpeople', 'people%2F', 'PEOPLE', '%F0%9F%98%80']) {
@@ -186,6 +138,11 @@ test('H6 X-Forwarded-For counts only from a proxy that is trusted, and only as f
   expect(senderAddress('10.0.0.1', '203.0.113.9', trusted)).toBe('203.0.113.9')
   expect(senderAddress('::ffff:10.0.0.1', '198.51.100.1, 203.0.113.9, 10.0.0.2', trusted)).toBe('203.0.113.9')
   expect(senderAddress('10.0.0.1', undefined, trusted)).toBe('10.0.0.1')
+  // Some proxies write the port as well, which is another one each time.
+  expect(senderAddress('10.0.0.1', '203.0.113.9:50123', trusted)).toBe('203.0.113.9')
+  expect(senderAddress('10.0.0.1', '203.0.113.9:50123, 10.0.0.2:443', trusted)).toBe('203.0.113.9')
+  expect(senderAddress('10.0.0.1', '[2001:db8::1]:50123', trusted)).toBe('2001:db8::1')
+  expect(senderAddress('10.0.0.1', '2001:db8::1', trusted)).toBe('2001:db8::1')
 })
 
 test('H4 a request that is under way is answered while the server closes', async () => {

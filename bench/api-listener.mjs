@@ -1,0 +1,36 @@
+// A server of the API in a process of its own, as `millrace start` runs it, with a key that may do what is measured: tells its parent the port and
+// the key, and, asked, the bytes that it holds. BENCH_LISTENER: the JSON of {database}.
+import { poolCaller } from '../dist/db/call.js'
+import { createPool } from '../dist/db/connection.js'
+import { ApiKeys } from '../dist/sdk/api-keys.js'
+import { listen } from '../dist/server/listen.js'
+import { openServer } from '../dist/server/server.js'
+
+const { database } = JSON.parse(process.env.BENCH_LISTENER)
+
+const pool = createPool({ connectionString: database, connectionsMax: 1 })
+const keys = new ApiKeys(async () => poolCaller(pool, { prepare: false, database: 'bench' }))
+const { key } = await keys.create({
+  name: 'bench',
+  role: 'operator',
+  payloads: true,
+  requestsPerHour: 1_000_000,
+})
+await pool.end()
+
+const server = await openServer({ database, pipelines: [], streamsPerActorMax: 5_000 })
+const listener = await listen(server.fetch, { port: 0 })
+process.send({ port: listener.port, key })
+
+process.on('message', () => {
+  globalThis.gc?.()
+  process.send({ bytes: process.memoryUsage().rss })
+})
+process.once('disconnect', () => process.exit(1))
+process.once('SIGTERM', () => void close().then(() => process.exit(0)))
+
+async function close() {
+  server.drain()
+  await listener.close()
+  await server.close()
+}

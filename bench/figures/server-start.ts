@@ -1,0 +1,45 @@
+// From the call of `millrace start` to the first 200 of /health/ready, on a database that is there already.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { createInterface } from 'node:readline'
+import type { Figure } from '../figure.ts'
+
+const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+
+export const serverStart: Figure = {
+  name: 'server-start',
+  measure: (bench) =>
+    bench.withDatabase(async ({ url }) => {
+      const ours: number[] = []
+      for (let round = 0; round < bench.rounds; round++) ours.push(await startOnce(url))
+      return [
+        {
+          label: 'millrace start: call to ready',
+          ours,
+          unit: 'ms',
+          goal: { atMost: 1_500 },
+          note: 'a process of its own, API and webhooks, no configuration file',
+        },
+      ]
+    }),
+}
+
+async function startOnce(database: string): Promise<number> {
+  const began = performance.now()
+  const child = spawn(process.execPath, [program, 'start', '--port', '0', '--json', '--database', database], {
+    cwd: '/',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ended = once(child, 'exit')
+  try {
+    const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
+    const { address } = JSON.parse(line) as { address: string }
+    const { status } = await fetch(`${address}/health/ready`)
+    if (status !== 200) throw new Error(`The server was not ready, but answered ${status}.`)
+    return performance.now() - began
+  } finally {
+    child.kill('SIGTERM')
+    await ended
+  }
+}

@@ -1,0 +1,40 @@
+// The audit trail over HTTP.
+import type { HttpClient } from '../../client/http-client.ts'
+import type { AuditPruned, AuditRow, SealedEntry } from '../../db/audit-trail.ts'
+import { firstOf, given, type RemoteStatements, rowOf } from './statements.ts'
+
+export function auditTrailStatements(client: HttpClient): RemoteStatements {
+  return {
+    millrace_list_audit_entries: async (
+      actor: string | null,
+      action: string | null,
+      subject_kind: string | null,
+      subject: string | null,
+      since: Date | null,
+      until: Date | null,
+      _before: number | null,
+      limit: number,
+    ) => {
+      const times = { since: since?.toISOString(), until: until?.toISOString() }
+      const query = given({ actor, action, subject_kind, subject, ...times })
+      const found = await firstOf(client.listAuditEntries, { query }, limit)
+      return found.map((told) => rowOf<AuditRow>({ ...told, at: new Date(told.at) }))
+    },
+    // The server does it before it answers.
+    millrace_seal_audit_trail: async () => [{ sealed: 0 }],
+    millrace_export_audit_trail: async (after: number, limit: number): Promise<SealedEntry[]> => {
+      const answer = await client.exportAuditTrail({ query: { after, limit } })
+      return linesOf(await answer.text())
+    },
+    millrace_prune_audit_trail: async (position: number, hash: string): Promise<AuditPruned[]> => [
+      { ...(await client.pruneAuditTrail({ body: { position, hash } })), more: false },
+    ],
+  }
+}
+
+/** The entry stays the text that was hashed. */
+function linesOf(text: string): SealedEntry[] {
+  return [...text.matchAll(/^\{"position":(\d+),"hash":"([0-9a-f]{64})","entry":(.*)\}$/gm)].map(
+    ([, position, hash, entry]) => ({ position: Number(position), hash: hash!, entry: entry! }),
+  )
+}

@@ -1,0 +1,71 @@
+// millrace run export: all that is known of a run in one file, without credentials, to look at or begin again elsewhere.
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { Command } from 'commander'
+import { count } from '../../core/wording.ts'
+import { runAccount } from '../../db/accounts.ts'
+import { readRunValues } from '../../db/run-list.ts'
+import { text, texts } from '../option-values.ts'
+import { readableValues } from '../readable-values.ts'
+import { runIdOf } from '../run-id.ts'
+import type { CurrentSession, Session } from '../session.ts'
+import { bundleOf, type RunBundle } from './bundle.ts'
+
+interface Choices {
+  readonly output?: string
+  readonly mask?: readonly string[]
+  readonly withoutValues?: boolean
+}
+
+export function exportCommand(current: CurrentSession): Command {
+  return new Command('export')
+    .description('write all that is known of a run as JSON; what credentials are called is masked')
+    .argument('<run>', 'the id of the run')
+    .option(
+      '--output <file>',
+      'into this file, which only you may read; otherwise to stdout',
+      text('--output'),
+    )
+    .option(
+      '--mask <path>',
+      'also what stands there, as in input.customer.email; several times for several',
+      texts('--mask'),
+    )
+    .option('--without-values', 'without input, output, headers, and what handlers have said')
+    .action(async (run: string, choices: Choices) => {
+      const session = current()
+      await write(session, await exported(session, runIdOf(run), choices), choices)
+    })
+}
+
+async function exported(
+  session: Session,
+  run: string,
+  { mask = [], withoutValues = false }: Choices,
+): Promise<RunBundle> {
+  return session.withDatabase(async ({ caller }) => {
+    const account = await runAccount(caller, run)
+    const values = (await readRunValues(caller, run)) ?? { input: null, output: null, headers: null }
+    const readable = await readableValues(session, caller, run, values)
+    return bundleOf(account, readable, { now: new Date(), mask, withoutValues })
+  })
+}
+
+async function write(
+  { terminal, surroundings }: Session,
+  bundle: RunBundle,
+  { output }: Choices,
+): Promise<void> {
+  const { id } = bundle.account.run
+  const masked = count(bundle.masked.length, 'value is', 'values are')
+  if (output === undefined) {
+    terminal.answer(bundle)
+    terminal.print(JSON.stringify(bundle, null, 2))
+  } else {
+    const file = path.resolve(surroundings.folder, output)
+    await writeFile(file, `${JSON.stringify(bundle, null, 2)}\n`, { mode: 0o600 })
+    terminal.answer({ run: id, file, masked: bundle.masked })
+    terminal.print(`Run ${id} is in ${file}.`)
+  }
+  terminal.note(`${masked} masked. Look through it before you hand it on: only names tell what is secret.`)
+}

@@ -1,0 +1,112 @@
+// millrace run watch: shows a run while it goes on, until it has ended.
+import { setTimeout as pause } from 'node:timers/promises'
+import { Command } from 'commander'
+import type { RunAccount } from '../../core/account-data.ts'
+import { stepState } from '../../core/account-steps.ts'
+import { isFinal } from '../../core/state.ts'
+import { MillraceError } from '../../core/errors.ts'
+import type { HttpClient } from '../../client/http-client.ts'
+import { runAccount } from '../../db/accounts.ts'
+import type { Caller } from '../../db/call.ts'
+import { outputOf } from '../../sdk/result.ts'
+import { liveView } from '../live-view.ts'
+import { runIdOf } from '../run-id.ts'
+import type { CurrentSession, Session } from '../session.ts'
+import type { Terminal } from '../terminal.ts'
+import { printGlance } from './show.ts'
+
+/** Over HTTP each look counts to the limit of the key, so events say when to look. */
+const lookEveryMs = { database: 500, server: 5_000 }
+const rowsDefault = 24
+
+export function watchCommand(current: CurrentSession): Command {
+  return new Command('watch')
+    .description('show a run with its steps while it goes on, until it has ended')
+    .argument('<run>', 'the id of the run')
+    .action(async (run: string) => watch(current(), runIdOf(run)))
+}
+
+/** @throws MillraceError run_unknown, run_failed, run_cancelled */
+async function watch(session: Session, run: string): Promise<void> {
+  const { terminal } = session
+  const show = terminal.isTerminal ? drawing(session) : telling(terminal)
+  let account: RunAccount | undefined
+  await session.withDatabase(async ({ caller }) => {
+    for await (const look of looks(session, caller, run)) {
+      account = look
+      show(look)
+    }
+  })
+  const { pipeline, state, error } = account!.run
+  outputOf(run, { slug: pipeline, state, output: null, error })
+}
+
+/** The run at each moment that may show something new, the last time when it has ended. */
+async function* looks(
+  { remote }: Session,
+  caller: Caller,
+  run: string,
+): AsyncGenerator<RunAccount, void, undefined> {
+  const news = remote === undefined ? undefined : followed(remote, run)
+  try {
+    for (;;) {
+      const account = await runAccount(caller, run)
+      yield account
+      if (isFinal(account.run.state)) return
+      if (news === undefined) await pause(lookEveryMs.database)
+      else await news.next()
+    }
+  } finally {
+    news?.end()
+  }
+}
+
+/** Says when the run has changed, or may have: a step that goes on is no event of its run. */
+function followed(client: HttpClient, run: string): { next(): Promise<void>; end(): void } {
+  const ending = new AbortController()
+  let isNew = false
+  let wake = (): void => {}
+  const follow = async (): Promise<void> => {
+    for await (const _ of client.followRun({ params: { run }, signal: ending.signal })) {
+      isNew = true
+      wake()
+    }
+  }
+  // What is wrong with the server, the next look says.
+  follow().catch(() => {})
+  return {
+    next: async () => {
+      const woken = new AbortController()
+      wake = () => woken.abort()
+      if (!isNew) await pause(lookEveryMs.server, undefined, { signal: woken.signal }).catch(() => {})
+      isNew = false
+    },
+    end: () => ending.abort(new MillraceError('client_closed', 'The run is watched no more.')),
+  }
+}
+
+function drawing({ terminal, surroundings }: Session): (account: RunAccount) => void {
+  const view = liveView(terminal, surroundings.stdout.rows ?? rowsDefault)
+  return (account) => view.draw((paper) => printGlance(paper, account))
+}
+
+/** A line for each state that is new: of the run, and of its steps. */
+function telling(terminal: Terminal): (account: RunAccount) => void {
+  const states = new Map<string, string>()
+  return (account) => {
+    const { id, state, paused_at } = account.run
+    const now = [
+      [`run ${id}`, paused_at === null ? state : `${state}, paused`] as const,
+      ...account.steps.map((step) => [`step ${step.step}`, stepState(account, step)] as const),
+    ]
+    for (const [what, state] of now) {
+      if (states.get(what) === state) continue
+      states.set(what, state)
+      terminal.print(`${what} ${state}`)
+    }
+    terminal.answerLine({
+      run: account.run,
+      steps: account.steps.map((step) => ({ ...step, state: stepState(account, step) })),
+    })
+  }
+}

@@ -1,0 +1,148 @@
+// Owns event streams as a program reads them: event by event, taken up where they broke off, until they end.
+import { MillraceError } from '../core/errors.ts'
+import type { Sendable } from './request.ts'
+import type { ServerEvent } from './server-event.ts'
+import { attempt, sleep, type TransportOptions, unreachable } from './transport.ts'
+
+/** A server says something at least each 15 seconds: of one that is silent for longer, the connection is gone. */
+const silenceMs = 45_000
+const retryMsMax = 30_000
+const lineCharactersMax = 4_000_000
+
+/**
+ * Follows a stream, over as many connections as it takes. It ends with the event `end`, or when the reader has had enough.
+ *
+ * @throws MillraceError with the code of the answer, where it is refused; server_unreachable after as many tries in a row as `retriesMax`
+ */
+export async function* follow(
+  options: TransportOptions,
+  request: Sendable,
+  {
+    lastEventId,
+    signal,
+  }: { readonly lastEventId?: string | undefined; readonly signal: AbortSignal | undefined },
+): AsyncGenerator<ServerEvent, void, undefined> {
+  let last = lastEventId
+  let delayMs = options.retryDelayMs
+  for (let failures = 0; ; failures++) {
+    const headers = last === undefined ? request.headers : { ...request.headers, 'last-event-id': last }
+    const opened = await attempt(options, { ...request, headers }, { signal, read: (response) => response })
+    if ('error' in opened && !isPassing(opened.answered?.status)) throw opened.error
+    if ('value' in opened) {
+      if (opened.value.status === 204 || opened.value.body === null) return
+      const lines = linesOf(opened.value.body, request.url, signal)
+      try {
+        for await (const told of eventsOf(lines)) {
+          if ('retryMs' in told) {
+            delayMs = Math.min(told.retryMs, retryMsMax)
+            continue
+          }
+          last = told.id ?? last
+          failures = 0
+          yield told
+          if (told.event === 'end') return
+        }
+      } catch (error) {
+        if (!(error instanceof MillraceError) || error.code !== 'server_unreachable') throw error
+        if (failures >= options.retriesMax) throw error
+      }
+    } else if (failures >= options.retriesMax) throw opened.error
+    await sleep(Math.min(delayMs * 2 ** failures, retryMsMax), signal)
+  }
+}
+
+const passing: ReadonlySet<number | undefined> = new Set([undefined, 429, 502, 503, 504])
+
+function isPassing(status: number | undefined): boolean {
+  return passing.has(status)
+}
+
+/** The lines of a body, however its pieces are cut. @throws MillraceError server_unreachable where it breaks off or falls silent */
+async function* linesOf(
+  body: ReadableStream<Uint8Array>,
+  url: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<string, void, undefined> {
+  const reader = body.getReader()
+  const decoder = new TextDecoder()
+  let rest = ''
+  try {
+    for (;;) {
+      const { done, value } = await readSoon(reader, url, signal)
+      if (done) return
+      rest += decoder.decode(value, { stream: true })
+      // A return at the very end may be half of an end of line.
+      const lines = rest.split(/\r\n|\n|\r(?!$)/)
+      rest = lines.pop() ?? ''
+      if (rest.length > lineCharactersMax)
+        throw new MillraceError('answer_invalid', 'An event stream holds a line that is too long to be one.')
+      yield* lines
+    }
+  } finally {
+    await reader.cancel().catch(() => {})
+  }
+}
+
+async function readSoon(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  url: string,
+  signal: AbortSignal | undefined,
+): Promise<{ done: boolean; value?: Uint8Array | undefined }> {
+  signal?.throwIfAborted()
+  let end = (): void => {}
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const broken = new Promise<never>((_, reject) => {
+    end = () => reject(signal?.reason as Error)
+    signal?.addEventListener('abort', end, { once: true })
+    timer = setTimeout(() => reject(unreachable(url, 'its event stream fell silent')), silenceMs)
+  })
+  try {
+    return await Promise.race([reader.read(), broken])
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error instanceof MillraceError ? error : unreachable(url, 'its event stream broke off', error)
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', end)
+  }
+}
+
+/**
+ * The events that lines make, by the grammar of the HTML standard (server-sent events, "interpreting an event stream"): an empty line ends an event,
+ * one without data is none, and a comment begins with a colon.
+ */
+export async function* eventsOf(
+  lines: AsyncIterable<string> | Iterable<string>,
+): AsyncGenerator<ServerEvent | { readonly retryMs: number }, void, undefined> {
+  let id: string | undefined
+  let event = ''
+  let data: string[] = []
+  for await (const line of lines) {
+    if (line === '') {
+      if (data.length > 0)
+        yield { id, event: event === '' ? 'message' : event, data: valueOf(data.join('\n')) }
+      event = ''
+      data = []
+      continue
+    }
+    const { field, value } = fieldOf(line)
+    if (field === 'data') data.push(value)
+    else if (field === 'event') event = value
+    else if (field === 'id' && !value.includes('\u0000')) id = value
+    else if (field === 'retry' && /^\d{1,9}$/.test(value)) yield { retryMs: Number(value) }
+  }
+}
+
+function fieldOf(line: string): { field: string; value: string } {
+  const colon = line.indexOf(':')
+  if (colon < 0) return { field: line, value: '' }
+  return { field: line.slice(0, colon), value: line.slice(colon + 1).replace(/^ /, '') }
+}
+
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,193 @@
+// The client over HTTP against a real server: typed calls, errors by their codes, pages, and what is sent again.
+import { expect, test } from 'vitest'
+import { servedApiOn } from '../../test/http.ts'
+import { openMillrace } from '../../test/millrace.ts'
+import { pipeline } from '../sdk/pipeline.ts'
+import { connectHttp } from './http-client.ts'
+import { each } from './pages.ts'
+
+const { database, opened } = await openMillrace()
+const serveApi = servedApiOn(database)
+const sweep = pipeline('client-sweep').step('search', () => 1)
+
+async function served(): Promise<string> {
+  await opened.client().start(sweep, null)
+  const { url } = await serveApi({
+    ann: { role: 'operator' },
+    of_b: { role: 'operator', kind: 'key', tenant: 'b' },
+  })
+  return url
+}
+
+async function countRuns(tenant: string): Promise<number> {
+  const [row] = await database.query<{ n: number }>(
+    'select count(*)::int n from millrace.run where tenant = $1',
+    [tenant],
+  )
+  return row!.n
+}
+
+test('a program starts, lists and cancels runs by the verbs of the API, and gets errors by their codes', async () => {
+  const url = await served()
+  const client = connectHttp({ url, key: 'ann' })
+
+  const started = await client.startRun({
+    body: { pipeline: 'client-sweep', input: { state: 'TX' }, tenant: 'a' },
+  })
+  expect(started).toMatchObject({ created: true })
+  const run = started.run!.id
+  expect(await client.cancelRun({ params: { run }, body: { reason: 'enough' } })).toEqual({ changed: true })
+  const { items } = await client.listRuns({ query: { tenant: 'a', limit: 5 } })
+  expect(items).toMatchObject([{ id: run, state: 'cancelled' }])
+
+  await expect(client.cancelRun({ params: { run }, body: {}, ifRevision: 9 })).rejects.toMatchObject({
+    name: 'MillraceError',
+    code: 'revision_conflict',
+    fields: { status: 409, correlation_id: expect.any(String) },
+  })
+  const foreign = connectHttp({ url, key: 'of_b' })
+  await expect(foreign.cancelRun({ params: { run }, body: {} })).rejects.toMatchObject({ code: 'not_found' })
+  await expect(connectHttp({ url }).listRuns()).rejects.toMatchObject({ code: 'not_signed_in' })
+  await expect(client.cancelRun({ params: { run: '..' }, body: {} })).rejects.toMatchObject({
+    code: 'argument_invalid',
+  })
+})
+
+test('a list is read item by item, page after page', async () => {
+  const client = connectHttp({ url: await served(), key: 'ann' })
+  for (let index = 0; index < 5; index++)
+    await client.startRun({ body: { pipeline: 'client-sweep', tenant: 'pages' } })
+  const found: string[] = []
+  for await (const run of each(client.listRuns, { query: { tenant: 'pages', limit: 2 } })) found.push(run.id)
+  expect(found).toEqual([...found].toSorted().reverse())
+  expect(new Set(found).size).toBe(5)
+})
+
+test('a start whose answer is lost is sent again, and is one run', async () => {
+  let lost = 0
+  const client = connectHttp({
+    url: await served(),
+    key: 'ann',
+    retryDelayMs: 1,
+    fetch: async (request, init) => {
+      const response = await fetch(request, init)
+      if (lost++ > 1) return response
+      await response.text()
+      throw new TypeError('the connection was lost')
+    },
+  })
+  const { created } = await client.startRun({ body: { pipeline: 'client-sweep', tenant: 'lost' } })
+  expect(created).toBe(true)
+  expect(lost).toBe(3)
+  expect(await countRuns('lost')).toBe(1)
+})
+
+test('a server that cannot be reached, is busy or is none says so by its code', async () => {
+  let sent = 0
+  const answering = (make: () => Response) =>
+    connectHttp({
+      url: 'https://millrace.test',
+      retryDelayMs: 1,
+      retriesMax: 2,
+      fetch: () => {
+        sent++
+        return Promise.resolve(make())
+      },
+    })
+  await expect(answering(() => new Response('busy', { status: 503 })).listRuns()).rejects.toMatchObject({
+    code: 'server_unavailable',
+  })
+  expect(sent).toBe(3)
+  const later = answering(() => new Response('', { status: 429, headers: { 'retry-after': '3600' } }))
+  await expect(later.listRuns()).rejects.toMatchObject({
+    code: 'too_many_requests',
+    fields: { retry_after_seconds: 3600 },
+  })
+  expect(sent).toBe(4)
+  await expect(answering(() => new Response('<html>')).listRuns()).rejects.toMatchObject({
+    code: 'answer_invalid',
+  })
+  const moved = answering(
+    () => new Response(null, { status: 302, headers: { location: 'https://else.test' } }),
+  )
+  await expect(moved.listRuns()).rejects.toMatchObject({ code: 'answer_invalid' })
+  const gone = connectHttp({ url: 'http://127.0.0.1:1', retriesMax: 0 })
+  await expect(gone.listRuns()).rejects.toMatchObject({ code: 'server_unreachable' })
+  expect(() => connectHttp({ url: 'postgres://x' })).toThrow(/no address of a server/)
+  expect(() => connectHttp({ url: 'https://millrace.test', key: 'canary\n1' })).toThrow(
+    /^(?!.*canary).*no key has/,
+  )
+})
+
+test('health that is red is told as it is, and only a server that says nothing of it is none', async () => {
+  const red = { status: 'red', reasons: ['no_worker'] }
+  const telling = (make: () => Response) =>
+    connectHttp({ url: 'https://millrace.test', retriesMax: 0, fetch: () => Promise.resolve(make()) })
+  expect(await telling(() => Response.json(red, { status: 503 })).checkHealth()).toEqual(red)
+  for (const make of [
+    () => new Response('busy', { status: 503 }),
+    () =>
+      Response.json(
+        { code: 'server_unavailable' },
+        { status: 503, headers: { 'content-type': 'application/problem+json' } },
+      ),
+  ])
+    await expect(telling(make).checkHealth()).rejects.toMatchObject({ code: 'server_unavailable' })
+})
+
+test('a signal ends a call, while it waits to be sent again as well', async () => {
+  const ending = new AbortController()
+  const client = connectHttp({
+    url: 'https://millrace.test',
+    retryDelayMs: 60_000,
+    fetch: () => {
+      queueMicrotask(() => ending.abort(new Error('enough')))
+      return Promise.resolve(new Response('', { status: 503 }))
+    },
+  })
+  await expect(client.listRuns({ signal: ending.signal })).rejects.toThrow('enough')
+})
+
+test('a run is followed to its end over connections that break: each part once and in order', async () => {
+  const url = await served()
+  await opened.worker({ pipelines: [talk] })
+  const { run } = await opened.client().start(talk, null)
+  let connections = 0
+  const client = connectHttp({
+    url,
+    key: 'ann',
+    retryDelayMs: 1,
+    fetch: async (request, init) => {
+      const response = await fetch(request, init)
+      return ++connections < 3 ? new Response(brokenOff(response.body!, 900)) : response
+    },
+  })
+  const parts: unknown[] = []
+  let end: unknown
+  for await (const { event, data } of client.followRun({ params: { run: run!.id } })) {
+    if (event === 'part') parts.push((data as { value: unknown }).value)
+    if (event === 'end') end = data
+  }
+  expect(parts).toEqual(Array.from({ length: partCount }, (_, n) => n))
+  expect(end).toMatchObject({ state: 'completed' })
+  expect(connections).toBeGreaterThan(1)
+})
+
+const partCount = 20
+const talk = pipeline('client-talk').step('say', async ({ stream }) => {
+  for (let n = 0; n < partCount; n++) await stream.write(n)
+})
+
+/** A body that breaks off after so many bytes. */
+function brokenOff(body: ReadableStream<Uint8Array>, bytes: number): ReadableStream<Uint8Array> {
+  let left = bytes
+  return body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform: (piece, controller) => {
+        controller.enqueue(piece.subarray(0, left))
+        left -= piece.length
+        if (left <= 0) controller.error(new TypeError('terminated'))
+      },
+    }),
+  )
+}

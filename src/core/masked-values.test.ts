@@ -1,0 +1,28 @@
+// What is taken out of values: by the names that credentials have, however they are written.
+import { expect, test } from 'vitest'
+import { maskedValue } from './masked-values.ts'
+
+test('what stands under the name of a credential is masked, however deep, and told by its path', () => {
+  const value = {
+    state: 'TX',
+    apiKey: 'abc',
+    user: { name: 'ann', Session_Token: 1, author: 'eve' },
+    list: [{ credentials: { login: 'a', tries: 2, none: null } }],
+  }
+  expect(maskedValue(value)).toEqual({
+    value: {
+      state: 'TX',
+      apiKey: '[masked]',
+      user: { name: 'ann', Session_Token: '[masked]', author: 'eve' },
+      list: [{ credentials: { login: '[masked]', tries: '[masked]', none: null } }],
+    },
+    paths: ['apiKey', 'user.Session_Token', 'list[0].credentials.login', 'list[0].credentials.tries'],
+  })
+})
+
+test('paths that are named are masked as well, with all below them', () => {
+  expect(maskedValue({ customer: { email: 'a@b', id: 7 }, n: 1 }, ['customer'])).toEqual({
+    value: { customer: { email: '[masked]', id: '[masked]' }, n: 1 },
+    paths: ['customer.email', 'customer.id'],
+  })
+})

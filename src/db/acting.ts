@@ -1,0 +1,90 @@
+// Calls in somebody's name: each is one transaction that says who acts, and has no more rights than the role that they have.
+import pg from 'pg'
+import { type Caller, clientCaller } from './call.ts'
+import { inPoolTransaction } from './transaction.ts'
+
+/** In whose name a server acts. */
+export interface Acting {
+  /** As history names them. */
+  readonly actor: string
+  /** The role of Millrace whose rights the call has: the connection's login is a member of it. */
+  readonly role: 'millrace_viewer' | 'millrace_operator' | 'millrace_admin'
+  /** Facts of the request for the audit trail: from where it came, and under which id it stands in the log. */
+  readonly request: Readonly<Record<string, unknown>>
+}
+
+/** @param database named in errors */
+export function actingCaller(pool: pg.Pool, database: string, acting: Acting): Caller {
+  const begin = `begin isolation level read committed; ${namesText(acting)}`
+  return {
+    call: (statement, values) =>
+      inPoolTransaction(pool, database, (client) => clientCaller(client).call(statement, values), begin),
+  }
+}
+
+/** Several calls in one transaction in somebody's name. */
+export function actTogether<T>(
+  pool: pg.Pool,
+  database: string,
+  acting: Acting,
+  work: (caller: Caller) => Promise<T>,
+): Promise<T> {
+  const begin = `begin isolation level read committed; ${namesText(acting)}`
+  return inPoolTransaction(pool, database, (client) => work(clientCaller(client)), begin)
+}
+
+/** Calls of one open transaction. */
+export interface JoinedCallers {
+  /** In the name of the actor, with the rights of its role. */
+  readonly caller: Caller
+  /** As the login. */
+  readonly reads: Caller
+}
+
+/**
+ * Calls in a transaction that somebody else begins and ends: one after the other, since each says first whose rights it has. Once one has failed the
+ * transaction is lost, and every further call fails with what it failed with.
+ */
+export function joinCallers(client: pg.ClientBase, acting: Acting): JoinedCallers {
+  const own = clientCaller(client)
+  let asActor: boolean | undefined
+  let turn: Promise<unknown> = Promise.resolve()
+  const callAs =
+    (actor: boolean): Caller['call'] =>
+    (statement, values) => {
+      const called = turn.then(async () => {
+        if (asActor !== actor) await client.query(actor ? namesText(acting) : asLogin)
+        asActor = actor
+        return own.call<never>(statement, values)
+      })
+      turn = called
+      // Whoever called hears of it.
+      turn.catch(() => {})
+      return called
+    }
+  return { caller: { call: callAs(true) }, reads: { call: callAs(false) } }
+}
+
+const asLogin = `select set_config('role', 'none', true)`
+
+// With the begin in one message: a round trip less. Only for this transaction, so that a pooler hands nobody's name on.
+function namesText({ actor, role, request }: Acting): string {
+  const settings = { 'millrace.actor': actor, 'millrace.request': JSON.stringify(request), role }
+  const told = Object.entries(settings).map(
+    ([name, value]) => `set_config('${name}', ${pg.escapeLiteral(value.replaceAll('\u0000', ''))}, true)`,
+  )
+  return `select ${told.join(', ')}`
+}
+
+/** The highest role of Millrace that a connection's login is a member of; undefined where it is of none. */
+export async function strongestRole(caller: Caller): Promise<'admin' | 'operator' | 'viewer' | undefined> {
+  const rows = await caller.call<{ role: 'admin' | 'operator' | 'viewer' }>(
+    {
+      name: 'millrace_strongest_role',
+      text: `select r.role from unnest(array['admin', 'operator', 'viewer']) with ordinality r(role, place)
+        where pg_has_role(session_user, to_regrole('millrace_' || r.role), 'member') order by r.place limit 1`,
+    },
+    [],
+  )
+  return rows[0]?.role
+}

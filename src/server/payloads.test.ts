@@ -1,0 +1,119 @@
+// What answers leave out beside the payloads themselves: words of errors and sentences that would tell them, or runs of others.
+import { expect, test } from 'vitest'
+import type { Actor } from '../api/access.ts'
+import { pipeline } from '../sdk/pipeline.ts'
+import { apiOn } from '../../test/api.ts'
+import { until } from '../../test/deadline.ts'
+import { Arrival, openMillrace } from '../../test/millrace.ts'
+
+const { database, opened } = await openMillrace()
+const openApi = apiOn(database)
+const canary = 'canary-of-a-payload'
+const ann: Partial<Actor> = { name: 'ann@example.org', role: 'admin' }
+const blind: Partial<Actor> = { name: 'bob@example.org', role: 'operator', payloads: false }
+
+test('an idempotency key that came with another input says where they differ to whoever may see payloads alone', async () => {
+  await opened.client().start(
+    pipeline('withheld-start').step('only', () => 1),
+    null,
+  )
+  const { ask } = await openApi()
+  const start = (who: Partial<Actor>, input: unknown) =>
+    ask(who, 'POST', '/runs', { pipeline: 'withheld-start', input }, { 'idempotency-key': 'once' })
+  const { body } = await start(ann, { v: canary })
+  const seen = await start(ann, { v: 1 })
+  expect(seen).toMatchObject({ status: 409, body: { detail: expect.stringContaining(canary) } })
+  const hidden = await start(blind, { v: 1 })
+  expect(hidden).toMatchObject({
+    status: 409,
+    body: { code: 'idempotency_conflict', fields: { idempotencyKey: 'once', runId: body.run.id } },
+  })
+  expect(JSON.stringify(hidden.body)).not.toContain(canary)
+
+  const helper: Partial<Actor> = { kind: 'key', id: 'key-1', name: 'helper', role: 'operator', agent: 'asks' }
+  const asked = await start(helper, { v: 1 })
+  const path = `/agent-requests/${asked.body.agent_request.id}`
+  expect((await ask(ann, 'POST', `${path}/approve`, {})).status).toBe(409)
+  expect((await ask(ann, 'GET', path)).body.error.message).toContain(canary)
+  const told = await ask(blind, 'GET', path)
+  expect(told.body).toMatchObject({ error: { code: 'idempotency_conflict' }, payloads_hidden: true })
+  expect(JSON.stringify(told.body)).not.toContain(canary)
+})
+
+test('what a step notes beside its progress is told to whoever may see payloads alone', async () => {
+  const noting = pipeline('withheld-note').step('only', ({ progress }) => {
+    progress(1, 2, canary)
+    return 1
+  })
+  await opened.worker({ pipelines: [noting] })
+  const client = opened.client()
+  const { run } = await client.start(noting, null)
+  await client.run(run!.id).result()
+  const { ask } = await openApi()
+  for (const verb of ['progress', 'account']) {
+    const path = `/runs/${run!.id}/${verb}`
+    expect((await ask(ann, 'GET', path)).body.progress).toMatchObject([{ done: 1, total: 2, note: canary }])
+    expect((await ask(blind, 'GET', path)).body).toMatchObject({
+      progress: [{ done: 1, total: 2, note: null }],
+      payloads_hidden: true,
+    })
+  }
+})
+
+test('K1 why a run waits names no run of another tenant to a key of its own', async () => {
+  const release = new Arrival()
+  const held = pipeline('withheld-why').step('go', async () => {
+    await release.come
+    return 1
+  })
+  await opened.worker({ pipelines: [held], slots: 2 })
+  const { ask } = await openApi()
+  const limit = { settings: { kind: 'concurrency', capacity: 1 }, targets: [{ slug: 'withheld-why' }] }
+  expect((await ask(ann, 'PUT', '/limits/withheld', limit)).status).toBe(200)
+  const client = opened.client()
+  const { run: first } = await client.start(held, null, { tenant: 'b' })
+  await until('it runs', async () => (await ask(ann, 'GET', `/runs/${first!.id}`)).body.state === 'running')
+  const { run: second } = await client.start(held, null, { tenant: 'a' })
+  const path = `/runs/${second!.id}/why`
+  await until('it waits', async () => /limit/.test((await ask(ann, 'GET', path)).body.sentence))
+  expect((await ask(ann, 'GET', path)).body.sentence).toContain(`'go' of run ${first!.id}`)
+  for (const bound of [{ tenant: 'a' }, { run: second!.id }]) {
+    const { body } = await ask({ kind: 'key', role: 'viewer', ...bound }, 'GET', path)
+    expect(body.sentence).toContain('in use: by another run')
+    expect(body.sentence).not.toContain(first!.id)
+  }
+  release.arrive()
+})
+
+test('what an encrypted run failed with and logged is read where the server has its key, by whoever may see payloads', async () => {
+  const encryptionKeys = { k: Buffer.alloc(32, 7).toString('base64') }
+  const sealed = pipeline('withheld-sealed', { encrypt: true }).step(
+    'only',
+    { retry: { attempts: 1 } },
+    ({ log }) => {
+      log('looked', { of: canary })
+      throw new Error(canary)
+    },
+  )
+  await opened.worker({ pipelines: [sealed], encryptionKeys })
+  const client = opened.client({ encryptionKeys })
+  const { run } = await client.start(sealed, null)
+  await expect(client.run(run!.id).result()).rejects.toMatchObject({ code: 'run_failed' })
+  const [withKey, without] = [await openApi({ encryptionKeys }), await openApi()]
+  for (const verb of ['', '/result', '/account']) {
+    const path = `/runs/${run!.id}${verb}`
+    expect(JSON.stringify((await withKey.ask(ann, 'GET', path)).body), path).toContain(canary)
+    for (const { body } of [await withKey.ask(blind, 'GET', path), await without.ask(ann, 'GET', path)]) {
+      expect(JSON.stringify(body), path).not.toContain(canary)
+      expect(JSON.stringify(body), path).not.toContain('$encrypted')
+    }
+  }
+  for (const path of ['/runs?pipeline=withheld-sealed', '/dead-letters']) {
+    const { body } = await withKey.ask(ann, 'GET', path)
+    expect(body.items).toHaveLength(1)
+    expect(JSON.stringify(body), path).not.toContain('$encrypted')
+  }
+  const { body } = await withKey.ask(ann, 'GET', `/runs/${run!.id}/account`)
+  const [line] = body.events.listed.filter(({ kind }: { kind: string }) => kind === 'step.log')
+  expect(line.detail).toMatchObject({ message: 'looked', fields: { of: canary } })
+})

@@ -1,0 +1,196 @@
+// Signing in by a provider (OpenID Connect), against a double of one: who is let in, and what of its answers is not believed.
+import { OAuth2Server } from 'oauth2-mock-server'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { type OpenedPeople, peopleOn, publicUrl } from '../../../test/people.ts'
+import { openMillrace } from '../../../test/millrace.ts'
+
+const { database } = await openMillrace()
+const openPeople = peopleOn(database)
+const provider = new OAuth2Server()
+beforeAll(async () => {
+  await provider.issuer.keys.generate('RS256')
+  await provider.start(0, '127.0.0.1')
+})
+afterAll(() => provider.stop())
+afterEach(async () => {
+  provider.service.removeAllListeners()
+  await database.query('delete from millrace.person')
+})
+
+interface Token {
+  readonly header: Record<string, unknown>
+  readonly payload: Record<string, unknown>
+}
+
+const opened = (from = provider) =>
+  openPeople({
+    oidc: { issuer: from.issuer.url!, clientId: 'millrace', clientSecret: 'a secret of the provider' },
+  })
+
+/** What a provider says in each ID token from now on. */
+function says(claims: Record<string, unknown>, from = provider): void {
+  from.service.removeAllListeners()
+  from.service.on('beforeTokenSigning', ({ payload }: Token) =>
+    Object.assign(payload, { aud: 'millrace' }, claims),
+  )
+}
+
+/** As a browser goes: to the provider, and back with what it was given. */
+async function goes(
+  { api }: OpenedPeople,
+  change: (back: URL) => void = () => {},
+  cookieOf = (own: string) => own,
+) {
+  const begun = await api('GET', '/auth/oidc')
+  expect(begun.status).toBe(303)
+  const cookie = begun.headers.getSetCookie()[0]!
+  expect(cookie).toMatch(
+    /^__Host-millrace_sign_in=\S+; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
+  )
+  const to = new URL(begun.headers.get('location')!)
+  expect(to.searchParams.get('code_challenge_method')).toBe('S256')
+  const given = await fetch(to, { redirect: 'manual' })
+  const back = new URL(given.headers.get('location')!)
+  expect(back.href).toContain(`${publicUrl}/auth/oauth2/callback/oidc?`)
+  change(back)
+  return api('GET', `${back.pathname}${back.search}`, {
+    headers: { cookie: cookieOf(cookie.split(';')[0]!), 'sec-fetch-site': 'cross-site' },
+  })
+}
+
+test('whoever the provider knows by the address of somebody here is signed in, and known by their own name from then on', async () => {
+  const people = await opened()
+  await people.add('ann@example.org', 'operator')
+  says({ sub: 'subject-1', email: 'Ann@example.org', email_verified: true, name: 'Ann' })
+  const back = await goes(people)
+  expect(back.status).toBe(303)
+  expect(back.headers.get('location')).toBe(`${publicUrl}/console/`)
+  const cookie = back.headers.getSetCookie().find((one) => one.startsWith('__Host-millrace_session='))!
+  expect(cookie).toContain('SameSite=Strict')
+  expect(
+    await people.api('GET', '/auth/actor', { headers: { cookie: cookie.split(';')[0]! } }),
+  ).toMatchObject({
+    status: 200,
+    body: { name: 'ann@example.org', role: 'operator' },
+  })
+  // The provider has another address for the same subject now: it is the subject that counts.
+  says({ sub: 'subject-1', email: 'ann.married@example.org', email_verified: true })
+  expect((await goes(people)).status).toBe(303)
+  const accounts = await database.query(
+    "select row_to_json(a)::text from millrace.person_account a where provider = 'oidc'",
+  )
+  expect(accounts).toHaveLength(1)
+  expect(JSON.stringify(accounts)).not.toMatch(/eyJ/)
+})
+
+test('nobody comes in by an address that is not theirs, not known here, or disabled', async () => {
+  const people = await opened()
+  const id = await people.add('ann@example.org')
+  for (const claims of [
+    { sub: 's1', email: 'ann@example.org', email_verified: false },
+    { sub: 's1', email: 'ann@example.org' },
+    { sub: 's1', email: 'nobody@example.org', email_verified: true },
+    { sub: 's1' },
+  ]) {
+    says(claims)
+    expect(await goes(people)).toMatchObject({ status: 401, body: { code: 'sign_in_failed' } })
+  }
+  await database.query('select millrace.disable_person($1)', [id])
+  says({ sub: 's1', email: 'ann@example.org', email_verified: true })
+  expect(await goes(people)).toMatchObject({ status: 401 })
+  expect(await database.query('select from millrace.person')).toHaveLength(1)
+  expect(await database.query('select from millrace.person_session')).toHaveLength(0)
+})
+
+test('somebody else to whom the provider gives the address of somebody here does not come in as them', async () => {
+  const people = await opened()
+  await people.add('ann@example.org', 'admin')
+  const claims = { email: 'ann@example.org', email_verified: true }
+  says({ ...claims, sub: 'the first' })
+  expect((await goes(people)).status).toBe(303)
+  says({ ...claims, sub: 'another' })
+  expect(await goes(people)).toMatchObject({ status: 401, body: { code: 'sign_in_failed' } })
+  expect(await database.query('select from millrace.person_session')).toHaveLength(1)
+})
+
+test('another provider that takes the place of the first one has names of its own: who has the same one is somebody else, and an address that it vouches for counts', async () => {
+  const first = await opened()
+  await first.add('ann@example.org', 'admin')
+  await first.add('bob@example.org')
+  const [ann, bob] = ['ann', 'bob'].map((name) => ({ email: `${name}@example.org`, email_verified: true }))
+  says({ ...ann, sub: '1' })
+  expect((await goes(first)).status).toBe(303)
+
+  const next = new OAuth2Server()
+  await next.issuer.keys.generate('RS256')
+  await next.start(0, '127.0.0.1')
+  try {
+    const second = await opened(next)
+    const comes = async (claims: object) => {
+      says({ ...claims }, next)
+      const { status, headers } = await goes(second)
+      expect(status).toBe(303)
+      const cookie = headers.getSetCookie().find((one) => one.startsWith('__Host-millrace_session='))!
+      return (await second.api('GET', '/auth/actor', { headers: { cookie: cookie.split(';')[0]! } })).body
+    }
+    expect(await comes({ ...bob, sub: '1' })).toMatchObject({ name: 'bob@example.org', role: 'viewer' })
+    expect(await comes({ ...ann, sub: '2' })).toMatchObject({ name: 'ann@example.org', role: 'admin' })
+    says({ ...bob, sub: '3' }, next)
+    expect((await goes(second)).status).toBe(401)
+  } finally {
+    await next.stop()
+  }
+})
+
+test('K4 an ID token for another server, of another provider or from long ago signs nobody in, nor does a way back that this browser did not begin', async () => {
+  const people = await opened()
+  await people.add('ann@example.org')
+  const ann = { sub: 's1', email: 'ann@example.org', email_verified: true }
+  const now = Math.floor(Date.now() / 1_000)
+  for (const claims of [
+    { aud: 'another server' },
+    { iss: 'https://evil.test' },
+    { exp: now - 120, iat: now - 3_600, nbf: now - 3_600 },
+  ]) {
+    says({ ...ann, ...claims })
+    expect(await goes(people)).toMatchObject({ status: 401 })
+  }
+  says(ann)
+  expect(
+    await goes(
+      people,
+      () => {},
+      () => '',
+    ),
+  ).toMatchObject({ status: 401 })
+  expect(await goes(people, (back) => back.searchParams.set('state', 'x'.repeat(32)))).toMatchObject({
+    status: 401,
+  })
+  expect(await goes(people, (back) => back.searchParams.set('code', 'another'))).toMatchObject({
+    status: 401,
+  })
+  expect(await goes(people, (back) => back.searchParams.set('error', 'access_denied'))).toMatchObject({
+    status: 401,
+  })
+  expect(await goes(people)).toMatchObject({ status: 303 })
+})
+
+test('what an ID token leaves out is asked of the provider, for the same subject alone', async () => {
+  const people = await opened()
+  await people.add('ann@example.org')
+  says({ sub: 's1' })
+  const answers = (sub: string) =>
+    provider.service.on('beforeUserinfo', (response: { body: unknown }) => {
+      response.body = { sub, email: 'ann@example.org', email_verified: 'true' }
+    })
+  answers('another')
+  expect(await goes(people)).toMatchObject({ status: 401 })
+  says({ sub: 's1' })
+  answers('s1')
+  expect(await goes(people)).toMatchObject({ status: 303 })
+})
+
+test('a server without a provider says so', async () => {
+  const { api } = await openPeople()
+  expect(await api('GET', '/auth/oidc')).toMatchObject({ status: 404, body: { code: 'people_off' } })
+})

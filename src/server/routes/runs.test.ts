@@ -1,0 +1,77 @@
+// Runs over HTTP: started, listed page by page, and cancelled by whoever may.
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { pipeline } from '../../sdk/pipeline.ts'
+import { apiOn } from '../../../test/api.ts'
+import { openMillrace } from '../../../test/millrace.ts'
+
+const { database, opened } = await openMillrace()
+const openApi = apiOn(database)
+const sweep = pipeline('api-sweep').step('search', () => 1)
+const greeting = pipeline('api-greeting', {
+  input: z.object({ name: z.string().min(1).default('Ada') }),
+}).step('greet', ({ input }) => input.name)
+
+test('a run is started, listed and cancelled in the name of whoever asks', async () => {
+  await opened.client().start(sweep, null)
+  const { ask } = await openApi()
+  const ann = { name: 'ann@example.org', role: 'operator' } as const
+
+  const started = await ask(ann, 'POST', '/runs', { pipeline: 'api-sweep', input: { state: 'TX' } })
+  expect(started).toMatchObject({ status: 201, body: { created: true } })
+  const cancelled = await ask(ann, 'POST', `/runs/${started.body.run.id}/cancel`, { reason: 'enough' })
+  expect(cancelled).toMatchObject({ status: 200, body: { changed: true } })
+  const listed = await ask(ann, 'GET', '/runs?limit=1')
+  expect(listed.body.items).toMatchObject([{ id: started.body.run.id, state: 'cancelled' }])
+  const next = await ask(ann, 'GET', `/runs?limit=1&cursor=${listed.body.next}`)
+  expect(next.body).toMatchObject({ items: [{ state: 'pending' }], next: null })
+
+  const [run] = await database.query<{ started_by: string }>(
+    'select started_by from millrace.run where id = $1',
+    [started.body.run.id],
+  )
+  expect(run?.started_by).toMatch(/^ann@example\.org via /)
+  const [event] = await database.query<{ actor: string }>(
+    `select actor from millrace.event where run_id = $1 and kind = 'run.cancelled'`,
+    [started.body.run.id],
+  )
+  expect(event?.actor).toMatch(/^ann@example\.org via /)
+})
+
+test('PP-S7 a run id that is none is refused by the name of its field, and one of another tenant is as unknown as none', async () => {
+  const { ask } = await openApi()
+  expect(await ask({}, 'POST', '/runs/1;drop/cancel', {})).toMatchObject({
+    status: 400,
+    body: { code: 'request_invalid', fields: { problem: expect.stringContaining('run:') } },
+  })
+  const { body } = await ask({}, 'POST', '/runs', { pipeline: 'api-sweep', tenant: 'a' })
+  const foreign = await ask({ tenant: 'b', kind: 'key' }, 'POST', `/runs/${body.run.id}/cancel`, {})
+  expect(foreign).toMatchObject({ status: 404, body: { code: 'not_found' } })
+  expect(await ask(null, 'GET', '/runs')).toMatchObject({ status: 401 })
+  expect(await ask({ role: 'viewer' }, 'POST', `/runs/${body.run.id}/cancel`, {})).toMatchObject({
+    status: 403,
+  })
+})
+
+test('an input that does not fit the schema of the server’s own pipeline starts nothing, and none takes its defaults', async () => {
+  await opened.client().start(greeting, {})
+  const { ask } = await openApi({ pipelines: [greeting] })
+  const refused = { status: 422, body: { code: 'input_invalid', detail: expect.stringContaining('name:') } }
+  const of = (input?: unknown) => ({ pipeline: 'api-greeting', ...(input === undefined ? {} : { input }) })
+  expect(await ask({}, 'POST', '/runs', of({ name: '' }))).toMatchObject(refused)
+  const many = { pipeline: 'api-greeting', inputs: [{ name: 'Bob' }, { name: '' }] }
+  expect(await ask({}, 'POST', '/runs/many', many)).toMatchObject(refused)
+  const started = await ask({}, 'POST', '/runs', of())
+  const { body } = await ask({}, 'GET', `/runs/${started.body.run.id}`)
+  expect(body.input).toEqual({ name: 'Ada' })
+  const again = { input: { name: '' } }
+  for (const [verb, more] of [
+    ['redrive', {}],
+    ['rerun', {}],
+    ['fork', { step: 'greet' }],
+  ] as const)
+    expect(
+      await ask({}, 'POST', `/runs/${started.body.run.id}/${verb}`, { ...again, ...more }),
+    ).toMatchObject(refused)
+  expect((await ask({}, 'GET', '/runs?pipeline=api-greeting')).body.items).toHaveLength(2)
+})

@@ -1,0 +1,290 @@
+// The routes of runs.
+import { type Actor, actorName } from '../../api/access.ts'
+import { operations } from '../../api/catalogue.ts'
+import { MillraceError } from '../../core/errors.ts'
+import { RunCipher, shown } from '../../core/run-cipher.ts'
+import { isFinal } from '../../core/state.ts'
+import { uuidV7 } from '../../core/uuid.ts'
+import { type Transaction, transactionOf } from '../../db/call.ts'
+import { runAccount } from '../../db/accounts.ts'
+import { deleteRun } from '../../db/erasures.ts'
+import { readOutputs } from '../../db/history.ts'
+import { listRuns, readRun, type RunDetailRow, type RunRow } from '../../db/run-list.ts'
+import { cancelRun, pauseRun, prioritizeRun, resumeRun } from '../../db/runs.ts'
+import { readProgress } from '../../db/streams.ts'
+import { type NeedRow, needsVersion, why } from '../../db/whys.ts'
+import { type CopyAnswer, fork, redriveRun, rerun } from '../../sdk/redrives.ts'
+import type { StartAnswer, StartOptions } from '../../sdk/start.ts'
+import { checkedInput } from '../checked-input.ts'
+import { defined } from '../defined.ts'
+import { pageOfRows, positionOf } from '../page.ts'
+import { withPresent } from '../present.ts'
+import {
+  accountFor,
+  errorFor,
+  lineageFor,
+  opened,
+  payloadsFor,
+  reportsFor,
+  sealedRuns,
+  startFor,
+} from '../payloads.ts'
+import type { ServerRoom } from '../room.ts'
+import { type Route, route } from '../route.ts'
+import { checkPipeline, tenantWithin, withoutOthers } from '../within.ts'
+
+export const runRoutes: readonly Route[] = [
+  route(operations.listRuns, async ({ query, within, room }) => {
+    const { limit, cursor, state, needs, ...filter } = query
+    const [before] = positionOf(cursor, ['uuid']) ?? []
+    const rows = await listRuns(room.reads, {
+      ...filter,
+      tenant: tenantWithin(within, query.tenant),
+      pipelines: within.pipelines ?? undefined,
+      states: state,
+      before: before as string | undefined,
+      limit: limit + 1,
+    })
+    const page = pageOfRows(rows, limit, ({ id }) => [id])
+    return needs === true ? { ...page, items: await withNeeds(room, page.items) } : page
+  }),
+
+  route(operations.startRun, async ({ body, actor, within, room, idempotencyKey }) => {
+    checkPipeline(within, body.pipeline)
+    const options = startOptions(body, actor, tenantWithin(within, body.tenant))
+    const input = await checkedInput(room, body.pipeline, body.input)
+    const answer = await startFor(actor, () =>
+      room.client.start(body.pipeline, input, {
+        ...options,
+        ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+        ...(body.run === undefined ? {} : { runId: body.run }),
+        ...joined(room),
+      }),
+    )
+    return startAnswer(answer)
+  }),
+
+  route(operations.startMany, async ({ body, actor, within, room }) => {
+    checkPipeline(within, body.pipeline)
+    const options = startOptions(body, actor, tenantWithin(within, body.tenant))
+    const inputs = await Promise.all(body.inputs.map((input) => checkedInput(room, body.pipeline, input)))
+    const answers = await room.client.startMany(body.pipeline, inputs, {
+      ...options,
+      ...joined(room),
+    })
+    return { starts: answers.map(startAnswer) }
+  }),
+
+  route(operations.showRun, async ({ params, actor, room }) => {
+    const { input, output, headers, ...row } = await readRunOf(room, params.run)
+    const sealed = sealedRuns(room)
+    return {
+      ...row,
+      error: await errorFor(actor, room, row.id, row.error),
+      ...payloadsFor(actor, {
+        input: await opened(() => sealed.input(row.id, input), input),
+        output: await opened(() => sealed.output(row.id, output), output),
+        headers,
+      }),
+    }
+  }),
+
+  route(operations.accountRun, async ({ params, actor, room }) =>
+    accountFor(actor, room, await runAccount(room.reads, params.run)),
+  ),
+
+  route(operations.whyRun, async ({ params, query, actor, room }) => {
+    const {
+      told_step: step,
+      told_item: item,
+      sentence,
+      ...told
+    } = await why(room.reads, params.run, query.step, query.item)
+    return { ...told, sentence: await withoutOthers(actor, room.reads, sentence), step, item }
+  }),
+
+  route(operations.readProgress, async ({ params, actor, room }) => {
+    const { reports, ...progress } = await readProgress(room.reads, params.run)
+    return {
+      ...progress,
+      ...reportsFor(actor, reports),
+      ...(actor.payloads ? {} : { payloads_hidden: true }),
+    }
+  }),
+
+  route(operations.runResult, async ({ params, query, actor, room }) => {
+    if (query.wait_seconds > 0) await ended(room, params.run, query.wait_seconds)
+    const { id, state, output, error: stored } = await readRunOf(room, params.run)
+    const error = await errorFor(actor, room, id, stored)
+    const told = await opened(() => sealedRuns(room).output(id, output), output)
+    return { ended: isFinal(state), state, error, ...payloadsFor(actor, { output: told }) }
+  }),
+
+  route(operations.listOutputs, async ({ params, actor, room }) => {
+    const { steps } = await runAccount(room.reads, params.run)
+    const pairs = steps.map(({ step }) => ({ runId: params.run, step }))
+    const rows = await readOutputs(room.reads, pairs)
+    const items = rows.map(async ({ step, outcome, output, gaps }) => {
+      const value = await opened(async () => openedOutput(room, params.run, step, output), output)
+      return { step, outcome, gaps, output: payloadsFor(actor, { value }).value }
+    })
+    return { items: await Promise.all(items), ...(actor.payloads ? {} : { payloads_hidden: true }) }
+  }),
+
+  route(operations.readLineage, async ({ params, actor, room }) => {
+    const { lineage } = await runAccount(room.reads, params.run)
+    return { ...lineageFor(actor, lineage), ...(actor.payloads ? {} : { payloads_hidden: true }) }
+  }),
+
+  route(operations.cancelRun, async ({ params, body, caller, ifRevision, room }) =>
+    changing(room, params.run, () =>
+      cancelRun(caller, params.run, body.reason ?? null, body.undo ?? false, ifRevision),
+    ),
+  ),
+
+  route(operations.pauseRun, async ({ params, body, caller, ifRevision, room }) =>
+    changing(room, params.run, () => pauseRun(caller, params.run, body.reason ?? null, ifRevision)),
+  ),
+
+  route(operations.resumeRun, async ({ params, caller, ifRevision, room }) =>
+    changing(room, params.run, () => resumeRun(caller, params.run, ifRevision)),
+  ),
+
+  route(operations.prioritizeRun, async ({ params, body, caller, ifRevision, room }) =>
+    changing(room, params.run, () => prioritizeRun(caller, params.run, body.priority, ifRevision)),
+  ),
+
+  route(operations.redriveRun, async ({ params, body, caller, room }) => {
+    const answer = await redriveRun(caller, params.run, defined(await checkedEdit(room, params.run, body)))
+    return answer.redriven ? answer : { ...answer, run: null }
+  }),
+
+  route(operations.forkRun, async ({ params, body, caller, room }) => {
+    const {
+      step,
+      keep_checkpoints: keepCheckpoints = false,
+      run,
+      ...edit
+    } = await checkedEdit(room, params.run, body)
+    const source = { run: params.run, step, newRun: run ?? newRunId(room) }
+    return copyAnswer(await fork(caller, source, { ...defined(edit), keepCheckpoints }))
+  }),
+
+  route(operations.rerunRun, async ({ params, body, caller, room }) => {
+    const { run, ...edit } = await checkedEdit(room, params.run, body)
+    return copyAnswer(await rerun(caller, { run: params.run, newRun: run ?? newRunId(room) }, defined(edit)))
+  }),
+
+  route(operations.deleteRun, async ({ params, query, caller }) => {
+    const dry = query.dry_run ?? false
+    const rows = await deleteRun(caller, params.run, { dry, reason: query.reason ?? null })
+    return { rows, deleted: !dry }
+  }),
+]
+
+/** An input in the place of the run's own is held against the same schema as that of a start. */
+async function checkedEdit<Edit extends { readonly input?: unknown }>(
+  room: ServerRoom,
+  run: string,
+  edit: Edit,
+): Promise<Edit> {
+  if (edit.input === undefined) return edit
+  const { pipeline } = await readRunOf(room, run)
+  return { ...edit, input: await checkedInput(room, pipeline, edit.input) }
+}
+
+type Listed = RunRow & { readonly needs: Pick<NeedRow, 'version' | 'queue' | 'step'> | null }
+
+/** Each with the version that it needs, where no live worker serves it. */
+async function withNeeds({ reads }: ServerRoom, rows: readonly RunRow[]): Promise<Listed[]> {
+  const live = rows.filter(({ state }) => !isFinal(state)).map(({ id }) => id)
+  const found = live.length === 0 ? [] : await needsVersion(reads, live)
+  const byRun = new Map(found.map(({ run_id, version, queue, step }) => [run_id, { version, queue, step }]))
+  return rows.map((row) => ({ ...row, needs: byRun.get(row.id) ?? null }))
+}
+
+/** In the transaction that is open already, where there is one. */
+function joined({ transaction }: ServerRoom): { readonly tx?: Transaction } {
+  return transaction === undefined ? {} : { tx: transactionOf(transaction) }
+}
+
+interface Startable {
+  readonly priority?: number | undefined
+  readonly available_at?: string | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+}
+
+/** Starts share commits and no transaction says who acts: so each says it in a header, which callers' own can't be. */
+function startOptions(body: Startable, actor: Actor, tenant: string | undefined): StartOptions {
+  return {
+    ...(body.priority === undefined ? {} : { priority: body.priority }),
+    ...(body.available_at === undefined ? {} : { availableAt: new Date(body.available_at) }),
+    ...(tenant === undefined ? {} : { tenant }),
+    headers: { ...body.headers, 'millrace-actor': actorName(actor) },
+  }
+}
+
+function startAnswer(answer: StartAnswer) {
+  if (answer.created) return { created: true, run: { id: answer.run.id } }
+  const { created, reason } = answer
+  if (answer.reason === 'paused') return { created, reason, run: null, why: answer.why }
+  if (answer.reason === 'limit')
+    return { created, reason, run: null, rule: answer.rule, passes_at: answer.passesAt }
+  return { created, reason, run: { id: answer.run.id } }
+}
+
+function copyAnswer(answer: CopyAnswer) {
+  const { created, run } = answer
+  return 'detail' in answer
+    ? { created, run, reason: answer.reason, detail: answer.detail }
+    : { ...answer, run }
+}
+
+/** A change that was decided on an older revision is refused with the run as it stands, without what went into it. */
+async function changing(
+  room: ServerRoom,
+  id: string,
+  change: () => Promise<boolean>,
+): Promise<{ changed: boolean }> {
+  const read = async ({ reads }: ServerRoom) => {
+    const row = await readRun(reads, id)
+    if (row === undefined) return undefined
+    const { input: _, output: __, headers: ___, ...present } = row
+    return present
+  }
+  return withPresent(room, async () => ({ changed: await change() }), read)
+}
+
+/** @throws MillraceError run_unknown */
+async function readRunOf(room: ServerRoom, id: string): Promise<RunDetailRow> {
+  const row = await readRun(room.reads, id)
+  if (row !== undefined) return row
+  throw new MillraceError('run_unknown', `There is no run ${id}.`, { fields: { runId: id } })
+}
+
+const endings: ReadonlySet<string> = new Set([
+  'run_failed',
+  'run_cancelled',
+  'wait_timeout',
+  // It has ended, and what it gave can't be read here: the answer says so.
+  'encryption_key_missing',
+  'decryption_failed',
+])
+
+/** Waits for the end of a run; how it stands then is read anew. */
+async function ended(room: ServerRoom, id: string, seconds: number): Promise<void> {
+  try {
+    await room.client.run(id).result({ timeoutMs: seconds * 1_000 })
+  } catch (error) {
+    if (error instanceof MillraceError && endings.has(error.code)) return
+    throw error
+  }
+}
+
+function openedOutput({ cipher }: ServerRoom, id: string, step: string, output: unknown): unknown {
+  return cipher === undefined ? shown(output) : new RunCipher(cipher, id).openOutput(step, output)
+}
+
+function newRunId(room: ServerRoom): string {
+  return uuidV7(room.now(), room.random(10))
+}
