@@ -1,5 +1,6 @@
 // Who asks in the matrix of the API: nobody, three roles, and keys as they are made, bound to two tenants and to pipelines, revoked and expired.
-import type { Actor, Role } from '../src/api/access.ts'
+import type { Actor } from '../src/api/access.ts'
+import type { Role } from '../src/core/role.ts'
 import type { Operation } from '../src/api/operation.ts'
 import { poolCaller } from '../src/db/call.ts'
 import { ApiKeys } from '../src/sdk/api-keys.ts'

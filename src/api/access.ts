@@ -1,9 +1,6 @@
-// Owns who may do what over HTTP: the roles of people, the scopes of keys, and what each operation asks for.
+// Owns who may do what over HTTP: the scopes of keys, what a role reaches, and what each operation asks for.
 import type { OwnedKind } from '../core/owned-kind.ts'
-
-/** Each may do what those before it may. */
-export const roles = ['viewer', 'operator', 'admin'] as const
-export type Role = (typeof roles)[number]
+import { type Role, roles } from '../core/role.ts'
 
 /** What a key may be given. A person has those of its role. */
 export const scopes = [

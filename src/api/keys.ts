@@ -1,6 +1,7 @@
 // The operations on API keys, on the service accounts that they may belong to, and on tokens for one run.
 import { z } from 'zod'
-import { roles, scopes } from './access.ts'
+import { roles } from '../core/role.ts'
+import { scopes } from './access.ts'
 import { operation } from './operation.ts'
 import { runParams } from './run-params.ts'
 import { flag, name, pageOf, pageQuery, reason, slug, time, uuid } from './values.ts'

@@ -1,6 +1,6 @@
 // The operations on people: who may sign in, with which role, and by which link they begin.
 import { z } from 'zod'
-import { roles } from './access.ts'
+import { roles } from '../core/role.ts'
 import { operation } from './operation.ts'
 import { changed, name, pageOf, pageQuery, time, uuid } from './values.ts'
 

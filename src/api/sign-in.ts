@@ -1,6 +1,7 @@
 // The operations by which people sign in and out, and on what is their own.
 import { z } from 'zod'
-import { roles, scopes } from './access.ts'
+import { roles } from '../core/role.ts'
+import { scopes } from './access.ts'
 import { operation } from './operation.ts'
 import { email, sessions } from './people.ts'
 import { name, time, uuid } from './values.ts'

@@ -1,5 +1,6 @@
 // Calls in somebody's name: each is one transaction that says who acts, and has no more rights than the role that they have.
 import pg from 'pg'
+import type { Role } from '../core/role.ts'
 import { type Caller, clientCaller } from './call.ts'
 import { inPoolTransaction } from './transaction.ts'
 
@@ -8,7 +9,7 @@ export interface Acting {
   /** As history names them. */
   readonly actor: string
   /** The role of Millrace whose rights the call has: the connection's login is a member of it. */
-  readonly role: 'millrace_viewer' | 'millrace_operator' | 'millrace_admin'
+  readonly role: `millrace_${Role}`
   /** Facts of the request for the audit trail: from where it came, and under which id it stands in the log. */
   readonly request: Readonly<Record<string, unknown>>
 }

@@ -1,7 +1,7 @@
 // The SQL functions of API keys: made and revoked by admins, found by the server. Of a key itself only its digest comes here.
+import type { Role } from '../core/role.ts'
 import type { Caller } from './call.ts'
 
-export type KeyRole = 'viewer' | 'operator' | 'admin'
 export type KeyAgent = 'asks' | 'acts'
 /** It ends within two weeks, or is older than keys should become. */
 type KeyWarning = 'ends' | 'old'
@@ -10,7 +10,7 @@ export interface ApiKeyRow {
   readonly id: string
   readonly name: string
   readonly prefix: string
-  readonly role: KeyRole
+  readonly role: Role
   readonly scopes: string[] | null
   readonly tenant: string | null
   readonly pipelines: string[] | null
@@ -78,7 +78,7 @@ export interface ApiKeyWrite {
   readonly name: string
   readonly prefix: string
   readonly digest: Uint8Array
-  readonly role: KeyRole
+  readonly role: Role
   readonly scopes: readonly string[] | null
   readonly tenant: string | null
   readonly pipelines: readonly string[] | null

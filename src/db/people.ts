@@ -1,14 +1,14 @@
 // The SQL functions of people: who may sign in, with which role, and by which link they begin.
+import type { Role } from '../core/role.ts'
 import type { Caller } from './call.ts'
 
-export type PersonRole = 'viewer' | 'operator' | 'admin'
 export type LinkPurpose = 'invitation' | 'reset' | 'first_admin'
 
 export interface PersonRow {
   readonly id: string
   readonly email: string
   readonly name: string
-  readonly role: PersonRole
+  readonly role: Role
   /** Whether they see what went into runs and came out. */
   readonly payloads: boolean
   readonly revision: number
@@ -57,7 +57,7 @@ export interface Invitation extends LinkWrite {
   readonly personId: string
   readonly email: string
   readonly name: string
-  readonly role: PersonRole
+  readonly role: Role
   readonly payloads: boolean
 }
 
@@ -105,7 +105,7 @@ export async function offerFirstAdmin(caller: Caller, link: LinkWrite): Promise<
 
 export interface PersonChange {
   readonly name?: string | undefined
-  readonly role?: PersonRole | undefined
+  readonly role?: Role | undefined
   readonly payloads?: boolean | undefined
 }
 

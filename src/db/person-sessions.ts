@@ -1,13 +1,13 @@
 // The SQL functions of people's sessions: begun, found by the hash of their token, ended; and of tries to sign in.
 import type { Caller } from './call.ts'
-import type { PersonRole } from './people.ts'
+import type { Role } from '../core/role.ts'
 
 export interface FoundSession {
   readonly session_id: string
   readonly person_id: string
   readonly email: string
   readonly name: string
-  readonly role: PersonRole
+  readonly role: Role
   readonly payloads: boolean
 }
 

@@ -1,10 +1,10 @@
 // The SQL functions of service accounts: programs that have keys of their own.
-import type { KeyRole } from './api-keys.ts'
+import type { Role } from '../core/role.ts'
 import type { Caller } from './call.ts'
 
 export interface ServiceAccountRow {
   readonly name: string
-  readonly role: KeyRole
+  readonly role: Role
   readonly description: string
   readonly created_at: Date
   readonly created_by: string

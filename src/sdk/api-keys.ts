@@ -2,13 +2,13 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { type Duration, durationMs } from '../core/duration.ts'
 import { MillraceError } from '../core/errors.ts'
+import type { Role } from '../core/role.ts'
 import { uuidV7 } from '../core/uuid.ts'
 import {
   type ApiKeyFilter,
   type ApiKeyRow,
   createApiKey,
   type KeyAgent,
-  type KeyRole,
   listApiKeys,
   revokeApiKey,
   rotateApiKey,
@@ -17,7 +17,7 @@ import type { Caller } from '../db/call.ts'
 
 export interface ApiKeyOptions {
   readonly name: string
-  readonly role: KeyRole
+  readonly role: Role
   /** What it may do; all that its role has unless told. */
   readonly scopes?: readonly string[] | undefined
   /** It sees and touches nothing else. */

@@ -1,6 +1,5 @@
 // The sockets of the server: malformed requests are refused before anybody sees them, all is bounded, and what proxies say counts only from declared ones.
 import net from 'node:net'
-import { setTimeout } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { selfSigned } from '../../test/certificate.ts'
 import { until } from '../../test/deadline.ts'
@@ -147,11 +146,14 @@ test('H4 who says nothing while TLS begins is cut, and so is who does not speak 
 })
 
 test('H4 who takes nothing of an answer is cut, and a handler that takes its time is not', async () => {
+  const begun = new Arrival()
   const cut = new Arrival()
   const { port } = await open(
     async (request) => {
       if (request.url.endsWith('/slow')) {
-        await setTimeout(300)
+        begun.arrive()
+        // Longer than the bound: until it has cut one that came later.
+        await cut.come
         return new Response('done')
       }
       const chunk = new Uint8Array(65_536)
@@ -164,12 +166,13 @@ test('H4 who takes nothing of an answer is cut, and a handler that takes its tim
     },
     { stalledMs: 100 },
   )
+  const slow = fetch(`http://127.0.0.1:${port}/slow`)
+  await begun.come
   const stalled = net.connect(port, '127.0.0.1')
   stalled.on('error', () => {})
   stalled.pause()
   stalled.write('GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n')
-  expect(await (await fetch(`http://127.0.0.1:${port}/slow`)).text()).toBe('done')
-  await cut.come
+  expect(await (await slow).text()).toBe('done')
   stalled.destroy()
 })
 

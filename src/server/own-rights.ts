@@ -1,5 +1,6 @@
 // Owns the rule that nobody gives more than they have: neither to a key nor to somebody who signs in.
-import { type Actor, reaches, type Role, type Scope, scopesOf } from '../api/access.ts'
+import { type Actor, reaches, type Scope, scopesOf } from '../api/access.ts'
+import type { Role } from '../core/role.ts'
 import { MillraceError } from '../core/errors.ts'
 
 /** What is given: by a key, or by a role alone. */

@@ -1,9 +1,10 @@
 // millrace key create: makes an API key, which is shown once.
 import { Command } from 'commander'
-import { roles, scopes } from '../../api/access.ts'
+import { scopes } from '../../api/access.ts'
+import { type Role, roles } from '../../core/role.ts'
 import type { Duration } from '../../core/duration.ts'
 import { MillraceError } from '../../core/errors.ts'
-import type { KeyAgent, KeyRole } from '../../db/api-keys.ts'
+import type { KeyAgent } from '../../db/api-keys.ts'
 import { text, texts, wholeNumber } from '../option-values.ts'
 import type { CurrentSession } from '../session.ts'
 import { answerOf, printMade, withKeys } from './keys.ts'
@@ -51,7 +52,7 @@ export function createCommand(current: CurrentSession): Command {
         keys.create({
           ...rest,
           name,
-          role: oneOf('--role', roles, role) as KeyRole,
+          role: oneOf('--role', roles, role) as Role,
           scopes: scope?.map((one) => oneOf('--scope', scopes, one)),
           pipelines: pipeline,
           agent: agent === undefined ? undefined : (oneOf('--agent', ['asks', 'acts'], agent) as KeyAgent),

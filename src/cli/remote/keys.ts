@@ -1,7 +1,8 @@
 // What admins do with API keys and service accounts, over HTTP. A key is made here, and only its SHA-256 goes to the server.
 import type { Scope } from '../../api/access.ts'
 import type { HttpClient } from '../../client/http-client.ts'
-import type { ApiKeyRow, KeyAgent, KeyRole } from '../../db/api-keys.ts'
+import type { Role } from '../../core/role.ts'
+import type { ApiKeyRow, KeyAgent } from '../../db/api-keys.ts'
 import type { ServiceAccountRow } from '../../db/service-accounts.ts'
 import { firstOf, given, oneOrNone, type RemoteStatements, rowOf } from './statements.ts'
 
@@ -28,7 +29,7 @@ function keys(client: HttpClient): RemoteStatements {
       name: string,
       prefix: string,
       digest: Uint8Array,
-      role: KeyRole,
+      role: Role,
       scopes: Scope[] | null,
       tenant: string | null,
       pipelines: string[] | null,
@@ -73,7 +74,7 @@ function accounts(client: HttpClient): RemoteStatements {
       const behind = all.filter(({ name }) => after === null || name > after)
       return behind.slice(0, limit).map(rowOf<ServiceAccountRow>)
     },
-    millrace_create_service_account: async (name: string, role: KeyRole, description: string) => {
+    millrace_create_service_account: async (name: string, role: Role, description: string) => {
       const { created_at } = await client.createServiceAccount({ body: { name, role, description } })
       return [{ created_at: new Date(created_at) }]
     },

@@ -1,6 +1,7 @@
 // What admins do with people, over HTTP. A link is made here, and only the SHA-256 of its token goes to the server.
 import type { HttpClient } from '../../client/http-client.ts'
-import type { PersonRole, PersonRow } from '../../db/people.ts'
+import type { Role } from '../../core/role.ts'
+import type { PersonRow } from '../../db/people.ts'
 import { firstOf, given, oneOrNone, type RemoteStatements, revisionOf, rowOf } from './statements.ts'
 
 export function userStatements(client: HttpClient): RemoteStatements {
@@ -14,7 +15,7 @@ export function userStatements(client: HttpClient): RemoteStatements {
       _id: string,
       email: string,
       name: string,
-      role: PersonRole,
+      role: Role,
       payloads: boolean,
       _link: string,
       token_hash: string,
@@ -29,7 +30,7 @@ export function userStatements(client: HttpClient): RemoteStatements {
     millrace_change_person: async (
       person: string,
       name: string | null,
-      role: PersonRole | null,
+      role: Role | null,
       payloads: boolean | null,
       revision: number | null,
     ) => [

@@ -1,6 +1,6 @@
 // millrace service-account create: makes one, for which keys are made then.
 import { Command } from 'commander'
-import { type Role, roles } from '../../api/access.ts'
+import { type Role, roles } from '../../core/role.ts'
 import { MillraceError } from '../../core/errors.ts'
 import { createServiceAccount } from '../../db/service-accounts.ts'
 import { text } from '../option-values.ts'

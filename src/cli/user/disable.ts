@@ -11,36 +11,48 @@ interface Choices {
 }
 
 export function disableCommand(current: CurrentSession): Command {
-  return new Command('disable')
-    .description('let somebody sign in no more; their sessions end at once, and their keys with them')
-    .argument('<who>', 'an address or an id')
-    .addOption(ifRevisionOption())
-    .action(async (who: string, { ifRevision }: Choices) => {
-      const session = current()
-      const { email, changed } = await session.withDatabase(async ({ caller }) => {
-        const person = await needPerson(caller, who)
-        return { email: person.email, changed: await disablePerson(caller, person.id, ifRevision) }
-      })
-      session.terminal.answer({ email, changed })
-      session.terminal.print(
-        changed ? `${email} is disabled, and signed out.` : `${email} was disabled already.`,
-      )
-    })
+  return switchCommand(current, 'disable', {
+    description: 'let somebody sign in no more; their sessions end at once, and their keys with them',
+    change: disablePerson,
+    done: 'is disabled, and signed out',
+    already: 'was disabled already',
+  })
 }
 
 export function enableCommand(current: CurrentSession): Command {
-  return new Command('enable')
-    .description('let somebody sign in again')
+  return switchCommand(current, 'enable', {
+    description: 'let somebody sign in again',
+    change: enablePerson,
+    done: 'may sign in again',
+    already: 'could sign in already',
+  })
+}
+
+interface Switch {
+  readonly description: string
+  readonly change: typeof disablePerson
+  /** What follows the address where it changed something, and where it did not. */
+  readonly done: string
+  readonly already: string
+}
+
+function switchCommand(
+  current: CurrentSession,
+  verb: string,
+  { description, change, done, already }: Switch,
+): Command {
+  return new Command(verb)
+    .description(description)
     .argument('<who>', 'an address or an id')
     .addOption(ifRevisionOption())
     .action(async (who: string, { ifRevision }: Choices) => {
       const session = current()
       const { email, changed } = await session.withDatabase(async ({ caller }) => {
         const person = await needPerson(caller, who)
-        return { email: person.email, changed: await enablePerson(caller, person.id, ifRevision) }
+        return { email: person.email, changed: await change(caller, person.id, ifRevision) }
       })
       session.terminal.answer({ email, changed })
-      session.terminal.print(changed ? `${email} may sign in again.` : `${email} could sign in already.`)
+      session.terminal.print(`${email} ${changed ? done : already}.`)
     })
 }
 

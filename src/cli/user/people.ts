@@ -1,9 +1,9 @@
 // Owns what the commands of people share: how somebody is named, and the link that they are given.
 import { randomBytes } from 'node:crypto'
-import { roles } from '../../api/access.ts'
+import { type Role, roles } from '../../core/role.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { Caller } from '../../db/call.ts'
-import { findPerson, type LinkWrite, type PersonRole, type PersonRow } from '../../db/people.ts'
+import { findPerson, type LinkWrite, type PersonRow } from '../../db/people.ts'
 import { linkAddress, newLink } from '../../server/people/link.ts'
 import { hostDefault, portDefault, shownAddress } from '../listening.ts'
 import type { Session } from '../session.ts'
@@ -18,7 +18,7 @@ export async function needPerson(caller: Caller, named: string): Promise<PersonR
 }
 
 /** @throws MillraceError command_invalid */
-export function roleOf(text: string): PersonRole {
+export function roleOf(text: string): Role {
   const role = roles.find((one) => one === text)
   if (role !== undefined) return role
   throw new MillraceError('command_invalid', `--role takes ${roles.join(', ')}, not '${text}'.`)

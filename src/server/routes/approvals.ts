@@ -1,5 +1,6 @@
 // The routes of approvals.
-import { type Actor, actorName, reaches, roles } from '../../api/access.ts'
+import { type Actor, actorName, reaches } from '../../api/access.ts'
+import { roles } from '../../core/role.ts'
 import { operations } from '../../api/catalogue.ts'
 import { MillraceError } from '../../core/errors.ts'
 import { checkJson } from '../../core/json.ts'
