@@ -8,7 +8,10 @@ export default defineConfig({
   test: {
     include: ['{src,sql,test,scripts,examples}/**/*.test.ts'],
     globalSetup: ['test/global-setup.ts'],
+    setupFiles: ['test/setup.ts'],
     pool: 'forks',
+    // Files share three processes: what they import is loaded three times, not once for each of them. What one leaves behind fails it.
+    isolate: false,
     // Two cores: while one file waits for a lease or a process, another one works.
     maxWorkers: 3,
     testTimeout: 60_000,

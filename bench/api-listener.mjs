@@ -1,10 +1,12 @@
 // A server of the API in a process of its own, as `millrace start` runs it, with a key that may do what is measured: tells its parent the port and
 // the key, and, asked, the bytes that it holds. BENCH_LISTENER: the JSON of {database}.
-import { poolCaller } from '../dist/db/call.js'
-import { createPool } from '../dist/db/connection.js'
-import { ApiKeys } from '../dist/sdk/api-keys.js'
-import { listen } from '../dist/server/listen.js'
-import { openServer } from '../dist/server/server.js'
+import { productModule } from './product-folder.mjs'
+
+const { poolCaller } = await import(productModule('db/call.js'))
+const { createPool } = await import(productModule('db/connection.js'))
+const { ApiKeys } = await import(productModule('sdk/api-keys.js'))
+const { listen } = await import(productModule('server/listen.js'))
+const { openServer } = await import(productModule('server/server.js'))
 
 const { database } = JSON.parse(process.env.BENCH_LISTENER)
 

@@ -4,71 +4,14 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { benchOf } from './bench.ts'
 import { openServer } from './database.ts'
+import { figures } from './all-figures.ts'
+import { compareAll } from './compare.ts'
+import { comparisonHeading } from './comparison.ts'
 import type { Figure } from './figure.ts'
-import { apiAccount, apiList, apiStarts, apiStreams } from './figures/api.ts'
-import { childCall } from './figures/child-call.ts'
-import { changes } from './figures/changes.ts'
-import { claimUnderSnapshot } from './figures/claim-under-snapshot.ts'
-import { durableSteps } from './figures/durable-steps.ts'
-import { drain } from './figures/drain.ts'
-import { encrypted } from './figures/encrypted.ts'
-import { drainBesideHistory } from './figures/drain-beside-history.ts'
-import { drainBehindOthers } from './figures/drain-behind-others.ts'
-import { fairness } from './figures/fairness.ts'
-import { batches10000, fanOut, map10000 } from './figures/fan-out.ts'
 import { firstRun } from './figures/first-run.ts'
-import { handOver } from './figures/hand-over.ts'
-import { idleRun } from './figures/idle-run.ts'
-import { idleWorker } from './figures/idle-worker.ts'
-import { redrive } from './figures/redrive.ts'
-import { limits } from './figures/limits.ts'
-import { schedules } from './figures/schedules.ts'
-import { serverStart } from './figures/server-start.ts'
-import { signalLatency } from './figures/signal-latency.ts'
-import { sleepingRuns } from './figures/sleeping-runs.ts'
-import { startMany } from './figures/start-many.ts'
-import { tenantList } from './figures/tenant-list.ts'
-import { threeStepRuns } from './figures/three-step-runs.ts'
-import { wakeUp } from './figures/wake-up.ts'
-import { webhooks } from './figures/webhooks.ts'
-import { writers } from './figures/writers.ts'
 import { heading, type Judged, judge, rowText } from './report.ts'
+import { buildRevision } from './revision.ts'
 import { statementSettings } from './statements.ts'
-
-const figures: readonly Figure[] = [
-  ...threeStepRuns,
-  drain,
-  startMany,
-  wakeUp,
-  handOver,
-  idleRun,
-  drainBesideHistory,
-  drainBehindOthers,
-  claimUnderSnapshot,
-  fanOut,
-  limits,
-  fairness,
-  map10000,
-  batches10000,
-  durableSteps,
-  sleepingRuns,
-  redrive,
-  signalLatency,
-  schedules,
-  childCall,
-  changes,
-  encrypted,
-  idleWorker,
-  tenantList,
-  webhooks,
-  apiStarts,
-  apiList,
-  apiAccount,
-  apiStreams,
-  serverStart,
-  writers,
-  firstRun,
-]
 
 const usage = `npm run bench -- [options]
   --only NAME        only this figure; may be given several times
@@ -76,8 +19,12 @@ const usage = `npm run bench -- [options]
   --json             the table as JSON
   --cpu-prof FOLDER  CPU profiles of this process, while it does our part
   --statements       what the server spent its time on (with pg_stat_statements)
+  --compare REV      this checkout beside another revision, by turns, without the floors' goals
   --list             the names of the figures
 BENCH_DATABASE_URL names a server whose login may create databases, instead of an embedded one.`
+
+/** What is about a checkout itself has no second one to be measured in. */
+const notCompared: readonly Figure[] = [firstRun]
 
 process.exitCode = await main()
 
@@ -94,8 +41,49 @@ async function main(): Promise<number> {
     return 0
   }
   const chosen = figures.filter(({ name }) => values.only?.includes(name) ?? true)
+  if (values.compare !== undefined) return compareWith(values.compare, chosen, values)
   await measureAll(chosen, { ...values, profileFolder: values['cpu-prof'] })
   return 0
+}
+
+async function compareWith(
+  name: string,
+  chosen: readonly Figure[],
+  { quick, json }: Pick<Options, 'quick' | 'json'>,
+): Promise<number> {
+  const revision = await buildRevision(name).catch((error: Error) => error.message)
+  if (typeof revision === 'string') {
+    console.error(revision)
+    return 2
+  }
+  const server = await openServer({})
+  const close = async () => {
+    await server.close()
+    revision.remove()
+  }
+  const release = onSignal(close)
+  try {
+    const machine = describeMachine(server.description)
+    if (!json)
+      console.log(
+        `${machine}${quick ? '; quick: not to be quoted' : ''}\nbefore: ${revision.description}\n\n${comparisonHeading()}`,
+      )
+    const print = json ? () => {} : console.log
+    const compared = await compareAll(
+      chosen.filter((figure) => !notCompared.includes(figure)),
+      { serverUrl: server.url, quick, folder: revision.folder, print },
+    )
+    if (json)
+      console.log(JSON.stringify({ machine, quick, before: revision.description, compared }, undefined, 2))
+  } finally {
+    release()
+    await close()
+  }
+  return 0
+}
+
+function describeMachine(server: string): string {
+  return `Node ${process.versions.node}, ${availableParallelism()} cores, ${server}`
 }
 
 function readOptions() {
@@ -107,6 +95,7 @@ function readOptions() {
         json: { type: 'boolean', default: false },
         'cpu-prof': { type: 'string' },
         statements: { type: 'boolean', default: false },
+        compare: { type: 'string' },
         list: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -129,7 +118,7 @@ async function measureAll(chosen: readonly Figure[], options: Options): Promise<
   const release = onSignal(server.close)
   try {
     const judged: Judged[] = []
-    const machine = `Node ${process.versions.node}, ${availableParallelism()} cores, ${server.description}`
+    const machine = describeMachine(server.description)
     if (!options.json)
       console.log(`${machine}${options.quick ? '; quick: not to be quoted' : ''}\n\n${heading()}`)
     for (const figure of chosen) judged.push(...(await measureOne(figure, server.url, options)))

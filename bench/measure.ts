@@ -1,4 +1,5 @@
 // How things are measured: medians, quantiles, work in flight, and floor and ours by turns.
+import { endTurn } from './turn.ts'
 
 /** The middle one of an odd number, the upper middle one of an even number. */
 export function median(values: readonly number[]): number {
@@ -62,6 +63,7 @@ export async function takeTurns<Floor, Ours>(
   for (let round = 0; round <= rounds; round++) {
     const below = await floor()
     const above = await ours()
+    await endTurn()
     if (round === 0) continue
     turns.floor.push(below)
     turns.ours.push(above)

@@ -1,4 +1,6 @@
 // The built product, as a user's process loads it: measured is what ships, typed by its source.
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import type * as Call from '../src/db/call.ts'
 import type * as Connection from '../src/db/connection.ts'
 import type * as Migrate from '../src/db/migrate.ts'
@@ -12,12 +14,15 @@ import type * as Embedded from '../src/embedded/server.ts'
 import type * as Sdk from '../src/sdk/index.ts'
 import type * as WorkerRoom from '../src/worker/index.ts'
 import type * as Lanes from '../src/worker/lanes.ts'
+import { productModule } from './product-folder.mjs'
 
 export type { Client, PipelineDefinition } from '../src/sdk/index.ts'
 export type { Worker } from '../src/worker/index.ts'
 
-// By an address that the compiler does not follow: the types need no build, and no second copy is loaded from src.
-const load = (path: string): Promise<unknown> => import(new URL(`../dist/${path}`, import.meta.url).href)
+// By an address that the compiler does not follow: the types need no build, and no second copy is loaded from src. What an older revision has not
+// got is missing where a figure calls it.
+const load = async (path: string): Promise<unknown> =>
+  existsSync(fileURLToPath(productModule(path))) ? import(productModule(path)) : {}
 
 export const { connect, pipeline, watch } = (await load('sdk/index.js')) as typeof Sdk
 export const { startWorker } = (await load('worker/index.js')) as typeof WorkerRoom

@@ -1,7 +1,9 @@
 // A listener for webhooks in a process of its own, as `millrace webhook listen` runs it: tells its parent the port. BENCH_LISTENER: the JSON of
 // {database, encryptionKeys}.
-import { connect, pipeline, webhook } from '../dist/sdk/index.js'
-import { listenForWebhooks } from '../dist/server/webhook-server.js'
+import { productModule } from './product-folder.mjs'
+
+const { connect, pipeline, webhook } = await import(productModule('sdk/index.js'))
+const { listenForWebhooks } = await import(productModule('server/webhook-server.js'))
 
 const { database, encryptionKeys } = JSON.parse(process.env.BENCH_LISTENER)
 

@@ -1,11 +1,13 @@
 // A worker in a process of its own, loaded as `millrace worker` loads it: tells its parent when it is ready, when each handler
-// begins, and, asked for it, how much memory it holds and how much time of a processor it has used. BENCH_WORKER: the JSON of {database, slots, pipelines: {slug: steps}}.
-import { pipeline } from '../dist/sdk/index.js'
-import { startWorker } from '../dist/worker/index.js'
+// begins, and, asked for it, how much memory it holds and how much time of a processor it has used. BENCH_WORKER: the JSON of {database, slots, pipelines: {slug: steps}, silent}.
+import { productModule } from './product-folder.mjs'
 
-const { database, slots, pipelines } = JSON.parse(process.env.BENCH_WORKER)
+const { pipeline } = await import(productModule('sdk/index.js'))
+const { startWorker } = await import(productModule('worker/index.js'))
 
-const begun = () => process.send({ beganMs: Number(process.hrtime.bigint()) / 1e6 })
+const { database, slots, pipelines, silent } = JSON.parse(process.env.BENCH_WORKER)
+
+const begun = () => silent || process.send({ beganMs: Number(process.hrtime.bigint()) / 1e6 })
 
 const chain = ([slug, steps]) => {
   let built = pipeline(slug)

@@ -10,6 +10,8 @@ export interface WorkerProcessOptions {
   readonly slots?: number
   /** The steps of each pipeline, in a chain. */
   readonly pipelines: Readonly<Record<string, readonly string[]>>
+  /** It does not tell when handlers begin. */
+  readonly silent?: boolean
 }
 
 interface Told {

@@ -2,10 +2,11 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 
-/** The only list of them. */
+/** The only list of them. What only benchmarks need is installed by these. */
 export const debian_packages = [
   { name: 'pgbouncer', file: '/usr/sbin/pgbouncer', tests: 'the tests behind a transaction pooler' },
   { name: 'faketime', file: '/usr/bin/faketime', tests: 'the tests with a server whose clock jumps' },
+  { name: 'strace', file: '/usr/bin/strace', tests: 'the faults in which a disk refuses to sync' },
   {
     name: 'postgresql-15-plpgsql-check',
     file: '/usr/lib/postgresql/15/lib/plpgsql_check.so',
@@ -14,11 +15,13 @@ export const debian_packages = [
   { name: 'spin', file: '/usr/bin/spin', tests: 'the check of the model of leases' },
   { name: 'gcc', file: '/usr/bin/gcc', tests: 'the check of the model of leases' },
   { name: 'libc6-dev', file: '/usr/include/stdio.h', tests: 'the check of the model of leases' },
+  { name: 'redis-server', file: '/usr/bin/redis-server', benchmarks: 'the peers on Redis' },
 ]
 
 /** Installs what is missing where that is possible without asking; says in a sentence each what is left out. */
 export function ensureDebianPackages() {
-  for (const { name, tests } of installDebianPackages(debian_packages.map(({ name }) => name)))
+  const needed = debian_packages.filter(({ tests }) => tests !== undefined)
+  for (const { name, tests } of installDebianPackages(needed.map(({ name }) => name)))
     console.log(`Left out: ${tests}, because the Debian package ${name} is not installed.`)
 }
 

@@ -47,7 +47,8 @@ function isLeftOut(entry) {
   return entry.optional === true || entry.devOptional === true
 }
 
-function readJson(name) {
+/** A file by its path from the root; undefined where there is none. */
+export function readJson(name) {
   const path = join(root, name)
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined
 }

@@ -46,6 +46,7 @@ grant select on
   millrace.coalesced_start,
   millrace.held_start,
   millrace.limit_cursor,
+  millrace.limit_end,
   millrace.turn_handler,
   millrace.turn_cursor,
   millrace.redrive,
@@ -128,6 +129,7 @@ create policy viewers_read on millrace.start_ticket for select to millrace_viewe
 create policy viewers_read on millrace.coalesced_start for select to millrace_viewer using (true);
 create policy viewers_read on millrace.held_start for select to millrace_viewer using (true);
 create policy viewers_read on millrace.limit_cursor for select to millrace_viewer using (true);
+create policy viewers_read on millrace.limit_end for select to millrace_viewer using (true);
 create policy viewers_read on millrace.turn_handler for select to millrace_viewer using (true);
 create policy viewers_read on millrace.turn_cursor for select to millrace_viewer using (true);
 create policy viewers_read on millrace.redrive for select to millrace_viewer using (true);
@@ -170,7 +172,7 @@ create policy viewers_read on millrace.change_backfill for select to millrace_vi
 create policy viewers_read on millrace.migration for select to millrace_viewer using (true);
 create policy viewers_read on millrace.function_set for select to millrace_viewer using (true);
 
-grant execute on function millrace.read_outputs, millrace.run_account, millrace.run_progress, millrace.why, millrace.needs_version, millrace.plan_pipelines,
+grant execute on function millrace.read_outputs, millrace.list_outputs, millrace.run_account, millrace.run_progress, millrace.why, millrace.needs_version, millrace.plan_pipelines,
   millrace.plan_runs, millrace.pipeline_outcomes, millrace.plan_redrive to millrace_viewer;
 
 -- What is watched. It is installed by the owner of the schema alone; a trigger's function is called by nobody, but has to stand here.
@@ -181,6 +183,11 @@ grant execute on function millrace.capture_truncate to millrace_admin;
 -- Whoever may read a schedule may ask when it is due next.
 
 grant execute on function millrace.now to millrace_viewer;
+
+-- Whether this database is a copy is no secret; that it runs what came with it is an admin's decision.
+
+grant execute on function millrace.is_copied_database to millrace_viewer;
+grant execute on function millrace.enable_database to millrace_admin;
 
 -- Whoever may read a run may follow it.
 

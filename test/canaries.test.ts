@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
 import pg from 'pg'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { StepContext } from '../src/sdk/context.ts'
 import { pipeline } from '../src/sdk/pipeline.ts'
@@ -23,7 +23,12 @@ const child = pipeline('canary-child', { input: z.object({ value: z.string() }) 
 
 /** Nobody answers there. */
 const asking = { secret: 'MILLRACE_TEST_CANARY', timeout: '1s' } as const
-process.env['MILLRACE_TEST_CANARY'] = 'signs requests'
+beforeAll(() => {
+  process.env['MILLRACE_TEST_CANARY'] = 'signs requests'
+})
+afterAll(() => {
+  delete process.env['MILLRACE_TEST_CANARY']
+})
 
 /** What is thrown inside is the slip itself: the step goes on, but for the last one. */
 const slips: Record<string, Slip> = {

@@ -35,6 +35,19 @@ const attempt = (run_id: string, n: number, outcome = 'completed', begins = '1 h
    select '${run_id}', 'a', -1, ${n}, '${outcome}', case when '${outcome}' = 'failed' then '{}'::jsonb end, at, at + interval '${begins}', at + interval '${begins}'
      from millrace.now() at`
 
+/** A schedule with one firing in this state, whose run is the live one. */
+const firing = (state: 'started' | 'completed') =>
+  `select millrace.define_schedule('checked', 'checked', '{"every_ms": 60000, "every_from": "2026-01-01T00:00:00Z"}');
+   insert into millrace.firing (schedule_id, slot_at, overlap, kind, state, run_id, due_at, fired_at, fired_by, started_at, ended_at, closed_at)
+   select id, now(), 'skip', 'scheduled', '${state}', '${run}', now(), now(), 'x', now(), ended.at, ended.at
+     from millrace.schedule cross join (select case when '${state}' = 'completed' then now() end as at) ended`
+
+const moreOfIt = `insert into millrace.firing (schedule_id, slot_at, overlap, kind, state, run_id, due_at, fired_at, fired_by, started_at)
+   select schedule_id, slot_at + interval '1 minute', overlap, kind, state, run_id, due_at, fired_at, fired_by, started_at from millrace.firing`
+
+const limit = `select millrace.define_limit('checked', '{"kind": "concurrency", "capacity": 1, "key": []}', '[{"slug": "checked"}]');
+   insert into millrace.limit_state (rule_id, key, used, changed_at) select id, '', 2, now() from millrace.limit_rule on conflict do nothing`
+
 const offences: [string, string, () => string][] = [
   ['I1', 'a live run without a task', () => `delete from millrace.task where id = ${held}`],
   ['I3', 'a step with two results', () => `${attempt(run, 1)}; ${attempt(run, 2, 'skipped')}`],
@@ -71,12 +84,32 @@ const offences: [string, string, () => string][] = [
     'a dead letter of a run that did not fail',
     () => `insert into millrace.dead_letter values ('${run}', 'a', -1, 'checked', null, '{}', now())`,
   ],
+  ['I7', 'a firing that was closed while its run is live', () => firing('completed')],
+  ['I7', 'two firings of one run', () => `${firing('started')}; ${moreOfIt}`],
+  [
+    'I8',
+    'more tasks under way than a limit has room for',
+    () => `${limit};
+      update millrace.task t set holds = array[s.id, s.id], claimed_at = clock_timestamp() from millrace.limit_state s where t.id = ${held}`,
+  ],
   ['I11', 'an attempt without its run', () => attempt(nobody, 1)],
   [
     'I11',
     'an event without its run',
     () =>
       `insert into millrace.event (run_id, at, actor, kind) values ('${nobody}', now(), 'x', 'run.cancelled')`,
+  ],
+  [
+    'I11',
+    'a checkpoint without its run',
+    () =>
+      `insert into millrace.checkpoint (run_id, step, name, place, kind, attempt, value, created_at) values ('${nobody}', 'a', 'x', 0, 'run', 1, '1', now())`,
+  ],
+  [
+    'I11',
+    'an artifact without its run',
+    () =>
+      `insert into millrace.artifact values ('${nobody}', 'x', '${nobody}', 'a', -1, 1, 'text/plain', 0, sha256(''), 'postgres', 'x', now())`,
   ],
   [
     'I11',

@@ -86,10 +86,30 @@ const invariants: Invariant[] = [
        where r.id is null or l.run_id is null`,
   },
   {
-    id: 'I8',
-    claim: 'a run key has one live run, which holds it',
+    id: 'I7',
+    claim:
+      'a slot of a schedule has one firing, which has a run of its own and is open for as long as that is live',
     offenders: `
-      select slug || ' ' || key as thing from millrace.run
+      select 'slot twice: ' || schedule_id || ' ' || slot_at as thing from millrace.firing
+       where slots = 1 group by schedule_id, slot_at having count(*) > 1
+      union all
+      select 'firings of one run: ' || run_id from millrace.firing where run_id is not null group by run_id having count(*) > 1
+      union all
+      select 'firing ' || f.id || ' is ' || f.state || ', and its run ' || r.state
+        from millrace.firing f join millrace.run r on r.id = f.run_id
+       where (f.state = 'started') <> (r.finished_at is null)`,
+  },
+  {
+    id: 'I8',
+    claim: 'a run key has one live run, which holds it, and no limit is exceeded',
+    offenders: `
+      select 'exceeded: ' || k.name || ' ' || s.key as thing
+        from millrace.task t cross join unnest(t.holds) h(id)
+        join millrace.limit_state s on s.id = h.id join millrace.limit_rule k on k.id = s.rule_id
+       where t.worker_id is not null and k.kind = 'concurrency'
+       group by k.id, s.id having count(*) > k.capacity and min(t.claimed_at) > k.changed_at
+      union all
+      select slug || ' ' || key from millrace.run
        where key is not null and finished_at is null group by slug, tenant, key having count(*) > 1
       union all
       select 'unheld: ' || r.id from millrace.run r
@@ -147,6 +167,10 @@ const invariants: Invariant[] = [
       union all
       select 'attempt of ' || a.run_id as thing from millrace.attempt a
        where not exists (select from millrace.run r where r.id = a.run_id)
+      union all
+      select 'checkpoint of ' || c.run_id from millrace.checkpoint c where not exists (select from millrace.run r where r.id = c.run_id)
+      union all
+      select 'artifact of ' || a.run_id from millrace.artifact a where not exists (select from millrace.run r where r.id = a.run_id)
       union all
       select 'event of ' || e.run_id from millrace.event e where not exists (select from millrace.run r where r.id = e.run_id)
       union all

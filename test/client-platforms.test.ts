@@ -1,9 +1,8 @@
 // The client where there is no Node: bundled as it is published, in Chromium, and in a sandbox that has the web's APIs and nothing else.
 import { EdgeVM } from '@edge-runtime/vm'
-import chromium from '@sparticuz/chromium'
 import { build } from 'esbuild'
-import { chromium as playwright } from 'playwright-core'
 import { expect, test } from 'vitest'
+import { launchBrowser } from './browser.ts'
 import { servedApiOn } from './http.ts'
 import { openMillrace } from './millrace.ts'
 import { pipeline } from '../src/sdk/pipeline.ts'
@@ -49,11 +48,7 @@ test('the client works in Chromium, out of a page that its own server serves', a
     { ann: { role: 'operator' } },
     { page: `<script>${await bundled()}</script>` },
   )
-  const browser = await playwright.launch({
-    args: chromium.args,
-    executablePath: await chromium.executablePath(),
-    headless: true,
-  })
+  const browser = await launchBrowser()
   try {
     const page = await browser.newPage()
     await page.goto(`${url}/page`)

@@ -56,6 +56,9 @@ export function openFolder(environment: Record<string, string> = {}): Caller {
 
 const sources = fileURLToPath(new URL('../src/', import.meta.url))
 
+/** A file of the sources, by its address. */
+export const sourceFile = (file: string): string => path.join(sources, file)
+
 /** The package as a configuration in a test's folder imports it: from its sources, by their address. */
 export const sdkAddress = path.join(sources, 'sdk/index.ts')
 

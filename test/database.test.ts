@@ -1,4 +1,5 @@
 // The test database: each file has its own, and its clock moves when told.
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 
@@ -28,6 +29,16 @@ describe('a test database', () => {
     await short.close()
     const name = new URL(short.url).pathname.slice(1)
     expect(await one.query('select from pg_database where datname = $1', [name])).toEqual([])
+  })
+
+  it('names who is still connected when it is closed', async () => {
+    const short = await createTestDatabase()
+    const left = new pg.Client({ connectionString: short.url, application_name: 'forgotten' })
+    left.on('error', () => {})
+    await left.connect()
+    await left.query("select 'the last that it asked'")
+    await expect(short.close(100)).rejects.toThrow("- forgotten (idle): select 'the last that it asked'")
+    await left.end()
   })
 })
 

@@ -1,7 +1,9 @@
 // Waiting for what comes about by itself or by another process, with a deadline that fails the test and says what never came.
 import { setTimeout as pause } from 'node:timers/promises'
 
-const lookEveryMs = 10
+/** At first, and after a second: who waits long looks less often, since each look is work for a machine on which others test. */
+const lookMsMin = 10
+const lookMsMax = 50
 
 /**
  * Looks again and again, and answers with the first value that is neither false, null nor undefined. What a test waits for is the
@@ -12,12 +14,13 @@ export async function until<T>(
   look: () => T | Promise<T>,
   withinMs = 30_000,
 ): Promise<Exclude<Awaited<T>, false | null | undefined>> {
-  const deadline = performance.now() + withinMs
+  const begun = performance.now()
   for (;;) {
     const seen = await look()
     if (seen !== false && seen !== null && seen !== undefined)
       return seen as Exclude<Awaited<T>, false | null | undefined>
-    if (performance.now() > deadline) throw new Error(`Within ${withinMs} ms it did not come that ${what}.`)
-    await pause(lookEveryMs)
+    const waitedMs = performance.now() - begun
+    if (waitedMs > withinMs) throw new Error(`Within ${withinMs} ms it did not come that ${what}.`)
+    await pause(Math.min(lookMsMin + waitedMs / 25, lookMsMax))
   }
 }

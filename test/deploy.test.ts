@@ -22,7 +22,7 @@ import {
   type Tree,
   wordsOf,
 } from './deployment.ts'
-import { type Program, startTypeScript } from './program.ts'
+import { compiled, type Program, startCompiled } from './program.ts'
 
 const commands = startedCommands()
 /** Of worker.drainMs, in seconds, with what a process needs besides. */
@@ -101,7 +101,7 @@ const workersNamed = (name: string) =>
 test('FO-2 the worker that a unit starts serves, and ends well with SIGTERM', async () => {
   const [, args] = commands.find(([file]) => file.startsWith('systemd/millrace-worker'))!
   const status = await runsAndStops(
-    () => startTypeScript(programFile, [...args, ...config()], environment()),
+    () => startCompiled(programFile, [...args, ...config()], environment()),
     async () => (await workersNamed('host-1')).length === 1,
   )
   expect(status).toBe(0)
@@ -112,7 +112,7 @@ test('FO-2 the server that a container starts listens for its proxy, is live and
   const [, args] = commands.find(([file]) => file === 'kubernetes server')!
   let address: string | undefined
   const status = await runsAndStops(
-    () => startTypeScript(programFile, [...args, '--port', '0', '--json', ...config()], environment()),
+    () => startCompiled(programFile, [...args, '--port', '0', '--json', ...config()], environment()),
     async (program) => {
       const line = program
         .output()
@@ -128,8 +128,7 @@ test('FO-2 the server that a container starts listens for its proxy, is live and
 }, 90_000)
 
 test('FO-2 a process manager that opens a channel, as PM2 does, stops a worker by its signal', async () => {
-  const child = fork(programFile, ['worker', '--name', 'managed', ...config()], {
-    execArgv: ['--import', 'tsx'],
+  const child = fork(compiled(programFile), ['worker', '--name', 'managed', ...config()], {
     env: { ...process.env, ...environment() },
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   })

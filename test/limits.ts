@@ -36,7 +36,7 @@ export interface LimitRow {
 /** What a rule counts for each key, and how many wait for it. */
 export function limitsOf(sql: Sql, name: string): Promise<LimitRow[]> {
   return sql.query<LimitRow & Record<string, unknown>>(
-    `select s.key, s.used, (select count(*)::int from millrace.waiting_task w where w.limit_state_id = s.id) as waiting
+    `select s.key, millrace.limit_used(s) as used, (select count(*)::int from millrace.waiting_task w where w.limit_state_id = s.id) as waiting
        from millrace.limit_state s join millrace.limit_rule k on k.id = s.rule_id
       where k.name = $1 order by s.key collate "C"`,
     [name],
@@ -49,8 +49,8 @@ export function miscounted(sql: Sql): Promise<Record<string, unknown>[]> {
     `with held as (
        select h.id, count(*)::int as count from millrace.task t cross join unnest(t.holds) h(id) where t.worker_id is not null group by 1
      )
-     select k.name, s.key, s.used, coalesce(held.count, 0) as count, k.capacity
+     select k.name, s.key, millrace.limit_used(s) as used, coalesce(held.count, 0) as count, k.capacity
        from millrace.limit_state s join millrace.limit_rule k on k.id = s.rule_id left join held on held.id = s.id
-      where k.kind = 'concurrency' and (s.used <> coalesce(held.count, 0) or s.used > k.capacity)`,
+      where k.kind = 'concurrency' and (millrace.limit_used(s) <> coalesce(held.count, 0) or millrace.limit_used(s) > k.capacity)`,
   )
 }

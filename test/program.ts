@@ -1,6 +1,8 @@
 // A program that a test starts: what it printed, how it ended, and that it does not outlive the test.
 import { type ChildProcess, spawn } from 'node:child_process'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { inject } from 'vitest'
 
 export interface Program {
   readonly child: ChildProcess
@@ -46,7 +48,22 @@ export function startProgram(
   return { child, printed: () => printed, output: () => output, ended, kill }
 }
 
-/** Starts a TypeScript program of the project. */
+/** What Node is given to run a program of `src` or `test/programs`: the file that the run has compiled of it. */
+export function compiled(file: string): string {
+  const name = path.relative(root, path.resolve(root, file))
+  return path.join(inject('compiledFolder'), name.replace(/\.ts$/, '.js'))
+}
+
+/** Starts a program of `src` or `test/programs`. */
+export function startCompiled(
+  file: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>> = {},
+): Program {
+  return startProgram(process.execPath, [compiled(file), ...args], environment)
+}
+
+/** Starts any other TypeScript program. */
 export function startTypeScript(
   file: string,
   args: readonly string[],

@@ -82,10 +82,59 @@ test('a result is waited for, and comes when the run ends', async () => {
   await opened.worker({ pipelines: [keyed] })
   expect((await result).body).toEqual({ ended: true, state: 'completed', output: 2, error: null })
   const { body } = await ask(ann, 'GET', `/runs/${started.run.id}/outputs`)
-  expect(body.items).toMatchObject([
-    { step: 'first', output: 7 },
-    { step: 'second', output: 2 },
+  expect(body).toEqual({
+    items: [
+      { step: 'first', item: null, outcome: 'completed', output: 7 },
+      { step: 'second', item: null, outcome: 'completed', output: 2 },
+    ],
+    next: null,
+  })
+})
+
+test('what a large map gave comes item by item, in pages that end at their bytes, and each output once', async () => {
+  const large = pipeline('verbs-large', { retry: { attempts: 1 } })
+    .step('list', () => Array.from({ length: 11 }, (_, n) => n))
+    .map('fill', { over: 'list', failAfter: 1 }, ({ item }) => {
+      if (item === 2) throw new Error('no luck')
+      return String(item % 10).repeat(900_000)
+    })
+    .step('last', () => 'done')
+  const { ask } = await openApi()
+  await opened.worker({ pipelines: [large] })
+  const { run } = await opened.client().start(large, null)
+  await opened.client().run(run!.id).result()
+  const pages: string[][] = []
+  for (let cursor = ''; ; ) {
+    const { body } = await ask(ann, 'GET', `/runs/${run!.id}/outputs?limit=11${cursor}`)
+    pages.push(
+      body.items.map(
+        ({ step, item, outcome, output }: Record<string, unknown>) =>
+          `${String(step)} ${String(item)} ${String(outcome)} ${JSON.stringify(output).slice(0, 2)}`,
+      ),
+    )
+    if (body.next === null) break
+    cursor = `&cursor=${body.next}`
+  }
+  const filled = (n: number) => `fill ${n} ${n === 2 ? 'failed nu' : `completed "${n % 10}`}`
+  expect(pages).toEqual([
+    Array.from({ length: 10 }, (_, n) => filled(n)),
+    [filled(10), 'last null completed "d', 'list null completed [0'],
   ])
+})
+
+test('outputs of a run that there is not are none, and a cursor that no page gave is refused before the database sees it', async () => {
+  const { ask } = await openApi()
+  expect(await ask(ann, 'GET', '/runs/01980000-0000-7000-8000-000000000000/outputs')).toMatchObject({
+    status: 404,
+    body: { code: 'run_unknown' },
+  })
+  const { body: started } = await ask(ann, 'POST', '/runs', { pipeline: 'verbs-keyed', input: 8 })
+  const outputs = `/runs/${started.run.id}/outputs`
+  expect(await ask(ann, 'GET', outputs)).toMatchObject({ status: 200, body: { items: [], next: null } })
+  for (const place of [3e9, -3e9, 1.5, null]) {
+    const cursor = Buffer.from(JSON.stringify(['fill', place])).toString('base64url')
+    expect((await ask(ann, 'GET', `${outputs}?cursor=${cursor}`)).status).toBe(400)
+  }
 })
 
 test('JQ-10 a change that was decided on an older revision is refused with the present one', async () => {

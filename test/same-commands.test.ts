@@ -141,7 +141,7 @@ async function expectAlike(
       still(text)
         .replaceAll(id, 'ID')
         .replaceAll(side, 'SIDE')
-        .replaceAll(/\b01a1[0-9a-f-]+…|^ *\d+ 20\S+/gm, '…')
+        .replaceAll(/\b0[0-9a-f]{7}-[0-9a-f-]+…|^ *\d+ 20\S+/gm, '…')
     return { args: args('side-a'), status, stdout: named(stdout), stderr: named(stderr) }
   }
   expect.soft(await told(remote, 'side-b')).toEqual(await told(local, 'side-a'))

@@ -4,7 +4,7 @@ import { connect } from '../src/sdk/client.ts'
 import { programFile } from './commands.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 import { until } from './deadline.ts'
-import { type Program, startTypeScript } from './program.ts'
+import { type Program, startCompiled } from './program.ts'
 
 let database: TestDatabase
 const programs: Program[] = []
@@ -18,7 +18,7 @@ afterAll(async () => {
 })
 
 async function startWriter(): Promise<Program> {
-  const program = startTypeScript('test/programs/stream-worker.ts', [database.url])
+  const program = startCompiled('test/programs/stream-worker.ts', [database.url])
   programs.push(program)
   await until('the worker is ready', () => program.printed().includes('ready'))
   return program
@@ -38,7 +38,7 @@ interface Reader {
 
 function startReader(run: string, from: number): Reader {
   const args = ['run', 'follow', run, '--json', '--from', String(from), '--database', database.url]
-  const program = startTypeScript(programFile, args)
+  const program = startCompiled(programFile, args)
   programs.push(program)
   const lines = () =>
     program

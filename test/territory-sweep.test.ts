@@ -8,7 +8,7 @@ import { territorySweep } from '../examples/territory-sweep/territory-sweep.ts'
 import { connect } from '../src/sdk/index.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 import { until } from './deadline.ts'
-import { type Program, startProgram, startTypeScript } from './program.ts'
+import { type Program, startCompiled, startProgram, startTypeScript } from './program.ts'
 import { makeReachableFolder } from './reachable-folder.ts'
 
 const airports = 3_376
@@ -103,7 +103,7 @@ async function newSweep(): Promise<TestDatabase> {
 }
 
 function startWorkerOf(database: TestDatabase): Program {
-  return run(startTypeScript('test/programs/territory-worker.ts', [database.url]))
+  return run(startCompiled('test/programs/territory-worker.ts', [database.url]))
 }
 
 async function untilSwept(database: TestDatabase): Promise<void> {

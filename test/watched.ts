@@ -49,7 +49,10 @@ export async function watchTable(
   await applyWatches(database, name)
 }
 
-export async function applyWatches(database: TestDatabase, name: string | null = null): Promise<void> {
+export async function applyWatches(
+  database: Pick<TestDatabase, 'pool'>,
+  name: string | null = null,
+): Promise<void> {
   const client = await database.pool.connect()
   try {
     for (const plan of await planWatches(clientCaller(client), name)) {

@@ -5,9 +5,10 @@ import type { BenchDatabase } from '../database.ts'
 import { drainedPerSecond } from '../drained.ts'
 import type { Figure, Row } from '../figure.ts'
 import { withClient } from '../local-worker.ts'
-import { takeTurns } from '../measure.ts'
+import { perSecond, takeTurns } from '../measure.ts'
 import { givenInput, oneStep, waitingFor } from '../pipelines.ts'
 import { type PipelineDefinition, startWorker } from '../product.ts'
+import { WorkerProcess } from '../worker-process.ts'
 
 const slots = 1_000
 const runs = 20_000
@@ -28,6 +29,7 @@ export const limits: Figure = {
       },
     ]),
     await drainUnder(bench, 'one rule, 100,000 keys', 0.8, 100_000, [rule('by-key', [['n']])]),
+    await drainByProcesses(bench, 4),
     await besideStopped(bench),
   ],
 }
@@ -65,6 +67,54 @@ export function drainUnder(
         ...(goal === undefined ? {} : { goal: { atLeast: goal } }),
         note: `against none; ${slots} slots`,
       }
+    }),
+  )
+}
+
+/** Several worker processes meet on one rule. */
+function drainByProcesses(bench: Bench, processes: number): Promise<Row> {
+  return bench.withDatabase((free) =>
+    bench.withDatabase(async (limited) => {
+      await defineRule(limited, rule('all', []), oneStep().slug)
+      const workers = await Promise.all(
+        [free, limited].flatMap(({ url }) =>
+          Array.from({ length: processes }, () =>
+            WorkerProcess.start({
+              database: url,
+              pipelines: { 'one-step': ['one'] },
+              slots: slots / processes,
+              silent: true,
+            }),
+          ),
+        ),
+      )
+      try {
+        const turns = await takeTurns(
+          bench.rounds,
+          () => startedAndDrained(free),
+          () => startedAndDrained(limited),
+        )
+        return {
+          label: 'start and drain under one concurrency rule',
+          ...turns,
+          unit: 'runs/s',
+          goal: { atLeast: 0.75 },
+          note: `against none; ${processes} worker processes with ${slots / processes} slots each`,
+        }
+      } finally {
+        await Promise.all(workers.map((worker) => worker.stop()))
+      }
+    }),
+  )
+}
+
+/** Runs a second that are started here and worked off by other processes meanwhile. */
+function startedAndDrained({ url, pool }: BenchDatabase): Promise<number> {
+  const inputs = Array.from({ length: runs }, () => givenInput)
+  return withClient(url, (client) =>
+    perSecond(runs, async () => {
+      await client.startMany(oneStep(), inputs)
+      while ((await pool.query('select from millrace.task limit 1')).rows.length > 0) await pause(5)
     }),
   )
 }

@@ -4,8 +4,9 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { createInterface } from 'node:readline'
 import type { Figure } from '../figure.ts'
+import { productModule } from '../product-folder.mjs'
 
-const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const program = fileURLToPath(productModule('cli/main.js'))
 
 export const serverStart: Figure = {
   name: 'server-start',

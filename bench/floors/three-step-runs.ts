@@ -18,7 +18,8 @@ export async function threeStepRunsFloor(pool: pg.Pool, width: number): Promise<
   }
 }
 
-async function oneRun(checkpoints: Checkpoints): Promise<void> {
+/** One run, from its start to its end. */
+export async function oneRun(checkpoints: Checkpoints): Promise<void> {
   const run = await checkpoints.start()
   for (let step = 0; step < 3; step++) await checkpoints.step(run, step)
   await checkpoints.end(run)
@@ -43,7 +44,7 @@ interface Batch {
 const emptyBatch = (): Batch => ({ starts: [], steps: { runs: [], numbers: [] }, ends: [], written: [] })
 
 /** Whatever came while the last statement was under way goes with the next one. */
-class Checkpoints {
+export class Checkpoints {
   readonly #client: pg.PoolClient
   #batch = emptyBatch()
   #waiting = false

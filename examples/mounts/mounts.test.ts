@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { standardHeaders } from '../../test/webhook-sender.ts'
 import { connect } from '../../src/sdk/client.ts'
-import { openServer, type Server } from '../../src/server/index.ts'
+import { openServer, type Server, type ServerOptions } from '../../src/server/index.ts'
 import { expressApp } from './express-app.ts'
 import { fastifyApp } from './fastify-app.ts'
 import { honoApp } from './hono-app.ts'
@@ -16,6 +16,7 @@ import { basePath, serverOptions } from './options.ts'
 const secret = `whsec_${Buffer.alloc(32, 5).toString('base64')}`
 let database: TestDatabase
 let millrace: Server
+const kept: Server[] = []
 
 beforeAll(async () => {
   database = await createTestDatabase()
@@ -28,7 +29,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   vi.unstubAllEnvs()
-  await millrace.close()
+  for (const server of [millrace, ...kept]) await server.close()
   await database.close()
 })
 
@@ -63,6 +64,22 @@ async function listening(listener: RequestListener, use: (ask: Ask) => Promise<v
   }
 }
 
+/** Such an entry keeps its server for as long as its process lives; here the test closes it. */
+async function entryOf<Entry>(load: () => Promise<Entry>): Promise<Entry> {
+  vi.doMock('../../src/server/index.ts', () => ({
+    openServer: async (options: ServerOptions) => {
+      const server = await openServer(options)
+      kept.push(server)
+      return server
+    },
+  }))
+  try {
+    return await load()
+  } finally {
+    vi.doUnmock('../../src/server/index.ts')
+  }
+}
+
 test('mounted in Hono', async () => {
   const app = honoApp(millrace)
   await listening(
@@ -93,7 +110,7 @@ test('mounted in Fastify, in a scope without parsers', async () => {
 })
 
 test('mounted as a route of Next.js', async () => {
-  const route = await import('./next-route.ts')
+  const route = await entryOf(() => import('./next-route.ts'))
   await expectMounted('next', (path, init = {}) => {
     const handler = route[(init.method ?? 'GET') as 'GET' | 'POST']
     return handler(new Request(`http://localhost${path}`, init))
@@ -107,7 +124,7 @@ test('mounted in Deno, and in an edge function of Supabase', async () => {
     serve: (given: typeof handler) => (handler = given),
   })
   try {
-    await import('./deno-function.ts')
+    await entryOf(() => import('./deno-function.ts'))
     await expectMounted('deno', (path, init) =>
       handler!(new Request(`http://localhost${path}`, init), { remoteAddr: { hostname: '203.0.113.7' } }),
     )

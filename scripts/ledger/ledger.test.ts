@@ -2,8 +2,8 @@
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { inWords, ledgerOf, readLedger } from './ledger.ts'
-import { rowsOf } from './rows.ts'
+import { inWords, isOpen, ledgerOf, readLedger } from './ledger.ts'
+import { reasonsOf, rowsOf } from './rows.ts'
 import { idsOf, testsOf } from './titles.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -61,8 +61,27 @@ test('a row is proved by a test of any of its ids, open without one, and a forei
     '        a.test.ts: PP-C5 one run',
     'open  A1       elsewhere',
     '?     b.test.ts: "B9 what is that" names a row that does not exist',
-    '2 rows: 1 proved, 1 open.',
+    'docs/ledger.md: 2 rows: 1 proved, 0 with a reason, 1 open.',
   ])
+})
+
+test('a row without a test may have a reason, which is told; one that has a test, or is not there, needs none', () => {
+  const markdown =
+    '| A1 | killed | elsewhere |\n| A2 | stopped | refused |\n\n| id | why |\n|---|---|\n| A1 | there is no room for it |\n'
+  const rows = rowsOf(markdown, 'docs/faults.md')
+  const ledger = ledgerOf(rows, [], reasonsOf(markdown))
+  expect(inWords(ledger).split('\n')).toEqual([
+    'why   A1       elsewhere',
+    '        there is no room for it',
+    'open  A2       refused',
+    'docs/faults.md: 2 rows: 0 proved, 1 with a reason, 1 open.',
+  ])
+  const proved = ledgerOf(
+    rows,
+    [{ title: 'A1 a run goes on', file: 'a.test.ts' }],
+    new Map([...reasonsOf(markdown), ['B7', 'nothing']]),
+  )
+  expect(proved.stale).toEqual(['A1', 'B7'])
 })
 
 describe('the project', () => {
@@ -75,6 +94,16 @@ describe('the project', () => {
 
   test('names no row in a title that does not exist', () => {
     expect(ledger.unknown).toEqual([])
+  })
+
+  test('gives a reason for no row that has a test', () => {
+    expect(ledger.stale).toEqual([])
+  })
+
+  test('has a test or a written reason for each fault', () => {
+    expect(
+      ledger.rows.filter((row) => row.page === 'docs/faults.md' && isOpen(row)).map(({ ids }) => ids),
+    ).toEqual([])
   })
 
   test('prints open rows as data', () => {

@@ -11,6 +11,15 @@ export function rowsOf(markdown: string, page: string): Row[] {
     .filter((row) => row.ids.length > 0)
 }
 
+/** Why rows have no test yet: the tables of a page with two columns, the ids and the reason. */
+export function reasonsOf(markdown: string): Map<string, string> {
+  return new Map(
+    [...markdown.matchAll(/^\| ([^|]+?) \| ([^|]+?) \|$/gm)].flatMap(([, cell = '', reason = '']) =>
+      rowIds(cell).map((id): [string, string] => [id, reason]),
+    ),
+  )
+}
+
 /** The cell `PP-C1, C5` is one row with the ids PP-C1 and PP-C5. */
 function rowIds(cell: string): string[] {
   const [first = '', ...others] = cell.split(/,\s*/)

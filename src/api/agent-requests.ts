@@ -87,7 +87,7 @@ const approveAgentRequest = operation({
   params: requestParams,
   body: z.strictObject({ comment }),
   answer: agentRequest,
-  errors: ['agent_request_unknown', 'agent_request_decided'],
+  errors: ['agent_request_unknown', 'agent_request_decided', 'agent_gone'],
 })
 
 const rejectAgentRequest = operation({

@@ -205,7 +205,7 @@ const splitPipeline = operation({
       .max(20),
     key: text(500).optional().describe('A path such as user.id, whose value always gets the same version.'),
   }),
-  errors: ['pipeline_unknown', 'argument_invalid', 'revision_conflict'],
+  errors: ['pipeline_unknown', 'argument_invalid', 'encryption_required', 'revision_conflict'],
 })
 
 const migrateRuns = operation({

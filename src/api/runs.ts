@@ -193,7 +193,7 @@ const showRun = operation({
   answer: run
     .extend({
       priority: z.int(),
-      started_via: z.string().describe('What started it: sdk, sql, cli, outside, a trigger.'),
+      started_via: z.string().describe('What started it: sdk, http, sql, cli, outside, a trigger.'),
       started_by: z.string(),
       idempotency_key: z.string().nullable(),
       available_at: time.nullable(),
@@ -292,20 +292,24 @@ const listOutputs = operation({
   method: 'get',
   path: '/runs/{run}/outputs',
   tag: 'runs',
-  summary: 'List the outputs of the steps of a run that are final.',
+  summary:
+    'List what the final steps of a run gave, and the items of its maps, by the names of the steps; a page ends at 8 MiB.',
   access: { scope: 'payloads:read', role: 'viewer', subject: 'run' },
   params: runParams,
-  answer: z.object({
-    items: z.array(
-      z.object({
+  query: z.strictObject(pageQuery),
+  answer: pageOf(
+    z
+      .object({
         step: z.string(),
-        outcome: z.enum(['completed', 'skipped']),
+        item: z
+          .int()
+          .nullable()
+          .describe('Of a map: the place of the item, from 0; null: of the step itself.'),
+        outcome: z.enum(['completed', 'skipped', 'failed', 'reclaimed']),
         output: json,
-        gaps: z.array(z.int()).nullable().describe('Of a map: the places of the items that failed.'),
-      }),
-    ),
-    payloads_hidden: payloadsHidden,
-  }),
+      })
+      .meta({ id: 'Output' }),
+  ).extend({ payloads_hidden: payloadsHidden }),
   errors: ['run_unknown', 'encryption_key_missing'],
 })
 

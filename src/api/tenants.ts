@@ -39,7 +39,11 @@ const reencrypt = operation({
     'Encrypt anew, with the first key of the ring of this server, what lies under an older one: called again with the next of its answer until that is null.',
   access: { scope: 'secrets:write', role: 'admin', subject: 'installation' },
   body: z.strictObject({
-    after: uuid.optional().describe('The next of the answer before.'),
+    after: z
+      .string()
+      .regex(/^(?:deliveries:)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'it is no next of an answer')
+      .optional()
+      .describe('The next of the answer before.'),
     runs_per_batch: z.int().min(1).max(1_000).default(100),
   }),
   answer: z
@@ -50,7 +54,7 @@ const reencrypt = operation({
       left: z
         .array(z.object({ run: z.string(), place: z.string(), reason: z.string() }))
         .describe('What could not be opened, 1,000 at most.'),
-      next: uuid.nullable().describe('null: everything was looked at.'),
+      next: z.string().nullable().describe('null: everything was looked at.'),
     })
     .meta({ id: 'Reencrypted' }),
   errors: ['encryption_key_missing'],

@@ -121,7 +121,7 @@ test('an unreachable database ends with 3, and its password is not printed', asy
 
 test('with --json an error is JSON on stderr, and stdout stays empty', async () => {
   const { status, stdout, stderr } = await project.call('run', 'account', someRun, '--json')
-  expect(status).toBe(1)
+  expect(status).toBe(4)
   expect(stdout).toBe('')
   expect(JSON.parse(stderr)).toMatchObject({
     error: { code: 'run_unknown', message: `There is no run ${someRun}.` },
@@ -217,7 +217,7 @@ test('E12 run list, show and why tell the version that a run needs, and an unkno
   const asked = await project.call('run', 'why', run, '--json')
   expect(JSON.parse(asked.stdout)).toMatchObject({ reason: 'needs_version', told_step: 'say' })
   expect(await project.call('run', 'why', run, 'nowhere')).toMatchObject({
-    status: 1,
+    status: 4,
     stderr: expect.stringContaining("has no step 'nowhere'"),
   })
 })
@@ -291,7 +291,7 @@ test('a run that no live worker serves is started with a word about it', async (
 
 test('an unknown pipeline is named, with where the known ones are listed', async () => {
   const { status, stderr } = await project.call('run', 'start', 'nobody')
-  expect(status).toBe(1)
+  expect(status).toBe(4)
   expect(stderr).toBe(
     "Error: There is no pipeline 'nobody'. A worker that serves it registers it. List those that there are with: npx millrace pipeline list\n",
   )

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Caller, openFolder, programFile, sdkAddress } from '../../test/commands.ts'
 import { until } from '../../test/deadline.ts'
 import { createEmptyDatabase, type EmptyDatabase } from '../../test/empty-database.ts'
-import { type Program, startTypeScript } from '../../test/program.ts'
+import { type Program, startCompiled } from '../../test/program.ts'
 
 let database: EmptyDatabase
 let project: Caller
@@ -39,7 +39,7 @@ test('it migrates, serves, reloads what changed, tells broken code, and stops wi
     'millrace.config.ts',
     `import { hello } from './pipelines/hello.ts'\nexport default { pipelines: [hello] }\n`,
   )
-  dev = startTypeScript(programFile, ['dev', '--config', config], { DATABASE_URL: database.url })
+  dev = startCompiled(programFile, ['dev', '--config', config], { DATABASE_URL: database.url })
   await prints(`Start a run from another terminal:\n  npx millrace run start hello '{"name":"Ada"}'\n`)
   expect(dev.printed()).toContain('Applied migration 0001_pipelines.sql.')
   const [, address] = /Serves the API on (http:\/\/127\.0\.0\.1:\d+)/.exec(dev.printed())!

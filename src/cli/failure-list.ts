@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { grouped, oneLine } from '../core/wording.ts'
 import { type FailureGroup, failures } from '../sdk/redrives.ts'
+import { columnNames } from './column-names.ts'
 import { pastTime, text, wholeNumber } from './option-values.ts'
 import { age } from './run-words.ts'
 import type { CurrentSession } from './session.ts'
@@ -24,7 +25,7 @@ export function failureListCommand(current: CurrentSession): Command {
     .action(async (options: ListOptions) => {
       const session = current()
       const rows = await session.withDatabase(({ caller }) => failures(caller, options))
-      session.terminal.answer(rows)
+      session.terminal.answer(rows.map(columnNames))
       if (rows.length === 0) {
         session.terminal.print('No failed run waits for a decision.')
         return

@@ -5,6 +5,7 @@ import { afterAll, afterEach, expect, test } from 'vitest'
 import type { Answer } from '../../test/api.ts'
 import { openFolder, programFile } from '../../test/commands.ts'
 import { openMillrace } from '../../test/millrace.ts'
+import { compiled } from '../../test/program.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 import { listen } from '../server/listen.ts'
 import { openServer } from '../server/server.ts'
@@ -26,7 +27,7 @@ async function speak(args: string[], environment: Record<string, string>): Promi
   await client.connect(
     new StdioClientTransport({
       command: process.execPath,
-      args: ['--import', 'tsx', programFile, 'mcp', ...args],
+      args: [compiled(programFile), 'mcp', ...args],
       env: { PATH: process.env.PATH ?? '', ...environment },
       stderr: 'inherit',
     }),

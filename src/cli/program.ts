@@ -25,6 +25,7 @@ import { redriveCommand as deadLetterRedriveCommand } from './dead-letter/redriv
 import { devCommand } from './dev.ts'
 import { doctorCommand } from './doctor/doctor.ts'
 import { failureListCommand } from './failure-list.ts'
+import { enableDatabaseCommand } from './database/enable.ts'
 import { rotateCommand as rotateKeysCommand } from './encryption/rotate.ts'
 import { emitCommand } from './event/emit.ts'
 import { listCommand as eventListCommand } from './event/list.ts'
@@ -358,6 +359,7 @@ export function createProgram(current: CurrentSession, version: string): Command
     ]),
   )
   program.addCommand(group('encryption', 'change the key of what is stored', [rotateKeysCommand(current)]))
+  program.addCommand(group('database', 'copies of a database', [enableDatabaseCommand(current)]))
   program.addCommand(
     group('audit-trail', 'see who changed what, export it, check that nothing of it was changed', [
       auditTrailListCommand(current),

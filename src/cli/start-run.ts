@@ -8,6 +8,7 @@ import { dateWords } from '../core/wording.ts'
 import type { Caller } from '../db/call.ts'
 import { registerPipeline } from '../db/pipelines.ts'
 import { startRuns } from '../db/runs.ts'
+import { readActiveEncryption } from '../db/sealed.ts'
 import { conflictError } from '../sdk/conflict.ts'
 import { pauseWords } from '../sdk/paused-starts.ts'
 import type { PipelineDefinition } from '../sdk/pipeline-definition.ts'
@@ -37,7 +38,7 @@ export async function startRun(
   cipher?: Cipher,
 ): Promise<StartAnswer> {
   const id = newRunId()
-  const start = pendingStart({ id, ...(await toStart(caller, pipeline, input)) }, options, cipher)
+  const start = pendingStart({ id, ...(await toStart(caller, pipeline, input, cipher)) }, options, cipher)
   const [answer] = await startRuns(caller, [start.row], { via: 'cli', wakeAlways: true }).catch(sayHowToFind)
   if (answer === undefined) return { created: true, reason: null, rule: null, run_id: id }
   const slug = start.row.slug
@@ -86,14 +87,19 @@ interface ToStart {
   readonly version: number | null
   readonly input: unknown
   readonly graph?: Graph
+  readonly encrypt?: Graph['encrypt']
 }
 
 async function toStart(
   caller: Caller,
   pipeline: PipelineDefinition | string,
   input: unknown,
+  cipher: Cipher | undefined,
 ): Promise<ToStart> {
-  if (typeof pipeline === 'string') return { slug: pipeline, version: null, input: input ?? null }
+  if (typeof pipeline === 'string') {
+    const active = cipher === undefined ? undefined : await readActiveEncryption(caller, pipeline)
+    return { slug: pipeline, version: null, input: input ?? null, ...active }
+  }
   const { slug, inputSchema, graph, startRules } = pipeline
   const checked = inputSchema === undefined ? input : await checkInput(slug, inputSchema, input)
   const { version } = await registerPipeline(caller, slug, graph, startRules)

@@ -6,7 +6,7 @@ import { selfSigned } from '../../test/certificate.ts'
 import { type Caller, openFolder, programFile, sdkAddress } from '../../test/commands.ts'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
-import { type Program, startTypeScript } from '../../test/program.ts'
+import { type Program, startCompiled } from '../../test/program.ts'
 import { standardHeaders } from '../../test/webhook-sender.ts'
 
 const secret = `whsec_${Buffer.alloc(32, 5).toString('base64')}`
@@ -48,7 +48,7 @@ async function startedIn(
   ...args: string[]
 ): Promise<{ program: Program; address: string }> {
   const config = `${project.folder}/millrace.config.ts`
-  const program = startTypeScript(
+  const program = startCompiled(
     programFile,
     ['start', '--port', '0', '--json', '--config', config, ...args],
     { DATABASE_URL: database.url, ...variables },

@@ -112,5 +112,5 @@ test('run follow prints each part as it comes, from where it is told, and ends a
   const failed = await folder.call('run', 'follow', failing!.id)
   expect(failed).toMatchObject({ status: 4, stdout: 'one\n{"two":2}\n' })
   expect(failed.stderr).toContain('no more words')
-  expect((await folder.call('run', 'follow', '00000000-0000-7000-8000-000000000000')).status).toBe(1)
+  expect((await folder.call('run', 'follow', '00000000-0000-7000-8000-000000000000')).status).toBe(4)
 })

@@ -4,7 +4,7 @@ import { type Caller, echoConfig, openFolder, programFile } from '../../test/com
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
 import { createEmptyDatabase } from '../../test/empty-database.ts'
-import { type Program, startTypeScript } from '../../test/program.ts'
+import { type Program, startCompiled } from '../../test/program.ts'
 
 let database: TestDatabase
 let project: Caller
@@ -24,7 +24,7 @@ afterAll(async () => {
 })
 
 function start(url: string, ...args: string[]): Program {
-  const program = startTypeScript(programFile, [...args, '--config', config], { DATABASE_URL: url })
+  const program = startCompiled(programFile, [...args, '--config', config], { DATABASE_URL: url })
   programs.push(program)
   return program
 }
@@ -91,7 +91,7 @@ test('a second signal gives back at once what still runs, and ends with 1', asyn
       )
       .replace('({ input }) => {', 'async ({ input }) => {'),
   )
-  const worker = startTypeScript(programFile, ['worker', '--config', slow], { DATABASE_URL: database.url })
+  const worker = startCompiled(programFile, ['worker', '--config', slow], { DATABASE_URL: database.url })
   programs.push(worker)
   await prints(worker, 'The worker serves slow-echo')
   await project.call('run', 'start', 'slow-echo', '1')

@@ -75,6 +75,7 @@ function startedVia(run: AccountRun): string {
   if (started_via === 'sql') return 'from SQL'
   if (started_via === 'cli') return 'on the command line'
   if (started_via === 'sdk') return 'through the SDK'
+  if (started_via === 'http') return 'over HTTP'
   if (started_via === 'outside') return 'by an executor outside,'
   return `by ${started_via},`
 }

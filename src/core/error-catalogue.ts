@@ -109,6 +109,14 @@ export const catalogue = {
       'Check the user and the password of the connection string. A worker ends at its start; one that was in before waits and tries again.',
     exitCode: 3,
   },
+  database_copied: {
+    cause:
+      'The database is a copy of another one, restored from a dump or made from a template, and nobody has enabled it: its runs, schedules and callbacks would happen twice.',
+    remedy:
+      'Leave it as it is where the other one lives on. To let this one run what came with it: npx millrace database enable',
+    sqlstate: 'MR195',
+    exitCode: 3,
+  },
   database_missing: {
     cause: 'The server answers, but the database that the connection string names does not exist.',
     remedy: 'Create it, or correct the name.',
@@ -198,6 +206,7 @@ export const catalogue = {
     cause: 'A function was called with an argument that is missing or out of its bounds.',
     remedy: 'Correct the argument that the message names; nothing was changed.',
     sqlstate: 'MR014',
+    exitCode: 2,
   },
   approval_closed: {
     cause:
@@ -216,6 +225,7 @@ export const catalogue = {
     cause: 'There is no approval of this id; its run may have been pruned.',
     remedy: 'List them with: npx millrace approval list',
     sqlstate: 'MR019',
+    exitCode: 4,
   },
   artifact_incomplete: {
     cause: 'Not all bytes of an artifact that was written have arrived in the database.',
@@ -280,16 +290,19 @@ export const catalogue = {
     cause: 'No pipeline, or no such version of it, is registered under this name.',
     remedy: 'Start a worker that serves it, or check the name with: npx millrace pipeline list',
     sqlstate: 'MR002',
+    exitCode: 4,
   },
   callback_unknown: {
     cause: 'There is no callback, or no delivery of one, of this id; it goes with its run.',
     remedy: 'List them with: npx millrace callback list',
     sqlstate: 'MR130',
+    exitCode: 4,
   },
   subscription_unknown: {
     cause: 'There is no subscription of this name, or it was removed.',
     remedy: 'List them with: npx millrace subscription list',
     sqlstate: 'MR131',
+    exitCode: 4,
   },
   webhook_unknown: {
     cause: 'There is no webhook of this name: nothing registered it yet, or the configuration lacks it.',
@@ -311,6 +324,7 @@ export const catalogue = {
     cause: 'There is no redrive of this id; it may have been pruned.',
     remedy: 'List them with: npx millrace redrive list',
     sqlstate: 'MR032',
+    exitCode: 4,
   },
   cron_job_changed: {
     cause:
@@ -357,6 +371,7 @@ export const catalogue = {
     cause: 'There is no run of this id; it may have been pruned.',
     remedy: 'Check the id with: npx millrace run list',
     sqlstate: 'MR006',
+    exitCode: 4,
   },
   start_time_invalid: {
     cause: 'A start is asked for more than a year back or more than ten years ahead.',
@@ -368,11 +383,13 @@ export const catalogue = {
     cause: "A step was named that the run's pipeline does not have in the run's version.",
     remedy: 'Use one of the steps that the hint lists.',
     sqlstate: 'MR007',
+    exitCode: 4,
   },
   token_unknown: {
     cause: 'A completion token is wrong, was used already, or came after the request had timed out.',
     remedy: 'Use the token of the request, once and in time.',
     sqlstate: 'MR017',
+    exitCode: 4,
   },
   too_many_starts: {
     cause: 'More runs were asked for in one call than one call may start.',
@@ -413,6 +430,7 @@ export const catalogue = {
     cause: 'An order was given to a worker that is not alive.',
     remedy: 'Look at the live workers with: npx millrace doctor',
     sqlstate: 'MR010',
+    exitCode: 4,
   },
   // embedded
   embedded_binaries_missing: {
@@ -524,7 +542,7 @@ export const catalogue = {
   },
   encryption_required: {
     cause: 'A pipeline is encrypted, and something of it came in the clear.',
-    remedy: 'Start it by the SDK, with the pipeline itself and a key ring.',
+    remedy: 'Start it by the SDK, the HTTP API or the command line, where a key ring is given.',
     sqlstate: 'MR050',
     exitCode: 4,
   },
@@ -700,6 +718,7 @@ export const catalogue = {
     cause:
       'A run has no artifact of this name, or one that is not finished; or the run was pruned, or belongs to another tenant.',
     remedy: 'List them with: npx millrace run artifacts ID',
+    exitCode: 4,
     permanent: true,
   },
   cache_in_transaction: {
@@ -815,6 +834,14 @@ export const catalogue = {
     cause: 'What an agent asked for was decided already, or has expired.',
     remedy: 'Have the agent ask again, if it is still wanted.',
     sqlstate: 'MR182',
+    exitCode: 4,
+    permanent: true,
+  },
+  agent_gone: {
+    cause:
+      'What an agent asked for was to be approved, and the key by which it asked has been revoked since, or whoever it belongs to was disabled.',
+    remedy: 'Do it yourself, if it is wanted all the same; the request is closed.',
+    sqlstate: 'MR200',
     exitCode: 4,
     permanent: true,
   },

@@ -60,6 +60,7 @@ interface FinallyNode extends Node {
 export type GraphNode = StepNode | MapNode | BroughtNode | UndoNode | FinallyNode
 
 export type StepKind = GraphNode['kind']
+export const stepKinds: readonly StepKind[] = ['step', 'map', ...broughtKinds, 'undo', 'finally']
 
 /** Whether a step's handler comes from Millrace. */
 export function isBrought(kind: StepKind): kind is BroughtKind {

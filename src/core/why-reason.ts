@@ -2,6 +2,7 @@
 
 export type WhyReason =
   | 'needs_version'
+  | 'copied_database'
   | 'run_paused'
   | 'pipeline_paused'
   | 'running'

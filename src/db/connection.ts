@@ -27,6 +27,9 @@ export interface PoolOptions extends ConnectionOptions {
   onIdleError?: (error: Error) => void
 }
 
+/** How long an answer may take: longer than the server lets a statement take by default, so that what is silent for so long is gone. */
+export const answerMsMax = 65_000
+
 /**
  * Opens one connection.
  *

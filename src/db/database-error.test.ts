@@ -19,6 +19,7 @@ describe('a failure is told by its code', () => {
     ['42501', 'database_rights_missing'],
     ['25006', 'database_read_only'],
     ['57P01', 'database_unreachable'],
+    ['25P03', 'database_unreachable'],
     ['57P03', 'database_unreachable'],
     ['08006', 'database_unreachable'],
   ])('%s as %s', (state, code) => expect(codeOf(reported(state))).toBe(code))

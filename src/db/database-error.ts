@@ -126,6 +126,9 @@ const NETWORK_CODES = new Set([
   'EACCES',
 ])
 
+// With these the server ends the session: it goes down, somebody ended it, or its transaction was idle for too long (see endsIdle).
+const ENDS_SESSION = /^(57P0[1-5]|25P0[34])$/
+
 // The driver raises these without a code of their own.
 const DRIVER_MESSAGES =
   /connection terminated|timeout expired|timeout exceeded when trying to connect|not queryable|does not support SSL|connection error|query read timeout/i
@@ -133,7 +136,7 @@ const DRIVER_MESSAGES =
 /** Whether the connection itself is lost or was never made, so that a later try may succeed as it is. */
 export function isConnectionLoss(error: unknown, state = sqlState(error)): boolean {
   if (!(error instanceof Error)) return false
-  if (state !== undefined) return state.startsWith('08') || /^57P0[1-5]$/.test(state) || isShut(error, state)
+  if (state !== undefined) return state.startsWith('08') || ENDS_SESSION.test(state) || isShut(error, state)
   return NETWORK_CODES.has(networkCode(error)) || DRIVER_MESSAGES.test(error.message)
 }
 

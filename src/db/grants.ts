@@ -1,6 +1,7 @@
 // Who may do what in schema millrace: everything is taken from everybody, then given by the list sql/grants.sql.
 import type pg from 'pg'
 import { MillraceError } from '../core/errors.ts'
+import { doUnless } from './roles.ts'
 import { runFile } from './sql-file-run.ts'
 import { splitStatements } from './sql-statements.ts'
 
@@ -31,6 +32,30 @@ export async function applyGrants(client: pg.ClientBase, text: string, existing:
   }
 }
 
+/** The same in a script that nobody adapts to the database: all of our roles are there, and the outside ones may be. */
+export function grantsScript(text: string, roles: readonly string[]): string {
+  const outside = OUTSIDE_ROLES.map((role) => `'${role}'`).join(', ')
+  const statements = parseGrants(text).map(({ sql, policy }) =>
+    policy === undefined ? sql : doUnless(isTherePolicy(policy), sql),
+  )
+  return [
+    ROW_SECURITY.trim(),
+    ...revocations(['public', ...roles].map(quoted).join(', ')),
+    `do $script$ declare outside name; begin for outside in select rolname from pg_roles where rolname in (${outside}) loop ${revocations(
+      '%1$I',
+    )
+      .map((revocation) => `execute format('${revocation}', outside);`)
+      .join(' ')} end loop; end $script$`,
+    ...statements,
+  ]
+    .map((statement) => `${statement};\n`)
+    .join('')
+}
+
+function isTherePolicy({ name, table }: { name: string; table: string }): string {
+  return `exists (select from pg_policies where schemaname = 'millrace' and policyname = '${name}' and tablename = '${table}')`
+}
+
 // A table that a migration forgot is closed to everybody but its owner, instead of open to whoever gets a grant.
 const ROW_SECURITY = `
 do $$
@@ -46,12 +71,17 @@ begin
 end $$`
 
 function revocation(roles: string[]): string {
-  const from = roles.map((role) => (role === 'public' ? role : `"${role}"`)).join(', ')
-  return `
-    revoke all on schema millrace from ${from};
-    revoke all on all tables in schema millrace from ${from};
-    revoke all on all sequences in schema millrace from ${from};
-    revoke all on all routines in schema millrace from ${from};`
+  return `${revocations(roles.map(quoted).join(', ')).join(';\n')};`
+}
+
+function revocations(from: string): string[] {
+  return ['schema', 'all tables in schema', 'all sequences in schema', 'all routines in schema'].map(
+    (what) => `revoke all on ${what} millrace from ${from}`,
+  )
+}
+
+function quoted(role: string): string {
+  return role === 'public' ? role : `"${role}"`
 }
 
 async function existingPolicies(client: pg.ClientBase): Promise<Set<string>> {

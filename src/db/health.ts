@@ -1,5 +1,6 @@
 // What a monitor asks of a database: who works, what lies ready and for how long, what is late, and whether it takes writes.
 import type { Caller } from './call.ts'
+import { readCleaning } from './cleaning.ts'
 import { readClock } from './diagnosis.ts'
 
 export interface HealthRow {
@@ -18,6 +19,12 @@ export interface HealthRow {
   readonly dead_letters: number
   /** Firings without an end behind their deadline, and schedules whose time came a minute ago and which nobody has evaluated. */
   readonly overdue_firings: number
+  /** How many multixacts lie between the oldest of this database and the next. */
+  readonly multixact_age: number
+  /** How many transactions have begun since the oldest row version that somebody's transaction, slot or standby keeps. */
+  readonly oldest_kept: number
+  /** How full the server's queue of notifications is, from 0 to 1. */
+  readonly notify_share: number
 }
 
 const healthStatement = {
@@ -38,7 +45,13 @@ const healthStatement = {
 }
 
 export async function readHealth(caller: Caller): Promise<HealthRow> {
-  return (await caller.call<HealthRow>(healthStatement, [await readClock(caller)]))[0]!
+  const [row] = await caller.call<Omit<HealthRow, 'multixact_age' | 'oldest_kept' | 'notify_share'>>(
+    healthStatement,
+    [await readClock(caller)],
+  )
+  const { holders, multixact_age, notify_share } = await readCleaning(caller)
+  const oldest_kept = Math.max(0, ...holders.map(({ transactions }) => transactions))
+  return { ...row!, multixact_age, oldest_kept, notify_share }
 }
 
 /** Whether the server takes writes: neither a standby nor switched to reading. */

@@ -24,6 +24,35 @@ export function readOutputs(
   )
 }
 
+/** The output of a final step, or of an item of a map. */
+export interface ListedOutputRow {
+  readonly step: string
+  /** -1: of the step itself. */
+  readonly item: number
+  readonly outcome: 'completed' | 'skipped' | 'failed' | 'reclaimed'
+  readonly output: unknown
+  /** In the last row: whether there is another one behind it. */
+  readonly more: boolean
+}
+
+/** A page of the outputs of a run, of at most 8 MiB unless it is one, behind this step and item. */
+export function listOutputs(
+  caller: Caller,
+  runId: string,
+  {
+    after,
+    most,
+  }: { readonly after: readonly [step: string, item: number] | undefined; readonly most: number },
+): Promise<ListedOutputRow[]> {
+  return caller.call<ListedOutputRow>(
+    {
+      name: 'millrace_list_outputs',
+      text: 'select step, item, outcome, output, more from millrace.list_outputs($1, $2, $3, $4)',
+    },
+    [runId, after?.[0] ?? null, after?.[1] ?? null, most],
+  )
+}
+
 /** A line of a step's log; fields is JSON text. */
 export interface LogRow {
   readonly taskId: number

@@ -6,6 +6,8 @@ import { connectClient, isPooled } from './connection.ts'
 const livenessClass = 77421
 
 const pingMs = 10_000
+/** For how many pings it may leave unread what it is told. */
+const unreadPings = 3
 const closeMs = 2_000
 const reconnectMsMin = 100
 const reconnectMsMax = 5_000
@@ -100,7 +102,7 @@ export class Listener {
         connectTimeoutMs: Math.max(1_000, this.#pingMs / 2),
       })
       this.#pooled = await isPooled(client)
-      if (!this.#pooled) for (const channel of this.#options.channels) await client.query(`listen ${channel}`)
+      if (!this.#pooled) await this.#listen(client)
     } catch (error) {
       await client?.end().catch(() => {})
       this.#retry(error as Error)
@@ -108,6 +110,12 @@ export class Listener {
     }
     if (this.#pooled || this.#closed) await client.end().catch(() => {})
     else await this.#use(client)
+  }
+
+  /** The queue of notifications is kept for the slowest listener of the server: one that does not read for so long is ended by the server. */
+  async #listen(client: pg.Client): Promise<void> {
+    await client.query("select set_config('tcp_user_timeout', $1, false)", [`${this.#pingMs * unreadPings}`])
+    for (const channel of this.#options.channels) await client.query(`listen ${channel}`)
   }
 
   async #use(client: pg.Client): Promise<void> {

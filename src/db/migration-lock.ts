@@ -11,7 +11,8 @@ export interface WaitOptions {
   onWait?: () => void
 }
 
-const KEY = `hashtextextended('millrace.migrate', 0)`
+/** What one migrator at a time holds, in SQL. */
+export const MIGRATION_KEY = `hashtextextended('millrace.migrate', 0)`
 const POLL_MS = 100
 
 /** Runs `work` in a transaction that holds the lock; commit or rollback gives it back. */
@@ -39,7 +40,7 @@ export async function underSessionLock<T>(
   try {
     return await work()
   } finally {
-    await client.query(`select pg_advisory_unlock(${KEY})`).catch(() => {})
+    await client.query(`select pg_advisory_unlock(${MIGRATION_KEY})`).catch(() => {})
   }
 }
 
@@ -57,8 +58,8 @@ async function pollUntilLocked<T>(
   }
 }
 
-const tryInTransaction = `select pg_try_advisory_xact_lock(${KEY}) as held`
-const tryInSession = `select pg_try_advisory_lock(${KEY}) as held`
+const tryInTransaction = `select pg_try_advisory_xact_lock(${MIGRATION_KEY}) as held`
+const tryInSession = `select pg_try_advisory_lock(${MIGRATION_KEY}) as held`
 
 async function holds(client: pg.ClientBase, query: string): Promise<boolean> {
   const { rows } = await client.query<{ held: boolean }>(query)

@@ -16,6 +16,8 @@ export interface RolesResult {
 
 interface RoleStatement {
   sql: string
+  /** The same as a statement that can be run again, and leaves what an administrator chose. */
+  repeatable: string
   /** The role that the statement makes, or else changes. */
   role: string
   creates: boolean
@@ -45,6 +47,13 @@ export async function createRoles(client: pg.ClientBase, text: string): Promise<
 /** The same account without running anything: every needed statement is in `sql`. */
 export async function planRoles(client: pg.ClientBase, text: string): Promise<RolesResult> {
   return { created: [], ...describeStatements(await neededStatements(client, text)) }
+}
+
+/** What makes the roles in a script that nobody adapts to the cluster. */
+export function rolesScript(text: string): string {
+  return parseRoles(text)
+    .map(({ repeatable }) => `${repeatable};\n`)
+    .join('')
 }
 
 /** The roles that roles.sql makes, in its order. */
@@ -106,14 +115,15 @@ function parseStatement(sql: string): RoleStatement {
 function parseCreate(sql: string): RoleStatement | undefined {
   const [, role] = /^create role (millrace_\w+) nologin$/.exec(sql) ?? []
   if (role === undefined) return undefined
-  return { sql, role, creates: true, isDone: ({ settings }) => settings.has(role) }
+  const repeatable = doUnless(`exists (select from pg_roles where rolname = '${role}')`, sql)
+  return { sql, repeatable, role, creates: true, isDone: ({ settings }) => settings.has(role) }
 }
 
 function parseGrant(sql: string): RoleStatement | undefined {
   const [, granted, member] = /^grant (millrace_\w+) to (millrace_\w+)$/.exec(sql) ?? []
   if (granted === undefined || member === undefined) return undefined
   const isDone = ({ members }: ClusterRoles): boolean => members.has(`${granted} to ${member}`)
-  return { sql, role: member, creates: false, isDone }
+  return { sql, repeatable: sql, role: member, creates: false, isDone }
 }
 
 function parseSetting(sql: string): RoleStatement | undefined {
@@ -121,8 +131,15 @@ function parseSetting(sql: string): RoleStatement | undefined {
   if (role === undefined) return undefined
   // Another value is an administrator's choice, and stays.
   const isSet = (entry: string): boolean => entry.startsWith(`${setting}=`)
+  const wasSet = `select from pg_roles r, unnest(r.rolconfig) entry where r.rolname = '${role}' and starts_with(entry, '${setting}=')`
+  const repeatable = doUnless(`exists (${wasSet})`, sql)
   const isDone = ({ settings }: ClusterRoles): boolean => settings.get(role)?.some(isSet) ?? false
-  return { sql, role, creates: false, isDone }
+  return { sql, repeatable, role, creates: false, isDone }
+}
+
+/** A statement that runs another one where a condition does not hold. */
+export function doUnless(condition: string, sql: string): string {
+  return `do $script$ begin if not ${condition} then ${sql}; end if; end $script$`
 }
 
 // 42710 and 23505: another migrator was faster. 42704: the role itself could not be created before.

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createEmptyDatabase, type EmptyDatabase } from '../../test/empty-database.ts'
 import { createSchemaFolder, type SchemaFolder } from '../../test/schema-folder.ts'
 import { migrate } from './migrate.ts'
-import { checkSchema } from './schema-check.ts'
+import { createPool } from './connection.ts'
+import { checkSchema, checkSchemaOf } from './schema-check.ts'
 
 let database: EmptyDatabase
 let folder: SchemaFolder
@@ -70,4 +71,10 @@ describe('in a migrated database', () => {
     await expect(check()).rejects.toMatchObject({ code: 'database_rights_missing' })
     await client.query('reset role; drop role blind_worker')
   })
+})
+
+test('a server that went away just before is told of by its code, so that a worker that starts waits for it', async () => {
+  const pool = createPool({ connectionString: 'postgres://millrace@127.0.0.1:1/away', connectionsMax: 1 })
+  await expect(checkSchemaOf(pool)).rejects.toMatchObject({ code: 'database_unreachable' })
+  await pool.end()
 })

@@ -1,7 +1,7 @@
 // Whether the schema in a database is the one this package was written for; asked by workers before they claim.
 import type pg from 'pg'
 import { MillraceError } from '../core/errors.ts'
-import { describeClient } from './connection.ts'
+import { describeClient, describeDatabase } from './connection.ts'
 import { translateDatabaseError } from './database-error.ts'
 import { compareVersions, newerSchema } from './migration-plan.ts'
 import { readSchemaFiles } from './schema-files.ts'
@@ -57,7 +57,10 @@ function schemaOutdated(database: string, applied: number, known: number): Millr
 
 /** The same, over a connection of a pool. @throws MillraceError schema_missing, schema_outdated, schema_newer */
 export async function checkSchemaOf(pool: pg.Pool): Promise<void> {
-  const client = await pool.connect()
+  const client = await pool.connect().catch((error: unknown) => {
+    // Whoever waits for a database that is away knows it by the code.
+    throw translateDatabaseError(error, describeDatabase(pool.options.connectionString!))
+  })
   try {
     await checkSchema(client)
   } finally {

@@ -41,7 +41,16 @@ const PACKAGE_DIRECTORY = fileURLToPath(new URL('../..', import.meta.url))
  *
  * @throws MillraceError sql_files_missing, sql_file_invalid, migration_gap
  */
-export async function readSchemaFiles(directory = join(PACKAGE_DIRECTORY, 'sql')): Promise<SchemaFiles> {
+export function readSchemaFiles(directory = join(PACKAGE_DIRECTORY, 'sql')): Promise<SchemaFiles> {
+  const reading = underWay.get(directory) ?? readFolder(directory).finally(() => underWay.delete(directory))
+  underWay.set(directory, reading)
+  return reading
+}
+
+/** A thousand files are opened at once for each: many workers that start in one process share a read. */
+const underWay = new Map<string, Promise<SchemaFiles>>()
+
+async function readFolder(directory: string): Promise<SchemaFiles> {
   const migrations = await readMigrations(join(directory, 'migrations'))
   const functions = await readFunctions(join(directory, 'functions'))
   const roles = await readText(join(directory, 'roles.sql'))

@@ -53,7 +53,7 @@ export async function createRecord(client: pg.ClientBase): Promise<void> {
   await client.query(RECORD)
 }
 
-const RECORD = `
+export const RECORD = `
 create table millrace.migration (
   number int primary key check (number > 0),
   name text not null,
@@ -103,5 +103,5 @@ export async function recordFunctionSet(
 
 /** Marks the functions as not in step with the migrations, until they are applied again. */
 export async function forgetFunctionSet(client: pg.ClientBase): Promise<void> {
-  await client.query('delete from millrace.function_set')
+  await client.query('delete from millrace.function_set where is_current')
 }

@@ -2,7 +2,7 @@
 import type pg from 'pg'
 import { type Caller, clientCaller, type Statement } from './call.ts'
 import { translateDatabaseError } from './database-error.ts'
-import { beginWriting } from './transaction.ts'
+import { beginWriting, endsIdle } from './transaction.ts'
 
 /** A tagged template that runs its text with its values as parameters and gives the rows. */
 export function taggedSql(caller: Caller) {
@@ -52,5 +52,5 @@ export function eachInTransaction(
 }
 
 async function beginReading(client: pg.ClientBase): Promise<void> {
-  await client.query('begin isolation level read committed read only')
+  await client.query(`begin isolation level read committed read only; ${endsIdle}`)
 }

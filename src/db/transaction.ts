@@ -84,6 +84,12 @@ export async function beginAttempt(
 }
 
 /**
+ * Of a transaction whose statements follow each other at once: one that is idle for so long was cut off. Something in between that keeps the
+ * server's connection alive would leave what it has locked, a schedule for instance, locked for everybody.
+ */
+export const endsIdle = "set local idle_in_transaction_session_timeout = '5s'"
+
+/**
  * Begins a transaction that may write, whatever the connection's default is.
  *
  * @param origin the run whose step it is of, which goes with the statement that begins it
@@ -92,13 +98,15 @@ export async function beginAttempt(
 export async function beginWriting(client: pg.ClientBase, origin?: string): Promise<void> {
   const told =
     origin !== undefined && /^[0-9a-f-]{36}$/.test(origin) ? `; set local millrace.origin = '${origin}'` : ''
-  await client.query(`begin isolation level read committed read write${told}`).catch((error: unknown) => {
-    // A standby knows no such transactions: it says that in its own words.
-    if (sqlState(error) !== '0A000') throw error
-    throw new MillraceError('database_read_only', 'The server takes no writes: it is a standby.', {
-      cause: error,
+  await client
+    .query(`begin isolation level read committed read write; ${endsIdle}${told}`)
+    .catch((error: unknown) => {
+      // A standby knows no such transactions: it says that in its own words.
+      if (sqlState(error) !== '0A000') throw error
+      throw new MillraceError('database_read_only', 'The server takes no writes: it is a standby.', {
+        cause: error,
+      })
     })
-  })
 }
 
 /**

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { compiled } from '../../test/program.ts'
 import { makeReachableFolder } from '../../test/reachable-folder.ts'
 import { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from './server.ts'
 
@@ -51,7 +52,7 @@ interface OtherUser {
 }
 
 async function startInAnotherProcess(): Promise<OtherUser> {
-  const child = spawn(process.execPath, ['--import', 'tsx', PROGRAM, directory], {
+  const child = spawn(process.execPath, [compiled(PROGRAM), directory], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   children.push(child)
@@ -315,7 +316,7 @@ describe('after a crash', () => {
   })
 
   it('of a user that was just starting, the next one starts', async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', PROGRAM, directory], { stdio: 'ignore' })
+    const child = spawn(process.execPath, [compiled(PROGRAM), directory], { stdio: 'ignore' })
     children.push(child)
     const lock = path.join(directory, 'postgres', 'lock')
     while (!fs.existsSync(lock)) await new Promise(setImmediate)

@@ -4,7 +4,7 @@ import { MillraceError } from '../core/errors.ts'
 import { checkJson } from '../core/json.ts'
 import { createRunIds, isUuid } from '../core/uuid.ts'
 import { type Caller, poolCaller, transactionCaller } from '../db/call.ts'
-import { createPool, describeDatabase, isPoolPooled } from '../db/connection.ts'
+import { answerMsMax, createPool, describeDatabase, isPoolPooled } from '../db/connection.ts'
 import {
   type RegisteredPipeline,
   registerPipeline,
@@ -60,6 +60,7 @@ import { RunStreams, type StreamOptions, type StreamPart } from './run-stream.ts
 import { type MigratedRuns, type MigrateRunsOptions, moveRuns } from './run-moves.ts'
 import { type KeyOptions, type PausedKey, pausedKeys } from './paused-keys.ts'
 import { validate } from './standard-schema.ts'
+import { ActiveEncryption } from './active-encryption.ts'
 import { Webhooks } from './webhooks.ts'
 import { type Why, whyOf } from './why.ts'
 import type { PipelineInput, PipelineOutput, Startable, StartablePipeline, StartedRun } from './startable.ts'
@@ -72,6 +73,9 @@ import {
   startMany,
   startWithCallbacks,
   type StartOptions,
+  type StartParts,
+  type StartVia,
+  type TransactionParts,
 } from './start.ts'
 
 export interface ClientOptions {
@@ -81,12 +85,19 @@ export interface ClientOptions {
   readonly directDatabase?: string
   /** The most connections. 4 by default. */
   readonly connectionsMax?: number
+  /**
+   * Milliseconds after which a statement without an answer counts as a lost connection, which only looked alive; 65,000 by default, longer than the
+   * server lets a statement take. A start is then asked for again, under the same id.
+   */
+  readonly answerTimeoutMs?: number
   /** Keys for encrypted pipelines and secrets, by id, each 32 bytes in base64: the first encrypts, all decrypt. MILLRACE_ENCRYPTION_KEYS unless told. */
   readonly encryptionKeys?: EncryptionKeys | undefined
   /** Where artifacts lie that workers were told to write there. */
   readonly artifacts?: ArtifactStore | undefined
   /** Ranges, hosts and origins that callbacks may name besides https addresses of the public internet; the workers must allow them too. */
   readonly allowTargets?: AllowedTargets | undefined
+  /** What the runs that it starts say they were started by: the SDK unless told. For a server, whose callers start them. */
+  readonly startedVia?: StartVia | undefined
   /** Milliseconds since 1970, for the ids of runs; the machine's clock by default. */
   readonly now?: () => number
 }
@@ -187,6 +198,7 @@ export class Client {
   readonly #cipher: ReturnType<typeof createCipher>
   readonly #allow: AllowedTargets
   readonly #registered = new Map<string, Promise<RegisteredPipeline>>()
+  readonly #encryption = new ActiveEncryption()
   readonly #underWay = new Set<Promise<unknown>>()
   #session: Promise<Session> | undefined
   #closed = false
@@ -200,6 +212,7 @@ export class Client {
       connectionString: options.database,
       applicationName: 'millrace client',
       connectionsMax: options.connectionsMax ?? 4,
+      answerTimeoutMs: options.answerTimeoutMs ?? answerMsMax,
     })
     this.#newId = createRunIds({ now: options.now ?? Date.now, random: (n) => randomBytes(n) })
   }
@@ -222,7 +235,7 @@ export class Client {
     const session = await this.#open()
     const start = await this.#prepare(session, pipeline, input, options)
     if (options.tx !== undefined)
-      return (await startInTransaction(options.tx, [start], (caller) => this.#sealedRuns(caller)))[0]!
+      return (await startInTransaction(options.tx, [start], this.#inTransaction))[0]!
     if (start.callbacks.length > 0) return (await this.#startWithCallbacks([start]))[0]!
     return await session.starts.start(start)
   }
@@ -259,14 +272,13 @@ export class Client {
     const session = await this.#open()
     const starts: PendingStart[] = []
     for (const input of inputs) starts.push(await this.#prepare(session, pipeline, input, options))
-    if (options.tx !== undefined)
-      return startInTransaction(options.tx, starts, (caller) => this.#sealedRuns(caller))
+    if (options.tx !== undefined) return startInTransaction(options.tx, starts, this.#inTransaction)
     return options.callback === undefined ? startMany(session, starts) : this.#startWithCallbacks(starts)
   }
 
   #startWithCallbacks(starts: readonly PendingStart[]): Promise<StartAnswer[]> {
     const database = describeDatabase(this.#options.database)
-    return startWithCallbacks({ pool: this.#pool, database }, starts, (caller) => this.#sealedRuns(caller))
+    return startWithCallbacks({ pool: this.#pool, database }, starts, this.#inTransaction)
   }
 
   /** A run by its id, or by the answer that named it. @throws MillraceError run_unknown for what is no id */
@@ -491,13 +503,16 @@ export class Client {
     options: StartOptions,
   ): Promise<PendingStart> {
     const id = this.#newId()
-    if (typeof pipeline === 'string')
+    if (typeof pipeline === 'string') {
+      const active =
+        this.#cipher === undefined ? undefined : await this.#encryption.of(session.caller, pipeline)
       return pendingStart(
-        { slug: pipeline, version: null, id, input: input ?? null },
+        { slug: pipeline, version: null, id, input: input ?? null, ...active },
         options,
         this.#cipher,
         this.#allow,
       )
+    }
     const checked =
       pipeline.inputSchema === undefined
         ? (input ?? null)
@@ -560,11 +575,20 @@ export class Client {
     return {
       caller,
       sealed,
-      starts: new StartBatches({ caller, sealed }, (starts) => this.#workerFor(starts)),
+      via: this.#via,
+      starts: new StartBatches({ caller, sealed, via: this.#via }, (starts) => this.#workerFor(starts)),
       news,
       results: new RunResults({ caller, news, watcher, sealed }),
       streams: new RunStreams({ caller, news, watcher, sealed }),
     }
+  }
+
+  get #via(): StartVia {
+    return this.#options.startedVia ?? 'sdk'
+  }
+
+  get #inTransaction(): TransactionParts {
+    return { sealed: (caller) => this.#sealedRuns(caller), via: this.#via }
   }
 
   #sealedRuns(caller: Caller): SealedRuns {
@@ -590,9 +614,7 @@ export interface PipelineOutcome extends Omit<OutcomeRow, 'median_ms'> {
   readonly medianMs: number | null
 }
 
-interface Session {
-  readonly caller: Caller
-  readonly sealed: SealedRuns
+interface Session extends StartParts {
   readonly starts: StartBatches
   readonly news: RunNews
   readonly results: RunResults

@@ -4,8 +4,9 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { openMillrace } from '../../test/millrace.ts'
 import { type Caller, poolCaller } from '../db/call.ts'
-import { reencrypt } from './key-rotation.ts'
+import { reencrypt, reencryptBatch } from './key-rotation.ts'
 import { pipeline } from './pipeline.ts'
+import { sealBody } from './sealed-deliveries.ts'
 import { createCipher } from './sealed-runs.ts'
 
 const { database, opened } = await openMillrace()
@@ -61,4 +62,36 @@ test('J5 a rotation that dies in the middle leaves every value readable with bot
   expect(await keys()).toEqual(['k2'])
   const without = opened.client({ encryptionKeys: { k2: nextKey } })
   expect(await Promise.all(runs.map((run) => without.run(run).result()))).toEqual(expected)
+})
+
+test('deliveries are encrypted anew a batch a call, behind the runs and before the secrets', async () => {
+  const [older, cipher] = [createCipher({ k1: oldKey }, {})!, createCipher(both, {})!]
+  const ids = [1, 2, 3].map((n) => `00000000-0000-7000-8000-00000000000${n}`)
+  const deliveries = ids.map((id) => {
+    const of = { id, webhook: 'sealed', provider_id: null }
+    return { ...of, sealed_body: sealBody(older, of, Buffer.from(id)) }
+  })
+  const called: string[] = []
+  const stand: Caller = {
+    call: (statement, values) => {
+      called.push(statement.name)
+      const answers: Record<string, unknown[]> = {
+        millrace_read_sealed_deliveries: deliveries
+          .filter(({ id }) => id > ((values[1] ?? '') as string))
+          .slice(0, 2),
+        millrace_write_sealed_deliveries: [{ written: (values[0] as unknown[])?.length }],
+      }
+      return Promise.resolve((answers[statement.name] ?? []) as never)
+    },
+  } as Caller
+  const next = async (after: string | null) => {
+    called.splice(0)
+    const { values, left, next: place } = await reencryptBatch(stand, cipher, { runsPerBatch: 100, after })
+    expect(left).toEqual([])
+    return [values, place, [...called]]
+  }
+  const [read, write] = ['millrace_read_sealed_deliveries', 'millrace_write_sealed_deliveries']
+  expect(await next(null)).toEqual([2, `deliveries:${ids[1]}`, ['millrace_read_sealed', read, write]])
+  expect(await next(`deliveries:${ids[1]}`)).toEqual([1, `deliveries:${ids[2]}`, [read, write]])
+  expect(await next(`deliveries:${ids[2]}`)).toEqual([0, null, [read, 'millrace_read_sealed_secrets']])
 })

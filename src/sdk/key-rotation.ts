@@ -26,7 +26,7 @@ export interface ReencryptedPayloads {
   readonly left: ReadonlyArray<{ readonly run: string; readonly place: string; readonly reason: string }>
 }
 
-const leftMax = 1_000
+export const leftMax = 1_000
 
 /** @throws MillraceError encryption_key_missing where there is no ring at all */
 export async function reencrypt(
@@ -46,11 +46,14 @@ export async function reencrypt(
 }
 
 export interface ReencryptedBatch extends ReencryptedPayloads {
-  /** The run behind which the next batch begins; null where all was looked at. */
+  /** Where the next batch begins: behind a run, or `deliveries:` and a delivery; null where all was looked at. */
   readonly next: string | null
 }
 
-/** A batch of runs; behind the last of them, deliveries and secrets. @throws MillraceError encryption_key_missing */
+/** What a place behind a delivery begins with. */
+const deliveriesMark = 'deliveries:'
+
+/** A batch of runs; behind the last of them, batches of deliveries; behind those, the secrets. @throws MillraceError encryption_key_missing */
 export async function reencryptBatch(
   caller: Caller,
   cipher: Cipher | undefined,
@@ -64,19 +67,23 @@ export async function reencryptBatch(
   }
   const key = cipher.ring.first.id
   const left: { run: string; place: string; reason: string }[] = []
-  const rows: SealedRow[] = await readSealed(caller, key, after, runsPerBatch)
+  const leave = (run: string, place: string, reason: string): void => {
+    if (left.length < leftMax) left.push({ run, place, reason })
+  }
+  const inDeliveries = after?.startsWith(deliveriesMark) === true
+  const rows: SealedRow[] = inDeliveries ? [] : await readSealed(caller, key, after, runsPerBatch)
   const looked = rows.find(({ place }) => place === null)
   if (looked !== undefined) {
-    const resealed = await resealAll(caller, cipher, rows, (run, place, reason) => {
-      if (left.length < leftMax) left.push({ run, place, reason })
-    })
+    const resealed = await resealAll(caller, cipher, rows, leave)
     const written = resealed.length > 0 ? await writeSealed(caller, resealed) : 0
     return { key, values: written, secrets: 0, left, next: looked.run_id }
   }
-  const values = await reencryptDeliveries(caller, cipher, (delivery, reason) => {
-    if (left.length < leftMax) left.push({ run: delivery, place: 'delivery.body', reason })
-  })
-  return { key, values, secrets: await reencryptSecrets(caller, cipher), left, next: null }
+  const behind = inDeliveries ? after.slice(deliveriesMark.length) : null
+  const { written, last } = await reencryptDeliveries(caller, cipher, behind, (delivery, reason) =>
+    leave(delivery, 'delivery.body', reason),
+  )
+  if (last !== null) return { key, values: written, secrets: 0, left, next: `${deliveriesMark}${last}` }
+  return { key, values: written, secrets: await reencryptSecrets(caller, cipher), left, next: null }
 }
 
 async function reencryptSecrets(caller: Caller, cipher: Cipher): Promise<number> {

@@ -5,7 +5,7 @@ import { checkJson } from '../core/json.ts'
 import { type Labels, metadataPatch, metricReport, partText, progressText } from '../core/reports.ts'
 import { createRunIds } from '../core/uuid.ts'
 import { type Caller, poolCaller } from '../db/call.ts'
-import { createPool, describeDatabase, isPoolPooled } from '../db/connection.ts'
+import { answerMsMax, createPool, describeDatabase, isPoolPooled } from '../db/connection.ts'
 import { isAway } from '../db/database-error.ts'
 import { completeRun, ensureRun } from '../db/runs.ts'
 import {
@@ -100,6 +100,7 @@ export class Outside {
       connectionString: options.database,
       applicationName: 'millrace outside',
       connectionsMax: options.connectionsMax ?? 2,
+      answerTimeoutMs: answerMsMax,
     })
     this.#newId = createRunIds({ now: options.now ?? Date.now, random: (n) => randomBytes(n) })
     this.#buffer =

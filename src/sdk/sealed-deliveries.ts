@@ -37,28 +37,27 @@ function ownerOf({ id, webhook, provider_id }: SealedFor): string {
   return createHash('sha256').update(`${webhook} ${provider_id}`).digest('hex')
 }
 
-/** Encrypts all with the first key of the ring; answers how many were written, and which could not be opened. */
+/**
+ * Encrypts a batch behind a delivery with the first key of the ring; answers how many were written, and the last one that was looked at: null
+ * where there was none.
+ */
 export async function reencryptDeliveries(
   caller: Caller,
   cipher: Cipher,
+  after: string | null,
   leave: (id: string, reason: string) => void,
-): Promise<number> {
-  let written = 0
-  let after: string | null = null
-  for (;;) {
-    const rows: SealedDeliveryRow[] = await readSealedDeliveries(caller, cipher.ring.first.id, after)
-    after = rows.at(-1)?.id ?? null
-    if (after === null) return written
-    const resealed = rows.flatMap((row) => {
-      try {
-        return [{ row, value: JSON.stringify(sealBody(cipher, row, openBody(cipher, row, row.sealed_body))) }]
-      } catch (error) {
-        leave(row.id, (error as Error).message)
-        return []
-      }
-    })
-    if (resealed.length > 0) written += await writeSealedDeliveries(caller, resealed)
-  }
+): Promise<{ readonly written: number; readonly last: string | null }> {
+  const rows: SealedDeliveryRow[] = await readSealedDeliveries(caller, cipher.ring.first.id, after)
+  const resealed = rows.flatMap((row) => {
+    try {
+      return [{ row, value: JSON.stringify(sealBody(cipher, row, openBody(cipher, row, row.sealed_body))) }]
+    } catch (error) {
+      leave(row.id, (error as Error).message)
+      return []
+    }
+  })
+  const written = resealed.length > 0 ? await writeSealedDeliveries(caller, resealed) : 0
+  return { written, last: rows.at(-1)?.id ?? null }
 }
 
 function needed(cipher: Cipher | undefined, id: string): Cipher {

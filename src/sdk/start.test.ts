@@ -170,7 +170,10 @@ test('a start asks the worker of its process for as many slots as its run begins
     watch: () => undefined,
   }
   const caller = { call: async () => [] }
-  const starts = new StartBatches({ caller, sealed: new SealedRuns(caller, undefined) }, () => worker)
+  const starts = new StartBatches(
+    { via: 'sdk', caller, sealed: new SealedRuns(caller, undefined) },
+    () => worker,
+  )
   const start = { slug: two.slug, version: 1, input: null, graph: two.graph }
   await Promise.all([newId(), newId()].map((id) => starts.start(pendingStart({ ...start, id }, {}))))
   expect(asked).toEqual([4])

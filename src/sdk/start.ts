@@ -59,6 +59,9 @@ export type StartAnswer =
       readonly why: string
     }
 
+/** What a run says that started it. */
+export type StartVia = 'sdk' | 'http'
+
 /** One start on its way: the row, and what a hand-over needs of it. */
 export interface PendingStart {
   readonly row: StartRow
@@ -85,6 +88,8 @@ export function pendingStart(
     readonly input: unknown
     /** The graph of the version, where it is known here. */
     readonly graph?: Graph
+    /** How it is encrypted, where that is all that is known of its graph. */
+    readonly encrypt?: Graph['encrypt']
   },
   options: StartOptions,
   cipher?: Cipher,
@@ -94,7 +99,7 @@ export function pendingStart(
   const text = checkJson(start.input, { what: `the input of pipeline '${start.slug}'` })
   const headers = options.headers === undefined ? null : { ...options.headers }
   const id = options.runId ?? start.id
-  const sealed = { id, slug: start.slug, text, encrypt: start.graph?.encrypt, options }
+  const sealed = { id, slug: start.slug, text, encrypt: start.graph?.encrypt ?? start.encrypt, options }
   return {
     headers,
     key: knownRunKey(start.input, start.graph?.key ?? []),
@@ -144,19 +149,25 @@ function checkOptions(slug: string, options: StartOptions): void {
     refuse('tenant', 'a text of 1 to 200 characters')
 }
 
+/** What a start in a transaction needs of its client. */
+export interface TransactionParts {
+  readonly sealed: (caller: Caller) => SealedRuns
+  readonly via: StartVia
+}
+
 /** Starts inside the caller's own transaction: nothing is handed over, and the wake-up leaves with the commit. */
 export async function startInTransaction(
   transaction: Transaction,
   starts: readonly PendingStart[],
-  sealed: (caller: Caller) => SealedRuns,
+  { sealed, via }: TransactionParts,
 ): Promise<StartAnswer[]> {
   const caller = transactionCaller(transaction)
   const answers: StartAnswer[] = []
   for (let from = 0; from < starts.length; from += startsPerCall) {
     const part = starts.slice(from, from + startsPerCall)
     const rows = part.map((start) => start.row)
-    const rowsOfPart = await startRuns(caller, rows, { via: 'sdk', wakeAlways: true })
-    answers.push(...(await answersOrThrow({ caller, sealed: sealed(caller) }, part, rowsOfPart)))
+    const rowsOfPart = await startRuns(caller, rows, { via, wakeAlways: true })
+    answers.push(...(await answersOrThrow({ caller, sealed: sealed(caller), via }, part, rowsOfPart)))
   }
   await addStartCallbacks(caller, starts, answers)
   return answers
@@ -182,13 +193,13 @@ async function addStartCallbacks(
 export async function startWithCallbacks(
   { pool, database }: { readonly pool: pg.Pool; readonly database: string },
   starts: readonly PendingStart[],
-  sealed: (caller: Caller) => SealedRuns,
+  parts: TransactionParts,
 ): Promise<StartAnswer[]> {
   const answers: StartAnswer[] = []
   for (let from = 0; from < starts.length; from += startsPerCall) {
     const part = starts.slice(from, from + startsPerCall)
     const together = () =>
-      inPoolTransaction(pool, database, (client) => startInTransaction(client, part, sealed))
+      inPoolTransaction(pool, database, (client) => startInTransaction(client, part, parts))
     answers.push(...(await retryWhen(mayAskAgain, together, { attempts: 4, delayMs: 200 })))
   }
   return answers
@@ -200,7 +211,7 @@ function mayAskAgain(error: unknown): boolean {
 
 /** Starts a list, in calls of a bounded size, two under way at a time: so that client and server both work. */
 export async function startMany(
-  { caller, sealed }: StartParts,
+  { caller, sealed, via }: StartParts,
   starts: readonly PendingStart[],
 ): Promise<StartAnswer[]> {
   const parts: PendingStart[][] = []
@@ -211,8 +222,8 @@ export async function startMany(
   const work = async () => {
     while (next < parts.length) {
       const index = next++
-      const rows = await callStart(caller, parts[index]!, undefined)
-      answers[index] = await answersOrThrow({ caller, sealed }, parts[index]!, rows)
+      const rows = await callStart({ caller, via }, parts[index]!, undefined)
+      answers[index] = await answersOrThrow({ caller, sealed, via }, parts[index]!, rows)
     }
   }
   await Promise.all([work(), work()])
@@ -223,6 +234,7 @@ export async function startMany(
 export interface StartParts {
   readonly caller: Caller
   readonly sealed: SealedRuns
+  readonly via: StartVia
 }
 
 interface WaitingStart {
@@ -277,7 +289,7 @@ export class StartBatches {
     const starts = batch.map((entry) => entry.start)
     const worker = this.#findWorker(starts)
     try {
-      const rows = await callStart(this.#parts.caller, starts, worker)
+      const rows = await callStart(this.#parts, starts, worker)
       const answers = answersOf(starts, rows, (index, runId) => {
         void conflictOf(this.#parts, starts[index]!, runId).then(batch[index]!.reject)
       })
@@ -312,7 +324,7 @@ function hasCode(error: unknown, code: string): boolean {
  * start; a transaction that PostgreSQL undid for another's sake is repeated.
  */
 async function callStart(
-  caller: Caller,
+  { caller, via }: Pick<StartParts, 'caller' | 'via'>,
   starts: readonly PendingStart[],
   worker: LocalWorker | undefined,
 ): Promise<StartAnswerRow[]> {
@@ -321,7 +333,7 @@ async function callStart(
   try {
     const answer = await retryTransaction(() =>
       startRuns(caller, rows, {
-        via: 'sdk',
+        via,
         handOver,
         wakeAlways: false,
         givenIds: starts.some((start) => start.givenId),
@@ -334,7 +346,7 @@ async function callStart(
     if (handOver !== undefined && isLost) worker?.lostAnswer(handOver.room)
     else if (handOver !== undefined) worker?.take(handOver.room, [])
     if (!isLost) throw error
-    return await retryWhen(mayAskAgain, () => startRuns(caller, rows, { via: 'sdk', wakeAlways: true }), {
+    return await retryWhen(mayAskAgain, () => startRuns(caller, rows, { via, wakeAlways: true }), {
       attempts: 4,
       delayMs: 200,
     })

@@ -39,6 +39,18 @@ export class Metrics {
   )
   readonly #deadLetters = this.#gauge('millrace_dead_letters', 'Failed runs that nobody has decided on.')
   readonly #overdue = this.#gauge('millrace_firings_overdue', 'Firings behind their deadline.')
+  readonly #multixacts = this.#gauge(
+    'millrace_multixact_age',
+    'Multixacts between the oldest of the database and the next.',
+  )
+  readonly #oldestKept = this.#gauge(
+    'millrace_oldest_kept_transactions',
+    'Transactions since the oldest row version that a transaction, a slot or a standby keeps.',
+  )
+  readonly #notifyShare = this.#gauge(
+    'millrace_notification_queue_ratio',
+    "How full the server's queue of notifications is, from 0 to 1.",
+  )
 
   countRequest(operation: string, status: number, seconds: number): void {
     this.#requests.inc({ operation, status: String(status) })
@@ -63,6 +75,9 @@ export class Metrics {
     tell(this.#waiting, facts?.waiting)
     tell(this.#deadLetters, facts?.dead_letters)
     tell(this.#overdue, facts?.overdue_firings)
+    tell(this.#multixacts, facts?.multixact_age)
+    tell(this.#oldestKept, facts?.oldest_kept)
+    tell(this.#notifyShare, facts?.notify_share)
     return this.#registry.metrics()
   }
 

@@ -4,7 +4,7 @@ import { MillraceError } from '../core/errors.ts'
 import { isUuid } from '../core/uuid.ts'
 
 /** @param position what the next page begins behind: values of the order's columns */
-function cursorOf(position: readonly (string | number | null)[]): string {
+export function cursorOf(position: readonly (string | number | null)[]): string {
   return Buffer.from(JSON.stringify(position)).toString('base64url')
 }
 
@@ -30,6 +30,8 @@ export function positionOf(
 const fitting = {
   text: (value: unknown) => typeof value === 'string' && !value.includes('\u0000'),
   number: (value: unknown) => Number.isSafeInteger(value),
+  /** Among the items of a map. */
+  place: (value: unknown) => Number.isInteger(value) && Math.abs(value as number) < 2 ** 31,
   uuid: (value: unknown) => typeof value === 'string' && isUuid(value),
   // As cursors are made: other zones and the year 0 are none of PostgreSQL's.
   time: (value: unknown) =>

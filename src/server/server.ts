@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { checkLiveness, checkReadiness } from '../api/health.ts'
 import { MillraceError } from '../core/errors.ts'
 import { poolCaller } from '../db/call.ts'
-import { createPool, describeDatabase, isPoolPooled } from '../db/connection.ts'
+import { answerMsMax, createPool, describeDatabase, isPoolPooled } from '../db/connection.ts'
 import { checkAllowedTargets } from '../net/target.ts'
 import { connect } from '../sdk/client.ts'
 import type { Config } from '../sdk/config.ts'
@@ -97,10 +97,12 @@ export async function openServer(options: ServerOptions): Promise<Server> {
     connectionString: options.database,
     applicationName: 'millrace server',
     connectionsMax: options.connectionsMax ?? 10,
+    answerTimeoutMs: answerMsMax,
   })
   const database = describeDatabase(options.database)
   const client = connect({
     database: options.database,
+    startedVia: 'http',
     ...(options.directDatabase === undefined ? {} : { directDatabase: options.directDatabase }),
     ...(options.encryptionKeys === undefined ? {} : { encryptionKeys: options.encryptionKeys }),
     ...(options.artifacts === undefined ? {} : { artifacts: options.artifacts }),

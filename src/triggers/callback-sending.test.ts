@@ -45,6 +45,7 @@ beforeAll(async () => {
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 })
 afterAll(() => {
+  delete process.env['MILLRACE_TEST_CALLBACK']
   server.closeAllConnections()
   server.close()
 })

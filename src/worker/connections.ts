@@ -2,7 +2,7 @@
 import type pg from 'pg'
 import { MillraceError } from '../core/errors.ts'
 import { type Caller, poolCaller } from '../db/call.ts'
-import { createPool, cutClient, describeDatabase, isPoolPooled } from '../db/connection.ts'
+import { answerMsMax, createPool, cutClient, describeDatabase, isPoolPooled } from '../db/connection.ts'
 import { eachInTransaction } from '../db/sql-tag.ts'
 import { isPassing } from './flush.ts'
 import type { WorkerSettings } from './options.ts'
@@ -34,9 +34,11 @@ export interface WorkerConnections {
   close(): Promise<void>
 }
 
-/** Longer than any statement of these may take at the server. */
-const ownAnswerMs = 65_000
 const closeMs = 5_000
+/** Raised by tell_set_aside. */
+const setAsideState = 'MR196'
+const toldAgainMs = 600_000
+const toldMax = 100
 const waitMsMin = 100
 const waitMsMax = 5_000
 
@@ -79,6 +81,7 @@ function connectionsOf(settings: WorkerSettings, database: string, pooled: boole
   }
   const caller = (pool: pg.Pool) => poolCaller(pool, { prepare: !pooled, database })
   const heartbeatPool = open('heartbeat', 1, settings.leaseSeconds * 1_000)
+  tellSetAside(heartbeatPool, settings)
   const connectedAt = connectedSince(heartbeatPool, settings.monotonic)
   const handlerPool = open('handlers', settings.connectionsMax)
   const handlers = poolCaller(handlerPool, { prepare: false, database })
@@ -86,10 +89,10 @@ function connectionsOf(settings: WorkerSettings, database: string, pooled: boole
     // A socket that only looks alive is found by a missing answer, not by TCP a quarter of an hour later.
     heartbeat: caller(heartbeatPool),
     connectedAt,
-    claims: caller(open('claims', 1, ownAnswerMs)),
-    outcomes: caller(open('outcomes', 1, ownAnswerMs)),
-    checkpointPool: open('checkpoints', 1, ownAnswerMs),
-    artifacts: caller(open('artifacts', 2, ownAnswerMs)),
+    claims: caller(open('claims', 1, answerMsMax)),
+    outcomes: caller(open('outcomes', 1, answerMsMax)),
+    checkpointPool: open('checkpoints', 1, answerMsMax),
+    artifacts: caller(open('artifacts', 2, answerMsMax)),
     prepare: !pooled,
     handlers,
     writes: pooled ? handlers : eachInTransaction(handlerPool, 'read write', database),
@@ -102,6 +105,21 @@ function connectionsOf(settings: WorkerSettings, database: string, pooled: boole
       await within(closeMs, Promise.all(pools.map((pool) => pool.end())))
     },
   }
+}
+
+/** What a pass over all tasks came upon and left for later: each sentence once in a while, since passes come twice a second. */
+function tellSetAside(pool: pg.Pool, { log, monotonic }: WorkerSettings): void {
+  const told = new Map<string, number>()
+  pool.on('connect', (client) =>
+    client.on('notice', ({ code, message }) => {
+      if (code !== setAsideState || message === undefined) return
+      const now = monotonic()
+      for (const [sentence, at] of told) if (now - at > toldAgainMs) told.delete(sentence)
+      if (told.has(message) || told.size >= toldMax) return
+      told.set(message, now)
+      log({ level: 'error', message })
+    }),
+  )
 }
 
 /** When the one connection of a pool was made; infinitely late while there is none. */

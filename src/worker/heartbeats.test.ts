@@ -12,7 +12,7 @@ afterEach(() => {
 })
 
 /** Heartbeats that are answered by these rows, one list after the other, and the moments at which they were sent. */
-function beating(answers: HeartbeatAnswerRow[][]): { sentAt: number[]; heartbeats: Heartbeats } {
+function beating(answers: HeartbeatAnswerRow[][], drawn = 0.5): { sentAt: number[]; heartbeats: Heartbeats } {
   const begun = Date.now()
   const sentAt: number[] = []
   const caller = {
@@ -24,7 +24,7 @@ function beating(answers: HeartbeatAnswerRow[][]): { sentAt: number[]; heartbeat
   const parts = {
     caller,
     key: { workerId: 'w', lockKey: 1 },
-    settings: { heartbeatMs: 500, leaseSeconds: 10, random: () => 0.5 },
+    settings: { heartbeatMs: 500, leaseSeconds: 10, random: () => drawn },
     slots: { free: 0, size: 1, held: () => [], reserve: () => 0, giveBack: () => {} },
     lanes: { lanes: () => ({ handlers: [], priorities: [], positions: [] }) },
     claims: { sleeping: false, found: () => {} },
@@ -43,8 +43,16 @@ test('a heartbeat comes twice a second, and on time for a task that is due befor
   const { sentAt, heartbeats } = beating([[], [{ kind: 'due', detail: '320' }], [], []])
   heartbeats.start()
   await vi.advanceTimersByTimeAsync(2_000)
-  expect(sentAt).toEqual([500, 1_000, 1_320, 1_820])
+  expect(sentAt).toEqual([250, 750, 1_070, 1_570])
   await heartbeats.stop()
+})
+
+test('C7 workers that start at once beat apart from the first beat on: anywhere in the time between two', async () => {
+  const each = [0.1, 0.4, 0.9].map((drawn) => beating([[], []], drawn))
+  for (const { heartbeats } of each) heartbeats.start()
+  await vi.advanceTimersByTimeAsync(500)
+  expect(each.map(({ sentAt }) => sentAt[0])).toEqual([50, 200, 450])
+  for (const { heartbeats } of each) await heartbeats.stop()
 })
 
 test('where tasks are due one after the other, a heartbeat comes ten times a second at most', async () => {
@@ -52,6 +60,6 @@ test('where tasks are due one after the other, a heartbeat comes ten times a sec
   const { sentAt, heartbeats } = beating([due(), due(), due(), []])
   heartbeats.start()
   await vi.advanceTimersByTimeAsync(1_000)
-  expect(sentAt).toEqual([500, 600, 700, 800])
+  expect(sentAt).toEqual([250, 350, 450, 550])
   await heartbeats.stop()
 })

@@ -60,8 +60,10 @@ export class Heartbeats {
     this.#beatAt = parts.monotonic()
   }
 
+  /** Workers that were started together begin anywhere in the time between two beats, and so stay apart. */
   start(): void {
-    this.#schedule()
+    const { heartbeatMs, random } = this.#parts.settings
+    this.#schedule(heartbeatMs * random())
     this.#watchLease()
   }
 
@@ -80,11 +82,11 @@ export class Heartbeats {
     await this.#beating
   }
 
-  #schedule(): void {
+  #schedule(most?: number): void {
     if (this.#stopped) return
     const { heartbeatMs, random } = this.#parts.settings
     // A task that sleeps wakes on time. Jitter, so that workers that were started together don't sweep together.
-    const wait = Math.min(heartbeatMs * (0.9 + random() * 0.2), Math.max(this.#dueMs, dueMsMin))
+    const wait = Math.min(most ?? heartbeatMs * (0.9 + random() * 0.2), Math.max(this.#dueMs, dueMsMin))
     this.#timer = setTimeout(() => void this.tick().finally(() => this.#schedule()), wait)
   }
 

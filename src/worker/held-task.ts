@@ -26,6 +26,8 @@ export interface HeldTask {
   lost: boolean
   /** Its outcome is on its way to the database, which alone says what becomes of it. */
   reported: boolean
+  /** What it gave, once that is on its way: null where it was skipped. */
+  output: string | null | undefined
   /** Its handler has written log lines, which must be stored before its outcome is. */
   logged: boolean
   /** What its handler says while it runs, made when it first does: most never do. It must be stored before the outcome is. */

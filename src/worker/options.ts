@@ -2,6 +2,7 @@
 import { hostname } from 'node:os'
 import type { Cipher } from '../core/encryption.ts'
 import { MillraceError } from '../core/errors.ts'
+import { type StepKind, stepKinds } from '../core/graph.ts'
 import { type AllowedTargets, checkAllowedTargets } from '../net/target.ts'
 import type { ArtifactStore } from '../sdk/artifact-store.ts'
 import type { WorkerConfig } from '../sdk/config.ts'
@@ -17,7 +18,12 @@ export interface WorkerOptions extends WorkerConfig {
   readonly directDatabase?: string
   /** What it serves: an explicit list, never what happens to be imported. */
   readonly pipelines: readonly PipelineDefinition[]
-  /** What starts runs of them by itself: registered as a set, so that what is gone from it is retired. */
+  /** The kinds of steps that it may run; all by default. One of another kind on a queue that it serves is refused at its start. */
+  readonly kinds?: readonly StepKind[]
+  /**
+   * What starts runs of them by itself: registered as a set, so that what is gone from it is retired. Where `kinds` are named and
+   * none are given, they stay as other workers registered them.
+   */
   readonly triggers?: readonly Trigger[]
   /** Where it tells what happens; by default warnings and errors go to standard error. */
   readonly log?: (entry: WorkerLogEntry) => void
@@ -46,8 +52,10 @@ export interface WorkerSettings {
   readonly database: string
   readonly directDatabase: string
   readonly pipelines: readonly PipelineDefinition[]
-  readonly triggers: readonly Trigger[]
+  /** Undefined where it registers none, and retires none. */
+  readonly triggers: readonly Trigger[] | undefined
   readonly queues: readonly string[]
+  readonly kinds: readonly StepKind[]
   readonly slots: number
   readonly connectionsMax: number
   readonly leaseSeconds: number
@@ -84,8 +92,9 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     database: options.database,
     directDatabase: options.directDatabase ?? options.database,
     pipelines: options.pipelines,
-    triggers: options.triggers ?? [],
+    triggers: options.triggers ?? (options.kinds === undefined ? [] : undefined),
     queues: options.queues ?? [],
+    kinds: knownKinds(options.kinds ?? []),
     slots,
     connectionsMax: wholeNumber('connectionsMax', options.connectionsMax ?? Math.min(slots, 20), 1, 1_000),
     leaseSeconds,
@@ -106,7 +115,12 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
   }
 }
 
-function wholeNumber(option: string, value: number, min: number, max: number): number {
+function knownKinds(kinds: readonly StepKind[]): readonly StepKind[] {
+  if (kinds.every((kind) => stepKinds.includes(kind))) return kinds
+  throw optionInvalid('kinds', `of these: ${stepKinds.join(', ')}`)
+}
+
+export function wholeNumber(option: string, value: number, min: number, max: number): number {
   if (Number.isInteger(value) && value >= min && value <= max) return value
   throw optionInvalid(option, `a whole number from ${min} to ${max}`)
 }

@@ -62,6 +62,25 @@ test('an item that failed is undefined in the list of its map, and null in what 
   expect(await client.run<typeof partial>(run!.id).result()).toEqual({ gaps: [1], again: ['A', null, 'C'] })
 })
 
+test('after a redrive the steps find what it has given, where onFailure had found what was not there', async () => {
+  let broken = true
+  const told: string[] = []
+  const redriven = pipeline('redriven', { retry: { attempts: 1 } })
+    .step('list', () => [1, 2, 3])
+    .map('each', { over: 'list' }, ({ item }): number => (broken && item === 2 ? gone() : item))
+    .step('sum', ({ steps }) => steps.each.reduce((sum, n) => sum + n, 0))
+    .onFailure(({ steps }) => void told.push(JSON.stringify([steps.each, steps.sum])))
+    .onSuccess(({ steps }) => void told.push(JSON.stringify([steps.each, steps.sum])))
+  await opened.worker({ pipelines: [redriven] })
+  const client = opened.client()
+  const { run } = await client.start(redriven, null)
+  await expect(client.run(run!.id).result()).rejects.toMatchObject({ code: 'run_failed' })
+  broken = false
+  expect(await client.run(run!.id).redrive()).toMatchObject({ redriven: true })
+  expect(await client.run<typeof redriven>(run!.id).result()).toBe(6)
+  expect(told).toEqual(['[[1,null,3],null]', '[[1,2,3],6]'])
+})
+
 test('never more items of a run are under way at a time than its map allows', async () => {
   let most = 0
   let now = 0

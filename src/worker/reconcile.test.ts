@@ -1,4 +1,5 @@
 // Lost answers: nothing is lost with them, nothing runs twice, nothing is left held.
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { findBrokenInvariants } from '../../test/checker.ts'
@@ -57,7 +58,15 @@ const calling = pipeline('calling', { input: numbered }).step(
   },
 )
 
-const pipelines = [chain, spread, effectful, calling]
+/** Its second step reads what the first gave only after the worker knows what became of that. */
+const unhurried = pipeline('unhurried', { input: numbered })
+  .step('one', ({ input }) => input.n)
+  .step('two', async ({ steps }) => {
+    await pause(1_500)
+    return `${steps.one}`
+  })
+
+const pipelines = [chain, spread, effectful, calling, unhurried]
 const behindProxy = () =>
   opened.worker({ database: proxy.through(database.url), pipelines, heartbeatMs: 3_000 })
 const beganBy = (id: string) => began.filter((line) => line.startsWith(id)).toSorted()
@@ -93,6 +102,18 @@ test('PP-C7 B5 the answer to a completion is lost: the next step is found and ru
   )
   expect(await client.run(run!.id).result()).toBe(2)
   expect(beganBy(run!.id)).toEqual([`${run!.id} one`, `${run!.id} two`])
+})
+
+test('PP-C7 the answer to a completion is lost: the next step, begun before the completion sent again is answered, reads the output', async () => {
+  await behindProxy()
+  const client = opened.client({ database: asOther(database.url) })
+  const answers = await client.startMany(unhurried, [{ n: 7 }])
+  const [{ run }] = answers as [(typeof answers)[number]]
+  await loseAnswerAndCut(
+    'millrace_complete_tasks',
+    async () => (await attemptsOf(database, run!.id)).length > 0,
+  )
+  expect(await client.run(run!.id).result()).toBe('7')
 })
 
 test('PP-C7 the answer that brings the items of a map is lost: each item is run once', async () => {

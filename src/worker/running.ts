@@ -18,11 +18,11 @@ import type { LogLines } from './log-lines.ts'
 import type { OutputReader } from './outputs.ts'
 import { readSecrets } from './read-secrets.ts'
 import { RecentIds } from './recent-ids.ts'
-import { RememberedOutput, RunMemories, type RunMemory } from './run-memory.ts'
-import type { ServedStep, ServedSteps } from './served-steps.ts'
+import { RememberedOutput, RunMemories } from './run-memory.ts'
+import type { ServedSteps } from './served-steps.ts'
 import type { Slots } from './slots.ts'
 import { cipherOf, nextInput, openTask, sealedError, sealedOutput } from './sealing.ts'
-import { runTransactionAttempt } from './transaction-attempt.ts'
+import { runTransactionAttempt, type TransactionOutcome } from './transaction-attempt.ts'
 
 export interface RunningParts {
   readonly served: ServedSteps
@@ -50,6 +50,8 @@ const refusedMsMin = 100
 const refusedMsMax = 5_000
 /** Between two looks for a database that is away before a handler has begun. */
 const awayMs = 200
+/** Between two tries of a transaction that the server had no room for. */
+const starvedMs = 1_000
 
 type Watcher = (end: LocalEnd) => void
 
@@ -206,7 +208,11 @@ export class Running {
   completed(tasks: readonly HeldTask[], answers: readonly CompleteAnswerRow[], reserved = 0): void {
     const byId = new Map(tasks.map((task) => [task.taskId, task]))
     const runs = new Map(tasks.map((task) => [task.run.id, task]))
-    for (const task of tasks) this.#release(task)
+    const lost = new Set(answers.filter(({ kind }) => kind === 'lost').map((answer) => answer.task_id))
+    for (const task of tasks) {
+      if (!lost.has(task.taskId)) this.#remember(task)
+      this.#release(task)
+    }
     const begun: HeldTask[] = []
     const woken = answers.filter(({ kind }) => kind === 'woken')
     this.#holdClaimed(
@@ -222,11 +228,7 @@ export class Running {
     this.#parts.slots.giveBack(reserved)
     for (const answer of answers) {
       if (answer.kind === 'ended') this.#ended(answer, woken.length > 0)
-      else if (answer.kind === 'lost') {
-        const lost = byId.get(answer.task_id!)!
-        this.#forget(lost)
-        this.#told(lost.run.id, null)
-      }
+      else if (answer.kind === 'lost') this.#told(byId.get(answer.task_id!)!.run.id, null)
     }
     this.#run(begun)
     this.#tellOfLeft(tasks)
@@ -288,7 +290,6 @@ export class Running {
 
   /** The database refused an outcome by itself: the attempt fails with the reason, and is reported so until that is taken. */
   refused(task: HeldTask, error: unknown): void {
-    this.#forget(task)
     // A worker that has left reports nothing more: whatever it sends is refused, at once and for ever.
     if (task.lost || this.#closed) return
     const wait = task.refusals === 0 ? 0 : Math.min(refusedMsMin * 2 ** task.refusals, refusedMsMax)
@@ -318,7 +319,7 @@ export class Running {
     begun: HeldTask[],
     given: Omit<
       HeldTask,
-      'abort' | 'lost' | 'reported' | 'logged' | 'refusals' | 'durable' | 'interrupt' | 'reports'
+      'abort' | 'lost' | 'reported' | 'output' | 'logged' | 'refusals' | 'durable' | 'interrupt' | 'reports'
     >,
   ): void {
     if (this.#closed || !this.#begun.add(given)) return
@@ -344,6 +345,7 @@ export class Running {
       abort: new Abort(),
       lost: false,
       reported: false,
+      output: undefined,
       logged: false,
       refusals: 0,
       durable: undefined,
@@ -381,6 +383,8 @@ export class Running {
         await this.#patiently(task, async () => {
           const { run, step, item } = task
           run.outcome = await this.#parts.outputs.outcome(run)
+          // What failed may be redriven, and give what it has not given yet: who reads of it then is to read it anew.
+          if (run.outcome?.outcome !== 'completed') this.#memories.forget(run.id)
           if (step.undoes !== undefined && item >= 0)
             task.undone = await this.#parts.outputs.ofItem(run, step.undoes, item)
         })
@@ -406,12 +410,31 @@ export class Running {
   }
 
   async #runTransaction(task: HeldTask): Promise<void> {
+    const deadline = performance.now() + task.step.timeoutMs
+    let outcome = await this.#tryTransaction(task)
+    while (
+      outcome.kind === 'failed' &&
+      outcome.starved &&
+      !task.abort.aborted &&
+      performance.now() < deadline
+    ) {
+      await pause(starvedMs * (0.5 + this.#parts.random()), task.abort.signal)
+      if (!task.abort.aborted) outcome = await this.#tryTransaction(task)
+    }
+    if (outcome.kind === 'failed' && outcome.uncertain) this.#parts.uncertain(1)
+    if (task.lost) return
+    if (outcome.kind === 'committed') {
+      task.output = outcome.output
+      this.completed([task], outcome.answers)
+    } else this.#report(task, outcome)
+  }
+
+  async #tryTransaction(task: HeldTask): Promise<TransactionOutcome> {
     let client: pg.PoolClient
     try {
       client = await this.#patiently(task, () => this.#parts.handlerPool.connect())
     } catch (error) {
-      this.#report(task, failure(task, error, false))
-      return
+      return { ...failure(task, error, false), uncertain: false, starved: false, spoilt: false }
     }
     const outcome = await runTransactionAttempt(task, this.#parts.key, client, {
       ...this.#parts.attemptRoom,
@@ -420,12 +443,7 @@ export class Running {
       said: () => this.#said(task),
     })
     client.release(outcome.kind === 'failed' && outcome.spoilt)
-    if (outcome.kind === 'failed' && outcome.uncertain) this.#parts.uncertain(1)
-    if (task.lost) return
-    if (outcome.kind === 'committed') {
-      this.#remember(task.run, task.step, outcome.output)
-      this.completed([task], outcome.answers)
-    } else this.#report(task, outcome)
+    return outcome
   }
 
   #report(task: HeldTask, outcome: Outcome): void {
@@ -453,7 +471,7 @@ export class Running {
   #hand(task: HeldTask, outcome: Outcome): void {
     if (task.lost) return
     task.reported = true
-    const { taskId, attempt, step, run } = task
+    const { taskId, attempt, step } = task
     if (outcome.kind === 'failed') {
       const retryDelayMs = outcome.retryDelayMs ?? null
       const row = {
@@ -473,7 +491,7 @@ export class Running {
     }
     const output = outcome.kind === 'completed' ? outcome.output : null
     const skipReason = outcome.kind === 'skipped' ? readSecrets.redact(outcome.reason) : null
-    if (task.item < 0) this.#remember(run, step, output)
+    task.output = output
     this.#flush!.complete(task, {
       taskId,
       stepId: step.id,
@@ -498,13 +516,13 @@ export class Running {
     task.abort.abort(new AttemptAborted('the step goes on later'))
   }
 
-  #remember(run: RunMemory, step: ServedStep, output: string | null): void {
+  /**
+   * Only what is recorded: another attempt, or the fallback of the step, may give another output. And what is remembered stays, since
+   * the steps that come next read it while they run.
+   */
+  #remember({ run, step, item, output }: HeldTask): void {
+    if (item >= 0 || output === undefined) return
     run.outputs.set(step.name, output === null ? undefined : new RememberedOutput({ text: output }))
-  }
-
-  /** The output that was not recorded is not the step's: another attempt, or its fallback, may give another. */
-  #forget({ run, step, item }: HeldTask): void {
-    if (item < 0) run.outputs.delete(step.name)
   }
 
   /** @param isTaken whether the steps that wait for these runs came along */

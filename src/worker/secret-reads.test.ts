@@ -30,7 +30,13 @@ async function findInTables(text: string): Promise<string[]> {
 /** Speaks as much of the protocol of AWS Secrets Manager as a read needs: JSON 1.1, the target in a header, errors by their type. */
 const aws = { secrets: new Map<string, { text: string; version: string; createdAt: number }>(), asked: 0 }
 let server: Server
-const environmentBefore = { ...process.env }
+const variables = [
+  'AWS_ENDPOINT_URL_SECRETS_MANAGER',
+  'AWS_REGION',
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'MILLRACE_TEST_SECRET',
+]
 beforeAll(async () => {
   server = createServer((request, response) => {
     const parts: Buffer[] = []
@@ -63,7 +69,7 @@ beforeAll(async () => {
   })
 })
 afterAll(() => {
-  process.env = environmentBefore
+  for (const name of variables) delete process.env[name]
   server.closeAllConnections()
   server.close()
 })

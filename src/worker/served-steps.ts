@@ -62,19 +62,21 @@ export interface ServedSteps {
 /**
  * Registers the pipelines and notes under which ids their steps are known.
  *
- * @throws MillraceError sql_schema_refused, graph_invalid, encryption_key_missing, target_refused
+ * @throws MillraceError sql_schema_refused, worker_option_invalid, graph_invalid, encryption_key_missing, target_refused
  */
 export async function registerSteps(
   caller: Caller,
   pipelines: readonly PipelineDefinition[],
   {
     queues,
+    kinds,
     sqlSchemas,
     cipher,
     allowTargets,
     log,
   }: {
     readonly queues: readonly string[]
+    readonly kinds: readonly StepKind[]
     readonly sqlSchemas: readonly string[]
     readonly cipher: Cipher | undefined
     readonly allowTargets: AllowedTargets
@@ -92,6 +94,7 @@ export async function registerSteps(
     for (const { id, step, kind, handler: handlerId } of registered.steps) {
       const node = pipeline.graph.steps.find(({ name }) => name === step)!
       if (queues.length > 0 && !queues.includes(node.queue)) continue
+      checkKind(pipeline.slug, node, kinds)
       checkSchema(pipeline.slug, node, sqlSchemas)
       const handler = pipeline.handlers.get(step)!
       byId.set(id, {
@@ -193,6 +196,19 @@ function readsOf({ graph, handlers }: PipelineDefinition, node: GraphNode): read
   return node.kind === 'finally'
     ? graph.steps.flatMap((step) => (isEnding(step) ? [] : [step.name]))
     : ancestorsOf(graph, node.name)
+}
+
+/** Tasks are claimed by queue: what lies on one with others can't be left to other workers. */
+function checkKind(pipeline: string, { name, kind, queue }: GraphNode, allowed: readonly StepKind[]): void {
+  if (allowed.length === 0 || allowed.includes(kind)) return
+  throw new MillraceError(
+    'worker_option_invalid',
+    `The step '${name}' of pipeline '${pipeline}' is of kind ${kind} and on queue '${queue}', where this worker runs ${allowed.join(', ')} only.`,
+    {
+      fields: { option: 'kinds', pipeline, step: name, kind, queue },
+      hint: 'Give the step another queue, the worker other queues, or its kinds this one.',
+    },
+  )
 }
 
 /** What a pipeline calls in the database is the administrator's business too: the worker says which schemas it may. */

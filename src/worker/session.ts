@@ -339,6 +339,10 @@ export class WorkerSession implements LocalWorker {
     return this.#slots.doubted > 0 && this.#state !== 'gone'
   }
 
+  get attempts(): number {
+    return this.#running.begun
+  }
+
   /** How many attempts it has begun, and how often it has worked off what starts runs by itself. */
   get begun(): number {
     return this.#running.begun + this.#triggers.done

@@ -31,6 +31,8 @@ export type TransactionOutcome =
   | (Extract<Outcome, { kind: 'failed' }> & {
       /** Nobody knows whether the commit went through. */
       readonly uncertain: boolean
+      /** The server had no disk, memory or connection left, and undid the transaction: that is no failure of the step. */
+      readonly starved: boolean
       /** The connection is not fit for the next one: it broke, or the handler still uses it. */
       readonly spoilt: boolean
     })
@@ -96,7 +98,8 @@ export async function runTransactionAttempt(
     // A handler that was left running at its timeout may still be in the middle of a statement.
     const spoilt = uncertain || (handling && task.abort.aborted)
     if (!spoilt) await rollBackAttempt(client)
-    return { ...failure(task, error, room.storeStacks), uncertain, spoilt }
+    const starved = sqlState(error)?.startsWith('53') ?? false
+    return { ...failure(task, error, room.storeStacks), uncertain, starved, spoilt }
   } finally {
     lent.takeBack()
   }

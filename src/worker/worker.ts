@@ -43,6 +43,20 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   return worker
 }
 
+/** A worker that can be stopped before it serves, and says how many attempts it has begun. */
+export interface BegunWorker extends Worker {
+  readonly attempts: number
+}
+
+/** As startWorker, for somebody who doesn't wait as long as it takes: a stop ends the waiting, and `serving` rejects. */
+export function beginWorker(options: WorkerOptions): {
+  readonly worker: BegunWorker
+  readonly serving: Promise<void>
+} {
+  const worker = new WorkerProcess(workerSettings(options))
+  return { worker, serving: worker.start() }
+}
+
 /** A worker for tests: between two turns it does nothing, and it can die as a killed process does. */
 export interface HandTurnedWorker {
   readonly id: string
@@ -70,7 +84,7 @@ export async function startHandTurnedWorker(options: WorkerOptions): Promise<Han
   return worker
 }
 
-class WorkerProcess implements Worker, HandTurnedWorker {
+class WorkerProcess implements BegunWorker, HandTurnedWorker {
   readonly #settings: WorkerSettings
   readonly #stopping = new AbortController()
   readonly #forced = new AbortController()
@@ -78,10 +92,12 @@ class WorkerProcess implements Worker, HandTurnedWorker {
   #listener: Listener | undefined
   #served: ServedSteps | undefined
   #session: WorkerSession | undefined
+  #starting: Promise<void> | undefined
   #renewing: Promise<void> | undefined
   /** How many attempts it began under earlier ids. */
   #begunBefore = 0
   #stop: Promise<void> | undefined
+  #closing: Promise<void> | undefined
   #resolveStopped: () => void = () => {}
   readonly stopped: Promise<void>
 
@@ -108,7 +124,12 @@ class WorkerProcess implements Worker, HandTurnedWorker {
     return this.#served?.versions ?? new Map()
   }
 
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#starting = this.#start()
+    return this.#starting
+  }
+
+  async #start(): Promise<void> {
     try {
       this.#connections = await openConnections(this.#settings, this.#stopping.signal)
       await this.#persist(() => checkSchemaOf(this.#connections!.handlerPool))
@@ -127,6 +148,10 @@ class WorkerProcess implements Worker, HandTurnedWorker {
 
   async tick(): Promise<void> {
     await this.#session?.tick()
+  }
+
+  get attempts(): number {
+    return this.#session?.attempts ?? 0
   }
 
   get begun(): number {
@@ -173,10 +198,11 @@ class WorkerProcess implements Worker, HandTurnedWorker {
     return connectedAtLast(work, this.#settings, this.#stopping.signal)
   }
 
-  #registerTriggers(): Promise<void> {
+  async #registerTriggers(): Promise<void> {
     const { triggers, log } = this.#settings
+    if (triggers === undefined) return
     const slugs = [...this.#served!.versions.keys()]
-    return registerTriggers(triggers, { caller: this.#connections!.claims, slugs, log })
+    await registerTriggers(triggers, { caller: this.#connections!.claims, slugs, log })
   }
 
   #listen(): Listener {
@@ -266,6 +292,7 @@ class WorkerProcess implements Worker, HandTurnedWorker {
 
   async #drain(): Promise<void> {
     this.#stopping.abort()
+    await this.#starting?.catch(() => {})
     await this.#renewing
     const session = this.#session
     if (session !== undefined) {
@@ -275,7 +302,12 @@ class WorkerProcess implements Worker, HandTurnedWorker {
     await this.#close()
   }
 
-  async #close(): Promise<void> {
+  #close(): Promise<void> {
+    this.#closing ??= this.#closeAll()
+    return this.#closing
+  }
+
+  async #closeAll(): Promise<void> {
     this.#stopping.abort()
     await this.#listener?.close()
     await this.#connections?.close()

@@ -76,20 +76,27 @@ export class OwnServer implements Sql {
   }
 }
 
-/** A new one, migrated, with the table that the load writes its effects to. */
-export async function startOwnServer(settings: Settings = {}): Promise<OwnServer> {
-  const folder = makeReachableFolder()
+/**
+ * A new one, migrated, with the table that the load writes its effects to; in a folder of its own, which goes with it. The schema is that of a folder like
+ * sql/, today's unless told.
+ */
+export async function startOwnServer(
+  settings: Settings = {},
+  folder = makeReachableFolder(),
+  schema?: string,
+): Promise<OwnServer> {
   const server = new OwnServer(
     folder,
     settings,
     await startEmbeddedPostgres({ directory: path.join(folder, '.millrace'), settings }),
   )
-  await migrate({ connectionString: server.url })
+  await migrate({ connectionString: server.url, ...(schema !== undefined && { directory: schema }) })
   await server.query(effectTable)
   return server
 }
 
-function isThere(pid: number): boolean {
+/** Whether a process of this number lives. */
+export function isThere(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true

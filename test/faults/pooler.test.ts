@@ -1,24 +1,18 @@
 // Behind PgBouncer in transaction mode: no LISTEN, no session locks, no named statements, and everything works.
-import { type ChildProcess, spawn } from 'node:child_process'
-import fs from 'node:fs'
-import path from 'node:path'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Client, connect } from '../../src/sdk/client.ts'
 import { pipeline } from '../../src/sdk/pipeline.ts'
-import { choosePort } from '../../src/embedded/port.ts'
 import { openFolder, programFile, sdkAddress } from '../commands.ts'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
-import { startTypeScript } from '../program.ts'
-import { makeReachableFolder } from '../reachable-folder.ts'
+import { startCompiled } from '../program.ts'
 import { allEnded, expectLoadDone, expectSound, isLong, recordFigure, startLoad } from './effects.ts'
 import { effectTable, holdPipelines } from './pipelines.ts'
 import { until } from '../deadline.ts'
+import { isPoolerThere, Pooler } from './pooler.ts'
 import { WorkerPrograms } from './worker-program.ts'
 
-const pgbouncer = '/usr/sbin/pgbouncer'
-const isThere = fs.existsSync(pgbouncer)
-if (!isThere)
+if (!isPoolerThere)
   process.stdout.write(
     'Left out: the tests behind a transaction pooler, because PgBouncer is not installed.\n',
   )
@@ -26,29 +20,28 @@ if (!isThere)
 const { hold } = holdPipelines(() => {})
 
 let database: TestDatabase
-let pooler: { url: string; child: ChildProcess; folder: string }
+let pooler: Pooler
 let client: Client
 const programs = new WorkerPrograms()
 
 beforeAll(async () => {
-  if (!isThere) return
+  if (!isPoolerThere) return
   database = await createTestDatabase()
   await database.query(effectTable)
-  pooler = await startPooler(database.url)
+  pooler = await Pooler.start(database.url)
   client = connect({ database: pooler.url })
 })
 afterEach(() => programs.killAll())
 afterAll(async () => {
-  if (!isThere) return
+  if (!isPoolerThere) return
   await client.close()
-  pooler.child.kill('SIGKILL')
-  fs.rmSync(pooler.folder, { recursive: true, force: true })
+  await pooler.close()
   await database.close()
 })
 
 const options = () => ({ database: pooler.url, leaseSeconds: 3, heartbeatMs: 300, slots: 8 })
 
-test.skipIf(!isThere)(
+test.skipIf(!isPoolerThere)(
   'C1 worker and client work behind a transaction pooler, and leave nothing behind in its sessions',
   async () => {
     const workers = await Promise.all([programs.start(options()), programs.start(options())])
@@ -76,7 +69,7 @@ test.skipIf(!isThere)(
   60_000,
 )
 
-test.skipIf(!isThere)(
+test.skipIf(!isPoolerThere)(
   'C1 a killed worker behind a pooler is recovered by its lease',
   async () => {
     const victim = await programs.start(options())
@@ -100,7 +93,7 @@ test.skipIf(!isThere)(
   60_000,
 )
 
-test.skipIf(!isThere)(
+test.skipIf(!isPoolerThere)(
   'C1 millrace start with a worker beside serves behind a transaction pooler, and leaves nothing behind in its sessions',
   async () => {
     const project = openFolder({ DATABASE_URL: database.url })
@@ -119,7 +112,7 @@ export default defineConfig({ pipelines: [pipeline('pooled-server').step('say', 
       '--json',
     )
     const { key } = JSON.parse(created.stdout) as { key: string }
-    const program = startTypeScript(
+    const program = startCompiled(
       programFile,
       ['start', '--workers', '--port', '0', '--json', '--config', config],
       { DATABASE_URL: pooler.url },
@@ -158,7 +151,7 @@ export default defineConfig({ pipelines: [pipeline('pooled-server').step('say', 
   90_000,
 )
 
-test.skipIf(!isThere)(
+test.skipIf(!isPoolerThere)(
   'E6 a cancel reaches a worker that only polls within a heartbeat',
   async () => {
     const worker = await programs.start(options())
@@ -182,7 +175,7 @@ test.skipIf(!isThere)(
   60_000,
 )
 
-test.skipIf(!isThere)(
+test.skipIf(!isPoolerThere)(
   'C2 of 10,000 probes (100,000 in the long run) through shared sessions, some of whose clients leave the tenant set behind, none sees a run of a tenant that it did not name',
   async () => {
     const known = pipeline('pooled-tenants').step('wait', () => 1)
@@ -251,45 +244,4 @@ async function leftInSessions(): Promise<unknown[]> {
   } finally {
     await stranger.end()
   }
-}
-
-async function startPooler(url: string): Promise<{ url: string; child: ChildProcess; folder: string }> {
-  const target = new URL(url)
-  const port = await choosePort(undefined)
-  const folder = makeReachableFolder()
-  const name = target.pathname.slice(1)
-  const user = decodeURIComponent(target.username)
-  fs.writeFileSync(path.join(folder, 'users.txt'), `"${user}" "${decodeURIComponent(target.password)}"\n`)
-  fs.writeFileSync(
-    path.join(folder, 'pgbouncer.ini'),
-    `[databases]
-${name} = host=${target.hostname} port=${target.port} dbname=${name}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = ${port}
-unix_socket_dir =
-auth_type = scram-sha-256
-auth_file = ${path.join(folder, 'users.txt')}
-pool_mode = transaction
-default_pool_size = 6
-max_client_conn = 200
-`,
-  )
-  // It refuses to run as root.
-  const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
-  const child = spawn(pgbouncer, ['-q', path.join(folder, 'pgbouncer.ini')], {
-    ...nobody,
-    cwd: folder,
-    stdio: 'ignore',
-  })
-  const pooled = new URL(url)
-  pooled.port = String(port)
-  await until('PgBouncer', async () => {
-    const probe = new pg.Client(pooled.href)
-    return probe.connect().then(
-      () => probe.end().then(() => true),
-      () => false,
-    )
-  })
-  return { url: pooled.href, child, folder }
 }

@@ -1,5 +1,6 @@
 // Owns the set-up of tests that do something to worker programs or to their server: where they work, a client, and what ends with the tests.
 import { afterAll, afterEach } from 'vitest'
+import type { Settings } from '../../src/embedded/settings.ts'
 import { type Client, connect } from '../../src/sdk/client.ts'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { type OwnServer, startOwnServer } from './own-server.ts'
@@ -19,8 +20,10 @@ export async function programsOnDatabase(): Promise<Programs & { readonly databa
 }
 
 /** On a server of their own, which a test may take away. */
-export async function programsOnServer(): Promise<Programs & { readonly server: OwnServer }> {
-  const server = await startOwnServer()
+export async function programsOnServer(
+  settings: Settings = {},
+): Promise<Programs & { readonly server: OwnServer }> {
+  const server = await startOwnServer(settings)
   return { server, ...programsOn(server) }
 }
 

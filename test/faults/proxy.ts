@@ -12,7 +12,7 @@ interface Pair {
 }
 
 export class Proxy {
-  readonly #target: { host: string; port: number }
+  #target: { host: string; port: number }
   readonly #server = net.createServer((client) => this.#accept(client))
   readonly #pairs = new Set<Pair>()
   #mode: Mode = 'pass'
@@ -25,14 +25,15 @@ export class Proxy {
 
   /** The address of a database with this proxy in between. */
   through(url: string): string {
+    const { address: host, port } = this.#server.address() as net.AddressInfo
     const address = new URL(url)
-    address.hostname = '127.0.0.1'
-    address.port = String((this.#server.address() as net.AddressInfo).port)
+    address.hostname = host
+    address.port = String(port)
     return address.href
   }
 
-  async listen(): Promise<this> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
+  async listen(host = '127.0.0.1'): Promise<this> {
+    await new Promise<void>((resolve) => this.#server.listen(0, host, resolve))
     return this
   }
 
@@ -52,6 +53,13 @@ export class Proxy {
       if (client.destroyed) server.resetAndDestroy()
       if (server.destroyed) client.resetAndDestroy()
     }
+  }
+
+  /** Every connection ends, and the next ones lead to another server. */
+  leadTo(url: string): void {
+    const { hostname, port } = new URL(url)
+    this.#target = { host: hostname, port: Number(port) }
+    this.cut()
   }
 
   delay(ms: number): void {
@@ -126,8 +134,8 @@ export class Proxy {
   }
 }
 
-/** A proxy before the server of this database. */
-export function openProxy(url: string): Promise<Proxy> {
+/** A proxy before the server of this database, on an address of this machine. */
+export function openProxy(url: string, host?: string): Promise<Proxy> {
   const { hostname, port } = new URL(url)
-  return new Proxy({ host: hostname, port: Number(port) }).listen()
+  return new Proxy({ host: hostname, port: Number(port) }).listen(host)
 }

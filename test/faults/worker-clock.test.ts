@@ -22,6 +22,7 @@ test.skipIf(!isThere).each(['+1h', '-1h', '+0 x1.5'])(
   async (clock) => {
     const honest = await programs.start(options())
     const wrong = await programs.start({ ...options(), env: withClock(clock) })
+    forgetShared(wrong)
     const later = new Date(Date.now() + 2_000)
     const delayed = (await client.start(hold, { ms: 1, deaf: false }, { availableAt: later })).run!
     const held = await Promise.all(
@@ -60,6 +61,12 @@ test.skipIf(!isThere).each(['+1h', '-1h', '+0 x1.5'])(
 function withClock(clock: string): Record<string, string> {
   const preload = execFileSync(faketime, ['-f', clock, 'printenv', 'LD_PRELOAD'], { encoding: 'utf8' }).trim()
   return { LD_PRELOAD: preload, FAKETIME: clock, FAKETIME_DONT_FAKE_MONOTONIC: '1' }
+}
+
+/** The library keeps a clock that processes share, and a program that is killed would leave it behind: nobody else asks for it. */
+function forgetShared({ child }: WorkerProgram): void {
+  for (const name of [`faketime_shm_${child.pid}`, `sem.faketime_sem_${child.pid}`])
+    fs.rmSync(`/dev/shm/${name}`, { force: true })
 }
 
 const options = () => ({ database: database.url, leaseSeconds: 3, heartbeatMs: 300, slots: 4 })

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { WorkerOptions } from '../../src/worker/options.ts'
 import type { Sql } from '../protocol.ts'
 import { until } from '../deadline.ts'
+import { compiled } from '../program.ts'
 
 const program = fileURLToPath(new URL('../programs/fault-worker.ts', import.meta.url))
 
@@ -33,7 +34,7 @@ export class WorkerProgram {
   #code: number | null = null
 
   constructor({ env = {}, ...options }: ProgramOptions) {
-    const args = ['--import', 'tsx', program, JSON.stringify(options)]
+    const args = [compiled(program), JSON.stringify(options)]
     this.child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },

@@ -6,8 +6,29 @@ as $$
 #variable_conflict use_column
 declare
   at timestamptz := millrace.now();
+  request agent_request;
+  asking_keys uuid[];
 begin
-  perform lock_agent_request(approve_agent_request.id);
+  request := lock_agent_request(approve_agent_request.id);
+  -- The key that asked, and those that came in its place since.
+  asking_keys := array(
+    with recursive line as (
+      select k.id from api_key k where k.id::text = request.asker_id
+       union all
+      select n.id from line l join api_key n on n.replaces = l.id)
+    select l.id from line l);
+  -- A key that is being revoked now is revoked first: who approves after that would act for somebody who was shut out.
+  perform from api_key k where k.id = any (asking_keys) order by k.id for key share;
+  if exists (
+    select from api_key k left join service_account a on a.name = k.service_account left join person p on p.id = k.person_id
+     where k.id = any (asking_keys)
+       -- One that was replaced without an overlap is revoked at that time: its agent has the next one.
+       and (k.revoked_at is not null and k.revoked_at is distinct from k.replaced_at or a.disabled_at is not null or p.disabled_at is not null)
+     union all
+    select from person p where p.id::text = request.asker_id and p.disabled_at is not null) then
+    raise exception 'The agent % asked this, and its key was revoked since, or whose it is was disabled.', request.asker_name
+      using errcode = 'MR200', detail = jsonb_build_object('agent', request.asker_name)::text;
+  end if;
   return query
   update agent_request r
      set state = 'approved', decided_at = greatest(at, r.asked_at), decided_by = actor(), comment = approve_agent_request.comment

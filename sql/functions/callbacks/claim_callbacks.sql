@@ -9,6 +9,7 @@ declare
   at timestamptz := millrace.now();
   claimed uuid[];
 begin
+  perform refuse_copied_database();
   if (claim_callbacks.batch between 1 and 1000) is not true then
     perform refuse_argument('batch', 'from 1 to 1,000', claim_callbacks.batch::text);
   end if;

@@ -11,6 +11,7 @@ declare
   candidate int;
   watched change_watch;
 begin
+  perform refuse_copied_database();
   if (most between 1 and 3000) is not true then
     perform refuse_argument('most', 'from 1 to 3,000', most::text);
   end if;

@@ -10,6 +10,7 @@ declare
   answer jsonb;
   told int;
 begin
+  perform refuse_copied_database();
   if (most between 1 and 3000) is not true then
     perform refuse_argument('most', 'from 1 to 3,000', most::text);
   end if;

@@ -15,6 +15,7 @@ declare
   done int;
   waiting int := 0;
 begin
+  perform refuse_copied_database();
   settled := 0;
   more := false;
   if not pg_try_advisory_xact_lock(77422, 4) then

@@ -10,6 +10,7 @@ declare
   held bigint[] := array(select s.id from schedule s where s.id = any (asked) order by s.id for update skip locked);
   counted record;
 begin
+  perform refuse_copied_database();
   if held = '{}' then
     return false;
   end if;

@@ -9,6 +9,7 @@ as $$
 declare
   at timestamptz := millrace.now();
 begin
+  perform refuse_copied_database();
   if take_verifications.lease_seconds is null or take_verifications.lease_seconds not between 1 and 3600 then
     perform refuse_argument('lease_seconds', 'from 1 to 3,600', take_verifications.lease_seconds::text);
   end if;

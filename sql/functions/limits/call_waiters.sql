@@ -12,7 +12,7 @@ declare
 begin
   with room as (
     select s.id, k.fifo, s.turn_key is not null as turns,
-           case when k.fifo is not null and keeps_head(s, k.fifo) then 0 when k.kind = 'concurrency' then k.capacity - s.used when k.kind = 'rate' or s.open_until is null then 1000
+           case when k.fifo is not null and keeps_head(s, k.fifo) then 0 when k.kind = 'concurrency' then k.capacity - limit_used(s) when k.kind = 'rate' or s.open_until is null then 1000
                            when s.open_until <= at and s.probe_id is null then 1 else 0 end as free
       from unnest(state_ids) g(id) join limit_state s on s.id = any (array[g.id]) join limit_rule k on k.id = s.rule_id
      where s.held_until is null or s.held_until <= at

@@ -23,15 +23,22 @@ declare
   lane int;
   lanes_left int;
   picked_ids bigint[];
-  -- A row for each task and each rule that holds for it, in the order of the tasks and of judging, with the state of its key: 0 where
-  -- nothing is to be judged, null where there is none yet. The cost is that of a rate, in milliseconds.
-  row_tasks bigint[];
-  row_states bigint[];
-  row_costs float8[];
+  -- The states that the tasks ask for, each once, how many of them do, and what they take up of a rate, in milliseconds: null ids where there is no
+  -- state yet, 0 where nothing is to be judged. Then a row for each task and each rule that holds for it, in the order of the tasks and of judging, with
+  -- the place of its state, and its own cost.
+  state_ids bigint[];
+  state_counts int[];
+  state_costs float8[];
   new_rules int[];
   new_keys text[];
   new_places int[];
   new_states bigint[];
+  counted_ids bigint[];
+  counts int[];
+  costs float8[];
+  row_tasks bigint[];
+  row_places int[];
+  row_costs float8[];
   keyed boolean;
   judged boolean;
   plain boolean;
@@ -70,11 +77,19 @@ begin
       -- Turns alone stop nobody.
       found_count := cardinality(picked_ids);
       row_tasks := picked_ids;
-      row_states := array_fill(0::bigint, array[found_count]);
+      row_places := array_fill(1, array[found_count]);
       row_costs := array_fill(null::float8, array[found_count]);
+      state_ids := array[0::bigint];
       plain := true;
     else
-      with candidate as materialized (
+      -- Rules are read once, and each state once, whatever the planner thinks of how many there are. By both columns of their key, one by one: as a join,
+      -- it might read all the keys of a rule. A breaker that is closed is as good as none: no state of it is made, counted or locked.
+      with rule as materialized (
+        select l.step_id, k.id, k.kind, k.key_paths, k.input_path, k.units_path, k.burst,
+               case k.kind when 'breaker' then 1 when 'rate' then 3 else 2 end as turn, case when k.kind = 'rate' then k.unit_ms end as unit_ms,
+               k.strategy is distinct from 'cancel_oldest' and k.fifo is null as is_plain
+          from limited_step l join limit_rule k on k.id = l.rule_id and k.kind <> 'fairness' where l.handler = any (limited_lanes || turn_lanes)
+      ), candidate as materialized (
         select t.id, t.step_id, t.item_value, t.holds, u.input, u.tenant, row_number() over (order by t.place) as n
           from ((select c.*, c.id as place from unnest(lane_handlers, lane_priorities, lane_positions) lane(handler, priority, after)
                  cross join lateral (
@@ -88,47 +103,52 @@ begin
                 select p.id, t.run_id, t.step_id, t.item_value, t.holds, p.place
                   from unnest(picked_ids) with ordinality p(id, place) join task t on t.id = any (array[p.id]) where turns) t
           left join run u on u.id = case when keyed then t.run_id end
-      ), told as (
-        -- A breaker that is closed is as good as none: no state of it is made, counted or locked. States are looked up by both columns of their key, one
-        -- by one: as a join, the planner might read all the keys of a rule. That of a rule without a key is looked up once for all tasks.
-        select c.n, c.id as task_id, c.holds, k.id as rule_id, k.strategy, k.fifo, a.key, a.cost, a.turn,
-               case when k.id is null then 0
-                    when a.turn = 1 then coalesce((select s.id from limit_state s where s.rule_id = k.id and s.key = a.key and (s.open_until is not null or s.held_until > at)), 0)
-                    when k.key_paths = '[]' then k.only_state
-                    else (select s.id from limit_state s where s.rule_id = k.id and s.key = a.key) end as state_id
-          from candidate c
-          left join (select l.step_id, k.*, case when k.key_paths = '[]' then (select s.id from limit_state s where s.rule_id = k.id and s.key = '') end as only_state
-                       from limited_step l join limit_rule k on k.id = any (array[l.rule_id]) and k.kind <> 'fairness'
-                      where l.handler = any (limited_lanes || turn_lanes)) k on k.step_id = c.step_id
+      ), asked as materialized (
+        select c.n, c.id as task_id, k.id as rule_id, k.turn, a.key, a.cost, coalesce(k.is_plain, true) and coalesce(c.holds = '{}', true) as is_plain,
+               dense_rank() over (order by k.id, a.key) as place
+          from candidate c left join rule k on k.step_id = c.step_id
          cross join lateral (
            select limit_key(k.key_paths, k.input_path, c.input, c.item_value, c.tenant) as key,
-                  case when k.kind = 'rate' then k.unit_ms * case when k.units_path is null then 1 else limit_units(k.units_path, k.burst, c.input, c.item_value, c.tenant) end end as cost,
-                  case k.kind when 'breaker' then 1 when 'rate' then 3 else 2 end as turn
+                  k.unit_ms * case when k.units_path is null then 1 else limit_units(k.units_path, k.burst, c.input, c.item_value, c.tenant) end as cost
            offset 0) a
-         order by c.n, a.turn, k.id
+      ), state as materialized (
+        select g.*, case when g.rule_id is null then 0
+                         when g.turn = 1 then coalesce((select s.id from limit_state s where s.rule_id = g.rule_id and s.key = g.key and (s.open_until is not null or s.held_until > at)), 0)
+                         else (select s.id from limit_state s where s.rule_id = g.rule_id and s.key = g.key) end as id
+          from (select a.place, min(a.rule_id) as rule_id, min(a.turn) as turn, min(a.key) as key, count(*)::int as count, sum(a.cost) as cost, bool_and(a.is_plain) as is_plain
+                  from asked a group by a.place) g
+      ), told as (
+        select array_agg(s.id order by s.place) as ids, array_agg(s.count order by s.place) as counts, array_agg(s.cost order by s.place) as costs,
+               array_agg(s.rule_id order by s.place) filter (where s.id is null) as new_rules, array_agg(s.key order by s.place) filter (where s.id is null) as new_keys,
+               bool_and((s.turn > 1 or s.id = 0) and s.is_plain) as is_plain
+          from state s
       )
-      select array_agg(q.task_id), array_agg(q.state_id), array_agg(q.cost), max(q.n),
-             array_agg(q.rule_id) filter (where q.state_id is null), array_agg(q.key) filter (where q.state_id is null),
-             bool_and((q.turn > 1 or q.state_id = 0) and q.strategy is distinct from 'cancel_oldest' and q.fifo is null and coalesce(q.holds = '{}', true))
-        into row_tasks, row_states, row_costs, found_count, new_rules, new_keys, plain
-        from told q;
+      select t.ids, t.counts, t.costs, t.new_rules, t.new_keys, t.is_plain, r.tasks, r.places, r.costs, r.found
+        into state_ids, state_counts, state_costs, new_rules, new_keys, plain, row_tasks, row_places, row_costs, found_count
+        from told t
+       cross join (select array_agg(q.task_id) as tasks, array_agg(q.place) as places, array_agg(q.cost) as costs, max(q.n) as found
+                     from (select a.task_id, a.place::int, a.cost, a.n from asked a order by a.n, a.turn, a.rule_id) q) r;
     end if;
     exit when found_count is null;
     looked := looked + found_count;
     if new_rules is not null then
-      new_places := array_positions(row_states, null);
+      new_places := array_positions(state_ids, null);
       new_states := find_limit_states(new_rules, new_keys, patient, at);
       for i in 1 .. cardinality(new_places) loop
-        row_states[new_places[i]] := new_states[i];
+        state_ids[new_places[i]] := new_states[i];
       end loop;
     end if;
 
-    if plain and found_count <= left_over and (0 = all (row_states) or (patient and count_limits(row_states, row_costs, at))) then
+    if plain and found_count <= left_over and patient then
+      select array_agg(g.id), array_agg(g.count), array_agg(g.cost) into counted_ids, counts, costs
+        from (select * from unnest(state_ids, state_counts, state_costs) u(id, count, cost) where u.id > 0 order by u.id) g;
+    end if;
+    if plain and found_count <= left_over and (0 = all (state_ids) or (patient and count_limits(counted_ids, counts, costs, at))) then
       taken_at := millrace.now();
       return query
         with admitted as (
-          select u.task_id, array_agg(u.state) filter (where u.state > 0 and u.cost is null) as holds
-            from unnest(row_tasks, row_states, row_costs) u(task_id, state, cost) group by u.task_id order by u.task_id
+          select u.task_id, array_agg(state_ids[u.place]) filter (where u.cost is null and state_ids[u.place] > 0) as holds
+            from unnest(row_tasks, row_places, row_costs) u(task_id, place, cost) group by u.task_id order by u.task_id
         ), taken as (
           update task t set worker_id = claim_limited.worker_id, claimed_at = greatest(taken_at, t.ready_at), attempt = t.attempt + 1, holds = a.holds
             from admitted a where t.id = any (array[a.task_id])
@@ -139,7 +159,7 @@ begin
           from taken t join run r on r.id = t.run_id;
     else
       select array_agg(l.task_id), array_agg(l.holds) into admitted_tasks, admitted_holds
-        from take_limits(row_tasks, row_states, row_costs, left_over, patient, at) l;
+        from take_limits(row_tasks, array(select state_ids[r.place] from unnest(row_places) with ordinality r(place, n) order by r.n), row_costs, left_over, patient, at) l;
       taken_at := millrace.now();
       return query
         with taken as (

@@ -54,6 +54,7 @@ begin
     perform write_audit('limit.targeted', 'limit', found_rule.name, jsonb_build_object('targets', define_limit.targets));
     perform link_limits(array[found_rule.id]);
     perform refuse_two_orders(found_rule);
+    perform lock_limit_ends(found_rule.id);
     perform free_waiters(found_rule.id, at);
     perform count_holders(found_rule.id, at);
   elsif found_rule.kind = 'rate' then

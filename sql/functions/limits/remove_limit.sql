@@ -13,6 +13,7 @@ begin
     return false;
   end if;
   lock table limited_step in access exclusive mode;
+  perform lock_limit_ends(found_rule.id);
   perform free_waiters(found_rule.id, millrace.now());
   -- Ids of its states that held tasks still name are given back to nobody.
   delete from limit_state s where s.rule_id = found_rule.id;

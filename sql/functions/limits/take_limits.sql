@@ -167,9 +167,9 @@ begin
   end loop;
 
   update limit_state s
-     set used = u.used, waiting = u.waiting, full_until = u.full_until, probe_id = u.probe_id, holders = u.holders::bigint[], changed_at = at
+     set used = u.used, waiting = s.waiting or u.waiting, full_until = u.full_until, probe_id = u.probe_id, holders = u.holders::bigint[], changed_at = at
     from unnest(ids, counts, waits, full_untils, probes, holder_lists) u(id, used, waiting, full_until, probe_id, holders)
-   where s.id = any (array[u.id]) and (s.used <> u.used or s.waiting <> u.waiting or s.holders is distinct from u.holders::bigint[]
+   where s.id = any (array[u.id]) and (s.used <> u.used or (u.waiting and not s.waiting) or s.holders is distinct from u.holders::bigint[]
                           or s.full_until is distinct from u.full_until or s.probe_id is distinct from u.probe_id);
   if unlined <> '{}' then
     update task t set turn_key = null where t.id = any (unlined) and t.turn_key is not null;

@@ -10,6 +10,7 @@ as $$
 declare
   at timestamptz := millrace.now();
 begin
+  perform refuse_copied_database();
   if take_pings.lease_seconds is null or take_pings.lease_seconds not between 1 and 3600 then
     perform refuse_argument('lease_seconds', 'from 1 to 3,600', take_pings.lease_seconds::text);
   end if;

@@ -33,6 +33,11 @@ begin
     raise exception 'There is no version % of a pipeline ''%''.', coalesce(missing::text, 'null'), split_pipeline.slug
       using errcode = 'MR002', hint = 'List the versions with: npx millrace pipeline show NAME';
   end if;
+  -- Who starts it by its name encrypts before anybody knows the version.
+  if (select count(distinct coalesce(v.graph -> 'encrypt', 'null')) > 1 from pipeline_version v where v.slug = split_pipeline.slug and v.version = any (versions)) then
+    raise exception 'The versions % of pipeline ''%'' are not all encrypted alike: a start that names none can''t be split among them.', versions, split_pipeline.slug
+      using errcode = 'MR050', hint = 'Split among versions that are encrypted alike, or activate one of them.';
+  end if;
 
   perform refuse_pipeline_revision(found_pipeline, split_pipeline.if_revision);
   insert into pipeline_share (slug, version, weight)

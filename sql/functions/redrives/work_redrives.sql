@@ -12,6 +12,7 @@ declare
   asked redrive;
   allowed int;
 begin
+  perform refuse_copied_database();
   if (most between 1 and 10000) is not true then
     perform refuse_argument('most', 'from 1 to 10,000', most::text);
   end if;

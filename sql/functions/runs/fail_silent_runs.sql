@@ -10,6 +10,7 @@ declare
   has_all boolean;
   live boolean;
   silent uuid[] := array[]::uuid[];
+  error jsonb := jsonb_build_object('code', 'run_silent', 'message', 'Nothing was heard of the run until its deadline.', 'retryable', false);
 begin
   for candidate in select d.run_id from run_deadline d where d.deadline_at <= at order by d.deadline_at loop
     exit when cardinality(silent) >= 50;
@@ -34,10 +35,29 @@ begin
       null;
     end;
   end loop;
-  if silent <> '{}' then
-    perform fail_runs(silent, array_fill(null::text, array[cardinality(silent)]), array_fill(null::int, array[cardinality(silent)]),
-      array_fill('{"code": "run_silent", "message": "Nothing was heard of the run until its deadline.", "retryable": false}'::jsonb,
-                 array[cardinality(silent)]), at);
+  if silent = '{}' then
+    return;
   end if;
+  begin
+    perform fail_runs(silent, array_fill(null::text, array[cardinality(silent)]), array_fill(null::int, array[cardinality(silent)]),
+      array_fill(error, array[cardinality(silent)]), at);
+    return;
+  exception when others then
+    if is_passing_fault(sqlstate) then
+      raise;
+    end if;
+  end;
+  -- One of them can't be failed: the others are, and that one is tried again a minute later.
+  foreach candidate in array silent loop
+    begin
+      perform fail_runs(array[candidate], array[null::text], array[null::int], array[error], at);
+    exception when others then
+      if is_passing_fault(sqlstate) then
+        raise;
+      end if;
+      perform tell_set_aside(format('Run %s, of which nothing was heard,', candidate), sqlstate, sqlerrm);
+      update run_deadline d set deadline_at = at + interval '1 minute' where d.run_id = candidate;
+    end;
+  end loop;
 end $$;
 comment on function millrace.fail_silent_runs(timestamptz) is 'Fails runs of which nothing was heard until their deadline.';

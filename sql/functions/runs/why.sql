@@ -35,6 +35,9 @@ begin
     reason := 'ended';
     sentence := format('The run %s on %s: it waits for nothing.',
       case told.state when 'cancelled' then 'was cancelled' else told.state end, tell_time(told.finished_at));
+  elsif is_copied_database() then
+    reason := 'copied_database';
+    sentence := 'This database is a copy of another one, and nothing runs in it until somebody says so with: npx millrace database enable';
   elsif told.paused_at is not null and open.reason is distinct from 'running' then
     reason := 'run_paused';
     sentence := format('The run is paused since %s; resume it with: npx millrace run resume %s', tell_time(told.paused_at), told.id);

@@ -10,6 +10,7 @@ declare
   at timestamptz := millrace.now();
   held bigint[];
 begin
+  perform refuse_copied_database();
   if jsonb_typeof(evaluations) is distinct from 'array' or jsonb_array_length(evaluations) > 1000 then
     perform refuse_argument('evaluations', 'a list of at most 1,000 evaluations', left(evaluations::text, 100));
   end if;

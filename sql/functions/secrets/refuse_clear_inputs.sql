@@ -12,7 +12,7 @@ begin
    limit 1;
   if found then
     raise exception 'Pipeline ''%'' is encrypted, and a start of it came with an input in the clear.', bad
-      using errcode = 'MR050', hint = 'Start it by the SDK, with the pipeline itself and a key ring, not only with its name.';
+      using errcode = 'MR050', hint = 'Start it by the SDK, the HTTP API or the command line, where a key ring is given.';
   end if;
 end $$;
 comment on function millrace.refuse_clear_inputs(text[], int[], jsonb[]) is 'Refuses starts of encrypted pipelines whose input came in the clear.';

@@ -19,6 +19,8 @@ begin
     raise;
   end;
   perform refuse_clear_output(complete_step.run_id, complete_step.step, complete_step.output);
+  -- Seats before states: who ends this step may begin another one in the same transaction (see lock_limit_states).
+  perform lock_limit_states(array(select distinct h.id from task t cross join unnest(t.holds) h(id) where t.id = held.task_id order by h.id), true);
   perform complete_tasks(held.worker_id, held.lock_key, array[held.task_id], array[held.step_id], array[complete_step.attempt], array[complete_step.output]);
   update worker w set state = 'gone', gone_at = millrace.now(), gone_reason = 'it completed its step' where w.id = held.worker_id;
   perform hear_run(complete_step.run_id);

@@ -30,6 +30,8 @@ begin
     end if;
     raise;
   end;
+  -- Seats before states: who ends this step may begin another one in the same transaction (see lock_limit_states).
+  perform lock_limit_states(array(select distinct h.id from task t cross join unnest(t.holds) h(id) where t.id = held.task_id order by h.id), true);
   select f.retry_at into again
     from fail_tasks(held.worker_id, held.lock_key, array[held.task_id], array[held.step_id], array[fail_step.attempt],
                     array[case when jsonb_typeof(fail_step.error) = 'object' then fail_step.error

@@ -7,6 +7,8 @@ declare
   held record;
 begin
   select * into held from held_step(release_step.run_id, release_step.step, release_step.attempt, release_step.item);
+  -- Seats before states: who ends this step may begin another one in the same transaction (see lock_limit_states).
+  perform lock_limit_states(array(select distinct h.id from task t cross join unnest(t.holds) h(id) where t.id = held.task_id order by h.id), true);
   perform release_tasks(held.worker_id, held.lock_key, array[held.task_id], array[held.step_id], array[release_step.attempt], release_step.reason);
   update worker w set state = 'gone', gone_at = millrace.now(), gone_reason = 'it released its step' where w.id = held.worker_id;
   perform hear_run(release_step.run_id);

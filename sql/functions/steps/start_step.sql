@@ -14,6 +14,7 @@ as $$
 declare
   definition step_definition := find_step(start_step.run_id, start_step.step, start_step.item);
 begin
+  perform refuse_copied_database();
   if (start_step.lease_seconds between 1 and 31536000) is not true then
     perform refuse_argument('lease_seconds', 'from 1 to 31,536,000', start_step.lease_seconds::text);
   end if;

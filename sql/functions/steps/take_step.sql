@@ -62,8 +62,8 @@ begin
     next_holds := judged.holds;
   end if;
 
-  insert into worker (id, kind, state, name, host, slots, lease_seconds, started_at, heartbeat_at, lease_expires_at)
-  values (new_holder, 'outside', 'running', left(take_step.held_by, 200), 'outside', 1, take_step.lease_seconds, at, at,
+  insert into worker (id, database, kind, state, name, host, slots, lease_seconds, started_at, heartbeat_at, lease_expires_at)
+  values (new_holder, this_database(), 'outside', 'running', left(take_step.held_by, 200), 'outside', 1, take_step.lease_seconds, at, at,
           at + make_interval(secs => take_step.lease_seconds))
       on conflict (id) do nothing
   returning worker.lease_expires_at into lease_expires_at;

@@ -1,4 +1,5 @@
--- Claims up to `room` tasks for a worker, by priority and then first come, first served.
+-- Claims up to `room` tasks for a worker, by priority and then first come, first served: of the tasks under rules, those that take turns and all others,
+-- that kind is first whose first task came first, so that none waits for the slots that a steady stream of another leaves.
 --
 -- A lane is a handler and a priority, with the last position that the worker has seen there: dead index entries before it, kept
 -- by somebody's long transaction, are not read again. A worker looks from position 0 once a second, so that nothing stays behind.
@@ -23,6 +24,8 @@ declare
   turn_lanes int[] := array[]::int[];
   patient boolean := true;
   level smallint;
+  kind text;
+  kinds text[] := array['plain'];
   begun uuid[] := array[]::uuid[];
   claimed int;
   state text;
@@ -53,51 +56,56 @@ begin
        and not exists (select from worker w where w.id = claim_tasks.worker_id and (w.ordered_state is not null or w.state = 'draining'))
      order by 1
   loop
-    claimed := 0;
-    for task_id, run_id, step_id, item, item_value, attempt, priority, handler, failures,
-        input, tenant, key, headers, run_created_at, state in
-      with picked as (
-        select c.id from unnest(lane_handlers, lane_priorities, lane_positions) lane(handler, priority, after)
-         cross join lateral (
-           select t.id from task t
-            where t.handler = lane.handler and (t.priority, t.id) > (lane.priority, lane.after) and t.priority <= lane.priority
-              and t.worker_id is null and t.turn_key is null
-            order by t.priority, t.id limit left_over for no key update skip locked) c
-         where lane.priority = level and lane.handler <> all (paused_lanes) and lane.handler <> all (judged_lanes)
-         order by c.id limit left_over
-      ), taken as (
-        update task t set worker_id = claim_tasks.worker_id, claimed_at = greatest(at, t.ready_at), attempt = t.attempt + 1
-          from picked where t.id = any (array[picked.id])
-        returning t.*
-      )
-      select t.id, t.run_id, t.step_id, t.item, t.item_value, t.attempt, t.priority, t.handler, t.failures,
-             r.input, r.tenant, r.key, r.headers, r.created_at, r.state
-        from taken t join run r on r.id = t.run_id
-    loop
-      claimed := claimed + 1;
-      if state = 'pending' then
-        begun := begun || run_id;
-      end if;
-      return next;
-    end loop;
-    left_over := left_over - claimed;
-    exit when left_over <= 0;
     if judged_lanes <> '{}' then
+      kinds := order_lanes(lane_handlers, lane_priorities, lane_positions, level, judged_lanes, limited_lanes, turn_lanes, paused_lanes);
+    end if;
+    foreach kind in array kinds loop
       claimed := 0;
-      for task_id, run_id, step_id, item, item_value, attempt, priority, handler, failures,
-          input, tenant, key, headers, run_created_at, state in
-        select c.* from claim_limited(claim_tasks.worker_id, limited_lanes, turn_lanes, paused_lanes, lane_handlers, lane_priorities, lane_positions, level, left_over, patient, at) c
-      loop
-        claimed := claimed + 1;
-        if state = 'pending' then
-          begun := begun || run_id;
-        end if;
-        return next;
-      end loop;
-      patient := false;
+      if kind <> 'plain' then
+        for task_id, run_id, step_id, item, item_value, attempt, priority, handler, failures,
+            input, tenant, key, headers, run_created_at, state in
+          select c.* from claim_limited(claim_tasks.worker_id, case when kind = 'limited' then limited_lanes else '{}' end, case when kind = 'turning' then turn_lanes else '{}' end,
+                                        paused_lanes, lane_handlers, lane_priorities, lane_positions, level, left_over, patient, at) c
+        loop
+          claimed := claimed + 1;
+          if state = 'pending' then
+            begun := begun || run_id;
+          end if;
+          return next;
+        end loop;
+        patient := false;
+      else
+        for task_id, run_id, step_id, item, item_value, attempt, priority, handler, failures,
+            input, tenant, key, headers, run_created_at, state in
+          with picked as (
+            select c.id from unnest(lane_handlers, lane_priorities, lane_positions) lane(handler, priority, after)
+             cross join lateral (
+               select t.id from task t
+                where t.handler = lane.handler and (t.priority, t.id) > (lane.priority, lane.after) and t.priority <= lane.priority
+                  and t.worker_id is null and t.turn_key is null
+                order by t.priority, t.id limit left_over for no key update skip locked) c
+             where lane.priority = level and lane.handler <> all (paused_lanes) and lane.handler <> all (judged_lanes)
+             order by c.id limit left_over
+          ), taken as (
+            update task t set worker_id = claim_tasks.worker_id, claimed_at = greatest(at, t.ready_at), attempt = t.attempt + 1
+              from picked where t.id = any (array[picked.id])
+            returning t.*
+          )
+          select t.id, t.run_id, t.step_id, t.item, t.item_value, t.attempt, t.priority, t.handler, t.failures,
+                 r.input, r.tenant, r.key, r.headers, r.created_at, r.state
+            from taken t join run r on r.id = t.run_id
+        loop
+          claimed := claimed + 1;
+          if state = 'pending' then
+            begun := begun || run_id;
+          end if;
+          return next;
+        end loop;
+      end if;
       left_over := left_over - claimed;
       exit when left_over <= 0;
-    end if;
+    end loop;
+    exit when left_over <= 0;
   end loop;
   if begun <> '{}' then
     perform begin_runs(begun, at);

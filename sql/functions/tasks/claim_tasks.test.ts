@@ -1,6 +1,7 @@
 // Claims: in the order of priority and start, each task once, and nothing that the worker can't or must not run.
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { defineLimit } from '../../../test/limits.ts'
 import { openMeeting } from '../../../test/meeting.ts'
 import { workerOf } from '../../../test/pipeline-worker.ts'
 import {
@@ -252,6 +253,27 @@ test('A12 two sweepers and a claim race for a lost task: it is taken back once a
   const [first, second] = await Promise.all([claim(one, heir, 1), claim(other, heir, 1)])
   expect([...first, ...second]).toMatchObject([{ task_id: task.task_id, attempt: 2, failures: 1 }])
   await database.clock.reset()
+})
+
+test('a task under a rule, or one that takes turns, begins before those that came later, however many of them there are, and none before those that came earlier', async () => {
+  const under = await registerPipeline(database, 'under-a-rule', chain('only'))
+  const turning = await registerPipeline(database, 'taking-turns', chain('only'))
+  const free = await registerPipeline(database, 'under-none', chain('only'))
+  await defineLimit(database, 'five', { kind: 'concurrency', key: [], capacity: 5 }, 'under-a-rule')
+  await defineLimit(database, 'turns', { kind: 'fairness', key: [['n']] }, 'taking-turns')
+  const handlers = [under, turning, free].flatMap(({ steps }) => steps.map(({ handler }) => handler))
+  const worker = await registerWorker(database, { handlers, leaseSeconds: 3600 })
+  const slugs = ['under-none', 'under-a-rule', 'taking-turns', 'under-none']
+  const runs = []
+  for (const slug of slugs) runs.push((await startRun(database, slug, { n: 1 })).run_id)
+  const claimed = []
+  for (let n = 0; n < slugs.length; n++) {
+    const task = await claimOne(database, worker)
+    claimed.push(task.run_id)
+    await complete(database, worker, [{ task, output: 1 }])
+    await startMany('under-none', [5])
+  }
+  expect(claimed).toEqual(runs)
 })
 
 test('a claim of a worker that nobody knows, or under another lock key, is empty', async () => {

@@ -111,7 +111,7 @@ begin
   recorded := coalesce(cardinality(chained_ids), 0);
   if recorded = given_count then
     if given_back is not null then
-      perform release_limits(given_back, at, coalesce(array_remove(skip_reasons, null), '{}') = '{}');
+      perform count_ends(given_back, at, coalesce(array_remove(skip_reasons, null), '{}') = '{}');
     end if;
     return;
   end if;
@@ -147,7 +147,7 @@ begin
     from removed f;
   given_back := given_back || also_given_back;
   if given_back is not null then
-    perform release_limits(given_back, at, coalesce(array_remove(skip_reasons, null), '{}') = '{}');
+    perform count_ends(given_back, at, coalesce(array_remove(skip_reasons, null), '{}') = '{}');
   end if;
   recorded := recorded + coalesce(cardinality(removed_ids), 0);
 

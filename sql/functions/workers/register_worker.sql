@@ -10,9 +10,10 @@ declare
   at timestamptz := millrace.now();
   key int;
 begin
-  insert into worker (id, kind, state, name, host, process_id, version, slots, queues, handlers, handed_handlers, lease_seconds, machine,
+  perform refuse_copied_database();
+  insert into worker (id, database, kind, state, name, host, process_id, version, slots, queues, handlers, handed_handlers, lease_seconds, machine,
                       started_at, heartbeat_at, lease_expires_at)
-  values (register_worker.worker_id, 'worker', 'starting', register_worker.name, register_worker.host, register_worker.process_id,
+  values (register_worker.worker_id, this_database(), 'worker', 'starting', register_worker.name, register_worker.host, register_worker.process_id,
           register_worker.version, register_worker.slots, register_worker.queues, register_worker.handlers,
           array(select h.id from unnest(register_worker.handlers) with ordinality g(id, n) join handler h on h.id = g.id where h.batch is null order by g.n), register_worker.lease_seconds,
           register_worker.machine, at, at, at + make_interval(secs => register_worker.lease_seconds))

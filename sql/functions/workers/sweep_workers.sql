@@ -21,12 +21,27 @@ begin
                   where l.locktype = 'advisory' and l.classid = 77421 and l.objid = w.lock_key::oid and l.objsubid = 2 and l.granted
                     and l.database = (select oid from pg_database where datname = current_database()))))), at);
   end if;
-  perform fail_silent_runs(at);
-  perform carry_out_cancellations(1000, at);
-  perform begin_held_starts(at);
-  perform look_after_turns();
-  perform age_tasks(at);
-  perform call_left_waiters(at);
+  -- Each by itself: what one of them comes upon keeps none of the others from its work.
+  for part in 1 .. 6 loop
+    begin
+      case part
+        when 1 then perform fail_silent_runs(at);
+        when 2 then perform carry_out_cancellations(1000, at);
+        when 3 then perform begin_held_starts(at);
+        when 4 then perform look_after_turns();
+        when 5 then perform age_tasks(at);
+        else perform call_left_waiters(at);
+      end case;
+    exception
+      when lock_not_available or deadlock_detected then
+        null;
+      when others then
+        if is_passing_fault(sqlstate) then
+          raise;
+        end if;
+        perform tell_set_aside(format('Part %s of a sweep', part), sqlstate, sqlerrm);
+    end;
+  end loop;
   return swept;
 end $$;
 comment on function millrace.sweep_workers(uuid) is 'Takes back what gone workers held; answers how many were gone.';

@@ -3,7 +3,9 @@ import { Command } from 'commander'
 import type pg from 'pg'
 import { fill } from '../../core/text-fill.ts'
 import { type Caller, clientCaller } from '../../db/call.ts'
+import { readCleaning } from '../../db/cleaning.ts'
 import { connectClient, describeDatabase, isPooled } from '../../db/connection.ts'
+import { isCopiedDatabase } from '../../db/copied-database.ts'
 import { listUnserved, listWorkers, readClock, readHistory, readServer } from '../../db/diagnosis.ts'
 import { sqlState } from '../../db/database-error.ts'
 import { listLeftOverIndexes } from '../../db/left-over-indexes.ts'
@@ -28,7 +30,8 @@ import {
   checkRoles,
   checkVersion,
 } from './server.ts'
-import { checkPartitions, checkTasks, checkWorkers } from './work.ts'
+import { checkCopy, checkPartitions, checkTasks, checkWorkers } from './work.ts'
+import { checkCleaning } from './cleaning.ts'
 import { checkWatches } from './changes.ts'
 import { checkKeys } from './keys.ts'
 import { checkSecrets } from './secrets.ts'
@@ -108,7 +111,9 @@ async function examineSchema(client: pg.Client, caller: Caller): Promise<Finding
         const existing = await existingRoles(client, names)
         return checkRoles(names.filter((name) => !existing.includes(name)))
       }),
+      await look('copy', async () => checkCopy(await isCopiedDatabase(caller))),
       await look('indexes', async () => checkIndexes(await listLeftOverIndexes(caller))),
+      await look('cleaning', async () => checkCleaning(await readCleaning(caller))),
       await look('history', async () => checkPartitions(await readHistory(caller, now))),
       await look('workers', async () => checkWorkers(await listWorkers(caller, now))),
       await look('tasks', async () => checkTasks(await listUnserved(caller, now), now)),

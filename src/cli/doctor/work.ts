@@ -1,7 +1,17 @@
 // Owns what a doctor looks at in the schema: the partitions ahead, the workers, and tasks that nobody serves.
 import { count, durationWords } from '../../core/wording.ts'
 import type { HistoryFacts, UnservedRow, WorkerRow } from '../../db/diagnosis.ts'
-import { type Finding, ok, warn } from './finding.ts'
+import { fail, type Finding, ok, warn } from './finding.ts'
+
+/** What came with a copy would happen twice. */
+export function checkCopy(isCopy: boolean): Finding {
+  if (!isCopy) return ok('copy', 'The database is no copy of another one')
+  return fail(
+    'copy',
+    'The database is a copy of another one: nothing runs in it, and no worker can register.',
+    'If its runs, schedules and callbacks are to go on here, say so with: npx millrace database enable',
+  )
+}
 
 const weeksWanted = 2
 

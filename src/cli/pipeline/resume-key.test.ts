@@ -41,7 +41,7 @@ test('PP-D13 a paused key is listed, its starts are refused with 4 and the way t
   expect(stdout).toContain('npx millrace pipeline resume-key watch KEY')
   for (const line of stdout.split('\n')) expect(width(line)).toBeLessThanOrEqual(80)
   expect(JSON.parse((await folder.call('pipeline', 'show', 'watch', '--json')).stdout)).toMatchObject({
-    paused_keys: [{ key: 'NY', failures: 1, lastRun: task.run_id }],
+    paused_keys: [{ key: 'NY', failures: 1, last_run: task.run_id }],
   })
   expect((await folder.call('run', 'account', task.run_id)).stdout).toContain(
     'millrace paused the run key, after failures in a row',
@@ -54,5 +54,5 @@ test('PP-D13 a paused key is listed, its starts are refused with 4 and the way t
     'The key NY of watch was not paused.\n',
   )
   expect((await folder.call('run', 'start', 'watch', '{"state": "NY"}')).status).toBe(0)
-  expect(await folder.call('pipeline', 'resume-key', 'nobody', 'NY')).toMatchObject({ status: 1 })
+  expect(await folder.call('pipeline', 'resume-key', 'nobody', 'NY')).toMatchObject({ status: 4 })
 })

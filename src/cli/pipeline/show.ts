@@ -14,6 +14,7 @@ import {
   type VersionRow,
 } from '../../db/pipeline-list.ts'
 import { type PausedKey, pausedKeys } from '../../sdk/paused-keys.ts'
+import { columnNames } from '../column-names.ts'
 import { ago } from '../run-words.ts'
 import type { CurrentSession } from '../session.ts'
 import { type Column, printTable } from '../table.ts'
@@ -32,7 +33,7 @@ export function showCommand(current: CurrentSession): Command {
         const keys = await pausedKeys(caller, slug)
         return { pipeline, versions, outcomes: await pipelineOutcomes(caller, slug), keys }
       })
-      session.terminal.answer({ ...pipeline, versions, outcomes, paused_keys: keys })
+      session.terminal.answer({ ...pipeline, versions, outcomes, paused_keys: keys.map(columnNames) })
       printPipeline(session.terminal, pipeline, versions)
       printPausedKeys(session.terminal, keys)
       if (pipeline.split_path !== null) printOutcomes(session.terminal, pipeline, outcomes)

@@ -41,13 +41,13 @@ test('starts by name are split by weight, show tells the outcomes by version, an
   expect((await folder.call('pipeline', 'show', 'offer')).stdout).not.toContain('are split by')
 })
 
-test('a share that is none is refused with 2, a version that is not there with 1', async () => {
+test('a share that is none is refused with 2, a version that is not there with 4', async () => {
   expect((await folder.call('pipeline', 'split', 'offer', '1:60')).stderr).toContain(
     'It takes version=weight, as in 2=10.',
   )
   expect((await folder.call('pipeline', 'split', 'offer', '1:60')).status).toBe(2)
   expect(await folder.call('pipeline', 'split', 'offer', '1=1', '9=1')).toMatchObject({
-    status: 1,
+    status: 4,
     stderr: expect.stringContaining("There is no version 9 of a pipeline 'offer'."),
   })
 })

@@ -1,6 +1,7 @@
 // millrace redrive abort: ends a redrive before it is through.
 import { Command } from 'commander'
 import { Redrives } from '../../sdk/redrives.ts'
+import { columnNames } from '../column-names.ts'
 import type { CurrentSession } from '../session.ts'
 import { progressWords } from './words.ts'
 
@@ -14,7 +15,7 @@ export function abortCommand(current: CurrentSession): Command {
         const redrives = new Redrives(() => Promise.resolve(caller))
         return { aborted: await redrives.abort(id), progress: await redrives.show(id) }
       })
-      session.terminal.answer({ aborted, ...progress })
+      session.terminal.answer(columnNames({ aborted, ...progress }))
       session.terminal.print(progressWords(progress))
     })
 }

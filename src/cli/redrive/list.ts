@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { grouped } from '../../core/wording.ts'
 import { type RedriveProgress, Redrives } from '../../sdk/redrives.ts'
+import { columnNames } from '../column-names.ts'
 import { wholeNumber } from '../option-values.ts'
 import { age } from '../run-words.ts'
 import type { CurrentSession } from '../session.ts'
@@ -17,7 +18,7 @@ export function listCommand(current: CurrentSession): Command {
       const rows = await session.withDatabase(({ caller }) =>
         new Redrives(() => Promise.resolve(caller)).list({ open, limit }),
       )
-      session.terminal.answer(rows)
+      session.terminal.answer(rows.map(columnNames))
       if (rows.length === 0) session.terminal.print('There is no such redrive.')
       else printTable(session.terminal, columns(new Date()), rows)
     })

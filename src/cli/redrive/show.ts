@@ -1,6 +1,7 @@
 // millrace redrive show: how far a redrive is, and which runs it refused.
 import { Command } from 'commander'
 import { type RedrivenRun, Redrives } from '../../sdk/redrives.ts'
+import { columnNames } from '../column-names.ts'
 import { wholeNumber } from '../option-values.ts'
 import type { CurrentSession } from '../session.ts'
 import { type Column, printTable } from '../table.ts'
@@ -17,7 +18,7 @@ export function showCommand(current: CurrentSession): Command {
         const redrives = new Redrives(() => Promise.resolve(caller))
         return { progress: await redrives.show(id), runs: await redrives.runs(id, { limit }) }
       })
-      session.terminal.answer({ ...progress, runs })
+      session.terminal.answer(columnNames({ ...progress, runs: runs.map(columnNames) }))
       session.terminal.print(progressWords(progress))
       const refused = runs.filter(({ state }) => state === 'refused')
       if (refused.length === 0) return

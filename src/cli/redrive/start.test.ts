@@ -110,11 +110,14 @@ test('failures are listed by kind, planned, redriven by their kind, followed and
   const shown = await folder.call('redrive', 'show', ordered.id)
   expect(shown.stdout).toBe(`Redrive ${ordered.id} is under way: 1 of 3 runs redriven.\n`)
   expect((await folder.call('redrive', 'list', '--open')).stdout).toContain(ordered.id)
+  const [told] = JSON.parse((await folder.call('redrive', 'list', '--json')).stdout)
+  expect(told).toMatchObject({ id: ordered.id, created_by: 'postgres', finished_at: null })
+  expect(Object.keys(kind)).toEqual(expect.arrayContaining(['first_at', 'last_at', 'last_run']))
   expect((await folder.call('redrive', 'abort', ordered.id)).stdout).toContain(
     'was aborted by postgres: 1 of 3',
   )
   expect((await folder.call('redrive', 'list', '--open')).stdout).toBe('There is no such redrive.\n')
-  expect(await folder.call('redrive', 'show', 'nonsense')).toMatchObject({ status: 1 })
+  expect(await folder.call('redrive', 'show', 'nonsense')).toMatchObject({ status: 4 })
   await workAs(database, worker, () => undefined)
 })
 

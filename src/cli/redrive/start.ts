@@ -5,6 +5,7 @@ import { MillraceError } from '../../core/errors.ts'
 import { count } from '../../core/wording.ts'
 import type { Caller } from '../../db/call.ts'
 import { type FailureFilter, type RedrivePlan, type RedriveProgress, Redrives } from '../../sdk/redrives.ts'
+import { columnNames } from '../column-names.ts'
 import { pastTime, rate, text } from '../option-values.ts'
 import type { CurrentSession, Session } from '../session.ts'
 import { type FromChoices, fromOf, withFromOptions } from './from-options.ts'
@@ -73,7 +74,7 @@ async function start(session: Session, caller: Caller, choices: Choices): Promis
     await pause(lookEveryMs)
     progress = await redrives.show(progress.id)
   }
-  session.terminal.answer(progress)
+  session.terminal.answer(columnNames(progress))
   session.terminal.print(progressWords(progress))
   if (progress.state === 'open')
     session.terminal.print(`Follow it with: npx millrace redrive show ${progress.id}`)

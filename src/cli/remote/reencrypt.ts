@@ -1,6 +1,6 @@
 // Owns encrypting anew over HTTP: batch by batch, with the key ring of the server.
 import type { HttpClient } from '../../client/http-client.ts'
-import type { ReencryptedPayloads } from '../../sdk/key-rotation.ts'
+import { leftMax, type ReencryptedPayloads } from '../../sdk/key-rotation.ts'
 import { given } from './statements.ts'
 
 export async function remoteReencrypt(
@@ -16,7 +16,7 @@ export async function remoteReencrypt(
     })
     values += answer.values
     secrets += answer.secrets
-    left.push(...answer.left)
+    left.push(...answer.left.slice(0, leftMax - left.length))
     after = answer.next
     if (after === null) return { key: answer.key, values, secrets, left }
   }

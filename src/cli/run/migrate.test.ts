@@ -39,7 +39,7 @@ test('runs are moved, or would be; the account tells it, and those that stay say
 test('a version that is left out or does not exist is refused', async () => {
   expect((await folder.call('run', 'migrate', 'moving')).status).toBe(2)
   expect(await folder.call('run', 'migrate', 'moving', '--from', '7')).toMatchObject({
-    status: 1,
+    status: 4,
     stderr: expect.stringContaining("There is no version 7 of a pipeline 'moving'."),
   })
 })

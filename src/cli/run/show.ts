@@ -71,7 +71,8 @@ function printRun(terminal: Terminal, account: RunAccount, sentence: string | un
   terminal.print(`${run.pipeline}, version ${run.version}: ${paintState(terminal, state)}`)
   if (run.key !== null) terminal.print(`run key   ${run.key}`)
   if (run.revision > 0) terminal.print(`revision  ${run.revision}`)
-  terminal.print(`started   ${dateWords(run.created_at)} UTC by ${run.started_by} (${run.started_via})`)
+  const started = `started   ${dateWords(run.created_at)} UTC by ${run.started_by} (${run.started_via})`
+  for (const line of fill(started, { first: '', next: margin })) terminal.print(line)
   if (run.finished_at !== null) terminal.print(`ended     ${dateWords(run.finished_at)} UTC`)
   terminal.print(`${run.finished_at === null ? 'live for ' : 'took     '} ${durationWords(time.total_ms)}`)
   const origin = originWords(account)

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openFolder, programFile, sdkAddress } from '../../../test/commands.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
 import { until } from '../../../test/deadline.ts'
-import { startTypeScript } from '../../../test/program.ts'
+import { startCompiled } from '../../../test/program.ts'
 import { standardHeaders } from '../../../test/webhook-sender.ts'
 
 const MILLRACE_ENCRYPTION_KEYS = `k1:${randomBytes(32).toString('base64')}`
@@ -36,7 +36,7 @@ afterAll(async () => {
 test('FO-5 a webhook is listened for, its secret is shown once, and what came is listed, told and replayed', async () => {
   expect((await folder.call('webhook', 'list')).stdout).toBe('There is no webhook.\n')
   expect(await folder.call('webhook', 'show', 'people')).toMatchObject({ status: 4 })
-  const program = startTypeScript(
+  const program = startCompiled(
     programFile,
     ['webhook', 'listen', '--port', '0', '--json', '--config', config],
     {

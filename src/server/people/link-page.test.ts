@@ -1,7 +1,6 @@
 // The page of a link in a browser: somebody sets a password there, is signed in, and leaves no token behind.
-import chromium from '@sparticuz/chromium'
-import { chromium as playwright } from 'playwright-core'
 import { afterEach, expect, test } from 'vitest'
+import { launchBrowser, strictArguments } from '../../../test/browser.ts'
 import { peopleOn, strongPassword } from '../../../test/people.ts'
 import { openMillrace } from '../../../test/millrace.ts'
 import { listen, type Listener } from '../listen.ts'
@@ -25,12 +24,7 @@ test('K5 the first admin sets a password in a browser and is signed in there; ne
   const { server, first } = await openPeople({}, { url })
   answer = server.fetch
   const token = await first()
-  const browser = await playwright.launch({
-    // It comes with the same-origin policy switched off.
-    args: chromium.args.filter((arg) => arg !== '--disable-web-security'),
-    executablePath: await chromium.executablePath(),
-    headless: true,
-  })
+  const browser = await launchBrowser(strictArguments)
   try {
     const context = await browser.newContext({ locale: 'en-US' })
     const page = await context.newPage()

@@ -5,6 +5,7 @@ import type { Actor } from '../../api/access.ts'
 import { agentHeader } from '../../api/agent-requests.ts'
 import { poolCaller } from '../../db/call.ts'
 import { registerPipeline } from '../../db/pipelines.ts'
+import { ApiKeys } from '../../sdk/api-keys.ts'
 import { pipeline } from '../../sdk/pipeline.ts'
 import { apiOn } from '../../../test/api.ts'
 import { until } from '../../../test/deadline.ts'
@@ -200,6 +201,53 @@ test('no agent decides on what a run asks of people, not even one that may act',
     status: 200,
     body: { state: 'approved' },
   })
+})
+
+test('J6 what an agent asked whose key was revoked since is approved by nobody: it changes nothing, and its request is closed', async () => {
+  const { ask } = await openApi()
+  const caller = poolCaller(database.pool, { prepare: false, database: 'the test' })
+  const keys = new ApiKeys(() => Promise.resolve(caller))
+  for (const shutOut of ['revoke', 'disable'] as const) {
+    const account = `shut-out-by-${shutOut}`
+    await database.query(`select millrace.create_service_account($1, 'operator')`, [account])
+    const key = await keys.create({ name: 'agent', serviceAccount: account, role: 'operator', agent: 'asks' })
+    const { run, id } = await askToCancel(ask, {}, { ...helper, id: key.id, name: account })
+    if (shutOut === 'revoke') await keys.revoke(key.id)
+    else await database.query('select millrace.disable_service_account($1)', [account])
+    expect(await ask(bob, 'POST', `/agent-requests/${id}/approve`, {})).toMatchObject({
+      status: 409,
+      body: { code: 'agent_gone', fields: { agent: account } },
+    })
+    expect(await stateOf(run)).toBe('pending')
+    expect((await ask(bob, 'GET', `/agent-requests/${id}`)).body).toMatchObject({
+      state: 'failed',
+      error: { code: 'agent_gone' },
+    })
+  }
+})
+
+test('J6 an agent whose key was replaced since is not shut out, until the key that replaced it is revoked', async () => {
+  const { ask } = await openApi()
+  const caller = poolCaller(database.pool, { prepare: false, database: 'the test' })
+  const keys = new ApiKeys(() => Promise.resolve(caller))
+  await database.query(`select millrace.create_service_account('replaced', 'operator')`)
+  for (const [overlap, revoked] of [
+    ['0s', false],
+    ['0s', true],
+    ['1d', true],
+  ] as const) {
+    const key = await keys.create({
+      name: 'agent',
+      serviceAccount: 'replaced',
+      role: 'operator',
+      agent: 'asks',
+    })
+    const { id } = await askToCancel(ask, {}, { ...helper, id: key.id, name: 'replaced' })
+    const next = await keys.rotate(key.id, { overlap })
+    if (revoked) await keys.revoke(next.id)
+    const { status } = await ask(bob, 'POST', `/agent-requests/${id}/approve`, {})
+    expect([overlap, revoked, status]).toEqual([overlap, revoked, revoked ? 409 : 200])
+  }
 })
 
 test('whoever may not do it cannot approve it; it stays open for somebody who may', async () => {

@@ -1,4 +1,5 @@
 // Runs over HTTP: started, listed page by page, and cancelled by whoever may.
+import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { pipeline } from '../../sdk/pipeline.ts'
@@ -74,4 +75,84 @@ test('an input that does not fit the schema of the server’s own pipeline start
       await ask({}, 'POST', `/runs/${started.body.run.id}/${verb}`, { ...again, ...more }),
     ).toMatchObject(refused)
   expect((await ask({}, 'GET', '/runs?pipeline=api-greeting')).body.items).toHaveLength(2)
+})
+
+test('an encrypted pipeline is started by its name alone: nothing of the input lies in the clear but what its key needs, and without a key it is refused', async () => {
+  const sealed = pipeline('api-sealed', {
+    input: z.object({ firm: z.string(), name: z.string() }),
+    key: 'firm',
+    encrypt: { clear: ['firm'] },
+  }).step('greet', ({ input }) => `hello ${input.name}`)
+  const ring = { k1: randomBytes(32).toString('base64') }
+  await opened.worker({ pipelines: [sealed], encryptionKeys: ring })
+  const { ask } = await openApi({ encryptionKeys: ring })
+  const start = { pipeline: 'api-sealed', input: { firm: 'acme', name: 'Ada Lovelace' } }
+  const started = await ask({}, 'POST', '/runs', start, { 'idempotency-key': 'sealed-1' })
+  expect(started).toMatchObject({ status: 201, body: { created: true } })
+  expect(await ask({}, 'POST', '/runs', start, { 'idempotency-key': 'sealed-1' })).toMatchObject({
+    body: { created: false, reason: 'repeated', run: started.body.run },
+  })
+  const client = opened.client({ encryptionKeys: ring })
+  expect(await client.run(started.body.run.id).result()).toBe('hello Ada Lovelace')
+  const many = await ask({}, 'POST', '/runs/many', {
+    pipeline: 'api-sealed',
+    inputs: [{ firm: 'bolt', name: 'Ada Lovelace' }],
+  })
+  expect(many).toMatchObject({ status: 201, body: { starts: [{ created: true }] } })
+  expect(await client.run(many.body.starts[0].run.id).result()).toBe('hello Ada Lovelace')
+  const stored = await database.query<{ input: object; key: string; via: string }>(
+    `select input, key, started_via as via from millrace.run where slug = 'api-sealed' order by id`,
+  )
+  expect(stored.map(({ key, via }) => [key, via])).toEqual([
+    ['acme', 'http'],
+    ['bolt', 'http'],
+  ])
+  expect(JSON.stringify(stored)).not.toContain('Lovelace')
+  const account = await ask({}, 'GET', `/runs/${started.body.run.id}`)
+  expect(account.body).toMatchObject({ started_via: 'http' })
+  const without = await openApi()
+  expect(await without.ask({}, 'POST', '/runs', start)).toMatchObject({
+    status: 422,
+    body: { code: 'encryption_required' },
+  })
+})
+
+test('a start by name is encrypted as the version that it gets: one that is activated meanwhile changes nothing, and no split mixes clear with encrypted', async () => {
+  const input = z.object({ name: z.string() })
+  const clear = pipeline('api-mixed', { input }).step('greet', ({ input }) => `clear: ${input.name}`)
+  const sealed = pipeline('api-mixed', { input, encrypt: true }).step(
+    'greet',
+    ({ input }) => `sealed: ${input.name}`,
+  )
+  const other = pipeline('api-mixed', { input, encrypt: true }).step(
+    'welcome',
+    ({ input }) => `other: ${input.name}`,
+  )
+  const encryptionKeys = { k1: randomBytes(32).toString('base64') }
+  for (const version of [clear, sealed, other]) await opened.worker({ pipelines: [version], encryptionKeys })
+  const client = opened.client({ encryptionKeys })
+  const { ask } = await openApi({ encryptionKeys })
+  const given = async (name: string) => {
+    const { body } = await ask({}, 'POST', '/runs', { pipeline: 'api-mixed', input: { name } })
+    return String(await client.run(body.run.id).result())
+  }
+  await expect(client.splitPipeline('api-mixed', { 1: 50, 2: 50 })).rejects.toMatchObject({
+    code: 'encryption_required',
+  })
+  await client.activatePipeline('api-mixed', 2)
+  expect(await given('Ada')).toBe('sealed: Ada')
+  await client.activatePipeline('api-mixed', 1)
+  // Remembered for a second: it gets the version for which it was encrypted.
+  expect(await given('Bob')).toMatch(/^(sealed|clear): Bob$/)
+  await client.splitPipeline('api-mixed', { 2: 50, 3: 50 })
+  const api = await openApi({ encryptionKeys })
+  const names = Array.from({ length: 12 }, (_, n) => `n${n}`)
+  const { body } = await api.ask({}, 'POST', '/runs/many', {
+    pipeline: 'api-mixed',
+    inputs: names.map((name) => ({ name })),
+  })
+  const results = await Promise.all(
+    body.starts.map(({ run }: { run: { id: string } }) => client.run(run.id).result()),
+  )
+  expect(results.map((result: string) => result.replace(/^(sealed|other): /, ''))).toEqual(names)
 })

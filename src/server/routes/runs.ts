@@ -8,7 +8,7 @@ import { uuidV7 } from '../../core/uuid.ts'
 import { type Transaction, transactionOf } from '../../db/call.ts'
 import { runAccount } from '../../db/accounts.ts'
 import { deleteRun } from '../../db/erasures.ts'
-import { readOutputs } from '../../db/history.ts'
+import { type ListedOutputRow, listOutputs } from '../../db/history.ts'
 import { listRuns, readRun, type RunDetailRow, type RunRow } from '../../db/run-list.ts'
 import { cancelRun, pauseRun, prioritizeRun, resumeRun } from '../../db/runs.ts'
 import { readProgress } from '../../db/streams.ts'
@@ -17,7 +17,7 @@ import { type CopyAnswer, fork, redriveRun, rerun } from '../../sdk/redrives.ts'
 import type { StartAnswer, StartOptions } from '../../sdk/start.ts'
 import { checkedInput } from '../checked-input.ts'
 import { defined } from '../defined.ts'
-import { pageOfRows, positionOf } from '../page.ts'
+import { cursorOf, pageOfRows, positionOf } from '../page.ts'
 import { withPresent } from '../present.ts'
 import {
   accountFor,
@@ -120,15 +120,20 @@ export const runRoutes: readonly Route[] = [
     return { ended: isFinal(state), state, error, ...payloadsFor(actor, { output: told }) }
   }),
 
-  route(operations.listOutputs, async ({ params, actor, room }) => {
-    const { steps } = await runAccount(room.reads, params.run)
-    const pairs = steps.map(({ step }) => ({ runId: params.run, step }))
-    const rows = await readOutputs(room.reads, pairs)
-    const items = rows.map(async ({ step, outcome, output, gaps }) => {
-      const value = await opened(async () => openedOutput(room, params.run, step, output), output)
-      return { step, outcome, gaps, output: payloadsFor(actor, { value }).value }
+  route(operations.listOutputs, async ({ params, query, actor, room }) => {
+    const after = positionOf(query.cursor, ['text', 'place']) as [string, number] | undefined
+    const rows = await listOutputs(room.reads, params.run, { after, most: query.limit })
+    if (rows.length === 0) await readRunOf(room, params.run)
+    const items = rows.map(async ({ step, item, outcome, output }) => {
+      const value = await opened(async () => openedOutput(room, params.run, { step, item, output }), output)
+      return { step, item: item < 0 ? null : item, outcome, output: payloadsFor(actor, { value }).value }
     })
-    return { items: await Promise.all(items), ...(actor.payloads ? {} : { payloads_hidden: true }) }
+    const last = rows.at(-1)
+    return {
+      items: await Promise.all(items),
+      next: last?.more === true ? cursorOf([last.step, last.item]) : null,
+      ...(actor.payloads ? {} : { payloads_hidden: true }),
+    }
   }),
 
   route(operations.readLineage, async ({ params, actor, room }) => {
@@ -281,8 +286,12 @@ async function ended(room: ServerRoom, id: string, seconds: number): Promise<voi
   }
 }
 
-function openedOutput({ cipher }: ServerRoom, id: string, step: string, output: unknown): unknown {
-  return cipher === undefined ? shown(output) : new RunCipher(cipher, id).openOutput(step, output)
+function openedOutput(
+  { cipher }: ServerRoom,
+  id: string,
+  { step, item, output }: Pick<ListedOutputRow, 'step' | 'item' | 'output'>,
+): unknown {
+  return cipher === undefined ? shown(output) : new RunCipher(cipher, id).openOutput(step, output, item)
 }
 
 function newRunId(room: ServerRoom): string {

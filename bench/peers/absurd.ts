@@ -1,0 +1,205 @@
+// absurd: tasks of durable steps, whose functions live in Postgres.
+import fs from 'node:fs'
+import type { Absurd } from 'absurd-sdk'
+import pg from 'pg'
+import { copyHistory } from './copied-history.ts'
+import { Ends } from './ended.ts'
+import type { DurableOptions, Opened, OpenOptions, Peer, Profile, RowName, Task } from './peer.ts'
+
+/** Its SDK is on npm, its schema is not. */
+const schemaFile = process.env['BENCH_ABSURD_SCHEMA'] ?? ''
+
+/** As the file itself says it. */
+const schemaVersion =
+  schemaFile === ''
+    ? 'none'
+    : (/get_schema_version[^;]*select '([^']+)'::text/.exec(fs.readFileSync(schemaFile, 'utf8'))?.[1] ??
+      'unknown')
+
+const taskSlots = 200
+
+const noLimits = 'it has no limits'
+const noSchema =
+  'its schema is not on npm; BENCH_ABSURD_SCHEMA names the absurd.sql of its release (or what `absurdctl init` applies)'
+
+const withoutSchema = (...rows: RowName[]): Partial<Record<RowName, string>> =>
+  schemaFile === '' ? Object.fromEntries(rows.map((row) => [row, noSchema])) : {}
+
+export const peer: Peer = {
+  name: 'absurd',
+  packages: ['absurd-sdk'],
+  store: 'postgres',
+  profiles: {
+    best: `pollInterval 0.01 s, a concurrency of ${taskSlots} for tasks and of the runs in flight for runs, a pool of 20 for runs (its page on the TypeScript SDK); a run counts as ended when its function ends, since awaitTaskResult() asks again and again; schema ${schemaVersion}`,
+    default: 'nothing is set: one at a time, four looks a second, a pool of 10, awaitTaskResult()',
+  },
+  keeps: 'each task, run and checkpoint with input, output and times, for ever unless cleaned up',
+  takesOver: 'runs',
+  cannot: {
+    ...withoutSchema(
+      'enqueue-one',
+      'enqueue-bulk',
+      'clients-1',
+      'clients-4',
+      'clients-8',
+      'drain',
+      'workers-2',
+      'workers-4',
+      'start-idle',
+      'start-half-load',
+      'noisy-tenant',
+      'held-snapshot',
+      'growth-1m',
+      'growth-10m',
+      'three-steps-50',
+      'three-steps-500',
+      'three-steps-idle',
+      'fan-out-1000',
+      'steps-1000',
+    ),
+    takeover:
+      'a claim lasts 120 s unless told, and nothing looks for its worker before: longer than the row waits',
+    'limit-one': noLimits,
+    'limit-10000': noLimits,
+  },
+  open,
+}
+
+async function open({ place, profile }: OpenOptions): Promise<Opened> {
+  const { Absurd } = await import('absurd-sdk')
+  let max = 10
+  const made: { pool?: pg.Pool; app?: Absurd } = {}
+  const pool = () => {
+    if (made.pool === undefined) {
+      made.pool = new pg.Pool({ connectionString: place.postgresUrl, max })
+      made.pool.on('error', () => {})
+    }
+    return made.pool
+  }
+  const quiet = { log() {}, info() {}, warn() {}, error: console.error }
+  let handler: (task: Task) => void | Promise<void> = () => {}
+  const app = () => {
+    if (made.app !== undefined) return made.app
+    const created = new Absurd({ db: pool(), log: quiet })
+    created.registerTask<Task>({ name: 'task' }, (task, context) =>
+      context.step('one', async () => {
+        await handler(task)
+        return { ok: 1 }
+      }),
+    )
+    return (made.app = created)
+  }
+  const enqueue = async (task: Task) => {
+    await app().spawn('task', task)
+  }
+  const startWorker: Opened['startWorker'] = async (options) => {
+    handler = options.handler
+    const worker = await app().startWorker(workerOptions(profile, options.slots ?? taskSlots))
+    return { stop: () => worker.close() }
+  }
+  const allRecorded = async () => {
+    const { rows } = await pool().query<{ done: boolean }>(
+      `select not exists (select from absurd.t_default where state in ('pending', 'running', 'sleeping')) as done`,
+    )
+    return rows[0]?.done === true
+  }
+  return {
+    prepare: async () => {
+      await pool().query(fs.readFileSync(schemaFile, 'utf8'))
+      await app().createQueue()
+    },
+    enqueue,
+    enqueueMany: async (tasks) => {
+      await Promise.all(tasks.map(enqueue))
+    },
+    startWorker,
+    allRecorded,
+    fillHistory: async (count) => {
+      const worker = await app().startWorker()
+      const { taskID } = await app().spawn('task', { n: 1 })
+      await app().awaitTaskResult(taskID)
+      await worker.close()
+      await copyHistory(place.postgresUrl, count, [
+        {
+          table: 'absurd.t_default',
+          changed: {
+            task_id: 'past.id',
+            last_attempt_run: 'past.id',
+            enqueue_at: 'past.moment',
+            first_started_at: 'past.moment',
+          },
+        },
+        {
+          table: 'absurd.r_default',
+          changed: {
+            run_id: 'past.id',
+            task_id: 'past.id',
+            created_at: 'past.moment',
+            started_at: 'past.moment',
+            completed_at: 'past.moment',
+          },
+        },
+        {
+          table: 'absurd.c_default',
+          changed: { task_id: 'past.id', owner_run_id: 'past.id', updated_at: 'past.moment' },
+        },
+      ])
+    },
+    startDurable: async (options) => {
+      if (profile === 'best' && made.app === undefined) max = 20
+      return startDurable(app(), profile, options)
+    },
+    close: async () => {
+      await made.app?.close()
+      await made.pool?.end()
+    },
+  }
+}
+
+let registered = 0
+
+async function startDurable(app: Absurd, profile: Profile, { inFlight, onFirstStep }: DurableOptions) {
+  const ends = new Ends()
+  const name = (kind: string) => `${kind} ${registered}`
+  const [three, fan, many] = [name('three-steps'), name('fan-out'), name('many-steps')]
+  registered++
+  app.registerTask<{ run: number }>({ name: three }, async ({ run }, context) => {
+    await context.step('one', async () => {
+      await onFirstStep?.()
+      return { ok: 1 }
+    })
+    await context.step('two', async () => ({ ok: 1 }))
+    const result = await context.step('three', async () => ({ ok: 3 }))
+    ends.end(run)
+    return result
+  })
+  app.registerTask<{ run: number; width: number }>({ name: fan }, async ({ run, width }, context) => {
+    const each = await Promise.all(
+      Array.from({ length: width }, (_, n) => context.step(`each ${n}`, async () => ({ ok: n }))),
+    )
+    const result = await context.step('join', async () => ({ ok: each.length }))
+    ends.end(run)
+    return result
+  })
+  app.registerTask<{ run: number; count: number }>({ name: many }, async ({ run, count }, context) => {
+    for (let n = 0; n < count; n++) await context.step(`part ${n}`, async () => ({ ok: 1 }))
+    ends.end(run)
+    return null
+  })
+  const worker = await app.startWorker(workerOptions(profile, inFlight))
+  const ended = async (task: string, params: object) => {
+    if (profile === 'best') return ends.of((run) => app.spawn(task, { ...params, run }))
+    const { taskID } = await app.spawn(task, { ...params, run: 0 })
+    await app.awaitTaskResult(taskID)
+  }
+  return {
+    threeSteps: () => ended(three, {}),
+    fanOut: (width: number) => ended(fan, { width }),
+    manySteps: (count: number) => ended(many, { count }),
+    stop: () => worker.close(),
+  }
+}
+
+function workerOptions(profile: Profile, concurrency: number) {
+  return profile === 'best' ? { concurrency, pollInterval: 0.01 } : {}
+}

@@ -1,0 +1,25 @@
+// Who takes part: each peer in each of its profiles, and Millrace.
+import type { Peer, Profile } from './peer.ts'
+import { loadPeer, type PeerName, peerNames } from './peers.ts'
+
+export interface Contender {
+  readonly peerName: PeerName
+  readonly peer: Peer
+  readonly profile: Profile
+}
+
+export async function contendersOf(
+  chosen: readonly string[] | undefined,
+  profiles: readonly Profile[],
+): Promise<Contender[]> {
+  const names = peerNames.filter((name) => chosen?.includes(name) ?? true)
+  const all = await Promise.all(
+    names.map(async (peerName) => {
+      const peer = await loadPeer(peerName)
+      return profiles
+        .filter((profile) => peer.profiles[profile] !== undefined)
+        .map((profile) => ({ peerName, peer, profile }))
+    }),
+  )
+  return all.flat()
+}

@@ -1,0 +1,158 @@
+// npm run bench:peers: measures Millrace and its peers by turns, row by row, and prints the table; --refresh writes bench/RESULTS.md.
+import { availableParallelism, cpus, loadavg, release, totalmem, type as system } from 'node:os'
+import { parseArgs } from 'node:util'
+import { contendersOf } from './contenders.ts'
+import { busyMark } from './kept.ts'
+import type { Profile } from './peer.ts'
+import { peerNames } from './peers.ts'
+import { keepResults, writeResults } from './refresh.ts'
+import type { Result } from './result.ts'
+import type { RowPlan, Size } from './row.ts'
+import { ageRows } from './rows/age.ts'
+import { durableRows } from './rows/durable.ts'
+import { queueRows } from './rows/queue.ts'
+import { waitRows } from './rows/waits.ts'
+import { openStores } from './stores.ts'
+import { rowText } from './table.ts'
+import { takeTurns } from './turns.ts'
+import { versionsOf } from './versions.ts'
+
+const rows: readonly RowPlan[] = [...queueRows, ...waitRows, ...ageRows, ...durableRows]
+
+const usage = `npm run bench:peers -- [options]
+  --only ROW         only this row; may be given several times
+  --peer NAME        only this peer; may be given several times
+  --best             each peer in its best configuration alone
+  --rounds N         turns that count, 5 unless told
+  --long             the rows that take much room and time as well
+  --quick            two turns and a tenth of the work: shows that it runs, measures nothing
+  --refresh          writes what was measured into bench/peers/results.json, and bench/RESULTS.md with its picture anew
+  --rewrite          writes bench/RESULTS.md and its picture from bench/peers/results.json, and measures nothing
+  --json             the results as JSON
+  --list             the names of the rows and peers`
+
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  const values = readOptions()
+  if (values === undefined) return 2
+  if (values.help || values.list) {
+    console.log(values.help ? usage : listText())
+    return 0
+  }
+  const unknown = [...(values.only ?? []), ...(values.peer ?? [])].find((name) => !isKnown(name))
+  if (unknown !== undefined) {
+    console.error(`There is no row and no peer '${unknown}'.\n\n${listText()}`)
+    return 2
+  }
+  if (values.rewrite) {
+    writeResults()
+    return 0
+  }
+  if (values.quick && values.refresh) {
+    console.error('What --quick measures is not to be quoted: leave out one of --quick and --refresh.')
+    return 2
+  }
+  const chosen = rows.filter(
+    ({ name, long }) => values.only?.includes(name) ?? (long !== true || values.long),
+  )
+  await measure(chosen, values)
+  return 0
+}
+
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        only: { type: 'string', multiple: true },
+        peer: { type: 'string', multiple: true },
+        best: { type: 'boolean', default: false },
+        rounds: { type: 'string', default: '5' },
+        long: { type: 'boolean', default: false },
+        quick: { type: 'boolean', default: false },
+        refresh: { type: 'boolean', default: false },
+        rewrite: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        list: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    }).values
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`)
+    return undefined
+  }
+}
+
+type Options = NonNullable<ReturnType<typeof readOptions>>
+
+function isKnown(name: string): boolean {
+  return rows.some((row) => row.name === name) || peerNames.some((peer) => peer === name)
+}
+
+function listText(): string {
+  return `rows   ${rows.map(({ name }) => name).join(', ')}\npeers  ${peerNames.join(', ')}`
+}
+
+async function measure(chosen: readonly RowPlan[], options: Options): Promise<void> {
+  const profiles: Profile[] = options.best ? ['best'] : ['best', 'default']
+  const contenders = await contendersOf(options.peer, profiles)
+  const stores = await openStores()
+  const release = onSignal(stores.close)
+  const machine = machineText(stores.description)
+  try {
+    if (!options.json) console.log(`${machine}${options.quick ? '; quick: not to be quoted' : ''}`)
+    const all: Result[] = []
+    for (const row of chosen) {
+      const results = await takeTurns(row, contenders, {
+        stores,
+        rounds: options.quick ? 2 : Number(options.rounds),
+        size: sizeOf(options.quick),
+        tell: (text) => console.error(text),
+      })
+      all.push(...results)
+      if (!options.json) console.log(rowText(row, results))
+      // Row by row, so that an hour's work is kept when the next row fails.
+      if (options.refresh)
+        keepResults({ row, rows, machine, contenders, versions: versionsOf(contenders), results })
+    }
+    if (options.json)
+      console.log(JSON.stringify({ machine, quick: options.quick, results: all }, undefined, 2))
+    if (options.refresh) writeResults()
+  } finally {
+    release()
+    await stores.close()
+  }
+}
+
+function sizeOf(quick: boolean): Size {
+  return {
+    quick,
+    of: (full) => (quick ? Math.ceil(full / 10) : full),
+    limitMs: quick ? 5_000 : 20_000,
+  }
+}
+
+function machineText(stores: string): string {
+  const [cpu] = cpus()
+  const memory = `${Math.round(totalmem() / 1024 ** 3)} GB`
+  return [
+    `${availableParallelism()} cores (${cpu?.model.trim() ?? '?'}), ${memory}, ${system()} ${release()}`,
+    `Node ${process.versions.node}; ${stores}; ${loadText()}`,
+  ].join(', ')
+}
+
+/** Whoever measures on a busy machine is told so, and so are the readers of the page. */
+function loadText(): string {
+  const [load = 0] = loadavg()
+  const busy = load > availableParallelism() / 2
+  return `load ${load.toFixed(1)} at the beginning${busy ? `, ${busyMark}: values are low and lie far apart, costs and ratios say more` : ''}`
+}
+
+/** A second signal ends at once, and leaves the folders behind. */
+function onSignal(close: () => Promise<void>): () => void {
+  const end = () => void close().finally(() => process.exit(130))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end)
+  return () => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, end)
+  }
+}

@@ -1,0 +1,169 @@
+// bench/RESULTS.md: the tables, what was measured with what, and what is unfair in whose favour.
+import { median } from '../measure.ts'
+import type { Heading } from './heading.ts'
+import { busyMark, type Kept, type KeptRow } from './kept.ts'
+import type { Result } from './result.ts'
+import { countText, numberText, rangeText, ranked } from './table.ts'
+
+const us = 'Millrace'
+const floor = 'Floor'
+
+const unfair = [
+  '**Redis answers before the disk has it.** With `appendfsync everysec` a second of acknowledged work may be lost when the machine dies; each Postgres peer answers after its fsync. In favour of BullMQ on Redis, in every row in which something is put in or ended.',
+  '**What is kept differs.** Graphile Worker deletes a job at its end; Millrace keeps the run and each attempt with input, output, times and reasons. In favour of Graphile Worker, in the drains.',
+  '**What a task is differs.** A task of Millrace is a step of a run, with a version, a graph and an account; the queues store one row. In favour of the queues.',
+  '**A batch of pg-boss ends as one.** In its best configuration a handler gets a thousand jobs, and all are completed, or fail, together; others end one by one. In favour of pg-boss.',
+  '**A local queue is held by one process.** With Graphile Worker’s best configuration up to 500 jobs wait in the memory of a process, out of reach for others, for hours if it is killed. In favour of Graphile Worker where one process works, against it in `takeover`.',
+  '**Statements are those that clients send,** and of pg-boss also the checks of its deferred foreign keys, one for each job, which the server counts alike. Against pg-boss, in that column alone.',
+  '**Restate has a store of its own,** in one server that pushes to its handlers: no Postgres is between, and a table of users cannot be written in the same transaction. Its log is fsynced. In favour of Restate in latency.',
+  '**A run of absurd and of OpenWorkflow counts as ended when its function ends,** since their own calls look for the result again at intervals of up to a second; of Millrace, when the result has come back to who started it. In favour of those two.',
+  '**Polling is set to 10 ms where it may be.** A service would seldom pay for a hundred looks a second at idle. In favour of DBOS Transact and absurd, in latency.',
+  '**Half load is half of each one’s own.** Whoever passes on more has more to do in that row. Against Millrace wherever it is the fastest.',
+  '**When a run has ended.** The clients of OpenWorkflow and absurd ask again and again for a result; in their best configuration a run counts as ended when its function returns, before its end is stored. In favour of both, in the rows of runs.',
+  '**Where a run is.** `startWorkflow` of DBOS runs in the process that asks, and waits there for it to come back when it dies; runs of the others are claimed, and begin elsewhere. In favour of DBOS, in the rows of runs.',
+  '**What a fan-out is.** With DBOS, OpenWorkflow, absurd and Restate a thousand steps of one function in one process; with Millrace a thousand tasks, each of which any worker may claim, fail and repeat. In favour of the peers.',
+  '**Restate sees a process die by its connection**, and the other one listens at the same address of the same machine. In favour of Restate, in `takeover`; it has a store of its own, so that nothing of its rows is in Postgres, and its processor time is counted whole.',
+  '**One machine.** Client, workers and stores share its processors, so what a client spends is missing to its server; over a network, whoever asks less often would be further ahead. In favour of peers with many statements a run.',
+  '**Handlers do nothing.** Real ones take longer than any engine here. Against nobody, but differences in throughput will seldom be seen in a service.',
+  '**We wrote it.** The settings are those that each documentation recommends, and each peer’s file in `peers/` is short: whoever knows one better is asked to mend it.',
+]
+
+export function pageOf(kept: Kept): string {
+  const rows = Object.values(kept.rows)
+  return [
+    '# Millrace and its peers',
+    '',
+    'Written by `npm run bench:peers -- --refresh`; not edited by hand. `npm run bench:peers` measures the same on your machine.',
+    '',
+    '![How far each peer is from Millrace, row by row](results.svg)',
+    '',
+    ...busyText(rows),
+    ...standing(rows),
+    ...rows.flatMap(sectionOf),
+    '## With what',
+    '',
+    ...machines(rows),
+    ...peers(kept),
+    '## How',
+    '',
+    'All peers take turns within one run: each has one turn that warms up and counts the statements, then up to five that are timed; the value is their median, and least and most say how far they lie apart. Each peer has databases of its own in one server, processes of its own, and the same Node. Costs are those of a task or a run, over the timed turns: processor time of all processes of the peer, and of the server with what it does in the background; bytes of log are those of the write-ahead log. `–`: not counted, or not in Postgres.',
+    '',
+    '## What is unfair, in whose favour',
+    '',
+    ...unfair.map((sentence) => `- ${sentence}`),
+    '',
+  ].join('\n')
+}
+
+/** A warning where the machine did other work as well. */
+function busyText(rows: readonly KeptRow[]): string[] {
+  if (!rows.some(({ machine }) => machine.includes(busyMark))) return []
+  return [
+    '**Some rows were measured on a busy machine** (see below): their order may be another on a quiet one.',
+    '',
+  ]
+}
+
+/** Where Millrace is first, and where not. */
+function standing(rows: readonly KeptRow[]): string[] {
+  const lines = rows.flatMap((row) => {
+    const best = ranked(row, row.results.filter(isRival))
+    const [first] = best
+    if (first === undefined || first.values.length === 0 || first.peer === us) return []
+    const ours = best.find(({ peer }) => peer === us)
+    const place =
+      ours === undefined || ours.values.length === 0
+        ? 'has no value'
+        : `is ${ratioText(row, ours, first)} times as good`
+    return [`- ${row.label}: ${first.peer} is first; Millrace ${place}.`]
+  })
+  if (lines.length === 0) return ['Millrace is first in every row that was measured.', '']
+  return ['Millrace is first in every row that was measured but these:', '', ...lines, '']
+}
+
+/** In its best configuration, or in the only one that it has. */
+function isRival({ peer, profile }: Result): boolean {
+  return peer !== floor && profile === 'best'
+}
+
+function ratioText({ better }: Heading, ours: Result, other: Result): string {
+  const [above, below] = better === 'more' ? [ours, other] : [other, ours]
+  return (median(above.values) / median(below.values)).toFixed(2)
+}
+
+function sectionOf(row: KeptRow): string[] {
+  const { results } = row
+  const ours = results.find(({ peer, profile }) => peer === us && profile === 'best')
+  const able = ranked(row, results).filter(({ values }) => values.length > 0)
+  const unable = results.filter(({ values, profile }) => values.length === 0 && profile === 'best')
+  return [
+    `## ${row.label}`,
+    '',
+    `${sentence(row.how)} ${row.unit}, ${row.better} is better.`,
+    '',
+    '| | median | least to most | to Millrace | cpu, client + server | statements | commits | log | memory | |',
+    '|---|---:|---:|---:|---:|---:|---:|---:|---:|---|',
+    ...able.map((result) => tableLine(row, result, ours)),
+    '',
+    ...(unable.length === 0
+      ? []
+      : [
+          unable
+            .map(({ peer, cannot }) => `${peer} has no value: ${cannot ?? 'it was not measured'}.`)
+            .join(' '),
+          '',
+        ]),
+  ]
+}
+
+function tableLine(row: Heading, result: Result, ours: Result | undefined): string {
+  const { peer, profile, values, note, costs } = result
+  const name = profile === 'default' ? `${peer}, default` : peer
+  const cells = [
+    peer === us && profile === 'best' ? `**${name}**` : name,
+    numberText(median(values)),
+    rangeText(values),
+    ours === undefined || ours.values.length === 0 ? '' : ratioText(row, result, ours),
+    costs === undefined ? '' : `${timeText(costs.clientCpuMs)} + ${timeText(costs.serverCpuMs)}`,
+    costs === undefined ? '' : countText(costs.statements),
+    costs === undefined ? '' : countText(costs.commits),
+    costs === undefined ? '' : bytes(costs.logBytes),
+    costs === undefined ? '' : bytes(costs.peakBytes),
+    note ?? '',
+  ]
+  return `| ${cells.join(' | ')} |`
+}
+
+function timeText(ms: number): string {
+  if (ms >= 1_000) return `${(ms / 1_000).toFixed(1)} s`
+  return ms >= 1 ? `${ms.toFixed(1)} ms` : `${Math.round(1_000 * ms)} µs`
+}
+
+function bytes(value: number | null): string {
+  if (value === null) return '–'
+  if (value >= 1024 ** 2) return `${Math.round(value / 1024 ** 2)} MB`
+  return value >= 10_240 ? `${Math.round(value / 1024)} kB` : `${Math.round(value)} B`
+}
+
+function machines(rows: readonly KeptRow[]): string[] {
+  const machineOf = ({ day, machine }: KeptRow) => `${day}: ${machine}`
+  const all = [...new Set(rows.map(machineOf))]
+  const labelsOf = (one: string) => rows.filter((row) => machineOf(row) === one).map(({ label }) => label)
+  return [...all.map((one) => `- ${one}.${all.length > 1 ? ` (${labelsOf(one).join('; ')})` : ''}`), '']
+}
+
+function peers(kept: Kept): string[] {
+  return [
+    '| | version | best | default | keeps |',
+    '|---|---|---|---|---|',
+    ...Object.entries(kept.peers).map(
+      ([name, { version, profiles, keeps }]) =>
+        `| ${name} | ${version} | ${profiles.best ?? '–'} | ${profiles.default ?? '–'} | ${keeps} |`,
+    ),
+    '',
+  ]
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
+}

@@ -1,0 +1,119 @@
+// pg-boss: a queue in Postgres.
+import type { PgBoss as Boss } from 'pg-boss'
+import type { Opened, OpenOptions, Peer, Profile, Setup, Task, WorkerOptions } from './peer.ts'
+
+const queue = 'task'
+
+const noRuns = 'it has no runs of durable steps'
+
+export const peer: Peer = {
+  name: 'pg-boss',
+  packages: ['pg-boss'],
+  store: 'postgres',
+  profiles: {
+    best: 'a queue with notify: true and heartbeatSeconds: 10, and an instance with useListenNotify; work() with batchSize 1000 and burstWhenBatchFull, so that a batch is completed as one; groups with groupConcurrency and the shortest polls for limits and tenants; insert() for many (its pages on workers, jobs and queues)',
+    default: 'createQueue(), send(), work() as in its README: one job every two seconds; insert() for many',
+  },
+  keeps: 'each job with its data and output, for 7 days',
+  takesOver: 'tasks',
+  cannot: {
+    'three-steps-50': noRuns,
+    'three-steps-500': noRuns,
+    'three-steps-idle': noRuns,
+    'fan-out-1000': noRuns,
+    'steps-1000': noRuns,
+  },
+  open,
+}
+
+async function open({ place, profile, setup }: OpenOptions): Promise<Opened> {
+  const { PgBoss } = await import('pg-boss')
+  const boss = new PgBoss({
+    connectionString: place.postgresUrl,
+    ...(profile === 'best' ? { useListenNotify: true } : {}),
+  })
+  boss.on('error', (error) => console.error(error))
+  const jobOf = ({ n, key }: Task) => ({
+    data: { n, ...(key === undefined ? {} : { key }) },
+    ...groupOf(key, setup),
+  })
+  return {
+    prepare: async () => {
+      await started(boss)
+      await boss.createQueue(queue, profile === 'best' ? { notify: true, heartbeatSeconds: 10 } : {})
+    },
+    enqueue: async (task) => {
+      await started(boss)
+      const { data, ...options } = jobOf(task)
+      await boss.send(queue, data, options)
+    },
+    enqueueMany: async (tasks) => {
+      await started(boss)
+      await boss.insert(queue, tasks.map(jobOf))
+    },
+    startWorker: async (options) => {
+      await started(boss)
+      return startWorker(boss, profile, setup, options)
+    },
+    allRecorded: async () => {
+      await started(boss)
+      const { rows } = await boss
+        .getDb()
+        .executeSql(`select not exists (select from pgboss.job where state < 'completed') as done`)
+      return rows[0]?.done === true
+    },
+    fillHistory: async (count) => {
+      await started(boss)
+      await fillHistory(boss, count)
+    },
+    close: () => boss.stop({ graceful: false }),
+  }
+}
+
+const startedBosses = new WeakMap<Boss, Promise<unknown>>()
+
+/** Each process starts it once; the first one has made the tables. */
+function started(boss: Boss): Promise<unknown> {
+  const known = startedBosses.get(boss)
+  if (known !== undefined) return known
+  const starting = boss.start()
+  startedBosses.set(boss, starting)
+  return starting
+}
+
+/** A limit by key is a group for each key, one for all is one group, and tenants are groups of which none may have all slots. */
+function groupOf(key: string | undefined, { limit, turns }: Setup): { group?: { id: string } } {
+  if (limit?.perKey === false) return { group: { id: 'all' } }
+  return (limit !== undefined || turns === true) && key !== undefined ? { group: { id: key } } : {}
+}
+
+async function startWorker(boss: Boss, profile: Profile, setup: Setup, { handler, slots }: WorkerOptions) {
+  const options = { ...(profile === 'best' ? bestOptions(setup, slots) : {}), ...limitOptions(setup, slots) }
+  await boss.work<Task>(queue, options, async (jobs) => {
+    await Promise.all(jobs.map(async ({ data }) => handler(data)))
+  })
+  return { stop: () => boss.offWork(queue, { wait: true }) }
+}
+
+function bestOptions({ limit, turns }: Setup, slots = 1_000) {
+  const burst = { burstWhenBatchFull: true }
+  if (limit === undefined && turns !== true) return { ...burst, batchSize: slots }
+  // A batch that a limit cuts short waits for the next poll: as often as it may, and in small batches where tenants take turns.
+  const polls = { ...burst, pollingIntervalSeconds: 0.5, notifyPollingIntervalSeconds: 0.5 }
+  if (turns === true) return { ...polls, batchSize: Math.ceil(slots / 5), localConcurrency: 5 }
+  return { ...polls, batchSize: limit?.perKey === false ? limit.capacity : slots }
+}
+
+function limitOptions({ limit, turns }: Setup, slots = 1): { groupConcurrency?: number } {
+  if (turns === true) return { groupConcurrency: Math.ceil(slots * 0.8) }
+  return limit === undefined ? {} : { groupConcurrency: limit.capacity }
+}
+
+/** As many jobs as would have been completed in the last days, in the table that all queues share. */
+async function fillHistory(boss: Boss, count: number): Promise<void> {
+  await boss.getDb().executeSql(
+    `insert into pgboss.job (name, data, state, created_on, start_after, started_on, completed_on, keep_until, policy)
+     select '${queue}', '{"n":1}', 'completed', moment, moment, moment, moment, moment + interval '14 days', 'standard'
+       from generate_series(1, ${count}) n, lateral (select now() - interval '3 days' + n * (interval '2 days' / ${count}) as moment) at`,
+  )
+}

@@ -1,0 +1,40 @@
+// What a row of the table is: what is asked of a peer, how a turn of it is measured, and what its value means.
+import type { Heading } from './heading.ts'
+import type { RowName, Setup } from './peer.ts'
+import type { Stage } from './stage.ts'
+
+export interface RowPlan extends Heading {
+  readonly name: RowName
+  readonly setup?: Setup
+  /** Work before the first turn that is not measured. */
+  readonly before?: (stage: Stage, size: Size) => Promise<void>
+  /** One turn. */
+  readonly turn: (stage: Stage, size: Size) => Promise<Turn>
+  /** Only measured when it is asked for by name or with --all. */
+  readonly long?: boolean
+  /** All peers at once, where a turn is nothing but waiting. */
+  readonly together?: boolean
+  /** Turns that count, where they are not as many as usual. */
+  readonly rounds?: number
+}
+
+export interface Turn {
+  readonly value: number
+  /** Runs or tasks that the turn was about: what costs are divided by. */
+  readonly units: number
+  /** Whether work was left over when the bound of time came: the place must be made anew. */
+  readonly leftOver: boolean
+  readonly note?: string
+}
+
+/** How much work a turn is. */
+export interface Size {
+  readonly quick: boolean
+  /** A number of things, or a tenth of it for a quick look. */
+  readonly of: (full: number) => number
+  /** When a turn ends though its work is not done. */
+  readonly limitMs: number
+}
+
+/** Thrown by a turn that ends without a value, for a reason that belongs into the table. */
+export class NoValue extends Error {}

@@ -1,0 +1,78 @@
+// What a turn costs besides time: processor seconds of clients and servers, commits, statements, bytes of log.
+import fs from 'node:fs'
+import type pg from 'pg'
+
+/** Linux counts processor time in hundredths of a second. */
+const ticksPerSecond = 100
+
+/** The processor time of a process, its children, and those of them that ended; 0 where the system does not tell. */
+export function treeCpuSeconds(processId: number | undefined): number {
+  if (processId === undefined || !fs.existsSync('/proc/self/stat')) return 0
+  const own = statOf(processId)
+  if (own === undefined) return 0
+  const children = childrenOf(processId).map((child) => statOf(child)?.livingTicks ?? 0)
+  return (own.livingTicks + own.endedTicks + children.reduce((sum, ticks) => sum + ticks, 0)) / ticksPerSecond
+}
+
+interface Stat {
+  readonly parent: number
+  readonly livingTicks: number
+  /** Of children that ended and were waited for. */
+  readonly endedTicks: number
+}
+
+function statOf(processId: number): Stat | undefined {
+  try {
+    const text = fs.readFileSync(`/proc/${processId}/stat`, 'utf8')
+    // The name stands in brackets and may hold anything; the numbers follow.
+    const fields = text
+      .slice(text.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number)
+    const [, parent = 0] = fields
+    const [user = 0, system = 0, endedUser = 0, endedSystem = 0] = fields.slice(11)
+    return { parent, livingTicks: user + system, endedTicks: endedUser + endedSystem }
+  } catch {
+    // It ended between the list and the look.
+    return undefined
+  }
+}
+
+function childrenOf(processId: number): number[] {
+  return fs
+    .readdirSync('/proc')
+    .map(Number)
+    .filter((other) => Number.isInteger(other) && statOf(other)?.parent === processId)
+}
+
+/** Where the log ends: bytes since the server was made. */
+export async function logPosition(postgres: pg.Client): Promise<number> {
+  const { rows } = await postgres.query<{ bytes: string }>(
+    `select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') as bytes`,
+  )
+  return Number(rows[0]?.bytes)
+}
+
+/** Backends tell their commits at their end, or a second later: read when they are gone. */
+export async function commitsIn(postgres: pg.Client, database: string): Promise<number> {
+  const { rows } = await postgres.query<{ commits: string }>(
+    'select xact_commit as commits from pg_stat_database where datname = $1',
+    [database],
+  )
+  return Number(rows[0]?.commits ?? 0)
+}
+
+export async function statementsIn(postgres: pg.Client, database: string): Promise<number> {
+  const { rows } = await postgres.query<{ calls: string }>(
+    `select coalesce(sum(calls), 0) as calls
+       from pg_stat_statements where dbid = (select oid from pg_database where datname = $1)`,
+    [database],
+  )
+  return Number(rows[0]?.calls)
+}
+
+/** Counts the statements that clients send, not those inside functions; where the login may not say so, none are counted. */
+export async function countStatements(postgres: pg.Client, counted: boolean): Promise<void> {
+  await postgres.query(`alter system set pg_stat_statements.track = ${counted ? 'top' : 'none'}`)
+  await postgres.query('select pg_reload_conf()')
+}

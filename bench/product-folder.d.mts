@@ -1,0 +1,2 @@
+export const productFolder: string
+export function productModule(path: string): string

@@ -1,0 +1,55 @@
+// The page on Millrace and its peers: written from what was measured, and honest about it.
+import fs from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import type { Kept } from '../bench/peers/kept.ts'
+import { pageOf } from '../bench/peers/page.ts'
+import { pictureOf } from '../bench/peers/picture.ts'
+
+const folder = fileURLToPath(new URL('../bench', import.meta.url))
+const read = (name: string) => fs.readFileSync(`${folder}/${name}`, 'utf8')
+
+const heading = {
+  label: 'drain',
+  unit: 'tasks/s',
+  better: 'more',
+  how: 'all of them',
+  machine: 'one',
+  day: 'today',
+} as const
+const result = (peer: string, values: number[], rest: object = {}) =>
+  ({ row: 'drain', peer, profile: 'best', values, ...rest }) as const
+
+function kept(results: ReturnType<typeof result>[], better: 'more' | 'less' = 'more'): Kept {
+  return { peers: {}, rows: { drain: { ...heading, better, results } } }
+}
+
+test('the page and its picture are those of the measurements that are kept', () => {
+  const measured = JSON.parse(read('peers/results.json')) as Kept
+  expect(read('RESULTS.md')).toBe(pageOf(measured))
+  expect(read('results.svg')).toBe(pictureOf(measured))
+})
+
+test('a row in which a peer is better stands at the head of the page, with how far Millrace is behind', () => {
+  const page = pageOf(kept([result('Millrace', [50, 40, 60]), result('Swift', [100, 90, 110])]))
+  expect(page).toContain('- drain: Swift is first; Millrace is 0.50 times as good.')
+  const slow = pageOf(kept([result('Millrace', [50, 40, 60]), result('Swift', [100, 90, 110])], 'less'))
+  expect(slow).toContain('Millrace is first in every row that was measured.')
+})
+
+test('what a row can’t say of a peer is said in a sentence', () => {
+  const page = pageOf(kept([result('Millrace', [50]), result('Small', [], { cannot: 'it has no queue' })]))
+  expect(page).toContain('Small has no value: it has no queue.')
+})
+
+test('a peer twice as good lies as far to the right as one half as good lies to the left', () => {
+  const at = (values: number[], better: 'more' | 'less') =>
+    Number(
+      /<circle cx="([\d.]+)" cy="\d+" r="5" fill="#d55e00"><title>/.exec(
+        pictureOf(kept([result('Millrace', [50]), result('Other', values)], better)),
+      )?.[1],
+    )
+  const middle = at([50], 'more')
+  expect(at([100], 'more') - middle).toBeCloseTo(middle - at([25], 'more'), 0)
+  expect(at([25], 'less')).toBe(at([100], 'more'))
+})

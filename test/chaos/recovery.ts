@@ -1,0 +1,50 @@
+// How long it took until what a dead worker held had begun elsewhere.
+import type { Sql } from '../protocol.ts'
+import type { Death } from './fleet.ts'
+import type { Done } from './nemesis.ts'
+
+export interface Recovery {
+  readonly way: Death['way']
+  readonly at: number
+  /** From the death until the next attempt at one of its tasks began. */
+  readonly ms: number
+}
+
+/** Of each task that a worker held when it was ended. */
+export async function recoveriesOf(sql: Sql, deaths: readonly Death[]): Promise<Recovery[]> {
+  const rows = await sql.query<{ death: number; ms: number }>(
+    `with dead as (
+       select d.death::int, d.at, w.id
+         from unnest($1::int[], $2::timestamptz[]) with ordinality d(pid, at, death)
+        cross join lateral (
+          select id from millrace.worker where process_id = d.pid and started_at < d.at order by started_at desc limit 1) w)
+     select dead.death, (1000 * extract(epoch from later.started_at - dead.at))::float8 as ms
+       from dead join millrace.attempt a on a.worker_id = dead.id and a.outcome = 'reclaimed'
+       join millrace.attempt later on later.run_id = a.run_id and later.step = a.step and later.item = a.item and later.attempt = a.attempt + 1
+      where a.finished_at > dead.at`,
+    [deaths.map(({ pid }) => pid), deaths.map(({ at }) => at)],
+  )
+  return rows.map(({ death, ms }) => {
+    const { way, at } = deaths[death - 1]!
+    return { way, at: at.getTime(), ms }
+  })
+}
+
+const restMs = 2_000
+
+/** Without those whose worker died, or whose task was recovered, while something else was wrong. */
+export function undisturbed(recoveries: readonly Recovery[], faults: readonly Done[]): Recovery[] {
+  return recoveries.filter(({ at, ms }) => {
+    const others = faults.filter(
+      ({ kind, from, to }) =>
+        !((kind === 'worker killed' || kind === 'worker out of memory') && from <= at && at <= to),
+    )
+    return others.every(({ from, to }) => to + restMs < at || from > at + ms)
+  })
+}
+
+/** Undefined of no values. */
+export function percentile(values: readonly number[], share: number): number | undefined {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]
+}

@@ -1,0 +1,122 @@
+// The report of a run of chaos: its figures, and whether it broke a promise.
+import type { Figure } from './chaos.ts'
+import type { Growth } from './soak.ts'
+
+export interface Report {
+  readonly seed: number
+  readonly seconds: number
+  readonly calm: boolean
+  readonly leaseSeconds: number
+  readonly runs: number
+  readonly attempts: number
+  /** Attempts whose worker was lost, by a fault or because this machine was too busy for its heartbeats. */
+  readonly reclaimed: number
+  /** How often each kind was carried out. */
+  readonly faults: Readonly<Record<string, number>>
+  /** Those that could not be, as things stood. */
+  readonly missed: readonly string[]
+  /** Kinds that can't be had on this machine. */
+  readonly missing: Readonly<Record<string, string>>
+  readonly acknowledged: number
+  readonly refused: number
+  readonly lost: number
+  readonly endedTwice: number
+  readonly duplicateEffects: number
+  readonly capsExceeded: number
+  readonly outside: { readonly called: number; readonly repeated: number; readonly otherKey: number }
+  /** Slots that were busy as faults began, all together. */
+  readonly repeatedMost: number
+  readonly recoveries: ReadonlyArray<{
+    readonly alone: boolean
+    readonly locked: Figure | undefined
+    readonly pooled: Figure | undefined
+  }>
+  readonly backAfterRestart: Figure | undefined
+  readonly backAfterListener: Figure | undefined
+  readonly growths: readonly Growth[]
+  readonly backends: { readonly first: number; readonly last: number; readonly most: number }
+  /** Accounts, locks and activity, where something did not go on. */
+  readonly stuck: string | undefined
+  /** Of the runs that are named there. */
+  readonly evidence: string
+  /** What of the promises was broken, in sentences. */
+  readonly broken: readonly string[]
+}
+
+/** Sentences; none where every promise was kept. */
+export function faultsOf({
+  broken,
+  evidence,
+  stuck,
+  outside,
+  repeatedMost,
+  reclaimed,
+  calm,
+}: Report): string[] {
+  const repeatedLess = calm ? reclaimed : repeatedMost
+  return [
+    ...broken,
+    ...(evidence === '' ? [] : [evidence]),
+    ...(stuck === undefined ? [] : [`Something is stuck:\n${stuck}`]),
+    ...(outside.otherKey === 0
+      ? []
+      : [`${outside.otherKey} calls to the outside were made again under another key.`]),
+    ...(outside.repeated <= repeatedLess
+      ? []
+      : [`${outside.repeated} calls to the outside were made again, and at most ${repeatedLess} may be.`]),
+  ]
+}
+
+/** For people: a line for each figure. */
+export function reportLines(report: Report): string[] {
+  const { faults, recoveries, outside, backends } = report
+  const count = Object.values(faults).reduce((sum, each) => sum + each, 0)
+  const lines: Array<[string, string]> = [
+    ['seed', `${report.seed}, ${report.seconds.toFixed(0)} s, a lease of ${report.leaseSeconds} s`],
+    [
+      'runs',
+      `${number(report.runs)} (${number(report.acknowledged)} starts acknowledged, ${number(report.refused)} calls failed), ${number(report.attempts)} attempts, ${number(report.reclaimed)} of them reclaimed`,
+    ],
+    [
+      'faults',
+      `${number(count)}${report.missed.length > 0 ? `, and ${report.missed.length} that were not to be had` : ''}`,
+    ],
+    ...Object.entries(faults).map(([kind, times]): [string, string] => [`  ${kind}`, `${times}`]),
+    ...Object.entries(report.missing).map(([kind, reason]): [string, string] => [
+      `  ${kind}`,
+      `left out: ${reason}`,
+    ]),
+    [
+      'lost, ended twice, duplicate effects',
+      `${report.lost}, ${report.endedTwice}, ${report.duplicateEffects}`,
+    ],
+    ['limits exceeded', `${report.capsExceeded}`],
+    [
+      'calls to the outside',
+      `${number(outside.called)} steps, ${outside.repeated} calls repeated (${number(report.repeatedMost)} slots were busy at faults), ${outside.otherKey} under another key`,
+    ],
+    ...recoveries.map(({ alone, locked, pooled }): [string, string] => [
+      alone ? 'begins elsewhere after a death' : '  with other faults meanwhile',
+      `${figure(locked)}; behind PgBouncer ${figure(pooled)}`,
+    ]),
+    ['back at work after a restart', figure(report.backAfterRestart)],
+    ['a dead listener listens again', figure(report.backAfterListener)],
+    ...report.growths
+      .slice(0, 4)
+      .map(({ minutes, megabytes, percentPerHour, descriptors }): [string, string] => [
+        'memory of a worker',
+        `${megabytes.toFixed(0)} MB, ${percentPerHour.toFixed(2)} %/h over ${minutes.toFixed(0)} min, ${descriptors.join(' → ')} descriptors`,
+      ]),
+    ['backends', `${backends.first} at first, ${backends.last} at last, ${backends.most} at most`],
+    ['stuck', report.stuck === undefined ? '0' : 'yes, see below'],
+  ]
+  return lines.map(([name, value]) => `${name.padEnd(42)} ${value}`)
+}
+
+const number = (value: number): string => value.toLocaleString('en-US')
+
+function figure(of: Figure | undefined): string {
+  if (of === undefined) return 'never seen'
+  const [p50, p99, most] = [of.p50, of.p99, of.most].map((ms) => `${(ms / 1_000).toFixed(2)} s`)
+  return `p50 ${p50}, p99 ${p99}, at most ${most}, of ${of.count}`
+}

@@ -1,0 +1,231 @@
+// What befalls the server: it is killed, loses backends, its disk or its connections, refuses to write, and comes back.
+import { spawn } from 'node:child_process'
+import { setTimeout as pause } from 'node:timers/promises'
+import pg from 'pg'
+import { until } from '../deadline.ts'
+import { isThere } from '../faults/own-server.ts'
+import type { Fault, ServerFault } from './plan.ts'
+import { type Stage, strace } from './stage.ts'
+
+/** Longer than anybody may need: what takes longer is told as this. */
+const backMsMax = 20_000
+
+export class ServerNemesis {
+  /** From the readiness of a server that had ended until all workers that are well are back at work, in milliseconds. */
+  readonly backAfterRestart: number[] = []
+  /** From the end of a listening connection until another one listens. */
+  readonly backAfterListener: number[] = []
+  readonly #stage: Stage
+
+  constructor(stage: Stage) {
+    this.#stage = stage
+  }
+
+  async bring({ kind, strength }: Fault<ServerFault>): Promise<void> {
+    const { server, disk, pooler } = this.#stage.parts
+    const ms = 500 + strength * 3_500
+    switch (kind) {
+      case 'server killed':
+        await server.crash()
+        await pause(ms / 2)
+        await server.start()
+        return this.#measureReturn()
+      case 'backend killed':
+        return this.#killBackend()
+      case 'backends terminated':
+        await this.#terminate(`random() < ${0.2 + 0.8 * strength}`)
+        return
+      case 'backend terminated during its commit':
+        return this.#terminateCommit()
+      case 'listener terminated':
+        return this.#terminateListener()
+      case 'disk full':
+        disk!.fill()
+        await pause(ms)
+        disk!.free()
+        // With no room for its log the server ends itself, and does not come back while there is none.
+        await server.start()
+        return this.#measureReturn()
+      case 'fsync error':
+        return this.#failFsync()
+      case 'connections exhausted':
+        return this.#exhaustConnections(ms)
+      case 'server read-only':
+        await server.configure('default_transaction_read_only', 'on')
+        await pause(ms)
+        return server.configure('default_transaction_read_only')
+      case 'task table locked':
+        return this.#lockTasks(ms)
+      case 'pooler killed':
+        await pooler!.kill()
+        await pause(ms / 2)
+        return pooler!.startAgain()
+      default:
+        throw new Error(`nobody knows how to bring about '${String(kind satisfies never)}'`)
+    }
+  }
+
+  /** A server that runs, with room and with the settings that it had. */
+  async mend(): Promise<void> {
+    const { server, disk } = this.#stage.parts
+    disk?.free()
+    await server.start()
+    await this.#answers()
+    for (const setting of ['default_transaction_read_only', 'synchronous_standby_names'])
+      await server.configure(setting)
+  }
+
+  async #killBackend(): Promise<void> {
+    const [victim] = await this.#stage.parts.server.query<{ pid: number }>(
+      `select pid from pg_stat_activity where application_name like 'millrace%' order by random() limit 1`,
+    )
+    if (victim === undefined) throw new Error('no backend is there')
+    process.kill(victim.pid, 'SIGKILL')
+    await this.#restarted(victim.pid)
+  }
+
+  /** The checkpointer is told that its data can't be written: the server ends all backends and recovers. */
+  async #failFsync(): Promise<void> {
+    const { server } = this.#stage.parts
+    const [victim] = await server.query<{ pid: number }>(
+      `select pid from pg_stat_activity where backend_type = 'checkpointer'`,
+    )
+    const inject = 'fsync,fdatasync:error=EIO'
+    const tracer = spawn(
+      strace,
+      ['-f', '-p', `${victim!.pid}`, '-e', `inject=${inject}`, '-o', '/dev/null'],
+      {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    )
+    let said = ''
+    tracer.stderr.on('data', (chunk: Buffer) => (said += chunk.toString('utf8')))
+    const ended = new Promise((resolve) => tracer.once('close', resolve))
+    try {
+      await until('strace is attached', () => said.includes('attached'), 5_000)
+      await server.query('create table if not exists public.synced (); drop table public.synced')
+      await server.query('checkpoint').catch(() => {})
+      await this.#restarted(victim!.pid)
+    } finally {
+      tracer.kill('SIGKILL')
+      await ended
+    }
+  }
+
+  /** Once the backend is gone and the server answers again, having ended all others. */
+  async #restarted(pid: number): Promise<void> {
+    await until('the end of the backend', () => !isThere(pid), 10_000)
+    await this.#answers()
+    await this.#measureReturn()
+  }
+
+  async #terminate(which: string): Promise<number[]> {
+    const rows = await this.#stage.parts.server.query<{ pid: number }>(
+      `select pid, pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and application_name like 'millrace%' and ${which}`,
+    )
+    return rows.map(({ pid }) => pid)
+  }
+
+  /** A commit that waits for a standby that isn't there has happened, and is not acknowledged. */
+  async #terminateCommit(): Promise<void> {
+    const { server } = this.#stage.parts
+    await server.configure('synchronous_standby_names', 'nobody')
+    try {
+      await until('a commit that waits', async () => {
+        const ended = await server.query(
+          "select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'",
+        )
+        return ended.length > 0
+      })
+    } finally {
+      await server.configure('synchronous_standby_names')
+    }
+  }
+
+  async #terminateListener(): Promise<void> {
+    const before = await this.#listeners()
+    if (before.length === 0) throw new Error('nobody listens')
+    const begun = performance.now()
+    const [pid] = await this.#terminate(`pid = ${before[0]!}`)
+    const others = () =>
+      this.#stage.parts.seats.filter(({ wellSince }) => (wellSince ?? Infinity) < begun).length
+    const well = others()
+    while (performance.now() - begun < backMsMax) {
+      const now = await this.#listeners()
+      // Where a worker's own fault comes between, this says nothing.
+      if (others() !== well) return
+      if (now.length >= before.length && !now.includes(pid!)) break
+      await pause(20)
+    }
+    this.backAfterListener.push(performance.now() - begun)
+  }
+
+  async #listeners(): Promise<number[]> {
+    const rows = await this.#stage.parts.server.query<{ pid: number }>(
+      `select pid from pg_stat_activity where application_name = 'millrace listener' and datname = current_database() order by random()`,
+    )
+    return rows.map(({ pid }) => pid)
+  }
+
+  /** Until the server has refused three in a row, those reserved for superusers too. */
+  async #exhaustConnections(ms: number): Promise<void> {
+    const taken: pg.Client[] = []
+    try {
+      for (let refused = 0; refused < 3; ) {
+        const connection = new pg.Client(this.#stage.parts.server.url)
+        connection.on('error', () => {})
+        await connection.connect().then(
+          () => taken.push(connection),
+          () => refused++,
+        )
+      }
+      await pause(ms)
+    } finally {
+      await Promise.all(taken.map((connection) => connection.end()))
+    }
+    await this.#answers()
+  }
+
+  async #lockTasks(ms: number): Promise<void> {
+    const holder = new pg.Client(this.#stage.parts.server.url)
+    holder.on('error', () => {})
+    await holder.connect()
+    try {
+      await holder.query(
+        "begin; set local lock_timeout = '5s'; lock table millrace.task in access exclusive mode",
+      )
+      await pause(ms)
+      await holder.query('commit')
+    } finally {
+      await holder.end()
+    }
+  }
+
+  #answers(): Promise<boolean> {
+    return until('the server answers', async () =>
+      this.#stage.parts.server.query('select 1').then(
+        () => true,
+        () => false,
+      ),
+    )
+  }
+
+  /** Each worker that was well all the while has been heard since the server is ready, and one of them has begun a task. */
+  async #measureReturn(): Promise<void> {
+    const ready = performance.now()
+    const [now] = await this.#stage.parts.server.query<{ now: Date }>('select clock_timestamp() as now')
+    while (performance.now() - ready < backMsMax) {
+      const rows = await this.#stage.parts.server.query<{ pid: number; works: boolean }>(
+        `select w.process_id as pid, exists (select from millrace.task t where t.worker_id = w.id and t.claimed_at > $1) as works
+           from millrace.worker w where w.gone_at is null and w.heartbeat_at > $1`,
+        [now!.now],
+      )
+      const wanted = this.#stage.parts.seats.filter(({ wellSince }) => (wellSince ?? Infinity) < ready)
+      const isBack = wanted.every((seat) => rows.some(({ pid }) => pid === seat.pid))
+      if (isBack && (wanted.length === 0 || rows.some(({ works }) => works))) break
+      await pause(20)
+    }
+    this.backAfterRestart.push(performance.now() - ready)
+  }
+}

@@ -1,0 +1,112 @@
+// What befalls single workers: they are killed, hang, run out of memory, have wrong clocks, are cut off, and are deployed anew.
+import { setTimeout as pause } from 'node:timers/promises'
+import { migrate } from '../../src/db/migrate.ts'
+import { type Seat, withClock } from './fleet.ts'
+import type { Fault, WorkerFault } from './plan.ts'
+import type { Stage } from './stage.ts'
+
+const clocks = ['+1h', '-1h', '+0 x1.5']
+const latencyMs = 150
+
+export class WorkerNemesis {
+  readonly #stage: Stage
+  readonly #leaseMs: number
+
+  constructor(stage: Stage, { leaseSeconds }: { readonly leaseSeconds: number }) {
+    this.#stage = stage
+    this.#leaseMs = leaseSeconds * 1_000
+  }
+
+  async bring({ kind, seat: number, strength }: Fault<WorkerFault>): Promise<void> {
+    const seat = this.#stage.parts.seats[number]!
+    const beyondLease = this.#leaseMs * (1.2 + 0.8 * strength)
+    switch (kind) {
+      case 'worker killed':
+        await seat.kill()
+        await pause(strength * 4_000)
+        return seat.start()
+      case 'worker stopped beyond its lease':
+        return this.#unwell(seat, async () => {
+          seat.signal('SIGSTOP')
+          await pause(beyondLease)
+          seat.signal('SIGCONT')
+        })
+      case 'event loop blocked beyond the lease':
+        return this.#unwell(seat, async () => {
+          seat.block(beyondLease)
+          await pause(beyondLease)
+        })
+      case 'worker out of memory':
+        seat.wellSince = undefined
+        await seat.eat()
+        return seat.start()
+      case 'clock of a worker moved':
+        await seat.stop()
+        return seat.start({ environment: withClock(clocks[Math.floor(strength * clocks.length)]!) })
+      case 'deployment':
+        return this.#deploy(seat)
+      case 'network cut and healed':
+        return this.#unwell(this.#stage.parts.seats[3]!, async () => {
+          this.#stage.parts.network!.cut()
+          await pause(beyondLease)
+          this.#stage.parts.network!.heal()
+        })
+      case 'connections half-open':
+        return this.#unwell(this.#stage.parts.seats[1]!, async () => {
+          this.#stage.parts.proxy.blackhole()
+          await pause(beyondLease)
+          this.#stage.parts.proxy.heal()
+        })
+      case '300 ms of latency':
+        this.#stage.parts.proxy.delay(latencyMs)
+        await pause(2_000 + strength * 4_000)
+        return this.#stage.parts.proxy.delay(0)
+      case 'connections reset':
+        return this.#stage.parts.proxy.cut()
+      default:
+        throw new Error(`nobody knows how to bring about '${String(kind satisfies never)}'`)
+    }
+  }
+
+  /** Everything as it should be: workers of both generations, each as it was first, on networks that work. */
+  async mend(): Promise<void> {
+    this.#stage.parts.proxy.delay(0)
+    this.#stage.parts.proxy.heal()
+    this.#stage.parts.network?.heal()
+    await Promise.all(
+      this.#stage.parts.seats.map(async (seat) => {
+        seat.signal('SIGCONT')
+        const generation = seat.options.number % 2
+        if (!seat.isOdd && seat.generation === generation && seat.pid !== undefined) return
+        await seat.stop()
+        seat.generation = generation
+        await seat.start()
+      }),
+    )
+  }
+
+  async #unwell(seat: Seat, fault: () => Promise<void>): Promise<void> {
+    seat.wellSince = undefined
+    try {
+      await fault()
+    } finally {
+      // Whose worker ended meanwhile has another one, or gets it when all is mended.
+      seat.wellSince = performance.now()
+    }
+  }
+
+  /** The database first; then two of the workers, one after the other, so that those of both generations are there all the time. */
+  async #deploy(seat: Seat): Promise<void> {
+    await migrate({ connectionString: this.#stage.parts.server.url })
+    const other = this.#stage.parts.seats.find(({ generation }) => generation !== seat.generation)!
+    const [first, second] = [seat.generation, other.generation]
+    for (const [deployed, generation] of [
+      [seat, second],
+      [other, first],
+    ] as const) {
+      await deployed.stop()
+      deployed.generation = generation
+      await deployed.start()
+    }
+  }
+}
