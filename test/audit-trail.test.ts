@@ -55,6 +55,8 @@ async function linesOf(after = 0): Promise<string[]> {
 const read = (lines: readonly string[]) => Readable.from(lines.map((line) => line.trimEnd()))
 
 test('FO-13 what people define, pause and remove is on record: who, by which login, when, from where, before and after', async () => {
+  // That a copy of the template may run is on record there.
+  await entries()
   await opened.client().start(sweep, { state: 'TX' })
   expect((await entries()).map(({ action, subject }) => `${action} ${subject}`)).toEqual([
     'pipeline.created trail-sweep',

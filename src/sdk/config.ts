@@ -1,7 +1,7 @@
 // Owns millrace.config.ts: what it may hold, and the check of it.
 import { z } from 'zod'
 import { MillraceError } from '../core/errors.ts'
-import { checkGraph } from '../core/graph.ts'
+import { checkGraph, type StepKind, stepKinds } from '../core/graph.ts'
 import { isIpRange } from '../core/ip-ranges.ts'
 import { formatPath } from '../core/json.ts'
 import { type ArtifactStore, isArtifactStore } from './artifact-store.ts'
@@ -12,6 +12,8 @@ import { isTrigger, type Trigger } from './trigger.ts'
 export interface WorkerConfig {
   /** Only steps on these queues; all by default. */
   readonly queues?: readonly string[]
+  /** Only these kinds of steps; all by default. A step of another kind on a queue that it serves is refused at its start. */
+  readonly kinds?: readonly StepKind[]
   /** How many tasks run at once. 20 by default. */
   readonly slots?: number
   /** Connections for `sql` and for `tx` steps; as many as slots by default, 20 at most. */
@@ -113,6 +115,7 @@ const text = z.string('it is no text')
 
 const worker = strictSettings({
   queues: z.array(text, 'it is no list of names').optional(),
+  kinds: z.array(z.enum(stepKinds)).optional(),
   slots: count,
   connectionsMax: count,
   leaseSeconds: count,

@@ -151,7 +151,7 @@ test('FO-12 without the key there is an error that names it, for a client, a wor
     code: 'encryption_key_missing',
   })
   await expect(opened.worker({ pipelines: [one] })).rejects.toMatchObject({ code: 'encryption_key_missing' })
-  await expect(client.start('without', { id: 'p', name: 'n' })).rejects.toMatchObject({
+  await expect(opened.client().start('without', { id: 'p', name: 'n' })).rejects.toMatchObject({
     code: 'encryption_required',
   })
   await expect(

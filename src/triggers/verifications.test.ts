@@ -240,6 +240,11 @@ test('a schedule whose query takes long, and waits for many looks, keeps no othe
   const taken = await takeVerifications(caller, { leaseSeconds: 60, limit: 4 })
   expect(taken.map(({ id }) => id)).toContain(String(quick.id))
   await database.query('update millrace.firing set verify_at = null where verify_at is not null')
+  // No schedule leaves so many firings of one run.
+  await database.query(
+    'delete from millrace.firing f using millrace.firing long where long.id = $1 and f.run_id = long.run_id and f.id <> long.id',
+    [long.id],
+  )
 })
 
 test('what was found is kept in short', async () => {

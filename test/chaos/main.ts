@@ -42,7 +42,8 @@ const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000))
 if (values.help) console.log(usage)
 else if (values.plan) printPlan()
 else if (mayMount()) process.exitCode = await runWithMounts()
-else process.exitCode = await run()
+// At once: Node would first wait for requests that the nemesis has cut off in the middle, some of which nobody ever answers.
+else process.exit(await run())
 
 /** A disk that fills up is mounted where nobody else sees it, and so in a program of its own. */
 function mayMount(): boolean {

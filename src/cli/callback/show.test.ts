@@ -34,7 +34,7 @@ test('a callback is listed without its path, shown with each attempt, and sent o
   expect((await call('callback', 'list', '--open')).stdout).toContain('waiting')
   const unknown = await call('callback', 'show', run)
   expect([unknown.status, unknown.stderr]).toEqual([
-    1,
+    4,
     expect.stringContaining(`There is no delivery '${run}'.`),
   ])
 })

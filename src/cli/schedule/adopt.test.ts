@@ -125,7 +125,7 @@ describe('with pg_cron', () => {
       [4, 'pg_cron has no cron job 9', ['9', '--pipeline', 'mails']],
       [2, 'Which pipeline', ['1']],
       [2, 'Which cron job', ['--pipeline', 'mails']],
-      [1, "There is no pipeline 'nothing'", ['1', '--pipeline', 'nothing', '--disable']],
+      [4, "There is no pipeline 'nothing'", ['1', '--pipeline', 'nothing', '--disable']],
     ] as const
     for (const [status, said, args] of refusals)
       expect(await folder.call('schedule', 'adopt', ...args)).toMatchObject({

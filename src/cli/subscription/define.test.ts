@@ -50,7 +50,7 @@ test('a subscription is defined, listed, paused and removed, and the list of eve
   expect((await call('subscription', 'remove', 'joined')).stdout).toBe('Subscription joined is removed.\n')
   const gone = await call('subscription', 'remove', 'joined')
   expect([gone.status, gone.stderr]).toEqual([
-    1,
+    4,
     expect.stringContaining("There is no subscription 'joined'."),
   ])
   expect((await call('subscription', 'define', 'x', 'y', 'welcome', '--filter', '[1]')).status).toBe(2)
