@@ -41,6 +41,8 @@ export interface RunningParts {
   readonly found: () => void
   /** Fires when the worker has left. */
   readonly ended: AbortSignal
+  /** The server has no room for a transaction at present: it is tried again. */
+  readonly starved: (error: Error) => void
   /** An answer was lost that may have brought so many tasks: what the worker holds must be asked for. */
   readonly uncertain: (tasks: number) => void
 }
@@ -414,10 +416,11 @@ export class Running {
     let outcome = await this.#tryTransaction(task)
     while (
       outcome.kind === 'failed' &&
-      outcome.starved &&
+      outcome.starved !== undefined &&
       !task.abort.aborted &&
       performance.now() < deadline
     ) {
+      this.#parts.starved(outcome.starved)
       await pause(starvedMs * (0.5 + this.#parts.random()), task.abort.signal)
       if (!task.abort.aborted) outcome = await this.#tryTransaction(task)
     }
@@ -434,7 +437,7 @@ export class Running {
     try {
       client = await this.#patiently(task, () => this.#parts.handlerPool.connect())
     } catch (error) {
-      return { ...failure(task, error, false), uncertain: false, starved: false, spoilt: false }
+      return { ...failure(task, error, false), uncertain: false, starved: undefined, spoilt: false }
     }
     const outcome = await runTransactionAttempt(task, this.#parts.key, client, {
       ...this.#parts.attemptRoom,

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createRunIds } from '../core/uuid.ts'
+import { translateDatabaseError } from '../db/database-error.ts'
 import { readClock } from '../db/diagnosis.ts'
 import type { Listener } from '../db/listener.ts'
 import { readPackageVersion } from '../db/schema-files.ts'
@@ -149,6 +150,7 @@ export class WorkerSession implements LocalWorker {
       found: () => this.#claims.wake(),
       ended: this.#ended.signal,
       freed: () => this.#freed(),
+      starved: (error) => this.#failed(translateDatabaseError(error, connections.database)),
       uncertain: (tasks) => this.#doubt(tasks),
     })
     this.#flush = new Flush(connections.outcomes, key, {

@@ -31,8 +31,8 @@ export type TransactionOutcome =
   | (Extract<Outcome, { kind: 'failed' }> & {
       /** Nobody knows whether the commit went through. */
       readonly uncertain: boolean
-      /** The server had no disk, memory or connection left, and undid the transaction: that is no failure of the step. */
-      readonly starved: boolean
+      /** That the server had no disk, memory or connection left, and undid the transaction: no failure of the step. */
+      readonly starved: Error | undefined
       /** The connection is not fit for the next one: it broke, or the handler still uses it. */
       readonly spoilt: boolean
     })
@@ -98,7 +98,7 @@ export async function runTransactionAttempt(
     // A handler that was left running at its timeout may still be in the middle of a statement.
     const spoilt = uncertain || (handling && task.abort.aborted)
     if (!spoilt) await rollBackAttempt(client)
-    const starved = sqlState(error)?.startsWith('53') ?? false
+    const starved = sqlState(error)?.startsWith('53') === true ? (error as Error) : undefined
     return { ...failure(task, error, room.storeStacks), uncertain, starved, spoilt }
   } finally {
     lent.takeBack()

@@ -99,7 +99,8 @@ test.skipIf(!mayMount)(
   'B6 with the disk full to the last byte starts get 503 with retry-after, workers pause and no attempt fails, and all goes on once there is room',
   async () => {
     const worker = await programs.start({ database: url, leaseSeconds: 3, heartbeatMs: 300, slots: 6 })
-    const acknowledged = await startLoad(client!, 150, 10)
+    // Enough that the worker still has outcomes to write when the disk is full.
+    const acknowledged = await startLoad(client!, 150, 60)
     await order('fill')
     const refused = await until('a start is refused', async () => {
       const answer = await startLarge()
