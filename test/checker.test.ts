@@ -46,7 +46,7 @@ const moreOfIt = `insert into millrace.firing (schedule_id, slot_at, overlap, ki
    select schedule_id, slot_at + interval '1 minute', overlap, kind, state, run_id, due_at, fired_at, fired_by, started_at from millrace.firing`
 
 const limit = `select millrace.define_limit('checked', '{"kind": "concurrency", "capacity": 1, "key": []}', '[{"slug": "checked"}]');
-   insert into millrace.limit_state (rule_id, key, used, changed_at) select id, '', 2, now() from millrace.limit_rule on conflict do nothing`
+   insert into millrace.limit_state (id, rule_id, key, used, changed_at) select millrace.limit_state_id(id, ''), id, '', 2, now() from millrace.limit_rule on conflict do nothing`
 
 const offences: [string, string, () => string][] = [
   ['I1', 'a live run without a task', () => `delete from millrace.task where id = ${held}`],

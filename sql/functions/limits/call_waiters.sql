@@ -1,10 +1,11 @@
 -- Calls tasks that wait for limits back to where claims look: as many as there is room for, by priority and then first come, first served. A
 -- claim judges them once more: so a called task that nobody claims holds nothing. What somebody has locked is left: whoever takes room next, or
--- the next sweep, looks again. The states are locked by the caller.
+-- the next sweep, looks again. The states are locked by the caller. Its settings are its own: without statistics a planner would sort all who wait.
 --
 -- Where tasks take turns, those who wait do as well (see pick_waiting_turns); in a strict order, whoever became ready first takes the place at its head.
 create or replace function millrace.call_waiters(state_ids bigint[], at timestamptz) returns int
 language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off set enable_bitmapscan = off
 as $$
 #variable_conflict use_column
 declare

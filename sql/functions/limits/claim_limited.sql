@@ -1,8 +1,8 @@
 -- Claims tasks of handlers that are under rules, at one priority: the part of claim_tasks that nobody pays for who has no rules. What may not
 -- begin leaves the lane, so that it is judged once and not again by every claim; about a thousand tasks are looked at in one claim.
 --
--- Most often there is room for all: then they are counted first and looked at afterwards, one write a state, and only what goes over is
--- judged one by one (see take_limits).
+-- Who has no turns comes here where it is likely that not all of them have room (see claim_fitting). All are counted first and looked at afterwards, one
+-- write a state, and only what goes over is judged one by one (see take_limits).
 --
 -- Where tasks take turns, these are picked turn by turn between their keys, and of several such handlers first of the one that was looked at
 -- longest ago; all else is the same.
@@ -133,7 +133,7 @@ begin
     looked := looked + found_count;
     if new_rules is not null then
       new_places := array_positions(state_ids, null);
-      new_states := find_limit_states(new_rules, new_keys, patient, at);
+      new_states := find_limit_states(new_rules, new_keys, patient, at, array_remove(state_ids, null));
       for i in 1 .. cardinality(new_places) loop
         state_ids[new_places[i]] := new_states[i];
       end loop;

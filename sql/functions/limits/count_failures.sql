@@ -29,7 +29,7 @@ begin
   )
   select array_agg(c.rule_id), array_agg(c.key), array_agg(c.count), array_agg(c.last_run) into rule_ids, keys, counts, last_runs
     from (select a.rule_id, a.key, count(*)::int as count, (array_agg(a.run_id order by a.n desc))[1] as last_run from asked a group by 1, 2 order by 1, 2) c;
-  state_ids := find_limit_states(rule_ids, keys, true, at);
+  state_ids := find_limit_states(rule_ids, keys, true, at, given_back);
   perform lock_limit_states(array(select distinct i from unnest(state_ids || given_back) i order by i), true);
 
   for counted in

@@ -6,6 +6,8 @@ as $$
 declare
   rule limit_rule;
   held_ids bigint[];
+  keys text[];
+  counts int[];
 begin
   select k.* into rule from limit_rule k where k.id = count_holders.rule_id;
   -- What held it by its earlier reach holds it no more: so it gives nothing back that others have taken.
@@ -20,17 +22,18 @@ begin
   held_ids := array(
     select t.id from limited_step l join task t on t.step_id = l.step_id
      where l.rule_id = rule.id and t.worker_id is not null order by t.id + 0 for no key update of t);
-  with held as (
-    select t.id, composed_key(rule.key_paths, u.input, t.item_value, u.tenant) as key
-      from unnest(held_ids) h(id) join task t on t.id = any (array[h.id]) join run u on u.id = t.run_id
-  ), counted as (
-    insert into limit_state as s (rule_id, key, used, changed_at)
-    select rule.id, h.key, count(*), at from held h group by h.key order by h.key
-        on conflict (rule_id, key) do update set used = excluded.used, changed_at = at
-    returning s.id, s.key
-  )
+  select array_agg(c.key), array_agg(c.count) into keys, counts
+    from (select composed_key(rule.key_paths, u.input, t.item_value, u.tenant) as key, count(*)::int as count
+            from unnest(held_ids) h(id) join task t on t.id = any (array[h.id]) join run u on u.id = t.run_id group by 1) c;
+  if keys is null then
+    return;
+  end if;
+  perform find_limit_states(array_fill(rule.id, array[cardinality(keys)]), keys, true, at);
+  update limit_state s set used = c.count, changed_at = at from unnest(keys, counts) c(key, count) where s.rule_id = rule.id and s.key = c.key;
   update task t
-     set holds = t.holds || c.id
-    from held h join counted c on c.key = h.key where t.id = h.id;
+     set holds = t.holds || s.id
+    from unnest(held_ids) h(id) join task o on o.id = any (array[h.id]) join run u on u.id = o.run_id
+    join limit_state s on s.rule_id = rule.id and s.key = composed_key(rule.key_paths, u.input, o.item_value, u.tenant)
+   where t.id = h.id;
 end $$;
 comment on function millrace.count_holders(int, timestamptz) is 'Counts what is held already of a rule.';

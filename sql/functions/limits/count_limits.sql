@@ -3,7 +3,7 @@
 -- locked before the states can be (see lock_limit_states). The states stay locked, in the order of their ids, for the reason that release_limits gives.
 --
 -- Ends that lie in seats are taken off meanwhile (see count_ends). The snapshot may be older than the lock, and so miss some: then more are counted
--- than there are, never fewer. A state with many slots in use gets its seats here.
+-- than there are, never fewer.
 create or replace function millrace.count_limits(state_ids bigint[], counts int[], costs float8[], at timestamptz) returns boolean
 language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -11,7 +11,6 @@ as $$
 #variable_conflict use_column
 declare
   fits boolean;
-  crowded_ids bigint[];
 begin
   begin
     with counted as (
@@ -21,16 +20,15 @@ begin
              folded = greatest(s.folded, case when s.folded is not null then ended_of(s.id) end),
              full_until = case when g.cost is not null then least(greatest(s.full_until, s.held_until, at), at + interval '100 years') + make_interval(secs => g.cost / 1000) end
         from unnest(state_ids, counts, costs) g(id, count, cost) where s.id = any (array[g.id])
-      returning s.id, s.rule_id, s.used, s.waiting, s.full_until, s.held_until, s.folded
+      returning s.id, s.rule_id, s.used, s.waiting, s.full_until, s.held_until
     ), fullest as (
       select c.rule_id, max(c.used) as used, bool_or(c.waiting) as waiting, max(c.full_until) as full_until, max(c.held_until) as held_until from counted c group by 1
     )
     -- One that is missing was pruned meanwhile: what would be counted there would be lost.
     select (select count(*) from counted) = cardinality(state_ids)
            and coalesce(bool_and(case k.kind when 'concurrency' then f.used <= k.capacity when 'rate' then f.full_until <= at + make_interval(secs => k.burst * k.unit_ms / 1000)
-                                 else false end and not f.waiting and (f.held_until > at) is not true), true),
-           (select array_agg(c.id) from counted c where c.used >= 16 and c.folded is null)
-      into fits, crowded_ids
+                                 else false end and not f.waiting and (f.held_until > at) is not true), true)
+      into fits
       from fullest f cross join lateral (select * from limit_rule k where k.id = f.rule_id limit 1) k;
     if not fits then
       raise exception 'There is no room for all of them.' using errcode = 'no_data_found';
@@ -38,10 +36,6 @@ begin
   exception when no_data_found then
     return false;
   end;
-  if crowded_ids is not null then
-    insert into limit_end (state_id, seat) select c.id, seat.n from unnest(crowded_ids) c(id) cross join generate_series(1, 8) seat(n);
-    update limit_state s set folded = 0 where s.id = any (crowded_ids);
-  end if;
   return true;
 end $$;
 comment on function millrace.count_limits(bigint[], int[], float8[], timestamptz) is 'Counts what tasks take of limits, if there is room for all of it.';

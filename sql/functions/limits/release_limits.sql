@@ -1,6 +1,6 @@
 -- Gives back what ended tasks held, and calls those who wait for it. Given are the holds of all of them, one after the other. A breaker among
 -- them was held by its probe, whose place is free by this: it closes where the probe succeeded (where it failed, count_failures has opened it
--- again).
+-- again). A state with many slots in use gets its seats here (see count_ends).
 --
 -- The states are locked in the order of their ids: they come out of the grouping in it, and without whole scans, hashes and merges there is no
 -- plan but to look each of them up in turn. Its settings are its own, because a plan may be kept from a caller who has others.
@@ -11,14 +11,20 @@ as $$
 #variable_conflict use_column
 declare
   waited_for bigint[];
+  crowded_ids bigint[];
 begin
   with given_back as (
     update limit_state s set changed_at = at, used = greatest(s.used - g.count, 0), probe_id = null, open_until = case when succeeded and s.probe_id is not null then null else s.open_until end
       from (select h.id, count(*)::int as count from unnest(release_limits.holds) h(id) group by h.id order by h.id) g
      where s.id = any (array[g.id])
-    returning s.id, s.waiting
+    returning s.id, s.waiting, s.used, s.folded
   )
-  select array_agg(b.id order by b.id) into waited_for from given_back b where b.waiting;
+  select array_agg(b.id order by b.id) filter (where b.waiting), array_agg(b.id) filter (where b.used >= 16 and b.folded is null)
+    into waited_for, crowded_ids from given_back b;
+  if crowded_ids is not null then
+    insert into limit_end (state_id, seat) select c.id, seat.n from unnest(crowded_ids) c(id) cross join generate_series(1, 8) seat(n);
+    update limit_state s set folded = 0 where s.id = any (crowded_ids);
+  end if;
   if waited_for is not null then
     perform call_waiters(waited_for, at);
   end if;

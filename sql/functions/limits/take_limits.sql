@@ -10,11 +10,14 @@
 --
 -- In a strict order only who is at its head begins (see line_up_tasks); another one that comes here is lined up first.
 --
+-- Its settings are its own: without statistics a planner would sort all who wait (see call_waiters).
+--
 -- Who holds states already (a later round of the same claim) is not patient: a task whose states can't be had at once stays where it is.
 create or replace function millrace.take_limits(
   row_tasks bigint[], row_states bigint[], row_costs float8[], room int, patient boolean, at timestamptz)
 returns table (task_id bigint, holds text)
 language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off set enable_bitmapscan = off
 as $$
 #variable_conflict use_column
 declare

@@ -2,6 +2,7 @@
 -- it: it is judged anew at that time, and given another one.
 create or replace function millrace.time_waiters(state_ids bigint[], until timestamptz) returns void
 language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off set enable_bitmapscan = off
 as $$
 #variable_conflict use_column
 begin

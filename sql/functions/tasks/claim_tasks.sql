@@ -1,5 +1,6 @@
 -- Claims up to `room` tasks for a worker, by priority and then first come, first served: of the tasks under rules, those that take turns and all others,
--- that kind is first whose first task came first, so that none waits for the slots that a steady stream of another leaves.
+-- that kind is first whose first task came first, so that none waits for the slots that a steady stream of another leaves. Those under rules are taken all at
+-- once where there is room for all of them, and else judged one by one.
 --
 -- A lane is a handler and a priority, with the last position that the worker has seen there: dead index entries before it, kept
 -- by somebody's long transaction, are not read again. A worker looks from position 0 once a second, so that nothing stays behind.
@@ -28,6 +29,7 @@ declare
   kinds text[] := array['plain'];
   begun uuid[] := array[]::uuid[];
   claimed int;
+  fitted boolean;
   state text;
 begin
   if left_over <= 0 or not enter_worker(claim_tasks.worker_id, claim_tasks.lock_key) then
@@ -56,12 +58,27 @@ begin
        and not exists (select from worker w where w.id = claim_tasks.worker_id and (w.ordered_state is not null or w.state = 'draining'))
      order by 1
   loop
+    fitted := false;
     if judged_lanes <> '{}' then
       kinds := order_lanes(lane_handlers, lane_priorities, lane_positions, level, judged_lanes, limited_lanes, turn_lanes, paused_lanes);
     end if;
     foreach kind in array kinds loop
+      continue when (kind = 'fitting' and not patient) or (kind = 'limited' and fitted);
       claimed := 0;
-      if kind <> 'plain' then
+      if kind = 'fitting' then
+        for task_id, run_id, step_id, item, item_value, attempt, priority, handler, failures,
+            input, tenant, key, headers, run_created_at, state in
+          select c.* from claim_fitting(claim_tasks.worker_id, limited_lanes, paused_lanes, lane_handlers, lane_priorities, lane_positions, level, left_over, at) c
+        loop
+          claimed := claimed + 1;
+          if state = 'pending' then
+            begun := begun || run_id;
+          end if;
+          return next;
+        end loop;
+        fitted := claimed > 0;
+        patient := not fitted;
+      elsif kind <> 'plain' then
         for task_id, run_id, step_id, item, item_value, attempt, priority, handler, failures,
             input, tenant, key, headers, run_created_at, state in
           select c.* from claim_limited(claim_tasks.worker_id, case when kind = 'limited' then limited_lanes else '{}' end, case when kind = 'turning' then turn_lanes else '{}' end,
