@@ -1,6 +1,5 @@
 // The tasks in hand: runs each to its outcome, reports it, and goes on with what comes next.
 import type pg from 'pg'
-import { isConnectionLoss } from '../db/database-error.ts'
 import { type HandedTask, type HandedValue, handedTask } from '../db/handed-tasks.ts'
 import type { ClaimedTask, CompleteAnswerRow, FailAnswerRow, WorkerKey } from '../db/tasks.ts'
 import type { ParkAnswerRow } from '../db/waits.ts'
@@ -9,20 +8,22 @@ import { Abort } from './abort.ts'
 import { Batch } from './batch.ts'
 import { runBatch } from './batch-attempt.ts'
 import { type AttemptRoom, failure, type Outcome, runAttempt } from './attempt.ts'
-import { isPassing, type Flush, type StartedByParking } from './flush.ts'
+import type { Flush, StartedByParking } from './flush.ts'
 import { BegunAttempts } from './begun-attempts.ts'
 import { pause } from './connections.ts'
 import { AttemptAborted, type HeldTask } from './held-task.ts'
 import type { LeavingOutcome } from './leaving.ts'
 import type { LogLines } from './log-lines.ts'
 import type { OutputReader } from './outputs.ts'
+import { completedRow, failedRow, heldRow } from './outcome-rows.ts'
+import { patiently } from './patience.ts'
 import { readSecrets } from './read-secrets.ts'
-import { RecentIds } from './recent-ids.ts'
 import { RememberedOutput, RunMemories } from './run-memory.ts'
+import { RunWatchers } from './run-watchers.ts'
 import type { ServedSteps } from './served-steps.ts'
 import type { Slots } from './slots.ts'
-import { cipherOf, nextInput, openTask, sealedError, sealedOutput } from './sealing.ts'
-import { runTransactionAttempt, type TransactionOutcome } from './transaction-attempt.ts'
+import { cipherOf, nextInput, openTask } from './sealing.ts'
+import { runTransaction } from './transaction-tries.ts'
 
 export interface RunningParts {
   readonly served: ServedSteps
@@ -50,20 +51,12 @@ export interface RunningParts {
 /** Between two reports of a failure that the database refuses. */
 const refusedMsMin = 100
 const refusedMsMax = 5_000
-/** Between two looks for a database that is away before a handler has begun. */
-const awayMs = 200
-/** Between two tries of a transaction that the server had no room for. */
-const starvedMs = 1_000
-
-type Watcher = (end: LocalEnd) => void
 
 export class Running {
   readonly #parts: RunningParts
   readonly #memories: RunMemories
-  readonly #watchers = new Map<string, Set<Watcher>>()
+  readonly #watchers = new RunWatchers()
   readonly #begun = new BegunAttempts()
-  /** Runs that parked steps of this worker have called one by one: their ends are heard here at once. */
-  readonly #called = new RecentIds()
   #closed = false
   #flush: Flush | undefined
 
@@ -171,24 +164,18 @@ export class Running {
   }
 
   /** Calls back when a run that is in hand ends or leaves; undefined where none is. */
-  watch(runId: string, ended: Watcher): (() => void) | undefined {
+  watch(runId: string, ended: (end: LocalEnd) => void): (() => void) | undefined {
     const run = this.#memories.get(runId)
-    if (run === undefined || run.tasks === 0) return undefined
-    const watchers = this.#watchers.get(runId) ?? new Set()
-    this.#watchers.set(runId, watchers.add(ended))
-    return () => {
-      watchers.delete(ended)
-      if (watchers.size === 0 && this.#watchers.get(runId) === watchers) this.#watchers.delete(runId)
-    }
+    return run === undefined || run.tasks === 0 ? undefined : this.#watchers.watch(runId, ended)
   }
 
-  isWatched(task: HeldTask): boolean {
-    return this.#watchers.has(task.run.id) || this.isCalled(task)
+  isWatched({ run }: HeldTask): boolean {
+    return this.#watchers.isWatched(run.id)
   }
 
   /** Whether a step that parked here has called the task's run, and may wait for it. */
   isCalled({ run }: HeldTask): boolean {
-    return this.#called.has(run.id)
+    return this.#watchers.isCalled(run.id)
   }
 
   /** The database no longer counts this task as ours: its handler is told, and what it still does is not reported. */
@@ -198,7 +185,7 @@ export class Running {
     task.reported = false
     task.abort.abort(new AttemptAborted(reason))
     this.#release(task)
-    this.#told(task.run.id, null)
+    this.#watchers.tell(task.run.id, null)
   }
 
   /** The run of this task is being ended: its handler is told, and how it ends is still reported. */
@@ -230,7 +217,7 @@ export class Running {
     this.#parts.slots.giveBack(reserved)
     for (const answer of answers) {
       if (answer.kind === 'ended') this.#ended(answer, woken.length > 0)
-      else if (answer.kind === 'lost') this.#told(byId.get(answer.task_id!)!.run.id, null)
+      else if (answer.kind === 'lost') this.#watchers.tell(byId.get(answer.task_id!)!.run.id, null)
     }
     this.#run(begun)
     this.#tellOfLeft(tasks)
@@ -244,8 +231,8 @@ export class Running {
 
   /** A run that goes on elsewhere, or ended without its watcher being known, is asked about in the database. */
   #tellOfLeft(tasks: readonly HeldTask[]): void {
-    if (this.#watchers.size === 0) return
-    for (const { run } of tasks) if (run.tasks === 0) this.#told(run.id, null)
+    if (this.#watchers.isEmpty) return
+    for (const { run } of tasks) if (run.tasks === 0) this.#watchers.tell(run.id, null)
   }
 
   /** Failed tasks were answered. */
@@ -253,7 +240,7 @@ export class Running {
     const retried = new Set(answers.filter(({ kind }) => kind === 'retry').map((answer) => answer.task_id))
     for (const task of tasks) {
       this.#release(task)
-      if (!retried.has(task.taskId)) this.#told(task.run.id, null)
+      if (!retried.has(task.taskId)) this.#watchers.tell(task.run.id, null)
     }
     this.#parts.freed()
   }
@@ -266,13 +253,13 @@ export class Running {
     reserved: number,
   ): void {
     for (const task of tasks) this.#release(task)
-    for (const runId of started.called) this.#called.add(runId)
+    for (const runId of started.called) this.#watchers.called(runId)
     const leased = answers.flatMap(({ claimed }) => (claimed === null ? [] : [claimed]))
     const begun: HeldTask[] = []
     this.#holdClaimed(begun, leased)
     this.#parts.slots.giveBack(reserved)
     for (const { kind, task_id } of answers) {
-      if (kind === 'lost') this.#told(tasks.find(({ taskId }) => taskId === task_id)!.run.id, null)
+      if (kind === 'lost') this.#watchers.tell(tasks.find(({ taskId }) => taskId === task_id)!.run.id, null)
     }
     this.#run(begun)
     // What is called comes along all or none.
@@ -285,7 +272,7 @@ export class Running {
   continued(tasks: readonly HeldTask[]): void {
     for (const task of tasks) {
       this.#release(task)
-      this.#told(task.run.id, null)
+      this.#watchers.tell(task.run.id, null)
     }
     this.#parts.found()
   }
@@ -397,56 +384,28 @@ export class Running {
     return true
   }
 
-  /** A database that is away before the handler has begun is no failure of the step: it is waited for until the attempt's time is over. */
-  async #patiently<T>(task: HeldTask, work: () => Promise<T>): Promise<T> {
-    const deadline = performance.now() + task.step.timeoutMs
-    for (;;) {
-      try {
-        return await work()
-      } catch (error) {
-        const away = isPassing(error) || isConnectionLoss(error)
-        if (!away || task.abort.aborted || performance.now() > deadline) throw error
-        await pause(awayMs * (0.5 + this.#parts.random()), task.abort.signal)
-      }
-    }
+  #patiently<T>(task: HeldTask, work: () => Promise<T>): Promise<T> {
+    return patiently(task, this.#parts.random, work)
   }
 
   async #runTransaction(task: HeldTask): Promise<void> {
-    const deadline = performance.now() + task.step.timeoutMs
-    let outcome = await this.#tryTransaction(task)
-    while (
-      outcome.kind === 'failed' &&
-      outcome.starved !== undefined &&
-      !task.abort.aborted &&
-      performance.now() < deadline
-    ) {
-      this.#parts.starved(outcome.starved)
-      await pause(starvedMs * (0.5 + this.#parts.random()), task.abort.signal)
-      if (!task.abort.aborted) outcome = await this.#tryTransaction(task)
-    }
+    const { attemptRoom, handlerPool: pool, key, random, starved } = this.#parts
+    const outcome = await runTransaction(task, {
+      ...attemptRoom,
+      pool,
+      key,
+      random,
+      starved,
+      watched: (watched) => this.isWatched(watched),
+      called: (called) => this.isCalled(called),
+      said: () => this.#said(task),
+    })
     if (outcome.kind === 'failed' && outcome.uncertain) this.#parts.uncertain(1)
     if (task.lost) return
     if (outcome.kind === 'committed') {
       task.output = outcome.output
       this.completed([task], outcome.answers)
     } else this.#report(task, outcome)
-  }
-
-  async #tryTransaction(task: HeldTask): Promise<TransactionOutcome> {
-    let client: pg.PoolClient
-    try {
-      client = await this.#patiently(task, () => this.#parts.handlerPool.connect())
-    } catch (error) {
-      return { ...failure(task, error, false), uncertain: false, starved: undefined, spoilt: false }
-    }
-    const outcome = await runTransactionAttempt(task, this.#parts.key, client, {
-      ...this.#parts.attemptRoom,
-      watched: (watched) => this.isWatched(watched),
-      called: (called) => this.isCalled(called),
-      said: () => this.#said(task),
-    })
-    client.release(outcome.kind === 'failed' && outcome.spoilt)
-    return outcome
   }
 
   #report(task: HeldTask, outcome: Outcome): void {
@@ -474,41 +433,16 @@ export class Running {
   #hand(task: HeldTask, outcome: Outcome): void {
     if (task.lost) return
     task.reported = true
-    const { taskId, attempt, step } = task
-    if (outcome.kind === 'failed') {
-      const retryDelayMs = outcome.retryDelayMs ?? null
-      const row = {
-        taskId,
-        stepId: step.id,
-        attempt,
-        error: sealedError(task, outcome.error),
-        random: this.#parts.random(),
-        retryDelayMs,
-      }
-      this.#flush!.fail(task, row)
-      return
+    if (outcome.kind === 'failed') this.#flush!.fail(task, failedRow(task, outcome, this.#parts.random()))
+    else if (outcome.kind === 'parked' || outcome.kind === 'continued') this.#leave(task, outcome)
+    else {
+      task.output = outcome.kind === 'completed' ? outcome.output : null
+      this.#flush!.complete(task, completedRow(task, outcome))
     }
-    if (outcome.kind === 'parked' || outcome.kind === 'continued') {
-      this.#leave(task, outcome)
-      return
-    }
-    const output = outcome.kind === 'completed' ? outcome.output : null
-    const skipReason = outcome.kind === 'skipped' ? readSecrets.redact(outcome.reason) : null
-    task.output = output
-    this.#flush!.complete(task, {
-      taskId,
-      stepId: step.id,
-      attempt,
-      output: output === null ? null : sealedOutput(task, output),
-      skipReason,
-      writes: null,
-      watched: false,
-    })
   }
 
   #leave(task: HeldTask, outcome: LeavingOutcome): void {
-    const { taskId, attempt, step } = task
-    const row = { taskId, stepId: step.id, attempt }
+    const row = heldRow(task)
     if (outcome.kind === 'parked')
       this.#flush!.park(task, { ...row, waits: readSecrets.redactValue(outcome.waits) })
     else {
@@ -530,9 +464,9 @@ export class Running {
 
   /** @param isTaken whether the steps that wait for these runs came along */
   #ended(answer: CompleteAnswerRow, isTaken: boolean): void {
-    this.#told(answer.run_id!, this.#endOf(answer))
+    this.#watchers.tell(answer.run_id!, this.#endOf(answer))
     // Who called it and waits is ready now.
-    if (this.#called.delete(answer.run_id!) && !isTaken) this.#parts.found()
+    if (this.#watchers.forgetCalled(answer.run_id!) && !isTaken) this.#parts.found()
     this.#memories.forget(answer.run_id!)
   }
 
@@ -545,13 +479,6 @@ export class Running {
     } catch {
       return null
     }
-  }
-
-  #told(runId: string, end: LocalEnd): void {
-    const watchers = this.#watchers.get(runId)
-    if (watchers === undefined) return
-    this.#watchers.delete(runId)
-    for (const watcher of watchers) watcher(end)
   }
 
   #release(task: HeldTask): void {

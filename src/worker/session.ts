@@ -7,7 +7,7 @@ import { translateDatabaseError } from '../db/database-error.ts'
 import { readClock } from '../db/diagnosis.ts'
 import type { Listener } from '../db/listener.ts'
 import { readPackageVersion } from '../db/schema-files.ts'
-import { type ClaimedTask, listHeldTasks, releaseTasks, type WorkerKey } from '../db/tasks.ts'
+import { releaseTasks, type WorkerKey } from '../db/tasks.ts'
 import { registerWorker, stopWorker } from '../db/workers.ts'
 import type { HandedOver, LocalEnd, LocalWorker } from '../sdk/local-worker.ts'
 import { WorkerArtifacts } from './artifacts.ts'
@@ -17,7 +17,7 @@ import { Children } from './children.ts'
 import { Claims } from './claims.ts'
 import { pause, within, type WorkerConnections } from './connections.ts'
 import { attemptDurable, type DurableRoom } from './durable.ts'
-import { Flush, isConnectionLost, isPassing } from './flush.ts'
+import { Flush, isConnectionLost } from './flush.ts'
 import { HandlerSql } from './handler-sql.ts'
 import { Heartbeats, type WorkerState } from './heartbeats.ts'
 import type { HeldTask } from './held-task.ts'
@@ -27,15 +27,16 @@ import { WorkerLocks } from './locks.ts'
 import { BackOffs } from './back-offs.ts'
 import { BatchClaims } from './batch-claims.ts'
 import { LogLines } from './log-lines.ts'
+import { LostAnswers } from './lost-answers.ts'
 import { machineOfProcess } from './machine.ts'
-import type { WorkerLogEntry, WorkerSettings } from './options.ts'
+import type { WorkerSettings } from './options.ts'
 import { OutputReader } from './outputs.ts'
-import { Reconcile } from './reconcile.ts'
 import { Reports } from './reports.ts'
 import { Running } from './running.ts'
 import type { ServedSteps } from './served-steps.ts'
 import { SecretReads } from './secret-reads.ts'
 import { Slots } from './slots.ts'
+import { Troubles } from './troubles.ts'
 import { TriggerWork } from '../triggers/trigger-work.ts'
 import { triggerTasks } from '../triggers/trigger-tasks.ts'
 import { Upkeep } from './upkeep.ts'
@@ -46,10 +47,6 @@ const lastTurns = 5
 const lastTurnMs = 1_000
 /** Between two looks whether lost answers were asked for. */
 const doubtMs = 10
-/** The same trouble is told again after this time, another one after that: a server that goes down and comes up has many reasons. */
-const toldAgainMs = 30_000
-const toldNextMs = 1_000
-
 export interface SessionEvents {
   readonly gone: (reason: string) => void
   readonly drainOrdered: () => void
@@ -75,8 +72,8 @@ export class WorkerSession implements LocalWorker {
   readonly #ended = new AbortController()
   #state: WorkerState = 'starting'
   #ordered: 'none' | 'paused' | 'draining' = 'none'
-  readonly #reconcile: Reconcile
-  #told = { message: '', at: 0 }
+  readonly #lostAnswers: LostAnswers
+  readonly #troubles: Troubles
   #turning = false
   #batchesFirst = false
   readonly #upkeep: Upkeep
@@ -121,7 +118,16 @@ export class WorkerSession implements LocalWorker {
     const logLines = new LogLines(connections.claims, key)
     const { monotonic } = settings
     const reports = new Reports(connections.claims, key, monotonic)
-    this.#reconcile = new Reconcile(() => this.#askWhatItHolds(), this.#ended.signal)
+    this.#troubles = new Troubles(settings.log, monotonic)
+    this.#lostAnswers = new LostAnswers({
+      caller: connections.claims,
+      key,
+      slots: this.#slots,
+      served,
+      running: () => this.#running,
+      ended: this.#ended.signal,
+      asked: () => this.#claims.wake(),
+    })
     const failed = (error: unknown) => this.#failed(error)
     const durableRoom = this.#durableRoom(failed)
     const handlerSql = new HandlerSql(connections)
@@ -151,7 +157,7 @@ export class WorkerSession implements LocalWorker {
       ended: this.#ended.signal,
       freed: () => this.#freed(),
       starved: (error) => this.#failed(translateDatabaseError(error, connections.database)),
-      uncertain: (tasks) => this.#doubt(tasks),
+      uncertain: (tasks) => this.#lostAnswers.doubt(tasks),
     })
     this.#flush = new Flush(connections.outcomes, key, {
       reserve: (tasks) =>
@@ -161,7 +167,7 @@ export class WorkerSession implements LocalWorker {
       reserveAll: (wanted) =>
         this.#takes() && this.#slots.free >= wanted ? this.#slots.reserve(wanted) : null,
       giveBack: (reserved) => this.#slots.giveBack(reserved),
-      doubt: (tasks) => this.#doubt(tasks),
+      doubt: (tasks) => this.#lostAnswers.doubt(tasks),
       held: () => this.#slots.heldCount,
       watched: (task) => this.#running.isWatched(task),
       called: (task) => this.#running.isCalled(task),
@@ -399,7 +405,7 @@ export class WorkerSession implements LocalWorker {
 
   lostAnswer(reserved: number): void {
     this.#slots.giveBack(reserved)
-    this.#doubt(reserved)
+    this.#lostAnswers.doubt(reserved)
   }
 
   watch(runId: string, ended: (end: LocalEnd) => void) {
@@ -460,11 +466,8 @@ export class WorkerSession implements LocalWorker {
   }
 
   #failed(error: unknown): void {
-    const { message } = error as Error
-    if (isPassing(error))
-      this.#tell({ level: 'warn', message: `The database can't be used at present: ${message}` })
-    else this.#tell({ level: 'error', message: `The database refused a call: ${message}` })
-    this.#reconcile.want()
+    this.#troubles.failed(error)
+    this.#lostAnswers.ask()
   }
 
   /** A call that had so many slots set aside has no answer. */
@@ -474,32 +477,14 @@ export class WorkerSession implements LocalWorker {
     this.#failed(error)
   }
 
-  /** A lost answer may have brought so many tasks. */
-  #doubt(tasks: number): void {
-    this.#slots.doubt(tasks)
-    this.#reconcile.want()
-  }
-
-  /** Once, and again after a while: a database that is away is not worth a line for each heartbeat. */
-  #tell(entry: WorkerLogEntry): void {
-    const now = this.#settings.monotonic()
-    const since = now - this.#told.at
-    if (
-      since < (entry.message === this.#told.message ? toldAgainMs : entry.level === 'info' ? 0 : toldNextMs)
-    )
-      return
-    this.#told = { message: entry.message, at: now }
-    this.#settings.log(entry)
-  }
-
   #recovered(): void {
-    this.#tell({ level: 'info', message: 'The database answers again.' })
-    this.#reconcile.want()
+    this.#troubles.tell({ level: 'info', message: 'The database answers again.' })
+    this.#lostAnswers.ask()
   }
 
   #refused(task: HeldTask, error: unknown): void {
     if (!task.lost)
-      this.#tell({
+      this.#troubles.tell({
         level: 'error',
         message: `The outcome of a step was refused: ${(error as Error).message}`,
       })
@@ -508,8 +493,11 @@ export class WorkerSession implements LocalWorker {
 
   #broken(error: unknown): void {
     const { message } = error as Error
-    this.#tell({ level: 'error', message: `An answer of the database could not be worked off: ${message}` })
-    this.#reconcile.want()
+    this.#troubles.tell({
+      level: 'error',
+      message: `An answer of the database could not be worked off: ${message}`,
+    })
+    this.#lostAnswers.ask()
   }
 
   /** Nobody knows whether a batch was recorded. It is sent again: what was recorded is answered as lost, and what came next is asked for. */
@@ -517,38 +505,6 @@ export class WorkerSession implements LocalWorker {
     this.#failed(error)
     await pause(100 + this.#settings.random() * 200, this.#ended.signal)
     if (this.#state === 'gone') throw new Error('the worker is gone')
-  }
-
-  /**
-   * Begins what it holds and does not know of: the answer that brought it was lost. What of that must not begin any more, or finds no slot
-   * free, is given back. Asked only now: while the question was on its way, other answers may have come.
-   */
-  async #askWhatItHolds(): Promise<void> {
-    const { doubted } = this.#slots
-    const tasks = await listHeldTasks(this.#connections.claims, this.#key)
-    if (this.#ended.signal.aborted) return
-    this.#running.begin(tasks.filter(({ aborted }) => !aborted))
-    this.#slots.trust(doubted)
-    const unbegun = tasks.filter((task) => this.#running.neverBegins(task))
-    await this.#release(
-      unbegun.filter(({ aborted }) => aborted),
-      'its run ended before the worker knew of it',
-    )
-    await this.#release(
-      unbegun.filter(({ aborted, step_id }) => !aborted && this.#served.byId.get(step_id)?.batched === true),
-      'the answer that brought its batch was lost',
-    )
-    await this.#release(
-      unbegun.filter(({ aborted, step_id }) => !aborted && this.#served.byId.get(step_id)?.batched !== true),
-      'the worker had no slot free when it knew of it',
-    )
-    this.#claims.wake()
-  }
-
-  async #release(tasks: readonly ClaimedTask[], reason: string): Promise<void> {
-    if (tasks.length === 0) return
-    const rows = tasks.map(({ task_id: taskId, step_id: stepId, attempt }) => ({ taskId, stepId, attempt }))
-    await releaseTasks(this.#connections.claims, this.#key, rows, reason)
   }
 }
 

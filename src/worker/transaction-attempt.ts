@@ -24,6 +24,7 @@ import { type AttemptRoom, failure, handlerContext, isUnwanted, type Outcome, ru
 import { isPassing } from './flush.ts'
 import { undeclaredWrite } from './handler-sql.ts'
 import { AttemptAborted, type HeldTask } from './held-task.ts'
+import { heldRow } from './outcome-rows.ts'
 import { sealedOutput } from './sealing.ts'
 
 export type TransactionOutcome =
@@ -146,10 +147,6 @@ async function complete(
 /** Marks the transaction of an attempt, so that another one in its place is noticed. */
 function markOf({ taskId, step, attempt }: HeldTask): string {
   return `${taskId}:${step.id}:${attempt}`
-}
-
-function heldRow({ taskId, step, attempt }: HeldTask) {
-  return { taskId, stepId: step.id, attempt }
 }
 
 /** What the database makes of the report says whether the attempt was reclaimed or its run ended. */
