@@ -2,12 +2,44 @@
 import { afterEach, expect, test } from 'vitest'
 import { recordFigure } from '../faults/effects.ts'
 import { type Program, startTypeScript } from '../program.ts'
-import { planFaults, serverFaults, workerFaults } from './plan.ts'
+import { endFaults, planFaults, serverFaults, workerFaults } from './plan.ts'
 import { expectedOutput, laterRecipe, randomRecipe } from './recipes.ts'
 import { faultsOf, type Report } from './report.ts'
+import { growthOf } from './soak.ts'
 
 const seeds = [20_261_121, 7]
 const options = { ms: 600_000, everyMs: 4_000, seats: 4, without: new Set<never>() }
+
+/** Of a soak in which all went well. */
+const quiet: Report = {
+  seed: 1,
+  seconds: 3_600,
+  calm: true,
+  leaseSeconds: 10,
+  runs: 1,
+  attempts: 1,
+  reclaimed: 0,
+  megabytes: 1,
+  faults: {},
+  missed: [],
+  missing: {},
+  acknowledged: 1,
+  refused: 0,
+  lost: 0,
+  endedTwice: 0,
+  duplicateEffects: 0,
+  capsExceeded: 0,
+  outside: { called: 0, repeated: 0, otherKey: 0 },
+  repeatedMost: 0,
+  recoveries: [],
+  backAfterRestart: undefined,
+  backAfterListener: undefined,
+  growths: [],
+  backends: { first: 40, last: 40, most: 40 },
+  stuck: undefined,
+  evidence: '',
+  broken: [],
+}
 
 const programs: Program[] = []
 afterEach(async () => {
@@ -22,7 +54,8 @@ test.each(seeds)(
   'the invariants I1 to I11 hold after a minute in which four workers, their server and their networks met faults of all kinds by the plan of seed %i: nothing is lost, done twice or stuck',
   async (seed) => {
     const args = ['--seed', `${seed}`, '--minutes', '1', '--rate', '12', '--live', '40', '--lease', '3']
-    const program = startTypeScript('test/chaos/main.ts', [...args, '--every', '2.5', '--json'])
+    const more = ['--light', '60', '--every', '2.5', '--json']
+    const program = startTypeScript('test/chaos/main.ts', [...args, ...more])
     programs.push(program)
     const code = await program.ended
     // All of it: a message of the assertion would be cut off before what matters.
@@ -48,6 +81,7 @@ test('the same seed gives the same plan, with each kind once before any comes ag
     new Set(faults.slice(0, count).map(({ kind }) => kind))
   expect(first(plan.workers, workerFaults.length)).toEqual(new Set(workerFaults))
   expect(first(plan.server, serverFaults.length)).toEqual(new Set(serverFaults))
+  expect(first(plan.ends, endFaults.length)).toEqual(new Set(endFaults))
   const less = planFaults({ ...options, seed: 3, without: new Set(['disk full'] as const) })
   expect(less.server).toEqual(plan.server.filter(({ kind }) => kind !== 'disk full'))
   expect(less.workers).toEqual(plan.workers)
@@ -61,4 +95,41 @@ test('a recipe of a seed is the same each time, and gives the same with the step
     for (const n of [0, 7, 999])
       expect(expectedOutput(laterRecipe(recipe), n)).toBe(expectedOutput(recipe, n))
   }
+})
+
+test('a soak is judged: memory, heap, descriptors and backends that grow in an hour are faults, and what only fills up at first is none', () => {
+  const minutes = Array.from({ length: 61 }, (_, minute) => minute)
+  const growth = (
+    kilobytes: (minute: number) => number,
+    heap: (minute: number) => number,
+    descriptors: (minute: number) => number,
+  ) =>
+    growthOf(
+      minutes.map((minute) => ({
+        at: minute * 60_000,
+        kilobytes: kilobytes(minute),
+        heapKilobytes: heap(minute),
+        descriptors: descriptors(minute),
+      })),
+    )
+  const judged = (growths: Report['growths'], last = 40) =>
+    faultsOf({
+      ...quiet,
+      growths,
+      backends: { first: 40, last, most: 80 },
+    })
+  const warm = (minute: number) => (minute < 12 ? 50_000 + minute * 4_000 : 98_000 + (minute % 3) * 500)
+  const flat = (of: number) => (minute: number) => of + (minute % 2)
+  const leaking = (minute: number) => 100_000 * (1 + (0.02 * minute) / 60)
+  expect(judged([growth(warm, flat(20_000), flat(30))])).toEqual([])
+  expect(judged([growth(leaking, flat(20_000), flat(30))])).toEqual([
+    expect.stringContaining('The memory of a worker grew by 1.9'),
+  ])
+  expect(judged([growth(warm, leaking, flat(30))])).toEqual([expect.stringContaining('The heap of a worker')])
+  expect(judged([growth(warm, flat(20_000), (minute) => 30 + minute)])).toEqual([
+    expect.stringContaining('The descriptors of a worker grew from'),
+  ])
+  expect(judged([growth(warm, flat(20_000), flat(30))], 60)).toEqual([
+    'The backends of the server grew from 40 to 60.',
+  ])
 })

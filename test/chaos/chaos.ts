@@ -6,7 +6,7 @@ import { Load } from './load.ts'
 import { type Done, Nemesis } from './nemesis.ts'
 import { watchName } from './pipelines.ts'
 import { planFaults } from './plan.ts'
-import { percentile, recoveriesOf, undisturbed } from './recovery.ts'
+import { figureOf, recoveriesOf, undisturbed } from './recovery.ts'
 import { Soak } from './soak.ts'
 import { Stage } from './stage.ts'
 import { dumpStuck, findStuck } from './stuck.ts'
@@ -20,6 +20,8 @@ export interface ChaosOptions {
   readonly calm: boolean
   readonly rate: number
   readonly liveMax: number
+  /** Light runs a second. */
+  readonly light: number
   readonly leaseSeconds: number
   readonly heartbeatMs: number
   /** The mean pause between two faults of a lane. */
@@ -34,6 +36,10 @@ export interface ChaosOptions {
 const slots = 10
 const stuckSeconds = 60
 const lookMs = 1_000
+/** A recovery that takes longer is told with the account of its run. */
+const slowRecoveryMs = 30_000
+/** Of the disk: with more on it no other run is started, and no other fault begins. */
+const diskShareMax = 0.9
 /** How long what is left may take once no more faults come. The detector looks for nothing where no workers are there: they may all have ended. */
 const settleMs = 300_000
 
@@ -59,11 +65,20 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
     const soak = new Soak(stage.parts.seats, stage.parts.server)
     const detector = new Detector(stage)
     const loading = load.run()
-    const watching = detector.watch(() => {
+    const endEarly = () => {
       nemesis.stop()
       load.stop()
-    })
-    const soaking = setInterval(() => void soak.sample(), options.calm ? 10_000 : 2_000)
+    }
+    const watching = detector.watch(endEarly)
+    const soaking = setInterval(
+      () => {
+        void soak.sample()
+        if (nemesis.isFilling || (stage.parts.disk?.share ?? 0) <= diskShareMax || load.isStopped) return
+        tell('The disk is nearly full: no other run begins.')
+        endEarly()
+      },
+      options.calm ? 10_000 : 2_000,
+    )
     const over = setTimeout(() => load.stop(), options.seconds * 1_000)
     const nemesisOver = options.calm ? loading : nemesis.carryOut(plan, options.seconds * 1_000)
     await Promise.all([loading, nemesisOver])
@@ -81,12 +96,22 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
     // What is fired, told and counted beside the runs comes to its end as well.
     await settleTriggers(stage, isOver)
     await load.settle(isOver)
+    tell(load.live === 0 ? 'All of them have ended.' : `${load.live} runs have not ended.`)
     await Promise.all(stage.parts.seats.map((seat) => seat.stop()))
     const verdict = await judge(stage.parts.server, load.acknowledged, load.pipelines)
+    tell('All promises are checked.')
     const recoveries = await recoveriesOf(
       stage.parts.server,
       stage.parts.seats.flatMap(({ deaths }) => deaths),
     )
+    const [slowest] = [...recoveries].sort((a, b) => b.ms - a.ms)
+    if (slowest !== undefined) {
+      const { what, way, at, ms } = slowest
+      tell(
+        `The slowest recovery: ${what}, of a worker ${way} that died at ${new Date(at).toISOString()}, ${(ms / 1_000).toFixed(2)} s.`,
+      )
+      if (ms > slowRecoveryMs) tell(await dumpStuck(stage.parts.server, [what.split(' ')[0]!]))
+    }
     return {
       seed,
       seconds: loaded,
@@ -130,23 +155,6 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
   }
 }
 
-export interface Figure {
-  readonly count: number
-  readonly p50: number
-  readonly p99: number
-  readonly most: number
-}
-
-function figureOf(values: readonly number[]): Figure | undefined {
-  if (values.length === 0) return undefined
-  return {
-    count: values.length,
-    p50: percentile(values, 0.5)!,
-    p99: percentile(values, 0.99)!,
-    most: Math.max(...values),
-  }
-}
-
 function countFaults(done: readonly Done[]): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const { kind } of done) counts[kind] = (counts[kind] ?? 0) + 1
@@ -155,9 +163,9 @@ function countFaults(done: readonly Done[]): Record<string, number> {
 
 async function countsOf({
   parts: { server },
-}: Stage): Promise<Pick<Report, 'runs' | 'attempts' | 'reclaimed'>> {
-  const [row] = await server.query<Pick<Report, 'runs' | 'attempts' | 'reclaimed'>>(
-    `select (select count(*)::int from millrace.run) as runs, count(*)::int as attempts,
+}: Stage): Promise<Pick<Report, 'runs' | 'attempts' | 'reclaimed' | 'megabytes'>> {
+  const [row] = await server.query<Pick<Report, 'runs' | 'attempts' | 'reclaimed' | 'megabytes'>>(
+    `select (pg_database_size(current_database()) / 1048576)::int as megabytes, (select count(*)::int from millrace.run) as runs, count(*)::int as attempts,
             (count(*) filter (where outcome = 'reclaimed'))::int as reclaimed from millrace.attempt`,
   )
   return row!

@@ -5,14 +5,18 @@ import path from 'node:path'
 import { makeReachableFolder } from '../reachable-folder.ts'
 
 const chunkBytes = 1_048_576
+/** What is left on a disk that is being filled: more would take as much memory as time. */
+const leftBytes = 8 * chunkBytes
 
 export class Disk {
   /** For the server, which may remove it; what fills the disk lies beside it. */
   readonly folder: string
   readonly #mounted: string
+  readonly #bytes: number
 
-  private constructor(mounted: string) {
+  private constructor(mounted: string, bytes: number) {
     this.#mounted = mounted
+    this.#bytes = bytes
     this.folder = path.join(mounted, 'server')
     fs.mkdirSync(this.folder)
   }
@@ -22,11 +26,17 @@ export class Disk {
     if (process.env['MILLRACE_CHAOS_MOUNTS'] !== '1') return undefined
     const mounted = makeReachableFolder()
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=755`, 'chaos', mounted])
-    return new Disk(mounted)
+    return new Disk(mounted, megabytes * 1_048_576)
   }
 
-  /** Until not a byte is left. */
+  /** How much of it is taken, from 0 to 1. */
+  get share(): number {
+    return this.#usedBytes / this.#bytes
+  }
+
+  /** Until not a byte is left: it is made hardly larger than what is there, and then filled up. */
   fill(): void {
+    this.#resize(this.#usedBytes + leftBytes)
     const file = fs.openSync(this.#ballast, 'w')
     const chunk = Buffer.alloc(chunkBytes)
     try {
@@ -40,6 +50,7 @@ export class Disk {
 
   free(): void {
     fs.rmSync(this.#ballast, { force: true })
+    this.#resize(this.#bytes)
   }
 
   /** Once nobody uses it any more. */
@@ -47,6 +58,15 @@ export class Disk {
     this.free()
     execFileSync('umount', ['--lazy', this.#mounted])
     fs.rmSync(this.#mounted, { recursive: true, force: true })
+  }
+
+  get #usedBytes(): number {
+    const { blocks, bfree, bsize } = fs.statfsSync(this.#mounted)
+    return (blocks - bfree) * bsize
+  }
+
+  #resize(bytes: number): void {
+    execFileSync('mount', ['-o', `remount,size=${Math.ceil(bytes / 1_024)}k`, this.#mounted])
   }
 
   get #ballast(): string {

@@ -2,6 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import fs from 'node:fs'
 import { until } from '../deadline.ts'
+import type { EndedAttempt, EndMessage, StepOrder } from './orders.ts'
 
 export interface SeatOptions {
   readonly number: number
@@ -17,7 +18,20 @@ export interface SeatOptions {
   readonly leaseSeconds: number
   readonly heartbeatMs: number
   readonly slots: number
+  /** Whether what nobody refers to any more can be collected at once, to measure what is left. */
+  readonly collects: boolean
 }
+
+interface MeasuredMessage {
+  readonly kind: 'measured'
+  readonly heapBytes: number
+}
+
+type Order =
+  | StepOrder
+  | { readonly kind: 'block'; readonly ms: number }
+  | { readonly kind: 'eat' }
+  | { readonly kind: 'measure' }
 
 /** How a worker differs from what it is otherwise, until it is started again. */
 export interface Oddity {
@@ -36,6 +50,8 @@ const faketime = '/usr/bin/faketime'
 const drainMs = 5_000
 const heapMegabytes = 160
 const errorsKept = 4_000
+/** No handler ends on a worker that is cut off. */
+const endWithinMs = 8_000
 
 export const isFaketimeThere = fs.existsSync(faketime)
 
@@ -60,6 +76,9 @@ export class Seat {
   #ready = false
   #mayEnd = true
   #said = ''
+  #atEnd: EndedAttempt | undefined
+  #heapBytes: number | undefined
+  #inHand: Promise<unknown> = Promise.resolve()
 
   constructor(options: SeatOptions) {
     this.options = options
@@ -68,6 +87,18 @@ export class Seat {
 
   get pid(): number | undefined {
     return this.#child?.pid
+  }
+
+  /** What its objects took when it was last measured; undefined of a process that wasn't. */
+  get heapBytes(): number | undefined {
+    return this.#heapBytes
+  }
+
+  /** One fault of it at a time, whichever lane they come from. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#inHand.then(work)
+    this.#inHand = turn.catch(() => {})
+    return turn
   }
 
   /** Ready when it resolves: with the database away, that is once it is back. */
@@ -87,6 +118,7 @@ export class Seat {
       ...command,
       process.execPath,
       `--max-old-space-size=${heapMegabytes}`,
+      ...(this.options.collects ? ['--expose-gc'] : []),
       program ?? this.options.program,
       JSON.stringify(given),
     ]
@@ -104,14 +136,15 @@ export class Seat {
     this.#ready = false
     this.#mayEnd = false
     this.#said = ''
+    this.#heapBytes = undefined
     child.stderr!.on('data', (chunk: Buffer) => {
       this.#said = (this.#said + chunk.toString('utf8')).slice(-errorsKept)
     })
-    child.on('message', () => {
-      this.#ready = true
+    child.on('message', (message: { readonly kind: 'ready' } | EndMessage | MeasuredMessage) => {
+      if (this.#child === child) this.#heard(message)
     })
     child.on('exit', (code, signal) => {
-      if (this.#child === child) this.#ended(signal ?? code)
+      if (this.#child === child) this.#leftWith(signal ?? code)
     })
     await until(`the worker in seat ${number} is ready`, () => this.#ready || this.#child !== child, withinMs)
     this.wellSince = performance.now()
@@ -123,13 +156,47 @@ export class Seat {
 
   /** It neither hears nor says anything for so long. */
   block(ms: number): void {
-    this.#child?.send({ kind: 'block', ms })
+    this.#order({ kind: 'block', ms })
+  }
+
+  /** Its next attempt at this step stays for a while before it does anything. */
+  stayAt({ run, step }: EndedAttempt): void {
+    this.#order({ kind: 'stay', run, step })
+  }
+
+  measure(): void {
+    this.#order({ kind: 'measure' })
+  }
+
+  /** It stops where the next handler ends, or fails, before anybody is told. Answers with the attempt. */
+  async stopAtEnd(failing: boolean): Promise<EndedAttempt> {
+    try {
+      return await this.#signalAtEnd('SIGSTOP', failing)
+    } catch (error) {
+      this.#order({ kind: 'end', signal: undefined, failing })
+      throw error
+    }
+  }
+
+  /** It is killed there. */
+  async killAtEnd(failing: boolean): Promise<void> {
+    const { pid } = this
+    this.wellSince = undefined
+    this.#mayEnd = true
+    try {
+      await this.#signalAtEnd('SIGKILL', failing)
+      this.#died(pid)
+      await this.#gone()
+    } finally {
+      // Who has not ended any is killed all the same, or an order would wait in it.
+      await this.kill()
+    }
   }
 
   /** Ends as one does that has no memory left. */
   async eat(): Promise<void> {
     this.#mayEnd = true
-    this.#child?.send({ kind: 'eat' })
+    this.#order({ kind: 'eat' })
     await this.#gone()
     this.#died()
   }
@@ -152,8 +219,24 @@ export class Seat {
     clearTimeout(force)
   }
 
-  #died(): void {
-    const { pid } = this
+  async #signalAtEnd(signal: 'SIGSTOP' | 'SIGKILL', failing: boolean): Promise<EndedAttempt> {
+    this.#atEnd = undefined
+    this.#order({ kind: 'end', signal, failing })
+    return until('a handler ends', () => this.#atEnd, endWithinMs)
+  }
+
+  /** A process that has ended hears nothing; that is told elsewhere. */
+  #order(order: Order): void {
+    this.#child?.send(order, () => {})
+  }
+
+  #heard(message: { readonly kind: 'ready' } | EndMessage | MeasuredMessage): void {
+    if (message.kind === 'ready') this.#ready = true
+    else if (message.kind === 'measured') this.#heapBytes = message.heapBytes
+    else this.#atEnd = message
+  }
+
+  #died(pid = this.pid): void {
     if (pid !== undefined && this.#ready) this.deaths.push({ pid, at: new Date(), way: this.options.way })
   }
 
@@ -165,7 +248,7 @@ export class Seat {
     )
   }
 
-  #ended(by: NodeJS.Signals | number | null): void {
+  #leftWith(by: NodeJS.Signals | number | null): void {
     this.#child = undefined
     this.wellSince = undefined
     if (this.#mayEnd) return

@@ -4,6 +4,7 @@ import type { WebhookHandler } from '../../src/sdk/webhook-handler.ts'
 import { seededRandom } from '../faults/random.ts'
 import { send } from '../webhook-sender.ts'
 import { inOwnTransaction } from './own-transaction.ts'
+import { type LightLive, LightLoad } from './light-load.ts'
 import { booking, hooksName, inbox, type Loaded, randomPipelines, signalOf } from './pipelines.ts'
 import { expectedOutput, type LoadInput } from './recipes.ts'
 import { type Stage, webhookKey } from './stage.ts'
@@ -15,6 +16,8 @@ export interface LoadOptions {
   readonly rate: number
   /** While so many runs are live no other is started. */
   readonly liveMax: number
+  /** Light runs that are to be started in a second, beside them. */
+  readonly light: number
 }
 
 /** What was acknowledged, and what was asked whether it was acknowledged or not. */
@@ -30,9 +33,8 @@ const shops = 7
 const webhookTries = 60
 
 export class Load {
-  readonly acknowledged: Acknowledged = { runs: [], deliveries: [], askedToCancel: [] }
-  /** Calls that failed because of a fault: what became of them nobody was told. */
-  refused = 0
+  readonly #acknowledged: Acknowledged = { runs: [], deliveries: [], askedToCancel: [] }
+  #refused = 0
   /** What the answers themselves have told of broken promises, in sentences. */
   readonly broken: string[] = []
   readonly #stage: Stage
@@ -42,6 +44,8 @@ export class Load {
   readonly #payloads: ReadonlyMap<string, number>
   readonly #handler: WebhookHandler
   readonly #things: ThingWriter
+  readonly #light: LightLoad
+  #lightLive: LightLive = { all: 0, turns: 0 }
   #stopped = false
   #live = 0
   #underWay = 0
@@ -59,6 +63,16 @@ export class Load {
     )
     this.#handler = stage.parts.client.webhooks.handler([inbox])
     this.#things = new ThingWriter(stage.parts.pool, this.#random)
+    this.#light = new LightLoad(stage, options, () => this.#lightLive)
+  }
+
+  get acknowledged(): Acknowledged {
+    return { ...this.#acknowledged, runs: [...this.#acknowledged.runs, ...this.#light.acknowledged] }
+  }
+
+  /** Calls that failed because of a fault: what became of them nobody was told. */
+  get refused(): number {
+    return this.#refused + this.#light.refused
   }
 
   get pipelines(): readonly Loaded[] {
@@ -67,12 +81,17 @@ export class Load {
 
   /** Runs of which something is still to be done. */
   get live(): number {
-    return this.#live
+    return this.#live + this.#lightLive.all
+  }
+
+  get isStopped(): boolean {
+    return this.#stopped
   }
 
   /** Until it is told to stop. */
   async run(): Promise<void> {
     const lookedAfter = this.#lookAfter(() => this.#stopped)
+    const light = this.#light.run()
     for (let budget = 0; !this.#stopped; await pause(tickMs)) {
       budget = Math.min(budget + (this.#options.rate * tickMs) / 1_000, this.#options.rate)
       while (budget >= 1 && this.#live < this.#options.liveMax && this.#underWay < underWayMax) {
@@ -82,24 +101,25 @@ export class Load {
         this.#begin(() => this.#act(starts))
       }
     }
-    await lookedAfter
+    await Promise.all([lookedAfter, light])
     while (this.#underWay > 0) await pause(20)
   }
 
   stop(): void {
     this.#stopped = true
+    this.#light.stop()
   }
 
   /** Gives what is left all that it waits for, until nothing is left or this says so. */
   async settle(isOver: () => boolean): Promise<void> {
-    await this.#lookAfter(() => isOver() || this.#live === 0)
+    await this.#lookAfter(() => isOver() || this.live === 0)
   }
 
   #begin(act: () => Promise<void>): void {
     this.#underWay++
     act()
       .catch(async () => {
-        this.refused++
+        this.#refused++
         await pause(200)
       })
       .finally(() => this.#underWay--)
@@ -143,7 +163,7 @@ export class Load {
       await tx.query('insert into public.booked values ($1)', [run!.id])
       return run!.id
     })
-    if (keeps) this.acknowledged.runs.push(id)
+    if (keeps) this.#acknowledged.runs.push(id)
   }
 
   /** As a sender does: again and again under the same id until it is accepted, and now and then once more. */
@@ -153,7 +173,7 @@ export class Load {
     for (let tries = 0; tries < webhookTries; tries++) {
       const { status } = await send(this.#handler, hooksName, { n: 1 }, options)
       if (status === 202) {
-        this.acknowledged.deliveries.push(options.id)
+        this.#acknowledged.deliveries.push(options.id)
         if (again) await send(this.#handler, hooksName, { n: 1 }, options)
         return
       }
@@ -163,10 +183,10 @@ export class Load {
   }
 
   async #started({ recipe }: Loaded, run: string): Promise<void> {
-    this.acknowledged.runs.push(run)
+    this.#acknowledged.runs.push(run)
     const draw = this.#random()
     if (draw < 0.02) {
-      this.acknowledged.askedToCancel.push(run)
+      this.#acknowledged.askedToCancel.push(run)
       await this.#stage.parts.client.run(run).cancel('not wanted any more')
     } else if (draw < 0.03) await this.#stage.parts.client.run(run).pause('for a while')
     else if (draw < 0.5)
@@ -190,10 +210,7 @@ export class Load {
     while (!isOver()) {
       await pause(250)
       try {
-        const live = await pool.query<{ live: number }>(
-          `select count(*)::int as live from (select run_id from millrace.task union select run_id from millrace.waiting_task) live`,
-        )
-        this.#live = live.rows[0]!.live
+        await this.#countLive()
         const waits = await pool.query<{ run_id: string; slug: string; name: string }>(
           `select w.run_id, r.slug, w.signal_names[1] as name from millrace.wait w join millrace.run r on r.id = w.run_id
             where w.kind = 'signal' and w.created_at < clock_timestamp() - interval '500 milliseconds' limit 100`,
@@ -209,9 +226,23 @@ export class Load {
         for (const { run_id: run } of dead.rows) await client.run(run).redrive()
       } catch {
         // The server is away: later then.
-        this.refused++
+        this.#refused++
       }
     }
+  }
+
+  async #countLive(): Promise<void> {
+    const { rows } = await this.#stage.parts.pool.query<{ rich: number; light: number; turns: number }>(
+      `select (count(distinct l.run_id) filter (where d.slug not like 'chaos-light-%'))::int as rich,
+              (count(distinct l.run_id) filter (where d.slug like 'chaos-light-%'))::int as light,
+              (count(distinct l.run_id) filter (where d.slug = 'chaos-light-turn'))::int as turns
+         from (select run_id, step_id from millrace.task union all select run_id, step_id from millrace.waiting_task) l
+         join millrace.step_definition d on d.id = l.step_id`,
+    )
+    const { rich, light, turns } = rows[0]!
+    this.#live = rich
+    this.#lightLive = { all: light, turns }
+    this.#light.counted()
   }
 
   #pick(): Loaded {

@@ -34,6 +34,10 @@ export class Nemesis {
     this.#workers = new WorkerNemesis(stage, options)
   }
 
+  get isFilling(): boolean {
+    return this.server.isFilling
+  }
+
   /** What of the plan there is time for: a fault that takes longer than was planned holds up those after it. */
   async carryOut(plan: Plan, ms: number): Promise<void> {
     const begun = performance.now()
@@ -41,6 +45,7 @@ export class Nemesis {
     await Promise.all([
       this.#lane(plan.workers, begun, (fault) => this.#workers.bring(fault)),
       this.#lane(plan.server, begun, (fault) => this.server.bring(fault)),
+      this.#lane(plan.ends, begun, (fault) => this.#workers.bringEnd(fault)),
     ])
     clearTimeout(over)
     await this.server.mend()

@@ -6,6 +6,8 @@ export interface OutsideCall {
   readonly key: string
   /** What it answers with. */
   readonly n: number
+  /** Whether the step is going to fail after the answer, and so to call once more. */
+  readonly isRepeated: boolean
   readonly abort: AbortSignal
 }
 
@@ -14,9 +16,12 @@ export function outsideUrl(path: string): string {
   return `${process.env['MILLRACE_CHAOS_OUTSIDE'] ?? ''}${path}`
 }
 
+/** Said of a call that is going to be made again, fault or not. */
+export const repeatedHeader = 'chaos-repeated'
+
 const answerWithinMs = 5_000
 
-export async function askOutside({ run, step, key, n, abort }: OutsideCall): Promise<number> {
+export async function askOutside({ run, step, key, n, isRepeated, abort }: OutsideCall): Promise<number> {
   const answer = await fetch(outsideUrl('/call'), {
     method: 'POST',
     headers: {
@@ -24,6 +29,7 @@ export async function askOutside({ run, step, key, n, abort }: OutsideCall): Pro
       'idempotency-key': key,
       'millrace-run': run,
       'millrace-step': step,
+      ...(isRepeated && { [repeatedHeader]: '1' }),
     },
     body: JSON.stringify({ n }),
     signal: AbortSignal.any([abort, AbortSignal.timeout(answerWithinMs)]),

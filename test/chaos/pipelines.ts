@@ -10,6 +10,9 @@ import type { PipelineDefinition } from '../../src/sdk/pipeline-definition.ts'
 import { schedule } from '../../src/sdk/schedule.ts'
 import { type Change, watch } from '../../src/sdk/watch.ts'
 import { webhook } from '../../src/sdk/webhook.ts'
+import { writeEffect } from './effect.ts'
+import { lightPipelines } from './light-pipelines.ts'
+import { atItsEnd, stay } from './orders.ts'
 import { askOutside, outsideUrl } from './outside-call.ts'
 import {
   isWanted,
@@ -21,11 +24,13 @@ import {
   type Recipe,
   type RecipeStep,
   sumOf,
+  type Told,
   type Value,
 } from './recipes.ts'
+import { byWhom, toldBy } from './told.ts'
 
 /** How many of them come at most at once, over all workers: of each shop, and of all. */
-export const caps = { shop: 2, all: 6 } as const
+export const caps = { shop: 2, all: 4 } as const
 export const hooksSecret = 'chaos/hooks'
 export const hooksName = 'chaos-hooks'
 export const watchName = 'chaos-things'
@@ -77,8 +82,21 @@ const told = pipeline('chaos-change', {
 }).step('end', { tx: true }, writeEffect)
 const hooked = pipeline('chaos-hooked', { input: given, retry }).step('end', { tx: true }, writeEffect)
 
+/** Its first attempt ends with its worker. */
+export const heldPipeline = pipeline('chaos-held', { retry }).step('only', ({ attempt, abort }) =>
+  attempt > 1 ? attempt : new Promise<number>((resolve) => abort.addEventListener('abort', () => resolve(0))),
+)
+
 /** What is the same in each generation. */
-export const fixedPipelines: readonly PipelineDefinition[] = [child, tick, booking, told, hooked]
+export const fixedPipelines: readonly PipelineDefinition[] = [
+  child,
+  tick,
+  booking,
+  told,
+  hooked,
+  heldPipeline,
+  ...lightPipelines,
+]
 
 export const inbox = webhook(hooksName, {
   provider: 'standard',
@@ -123,7 +141,9 @@ function pipelineOf(recipe: Recipe): Loaded['pipeline'] {
     const { name, kind, after } = step
     built =
       kind === 'map'
-        ? built.map(name, { over: after[0], after }, ({ item }) => plus(item as number, step.n))
+        ? built.map(name, { over: after[0], after }, (context) =>
+            inItsName(context, () => plus((context as { readonly item?: number }).item!, step.n)),
+          )
         : built.step(name, { after, ...optionsOf(step) }, handlerOf(step))
   }
   return built as unknown as Loaded['pipeline']
@@ -141,8 +161,21 @@ function optionsOf({ kind }: RecipeStep): object {
 function handlerOf(step: RecipeStep): (context: HandlerContext) => unknown {
   return (context) => {
     const base = sumOf(step.after.map((name) => context.steps[name] as Value))
-    return step.kind === 'list' ? listOf(base, step.n) : workOf(step, base, context)
+    return step.kind === 'list' ? listOf(base, step.n) : inItsName(context, () => workOf(step, base, context))
   }
+}
+
+/** What it gives says who gave it, and so does what it fails with. Where it ends, the nemesis may be waiting. */
+async function inItsName(context: HandlerContext, work: () => number | Promise<number>): Promise<Told> {
+  await stay(context)
+  const given = await Promise.resolve()
+    .then(work)
+    .catch((error: unknown) => {
+      atItsEnd(context, true)
+      throw error
+    })
+  atItsEnd(context)
+  return toldBy(context, given)
 }
 
 async function workOf(step: RecipeStep, base: number, context: HandlerContext): Promise<number> {
@@ -154,7 +187,7 @@ async function workOf(step: RecipeStep, base: number, context: HandlerContext): 
     case 'end':
       await writeEffect(context)
       if ((context.input as LoadInput).fails && context.attempt === 1)
-        throw new PermanentError('It was told to fail.')
+        throw new PermanentError(`It was told to fail: ${byWhom(context)}`)
       return sum
     case 'limited':
     case 'narrow':
@@ -163,7 +196,7 @@ async function workOf(step: RecipeStep, base: number, context: HandlerContext): 
     case 'locked':
       return context.lock(`lock-${step.n % 3}`, () => sum)
     case 'stumble':
-      if (context.attempt === 1) throw new Error('It stumbles the first time.')
+      if (context.attempt === 1) throw new Error(`It stumbles the first time: ${byWhom(context)}`)
       return sum
     default:
       return durableWorkOf(step, base, context)
@@ -171,11 +204,8 @@ async function workOf(step: RecipeStep, base: number, context: HandlerContext): 
 }
 
 /** What waits, calls, or asks outside. */
-async function durableWorkOf(
-  step: RecipeStep,
-  base: number,
-  { durable, run }: HandlerContext,
-): Promise<number> {
+async function durableWorkOf(step: RecipeStep, base: number, context: HandlerContext): Promise<number> {
+  const { durable, run } = context
   const sum = plus(base, step.n)
   switch (step.kind) {
     case 'nap': {
@@ -194,9 +224,14 @@ async function durableWorkOf(
       return plus(base, signal.timedOut ? 0 : (signal.payload as { n: number }).n)
     }
     case 'outside':
-      return durable.run('ask', ({ idempotencyKey, abort }) =>
-        askOutside({ run: run.id, step: step.name, key: idempotencyKey, n: sum, abort }),
-      )
+      return durable.run('ask', async ({ idempotencyKey, abort }) => {
+        // Called, and not kept: so it calls again, and is to do so under the same key.
+        const isRepeated = context.attempt === 1 && (context.input as LoadInput).n % 4 === 0
+        const call = { run: run.id, step: step.name, key: idempotencyKey, n: sum, isRepeated, abort }
+        const answer = await askOutside(call)
+        if (isRepeated) throw new Error(`It stumbles after its call: ${byWhom(context)}`)
+        return answer
+      })
     case 'http': {
       const body = { n: sum }
       const secret = 'MILLRACE_CHAOS_SECRET'
@@ -207,15 +242,4 @@ async function durableWorkOf(
     default:
       return sum
   }
-}
-
-/** In the transaction of the step: with the number of the attempt that holds it. */
-async function writeEffect({
-  sql,
-  run,
-  step,
-  attempt,
-}: Pick<HandlerContext, 'sql' | 'run' | 'step' | 'attempt'>): Promise<null> {
-  await sql`insert into public.effect (run_id, step, item, attempt, worker_pid) values (${run.id}, ${step}, -1, ${attempt}, ${process.pid})`
-  return null
 }

@@ -30,10 +30,17 @@ export const serverFaults = [
   'pooler killed',
 ] as const
 
+/** What befalls a worker between the end of a handler and the moment at which anybody is told of it. */
+export const endFaults = [
+  'worker stopped at the end of a handler',
+  'worker killed at the end of a handler',
+] as const
+
 export type WorkerFault = (typeof workerFaults)[number]
 export type ServerFault = (typeof serverFaults)[number]
-/** The third comes once: a worker that began before the schema was migrated works beside those of today until something ends it. */
-export type FaultKind = WorkerFault | ServerFault | 'worker of the previous version'
+export type EndFault = (typeof endFaults)[number]
+/** The last comes once: a worker that began before the schema was migrated works beside those of today until something ends it. */
+export type FaultKind = WorkerFault | ServerFault | EndFault | 'worker of the previous version'
 
 export interface Fault<Kind extends FaultKind = FaultKind> {
   readonly kind: Kind
@@ -49,6 +56,8 @@ export interface Plan {
   /** One after the other, beside those of the server. */
   readonly workers: ReadonlyArray<Fault<WorkerFault>>
   readonly server: ReadonlyArray<Fault<ServerFault>>
+  /** Beside both. */
+  readonly ends: ReadonlyArray<Fault<EndFault>>
 }
 
 export interface PlanOptions {
@@ -77,6 +86,7 @@ export function planFaults({ seed, ms, everyMs, seats, without }: PlanOptions): 
   return {
     workers: lane(workerFaults, seededRandom(2 * seed)),
     server: lane(serverFaults, seededRandom(2 * seed + 1)),
+    ends: lane(endFaults, seededRandom(-1 - seed)),
   }
 }
 

@@ -43,7 +43,14 @@ export interface LoadInput {
   readonly expected: number
 }
 
-export type Value = number | readonly number[] | null | undefined
+/** What a step gives: a number, and who gave it. So a result that was written in the name of another attempt shows itself. */
+export interface Told {
+  readonly n: number
+  readonly attempt: number
+  readonly pid: number
+}
+
+export type Value = number | Told | ReadonlyArray<number | Told> | null | undefined
 
 const modulus = 1_000_003
 
@@ -96,10 +103,10 @@ function valueOf(step: RecipeStep, before: readonly Value[], n: number): Value {
   return plus(sumOf(before), step.n)
 }
 
-/** What outputs are worth together: lists count with their sum, and what was skipped with nothing. */
+/** What outputs are worth together: lists count with their sum, and what was skipped with nothing. Who gave them doesn't matter. */
 export function sumOf(values: readonly Value[]): number {
-  const flat = values.flatMap((value) => (value === null || value === undefined ? [] : value))
-  return flat.reduce((sum, value) => sum + value, 0) % modulus
+  const flat = values.flatMap((value) => value ?? [])
+  return flat.reduce<number>((sum, value) => sum + (typeof value === 'number' ? value : value.n), 0) % modulus
 }
 
 export const plus = (base: number, n: number): number => (base + n) % modulus

@@ -1,6 +1,6 @@
 // The report of a run of chaos: its figures, and whether it broke a promise.
-import type { Figure } from './chaos.ts'
-import type { Growth } from './soak.ts'
+import type { Figure } from './recovery.ts'
+import type { Growth, Slope } from './soak.ts'
 
 export interface Report {
   readonly seed: number
@@ -11,6 +11,8 @@ export interface Report {
   readonly attempts: number
   /** Attempts whose worker was lost, by a fault or because this machine was too busy for its heartbeats. */
   readonly reclaimed: number
+  /** What the database takes with all of it. */
+  readonly megabytes: number
   /** How often each kind was carried out. */
   readonly faults: Readonly<Record<string, number>>
   /** Those that could not be, as things stood. */
@@ -52,6 +54,8 @@ export function faultsOf({
   repeatedMost,
   reclaimed,
   calm,
+  growths,
+  backends,
 }: Report): string[] {
   const repeatedLess = calm ? reclaimed : repeatedMost
   return [
@@ -64,7 +68,37 @@ export function faultsOf({
     ...(outside.repeated <= repeatedLess
       ? []
       : [`${outside.repeated} calls to the outside were made again, and at most ${repeatedLess} may be.`]),
+    ...(calm ? [...growths.flatMap(growthFaults), ...backendFaults(growths, backends)] : []),
   ]
+}
+
+/** Of an hour, less what it takes to become warm; a slope over much less is noise. */
+const judgedMinutes = 30
+const percentPerHourMax = 1
+/** Pools open a connection more when many ask at once. */
+const moreMost = 2
+
+function growthFaults({ minutes, memory, heap, descriptors }: Growth): string[] {
+  if (minutes < judgedMinutes) return []
+  const [first, last] = descriptors
+  const slopes = [['memory', memory] as const, ['heap', heap] as const]
+  return [
+    ...slopes.flatMap(([what, slope]) =>
+      slope === undefined || slope.percentPerHour <= percentPerHourMax
+        ? []
+        : [
+            `The ${what} of a worker grew by ${slope.percentPerHour.toFixed(2)} % an hour; ${percentPerHourMax} is the most.`,
+          ],
+    ),
+    ...(last <= first + moreMost ? [] : [`The descriptors of a worker grew from ${first} to ${last}.`]),
+  ]
+}
+
+function backendFaults(growths: readonly Growth[], { first, last }: Report['backends']): string[] {
+  const isJudged = growths.some(({ minutes }) => minutes >= judgedMinutes)
+  return !isJudged || last <= first + moreMost * growths.length
+    ? []
+    : [`The backends of the server grew from ${first} to ${last}.`]
 }
 
 /** For people: a line for each figure. */
@@ -75,11 +109,11 @@ export function reportLines(report: Report): string[] {
     ['seed', `${report.seed}, ${report.seconds.toFixed(0)} s, a lease of ${report.leaseSeconds} s`],
     [
       'runs',
-      `${number(report.runs)} (${number(report.acknowledged)} starts acknowledged, ${number(report.refused)} calls failed), ${number(report.attempts)} attempts, ${number(report.reclaimed)} of them reclaimed`,
+      `${number(report.runs)}, ${(report.runs / report.seconds).toFixed(0)}/s (${number(report.acknowledged)} starts acknowledged, ${number(report.refused)} calls failed), ${number(report.attempts)} attempts, ${number(report.reclaimed)} of them reclaimed; ${number(report.megabytes)} MB`,
     ],
     [
       'faults',
-      `${number(count)}${report.missed.length > 0 ? `, and ${report.missed.length} that were not to be had` : ''}`,
+      `${number(count)}, ${((60 * count) / report.seconds).toFixed(1)} a minute${report.missed.length > 0 ? `, and ${report.missed.length} that were not to be had` : ''}`,
     ],
     ...Object.entries(faults).map(([kind, times]): [string, string] => [`  ${kind}`, `${times}`]),
     ...Object.entries(report.missing).map(([kind, reason]): [string, string] => [
@@ -103,9 +137,9 @@ export function reportLines(report: Report): string[] {
     ['a dead listener listens again', figure(report.backAfterListener)],
     ...report.growths
       .slice(0, 4)
-      .map(({ minutes, megabytes, percentPerHour, descriptors }): [string, string] => [
+      .map(({ minutes, memory, heap, descriptors }): [string, string] => [
         'memory of a worker',
-        `${megabytes.toFixed(0)} MB, ${percentPerHour.toFixed(2)} %/h over ${minutes.toFixed(0)} min, ${descriptors.join(' → ')} descriptors`,
+        `${slope(memory)}, heap ${slope(heap)}, over ${minutes.toFixed(0)} min, ${descriptors.join(' → ')} descriptors`,
       ]),
     ['backends', `${backends.first} at first, ${backends.last} at last, ${backends.most} at most`],
     ['stuck', report.stuck === undefined ? '0' : 'yes, see below'],
@@ -115,7 +149,13 @@ export function reportLines(report: Report): string[] {
 
 const number = (value: number): string => value.toLocaleString('en-US')
 
-function figure(of: Figure | undefined): string {
+function slope(of: Slope | undefined): string {
+  return of === undefined
+    ? 'not measured'
+    : `${of.megabytes.toFixed(1)} MB at ${of.percentPerHour.toFixed(2)} %/h`
+}
+
+export function figure(of: Figure | undefined): string {
   if (of === undefined) return 'never seen'
   const [p50, p99, most] = [of.p50, of.p99, of.most].map((ms) => `${(ms / 1_000).toFixed(2)} s`)
   return `p50 ${p50}, p99 ${p99}, at most ${most}, of ${of.count}`

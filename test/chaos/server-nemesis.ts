@@ -9,12 +9,15 @@ import { type Stage, strace } from './stage.ts'
 
 /** Longer than anybody may need: what takes longer is told as this. */
 const backMsMax = 20_000
+const mendMsMax = 120_000
 
 export class ServerNemesis {
   /** From the readiness of a server that had ended until all workers that are well are back at work, in milliseconds. */
   readonly backAfterRestart: number[] = []
   /** From the end of a listening connection until another one listens. */
   readonly backAfterListener: number[] = []
+  /** Whether the disk is full on purpose. */
+  isFilling = false
   readonly #stage: Stage
 
   constructor(stage: Stage) {
@@ -40,9 +43,11 @@ export class ServerNemesis {
       case 'listener terminated':
         return this.#terminateListener()
       case 'disk full':
+        this.isFilling = true
         disk!.fill()
         await pause(ms)
         disk!.free()
+        this.isFilling = false
         // With no room for its log the server ends itself, and does not come back while there is none.
         await server.start()
         return this.#measureReturn()
@@ -65,10 +70,15 @@ export class ServerNemesis {
     }
   }
 
-  /** A server that runs, with room and with the settings that it had. */
+  /** A server that runs, with room and with the settings that it had. It may be in the middle of a recovery, and refuse for a while. */
   async mend(): Promise<void> {
+    await until('the server is as it was', () => this.#mendNow().then(isDone, isNotDone), mendMsMax)
+  }
+
+  async #mendNow(): Promise<void> {
     const { server, disk } = this.#stage.parts
     disk?.free()
+    this.isFilling = false
     await server.start()
     await this.#answers()
     for (const setting of ['default_transaction_read_only', 'synchronous_standby_names'])
@@ -229,3 +239,6 @@ export class ServerNemesis {
     this.backAfterRestart.push(performance.now() - ready)
   }
 }
+
+const isDone = (): boolean => true
+const isNotDone = (): boolean => false

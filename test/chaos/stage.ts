@@ -26,6 +26,8 @@ export interface StageOptions {
   readonly diskMegabytes: number
   /** The revision of which a worker comes beside those of today. */
   readonly previous: string
+  /** Without faults, to see what the workers use. */
+  readonly calm: boolean
 }
 
 const settings = { max_connections: '80', max_wal_size: '256MB', min_wal_size: '80MB' }
@@ -159,7 +161,9 @@ async function build(options: StageOptions, ends: (ending: Ending) => void): Pro
   const program = await bundleWorker(root)
   ends(() => removeBundle(program))
   const previous = earlier && (await bundleWorker(earlier))
-  const seats = ways.map((way, number) => new Seat({ ...options, ...way, number, program }))
+  const seats = ways.map(
+    (way, number) => new Seat({ ...options, ...way, number, program, collects: options.calm }),
+  )
   ends(() => Promise.all(seats.map((seat) => seat.kill())))
   return { server, pool, client, outside, proxy, disk, network, pooler, previous, seats }
 }

@@ -2,6 +2,7 @@
 import { findBrokenInvariants } from '../checker.ts'
 import type { Sql } from '../protocol.ts'
 import type { Acknowledged } from './load.ts'
+import { turnCaps } from './light-pipelines.ts'
 import { caps, effectSteps, type Loaded, watchName } from './pipelines.ts'
 
 export interface Verdict {
@@ -69,7 +70,25 @@ const questions: readonly Question[] = [
     claim: 'a run gives what its graph and its input say',
     offenders: `
       select r.id || ' gave ' || coalesce(r.output::text, 'nothing') || ' in the place of ' || (r.input ->> 'expected') as thing
-        from millrace.run r where r.state = 'completed' and r.slug like 'chaos-random-%' and r.output is distinct from r.input -> 'expected'`,
+        from millrace.run r where r.state = 'completed' and (r.slug like 'chaos-random-%' or r.slug like 'chaos-light-%')
+         and r.output -> 'n' is distinct from r.input -> 'expected'`,
+  },
+  {
+    claim:
+      'the fence: what an attempt gave, or failed with, was written in its own name, by the worker that held it',
+    offenders: `
+      with written as (
+        select a.run_id || ' ' || a.step || ', attempt ' || a.attempt || ' of process ' || coalesce(w.process_id::text, 'nobody') as who, a.attempt, w.process_id, a.output, a.error
+          from millrace.attempt a join millrace.run r on r.id = a.run_id left join millrace.worker w on w.id = a.worker_id
+         where a.outcome in ('completed', 'failed') and (r.slug like 'chaos-random-%' or r.slug like 'chaos-light-%'))
+      select who || ' gave ' || output::text as thing from written
+       where jsonb_typeof(output) = 'object' and (output - 'n') is distinct from jsonb_build_object('attempt', attempt, 'pid', process_id)
+      union all
+      select who || ' failed with: ' || (error ->> 'message') from written
+       where error ->> 'message' ~ 'attempt [0-9]+ of process [0-9]+[.]'
+         and right(error ->> 'message', length(format('attempt %s of process %s.', attempt, process_id))) <> format('attempt %s of process %s.', attempt, process_id)
+      union all
+      select who || ' failed as nothing of the load does: ' || error::text from written where error ->> 'code' like '23___'`,
   },
   {
     claim: 'a run fails only where it was told to, and is cancelled only where somebody asked for it',
@@ -137,7 +156,7 @@ const questions: readonly Question[] = [
 
 /** Walks over the begins and ends of the attempts of each key, in their order; of two at one moment, the end comes first. */
 const capQuestion = (capacity: number, key: string, steps: string): Question => ({
-  claim: `I8 at most ${capacity} ${key === `''` ? 'in all' : 'of a shop'} are under way at once`,
+  claim: `I8 at most ${capacity} ${key === `''` ? 'in all' : 'of a key'} are under way at once (${steps})`,
   offenders: `
     with held as (
       select ${key} as key, a.run_id, a.started_at, a.finished_at
@@ -153,6 +172,8 @@ const capQuestion = (capacity: number, key: string, steps: string): Question => 
 const capQuestions = [
   capQuestion(caps.shop, `r.input ->> 'shop'`, `(a.step like 'limited-%' or a.step like 'narrow-%')`),
   capQuestion(caps.all, `''`, `a.step like 'narrow-%'`),
+  capQuestion(turnCaps.lane, `r.input ->> 'lane'`, `a.step = 'turn'`),
+  capQuestion(turnCaps.all, `''`, `a.step = 'turn'`),
 ]
 
 /** When all has ended. */

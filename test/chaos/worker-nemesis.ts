@@ -2,11 +2,15 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { migrate } from '../../src/db/migrate.ts'
 import { type Seat, withClock } from './fleet.ts'
-import type { Fault, WorkerFault } from './plan.ts'
+import type { EndedAttempt } from './orders.ts'
+import type { EndFault, Fault, WorkerFault } from './plan.ts'
 import type { Stage } from './stage.ts'
 
 const clocks = ['+1h', '-1h', '+0 x1.5']
 const latencyMs = 150
+const takenLookMs = 20
+/** Of the ends of handlers that are looked for: those that fail. */
+const failingShare = 0.4
 
 export class WorkerNemesis {
   readonly #stage: Stage
@@ -17,7 +21,29 @@ export class WorkerNemesis {
     this.#leaseMs = leaseSeconds * 1_000
   }
 
-  async bring({ kind, seat: number, strength }: Fault<WorkerFault>): Promise<void> {
+  /** Once nobody else has one of these workers at hand. */
+  bring(fault: Fault<WorkerFault>): Promise<void> {
+    return this.#seatsOf(fault).reduceRight<() => Promise<void>>(
+      (work, seat) => () => seat.alone(work),
+      () => this.#bring(fault),
+    )()
+  }
+
+  /** What comes exactly where a handler ends. */
+  async bringEnd({ kind, seat: number, strength }: Fault<EndFault>): Promise<void> {
+    const seat = this.#stage.parts.seats[number]!
+    await seat.alone(async () => {
+      if (kind === 'worker stopped at the end of a handler')
+        return this.#stopAtEnd(seat, strength < failingShare)
+      try {
+        await seat.killAtEnd(strength < failingShare)
+      } finally {
+        await seat.start()
+      }
+    })
+  }
+
+  async #bring({ kind, seat: number, strength }: Fault<WorkerFault>): Promise<void> {
     const seat = this.#stage.parts.seats[number]!
     const beyondLease = this.#leaseMs * (1.2 + 0.8 * strength)
     switch (kind) {
@@ -83,6 +109,40 @@ export class WorkerNemesis {
         await seat.start()
       }),
     )
+  }
+
+  /** It goes on as soon as somebody else is in the middle of what it had finished. */
+  async #stopAtEnd(seat: Seat, failing: boolean): Promise<void> {
+    await this.#unwell(seat, async () => {
+      try {
+        const ended = await seat.stopAtEnd(failing)
+        for (const other of this.#stage.parts.seats) if (other !== seat) other.stayAt(ended)
+        const giveUpAt = performance.now() + 2.5 * this.#leaseMs
+        while (performance.now() < giveUpAt && !(await this.#isTaken(ended))) await pause(takenLookMs)
+      } finally {
+        seat.signal('SIGCONT')
+      }
+    })
+  }
+
+  async #isTaken({ run, step, attempt }: EndedAttempt): Promise<boolean> {
+    const text = `select exists (select from millrace.task t join millrace.step_definition d on d.id = t.step_id
+                                  where t.run_id = $1 and d.step = $2 and t.attempt > $3 and t.worker_id is not null)
+                      or exists (select from millrace.attempt where run_id = $1 and step = $2 and attempt > $3) as taken`
+    // While the server is away, nobody takes anything.
+    const answer = await this.#stage.parts.pool
+      .query<{ taken: boolean }>(text, [run, step, attempt])
+      .catch(() => undefined)
+    return answer?.rows[0]?.taken === true
+  }
+
+  /** In one order, whoever asks. */
+  #seatsOf({ kind, seat: number }: Fault<WorkerFault>): readonly Seat[] {
+    const { seats } = this.#stage.parts
+    if (kind === '300 ms of latency' || kind === 'connections reset') return []
+    if (kind === 'network cut and healed') return [seats[3]!]
+    if (kind === 'connections half-open') return [seats[1]!]
+    return kind === 'deployment' ? seats : [seats[number]!]
   }
 
   async #unwell(seat: Seat, fault: () => Promise<void>): Promise<void> {

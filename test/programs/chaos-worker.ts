@@ -1,7 +1,8 @@
-// A worker process of the chaos: serves the pipelines of a seed and a generation, and hangs or runs out of memory when it is told to.
+// A worker process of the chaos: serves the pipelines of a seed and a generation, and hangs, runs out of memory or ends in the middle when it is told to.
 // usage: forked, with '{"seed": 1, "generation": 0, "database": "postgres://…"}'
 import type { WorkerOptions } from '../../src/worker/options.ts'
 import { startWorker } from '../../src/worker/worker.ts'
+import { heedOrder, type StepOrder } from '../chaos/orders.ts'
 import { fixedPipelines, randomPipelines, triggers } from '../chaos/pipelines.ts'
 
 interface Given extends Omit<WorkerOptions, 'pipelines' | 'triggers' | 'log'> {
@@ -9,11 +10,26 @@ interface Given extends Omit<WorkerOptions, 'pipelines' | 'triggers' | 'log'> {
   readonly generation: number
 }
 
-type Order = { readonly kind: 'block'; readonly ms: number } | { readonly kind: 'eat' }
+type Order =
+  | StepOrder
+  | { readonly kind: 'block'; readonly ms: number }
+  | { readonly kind: 'eat' }
+  | { readonly kind: 'measure' }
 
 const { seed, generation, ...options } = JSON.parse(process.argv[2] ?? '{}') as Given
 
-process.on('message', (order: Order) => (order.kind === 'block' ? block(order.ms) : eat()))
+process.on('message', (order: Order) => {
+  switch (order.kind) {
+    case 'block':
+      return block(order.ms)
+    case 'eat':
+      return eat()
+    case 'measure':
+      return measure()
+    default:
+      return heedOrder(order)
+  }
+})
 // Nobody is left behind by a parent that was killed.
 process.on('disconnect', () => process.exit(0))
 
@@ -32,6 +48,12 @@ process.exit(0)
 function block(ms: number): void {
   const until = performance.now() + ms
   while (performance.now() < until);
+}
+
+/** What it really holds: what nobody refers to any more is collected first, where it was started so that it can be. */
+function measure(): void {
+  globalThis.gc?.()
+  process.send?.({ kind: 'measured', heapBytes: process.memoryUsage().heapUsed })
 }
 
 /** Until its limit ends the process. */
