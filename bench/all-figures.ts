@@ -1,6 +1,7 @@
 // All figures, in the order of the table.
 import type { Figure } from './figure.ts'
-import { apiAccount, apiList, apiStarts, apiStreams } from './figures/api.ts'
+import { apiAccount, apiList, apiStarts, apiStreams, apiStreamsFull } from './figures/api.ts'
+import { apiGuesses } from './figures/api-guesses.ts'
 import { childCall } from './figures/child-call.ts'
 import { changes } from './figures/changes.ts'
 import { claimUnderSnapshot } from './figures/claim-under-snapshot.ts'
@@ -58,6 +59,8 @@ export const figures: readonly Figure[] = [
   apiList,
   apiAccount,
   apiStreams,
+  apiStreamsFull,
+  apiGuesses,
   serverStart,
   writers,
   firstRun,

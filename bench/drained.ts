@@ -1,10 +1,13 @@
 // One drain: runs of one step that wait already when a worker starts, until the last of them is recorded.
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Bench } from './bench.ts'
 import { withClient } from './local-worker.ts'
 import { perSecond } from './measure.ts'
 import { givenInput, oneStep } from './pipelines.ts'
 import { type PipelineDefinition, startWorker } from './product.ts'
+
+/** A look at each turn would take a core from the server. */
+const lookMs = 1
 
 export interface DrainOptions {
   readonly database: string
@@ -35,7 +38,7 @@ export async function drainedPerSecond(
       const worker = await startWorker({ database, pipelines: [pipeline, ...beside], slots })
       stop = () => worker.stop()
       // A task is held until the database has answered that its outcome is recorded.
-      while (begun < runs || worker.held > 0) await turn()
+      while (begun < runs || worker.held > 0) await pause(lookMs)
     }),
   )
   await stop()

@@ -2,6 +2,7 @@
 import { median } from '../measure.ts'
 import type { Heading } from './heading.ts'
 import { busyMark, type Kept, type KeptRow } from './kept.ts'
+import { reasonOf } from './reasons.ts'
 import type { Result } from './result.ts'
 import { countText, numberText, rangeText, ranked } from './table.ts'
 
@@ -38,7 +39,7 @@ export function pageOf(kept: Kept): string {
     '![How far each peer is from Millrace, row by row](results.svg)',
     '',
     ...busyText(rows),
-    ...standing(rows),
+    ...standing(kept),
     ...rows.flatMap(sectionOf),
     '## With what',
     '',
@@ -64,9 +65,9 @@ function busyText(rows: readonly KeptRow[]): string[] {
   ]
 }
 
-/** Where Millrace is first, and where not. */
-function standing(rows: readonly KeptRow[]): string[] {
-  const lines = rows.flatMap((row) => {
+/** Where Millrace is first, and where not, and why. */
+function standing(kept: Kept): string[] {
+  const lines = Object.entries(kept.rows).flatMap(([name, row]) => {
     const best = ranked(row, row.results.filter(isRival))
     const [first] = best
     if (first === undefined || first.values.length === 0 || first.peer === us) return []
@@ -75,7 +76,10 @@ function standing(rows: readonly KeptRow[]): string[] {
       ours === undefined || ours.values.length === 0
         ? 'has no value'
         : `is ${ratioText(row, ours, first)} times as good`
-    return [`- ${row.label}: ${first.peer} is first; Millrace ${place}.`]
+    const reason = reasonOf(name, first.peer)
+    return [
+      `- ${row.label}: ${first.peer} is first; Millrace ${place}${reason === undefined ? '' : `: ${reason}`}.`,
+    ]
   })
   if (lines.length === 0) return ['Millrace is first in every row that was measured.', '']
   return ['Millrace is first in every row that was measured but these:', '', ...lines, '']
