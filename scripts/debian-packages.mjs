@@ -13,6 +13,8 @@ export const debian_packages = [
     tests: 'the static check of the SQL functions',
   },
   { name: 'spin', file: '/usr/bin/spin', tests: 'the check of the model of leases' },
+  { name: 'zsh', file: '/usr/bin/zsh', tests: 'the completions in zsh' },
+  { name: 'fish', file: '/usr/bin/fish', tests: 'the completions in fish' },
   { name: 'gcc', file: '/usr/bin/gcc', tests: 'the check of the model of leases' },
   { name: 'libc6-dev', file: '/usr/include/stdio.h', tests: 'the check of the model of leases' },
   { name: 'redis-server', file: '/usr/bin/redis-server', benchmarks: 'the peers on Redis' },

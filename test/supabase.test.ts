@@ -103,6 +103,24 @@ test('PP-S2 nobody steers a run over PostgREST but with the secret key: neither 
   }
 })
 
+test('what an agent asked for is not approved over PostgREST, where nobody would carry it out: it stays open, and may be rejected', async () => {
+  const id = '01980000-0000-7000-8000-000000000001'
+  const asker = { id: 'key-1', name: 'helper', tenant: null, pipelines: null, run: null, payloads: false }
+  await project.query(
+    `select millrace.ask_agent_request($1, 'cancelRun', '{}', sha256('cancel'), null, $2, null, null, null)`,
+    [id, JSON.stringify(asker)],
+  )
+  const approve = () => project.rest('service_role', 'select millrace.approve_agent_request(id => $1)', [id])
+  await expect(approve()).rejects.toMatchObject({ code: '42501' })
+  const state = async () => {
+    const [row] = await project.query('select state from millrace.agent_request where id = $1', [id])
+    return row
+  }
+  expect(await state()).toEqual({ state: 'open' })
+  await project.rest('service_role', 'select millrace.reject_agent_request(id => $1)', [id])
+  expect(await state()).toEqual({ state: 'rejected' })
+})
+
 test('PP-S2 over PostgREST anon can call nothing of Millrace, and a person who has signed in two functions', async () => {
   const callable = (role: string) =>
     project.query(

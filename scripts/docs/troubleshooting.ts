@@ -9,7 +9,7 @@ const entries: [string, Entry][] = Object.entries(catalogue)
 export const troubleshootingPage = (): string =>
   `${[
     '# Troubleshooting',
-    generated('the catalogue in src/core/errors.ts'),
+    generated('the catalogue in src/core/error-catalogue'),
     introduction,
     index(),
     ...[...entries].sort(byCode).map(section),

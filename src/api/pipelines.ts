@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { runStates } from '../core/state.ts'
 import { operation } from './operation.ts'
+import { pausable } from './pausing.ts'
 import { changed, json, name, pageOf, pageQuery, reason, slug, time, uuid, text } from './values.ts'
 
 const pipelineParams = z.object({ pipeline: slug })
@@ -156,28 +157,16 @@ const pipelineOutcomes = operation({
 const steered = { tag: 'pipelines', params: pipelineParams, revised: true } as const
 const steers = { scope: 'pipelines:write', role: 'operator', subject: 'pipeline' } as const
 
-const pausePipeline = operation({
-  ...steered,
-  name: 'pausePipeline',
-  method: 'post',
-  path: '/pipelines/{pipeline}/pause',
-  summary: 'Refuse starts of a pipeline, and claims of its tasks, until it is resumed.',
-  access: steers,
-  body: z.strictObject({ reason }),
-  answer: changed,
-  errors: ['pipeline_unknown', 'revision_conflict'],
-})
-
-const resumePipeline = operation({
-  ...steered,
-  name: 'resumePipeline',
-  method: 'post',
-  path: '/pipelines/{pipeline}/resume',
-  summary: 'Take starts of a paused pipeline again.',
-  access: steers,
-  body: z.strictObject({}),
-  answer: changed,
-  errors: ['pipeline_unknown', 'revision_conflict'],
+const [pausePipeline, resumePipeline] = pausable({
+  noun: 'Pipeline',
+  path: '/pipelines/{pipeline}',
+  of: { tag: 'pipelines', params: pipelineParams, access: steers },
+  unknown: 'pipeline_unknown',
+  pause: {
+    summary: 'Refuse starts of a pipeline, and claims of its tasks, until it is resumed.',
+    body: z.strictObject({ reason }),
+  },
+  resume: { summary: 'Take starts of a paused pipeline again.' },
 })
 
 const activatePipeline = operation({

@@ -62,6 +62,7 @@ export const statusByCode: Partial<Readonly<Record<ErrorCode, number>>> = {
   run_live: 409,
   request_under_way: 409,
   answer_not_kept: 409,
+  output_too_large: 409,
   api_key_unknown: 404,
   api_key_over: 409,
   service_account_unknown: 404,

@@ -201,6 +201,10 @@ const showRun = operation({
       is_dead_letter: z.boolean().describe('It failed, and nobody has decided on it yet.'),
       input: json,
       output: json,
+      output_left_out: z
+        .literal(true)
+        .optional()
+        .describe('The output is larger than 8 MiB: /runs/{run}/outputs gives it page by page.'),
       headers: z.record(z.string(), z.unknown()).nullable(),
       payloads_hidden: payloadsHidden,
     })
@@ -284,7 +288,7 @@ const runResult = operation({
       payloads_hidden: payloadsHidden,
     })
     .meta({ id: 'Result' }),
-  errors: ['run_unknown', 'encryption_key_missing'],
+  errors: ['run_unknown', 'encryption_key_missing', 'output_too_large'],
 })
 
 const listOutputs = operation({

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { firingStates } from '../core/state.ts'
 import { operation } from './operation.ts'
+import { pausable } from './pausing.ts'
 import {
   changed,
   defined,
@@ -214,28 +215,17 @@ const removeSchedule = operation({
   revised: true,
 })
 
-const pauseSchedule = operation({
-  ...onSchedule,
-  name: 'pauseSchedule',
-  method: 'post',
-  path: '/schedules/{schedule}/pause',
-  summary: 'Let the slots of a schedule pass until it is resumed.',
-  body: z.strictObject({ reason }),
-  answer: changed,
-  errors: ['schedule_unknown', 'revision_conflict', 'argument_invalid'],
-  revised: true,
-})
-
-const resumeSchedule = operation({
-  ...onSchedule,
-  name: 'resumeSchedule',
-  method: 'post',
-  path: '/schedules/{schedule}/resume',
-  summary: 'Let a paused schedule fire again.',
-  body: z.strictObject({}),
-  answer: changed,
-  errors: ['schedule_unknown', 'revision_conflict'],
-  revised: true,
+const [pauseSchedule, resumeSchedule] = pausable({
+  noun: 'Schedule',
+  path: '/schedules/{schedule}',
+  of: onSchedule,
+  unknown: 'schedule_unknown',
+  pause: {
+    summary: 'Let the slots of a schedule pass until it is resumed.',
+    body: z.strictObject({ reason }),
+    errors: ['argument_invalid'],
+  },
+  resume: { summary: 'Let a paused schedule fire again.' },
 })
 
 const triggerSchedule = operation({

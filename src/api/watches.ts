@@ -2,6 +2,7 @@
 // backfills, is done by their owner on the command line.
 import { z } from 'zod'
 import { operation } from './operation.ts'
+import { pausable } from './pausing.ts'
 import {
   changed,
   defined,
@@ -139,28 +140,16 @@ const defineWatch = operation({
   revised: true,
 })
 
-const pauseWatch = operation({
-  ...steered,
-  name: 'pauseWatch',
-  method: 'post',
-  path: '/watches/{watch}/pause',
-  summary: 'Pause a watch: its changes are recorded meanwhile.',
-  body: z.strictObject({}),
-  answer: changed,
-  errors: ['watch_unknown', 'revision_conflict'],
-  revised: true,
-})
-
-const resumeWatch = operation({
-  ...steered,
-  name: 'resumeWatch',
-  method: 'post',
-  path: '/watches/{watch}/resume',
-  summary: 'Let a paused watch go on: what was recorded starts its runs.',
-  body: z.strictObject({}),
-  answer: changed,
-  errors: ['watch_unknown', 'revision_conflict'],
-  revised: true,
+const [pauseWatch, resumeWatch] = pausable({
+  noun: 'Watch',
+  path: '/watches/{watch}',
+  of: steered,
+  unknown: 'watch_unknown',
+  pause: {
+    summary: 'Pause a watch: its changes are recorded meanwhile.',
+    body: z.strictObject({}),
+  },
+  resume: { summary: 'Let a paused watch go on: what was recorded starts its runs.' },
 })
 
 const removeWatch = operation({

@@ -106,7 +106,7 @@ function fish(places: readonly CompletionPlace[]): string {
 function __millrace_at
   set -l at
   for word in (commandline -opc)[2..-1]
-    if contains -- (string join ' ' $at $word) ${paths.join(' ')}
+    if contains -- (string join -- ' ' $at $word) ${paths.join(' ')}
       set -a at $word
     end
   end

@@ -1,5 +1,6 @@
 // Owns how a command fails: one sentence with the next action on stderr, and the exit status that the catalogue gives.
-import { type CatalogueEntry, catalogue } from '../core/error-catalogue.ts'
+import { catalogue } from '../core/error-catalogue.ts'
+import type { CatalogueEntry } from '../core/error-catalogue/entry.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import { oneLine } from '../core/wording.ts'
 import type { Terminal } from './terminal.ts'

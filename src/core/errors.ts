@@ -1,6 +1,7 @@
 // Owns the errors: the classes that carry the catalogue's codes, and the form in which a step's error is stored.
 
-import { type CatalogueEntry, catalogue } from './error-catalogue.ts'
+import { catalogue } from './error-catalogue.ts'
+import type { CatalogueEntry } from './error-catalogue/entry.ts'
 
 export { catalogue }
 

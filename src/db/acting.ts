@@ -16,10 +16,18 @@ export interface Acting {
 
 /** @param database named in errors */
 export function actingCaller(pool: pg.Pool, database: string, acting: Acting): Caller {
-  const begin = `begin isolation level read committed; ${namesText(acting)}`
+  // Written where something is called: what only starts runs or reads needs no transaction of its own.
+  let begin: string | undefined
   return {
-    call: (statement, values) =>
-      inPoolTransaction(pool, database, (client) => clientCaller(client).call(statement, values), begin),
+    call: (statement, values) => {
+      begin ??= `begin isolation level read committed; ${namesText(acting)}`
+      return inPoolTransaction(
+        pool,
+        database,
+        (client) => clientCaller(client).call(statement, values),
+        begin,
+      )
+    },
   }
 }
 

@@ -169,20 +169,21 @@ export interface FoundApiKey
     | 'expires_at'
     | 'warning'
   > {
+  readonly prefix: string
   readonly digest: Uint8Array
 }
 
-/** The key of a prefix; undefined where none is taken now. */
-export async function findApiKey(caller: Caller, prefix: string): Promise<FoundApiKey | undefined> {
-  const rows = await caller.call<FoundApiKey>(
+/** The keys of some prefixes, those that are taken now. */
+export function findApiKeys(caller: Caller, prefixes: readonly string[]): Promise<FoundApiKey[]> {
+  return caller.call<FoundApiKey>(
     {
-      name: 'millrace_find_api_key',
-      text: `select id, name, digest, role, scopes, tenant, pipelines, payloads, agent, requests_per_hour, service_account, expires_at, warning
-        from millrace.find_api_key($1)`,
+      name: 'millrace_find_api_keys',
+      text: `select shown.prefix, k.id, k.name, k.digest, k.role, k.scopes, k.tenant, k.pipelines, k.payloads, k.agent, k.requests_per_hour,
+          k.service_account, k.expires_at, k.warning
+        from unnest($1::text[]) shown(prefix) cross join lateral millrace.find_api_key(shown.prefix) k`,
     },
-    [prefix],
+    [prefixes],
   )
-  return rows[0]
 }
 
 export interface ApiKeyUse {

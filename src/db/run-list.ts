@@ -147,16 +147,22 @@ export interface RunDetailRow extends RunRow, RunValues {
   readonly parent_run_id: string | null
   /** It failed, and nobody has decided on it yet. */
   readonly is_dead_letter: boolean
+  /** The output has more than 8 MiB as JSON, and stands here as null: listOutputs gives it page by page. */
+  readonly is_output_left_out: boolean
 }
+
+// What is small as it is stored is small when it is written out as well: PostgreSQL compresses no better than 100 to 1.
+const isLarge = '(pg_column_size(r.output) > 65536 and octet_length(r.output::text) > 8388608)'
 
 /** One run with all that is kept of it itself; undefined for an unknown one. */
 export async function readRun(caller: Caller, runId: string): Promise<RunDetailRow | undefined> {
   const rows = await caller.call<RunDetailRow>(
     {
       name: 'millrace_read_run',
-      text: `select ${summary}, r.error - 'stack' as error, r.priority, r.started_via, r.started_by, r.idempotency_key, r.available_at, r.parent_run_id, r.input, r.output, r.headers,
+      text: `select ${summary}, r.error - 'stack' as error, r.priority, r.started_via, r.started_by, r.idempotency_key, r.available_at, r.parent_run_id, r.input, r.headers,
+          case when l.is_output then r.output end as output, coalesce(not l.is_output, false) as is_output_left_out,
           exists (select from millrace.dead_letter l where l.run_id = r.id) as is_dead_letter
-        from millrace.run r where r.id = $1`,
+        from millrace.run r cross join lateral (select not ${isLarge} as is_output offset 0) l where r.id = $1`,
     },
     [runId],
   )

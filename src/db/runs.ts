@@ -158,19 +158,24 @@ export interface RunStanding {
   readonly error: unknown
 }
 
-/** Registers the interest in a run's end for so many seconds and answers how it stands; undefined for an unknown run. */
+/**
+ * Registers the interest in a run's end for so many seconds and answers how it stands; undefined for an unknown run.
+ *
+ * @param values false: without its output and its error, which may be large
+ */
 export async function watchRun(
   caller: Caller,
   runId: string,
   watcher: string,
-  seconds: number,
+  { seconds, values }: { readonly seconds: number; readonly values: boolean },
 ): Promise<RunStanding | undefined> {
   const rows = await caller.call<RunStanding>(
     {
       name: 'millrace_watch_run',
-      text: 'select slug, state, output, error from millrace.watch_run($1, $2, $3)',
+      text: `select slug, state, case when $4::boolean then output end as output, case when $4::boolean then error end as error
+        from millrace.watch_run($1, $2, $3)`,
     },
-    [runId, watcher, seconds],
+    [runId, watcher, seconds, values],
   )
   return rows[0]
 }

@@ -1,79 +1,57 @@
 // The client: starts runs of pipelines, waits for their results, and does to them what people do.
-import { randomBytes, randomUUID } from 'node:crypto'
 import { MillraceError } from '../core/errors.ts'
-import { checkJson } from '../core/json.ts'
 import { createRunIds, isUuid } from '../core/uuid.ts'
-import { type Caller, poolCaller, transactionCaller } from '../db/call.ts'
-import { answerMsMax, createPool, describeDatabase, isPoolPooled } from '../db/connection.ts'
+import { type Caller, transactionCaller } from '../db/call.ts'
+import { answerMsMax, createPool, describeDatabase } from '../db/connection.ts'
 import {
   type RegisteredPipeline,
   registerPipeline,
   pausePipeline,
   resumePipeline,
   activatePipeline,
-  splitPipeline,
 } from '../db/pipelines.ts'
 import { resumeKey } from '../db/failure-streaks.ts'
-import { listPipelines, type OutcomeRow, pipelineOutcomes } from '../db/pipeline-list.ts'
-import { cancelRun, pauseRun, prioritizeRun, resumeRun } from '../db/runs.ts'
-import { readProgress } from '../db/streams.ts'
-import { why } from '../db/whys.ts'
-import { sendSignal } from '../db/signals.ts'
-import { deleteRun, type RowCounts } from '../db/erasures.ts'
 import { Approvals } from './approvals.ts'
 import { eraseTenant, type ErasedTenant, type EraseTenantOptions } from './erasures.ts'
 import { type ReencryptedPayloads, reencrypt } from './key-rotation.ts'
 import type { ArtifactStore } from './artifact-store.ts'
-import { type Artifact, type ArtifactInfo, artifactsOf, openArtifact } from './artifacts.ts'
 import { type AllowedTargets, checkAllowedTargets } from '../net/target.ts'
 import { ClientCache } from './cache.ts'
 import { Callbacks } from './callbacks.ts'
+import { openSession, type Session } from './client-session.ts'
 import { emitEvent, type EmitOptions } from './emit.ts'
 import { type EmittedEvent, emittedEvents, type EventListOptions, Subscriptions } from './subscriptions.ts'
 import { Limits } from './limits.ts'
 import { Watches } from './watches.ts'
 import { Schedules } from './schedules.ts'
 import { StartRuleBook } from './start-rule-book.ts'
-import { localWorker } from './local-worker.ts'
 import { createCipher, type EncryptionKeys, SealedRuns } from './sealed-runs.ts'
 import { Secrets } from './secrets.ts'
-import { RunResults, type ResultOptions } from './result.ts'
-import { RunNews } from './run-news.ts'
-import { progressOf, type RunProgress } from './run-progress.ts'
-import { readLineage, readRevision } from './run-lineage.ts'
-import {
-  type CopyAnswer,
-  failures,
-  type FailureGroup,
-  type FailureGroupsOptions,
-  fork,
-  type ForkOptions,
-  type RedriveAnswer,
-  redriveRun,
-  Redrives,
-  rerun,
-  type RerunOptions,
-  type RunLineage,
-  type RunRedriveOptions,
-} from './redrives.ts'
-import { RunStreams, type StreamOptions, type StreamPart } from './run-stream.ts'
+import { createRandomBytes } from './random-bytes.ts'
+import { failures, type FailureGroup, type FailureGroupsOptions, Redrives } from './redrives.ts'
+import { type ChangeOptions, type RunHandle, runHandle, type RunHandleParts } from './run-handle.ts'
 import { type MigratedRuns, type MigrateRunsOptions, moveRuns } from './run-moves.ts'
 import { type KeyOptions, type PausedKey, pausedKeys } from './paused-keys.ts'
+import { sendSignalTo, type SignalSendOptions, type SignalSent } from './signals.ts'
 import { validate } from './standard-schema.ts'
 import { ActiveEncryption } from './active-encryption.ts'
+import {
+  outcomesOf,
+  type PipelineOutcome,
+  pipelineRevision,
+  type SplitOptions,
+  splitStarts,
+} from './versions.ts'
 import { Webhooks } from './webhooks.ts'
-import { type Why, whyOf } from './why.ts'
 import type { PipelineInput, PipelineOutput, Startable, StartablePipeline, StartedRun } from './startable.ts'
 import {
   type PendingStart,
   pendingStart,
   type StartAnswer,
-  StartBatches,
   startInTransaction,
   startMany,
   startWithCallbacks,
   type StartOptions,
-  type StartParts,
   type StartVia,
   type TransactionParts,
 } from './start.ts'
@@ -102,90 +80,6 @@ export interface ClientOptions {
   readonly now?: () => number
 }
 
-export interface DeleteOptions {
-  /** Only count what would go. */
-  readonly dryRun?: boolean
-  /** Kept with the record that it was done. */
-  readonly reason?: string
-}
-
-/** A change that is refused where somebody has changed the same thing since. */
-export interface ChangeOptions {
-  /** The revision on which the change was decided. */
-  readonly ifRevision?: number
-}
-
-export interface CancelOptions extends ChangeOptions {
-  /** Undo first what the run completed, by the undo steps of its pipeline: it stays live until that has ended. */
-  readonly undo?: boolean
-}
-
-/** A run by its id. */
-export interface RunHandle<Output = unknown> extends StartedRun {
-  /**
-   * Waits for its end and gives its output.
-   *
-   * @throws MillraceError run_failed, run_cancelled, run_unknown, wait_timeout
-   */
-  result(options?: ResultOptions): Promise<Output>
-  /** True where it was live. @throws MillraceError run_unknown, revision_conflict */
-  cancel(reason?: string, options?: CancelOptions): Promise<boolean>
-  /** True where it was live and not paused. @throws MillraceError run_unknown, revision_conflict */
-  pause(reason?: string, options?: ChangeOptions): Promise<boolean>
-  /** True where it was paused. @throws MillraceError run_unknown, revision_conflict */
-  resume(options?: ChangeOptions): Promise<boolean>
-  /** Gives it another priority, from 1, first, to 9, last. True where it is live and had another. @throws MillraceError run_unknown, revision_conflict */
-  prioritize(priority: number, options?: ChangeOptions): Promise<boolean>
-  /** How often people have changed it: what a change that was decided on a look at it carries. @throws MillraceError run_unknown */
-  revision(): Promise<number>
-  /** Gives it fresh attempts where it failed, or puts a new run in its place. @throws MillraceError run_unknown, input_invalid, argument_invalid */
-  redrive<P extends Startable>(options?: RunRedriveOptions<P>): Promise<RedriveAnswer>
-  /** Makes a new run that begins at a step of it, with the outputs of what stands before. @throws MillraceError run_unknown, input_invalid */
-  fork<P extends Startable>(step: string, options?: ForkOptions<P>): Promise<CopyAnswer>
-  /** Makes a new run with its input, or an edited one. @throws MillraceError run_unknown, input_invalid */
-  rerun<P extends Startable>(options?: RerunOptions<P>): Promise<CopyAnswer>
-  /** Of which run it was made, and which were made of it. @throws MillraceError run_unknown */
-  lineage(): Promise<RunLineage>
-  /** How far it is, and what its handlers have said of it. @throws MillraceError run_unknown */
-  progress(): Promise<RunProgress>
-  /**
-   * Follows what its steps write: each part once and in order, from a position on, until the run has ended.
-   *
-   * @throws MillraceError run_unknown, argument_invalid, client_closed
-   */
-  stream<Value = unknown>(options?: StreamOptions): AsyncGenerator<StreamPart<Value>, void, undefined>
-  /** Its artifacts, those that are finished. */
-  artifacts(): Promise<ArtifactInfo[]>
-  /** @throws MillraceError artifact_unknown, artifact_store_missing */
-  artifact(name: string): Promise<Artifact>
-  /** What it, a step of it or an item of a map waits for. @throws MillraceError run_unknown, step_not_in_run */
-  why(step?: string, item?: number): Promise<Why>
-  /**
-   * Takes all of it, and of the runs that it called and waited for, out of the database; answers how many rows of each table. Needs the rights of an
-   * admin.
-   *
-   * @throws MillraceError run_unknown, run_live
-   */
-  delete(options?: DeleteOptions): Promise<RowCounts>
-}
-
-export interface SignalSendOptions {
-  /** The run that it is for; without one it is for whoever waits for the name. */
-  readonly run?: string
-  /** Sent again under the same key it is the same signal. */
-  readonly idempotencyKey?: string
-  /** To all that wait for the name now, and not only the oldest. */
-  readonly all?: boolean
-}
-
-export interface SignalSent {
-  readonly id: string
-  /** How many waiting steps it reached. */
-  readonly woke: number
-  /** It is kept for the next one that waits for it. */
-  readonly kept: boolean
-}
-
 /** Opens a client; connections are made when they are first needed. @throws MillraceError connection_string_invalid, target_invalid */
 export function connect(options: ClientOptions): Client {
   return new Client(options)
@@ -195,6 +89,7 @@ export class Client {
   readonly #options: ClientOptions
   readonly #pool: ReturnType<typeof createPool>
   readonly #newId: () => string
+  readonly #runs: RunHandleParts
   readonly #cipher: ReturnType<typeof createCipher>
   readonly #allow: AllowedTargets
   readonly #registered = new Map<string, Promise<RegisteredPipeline>>()
@@ -214,7 +109,13 @@ export class Client {
       connectionsMax: options.connectionsMax ?? 4,
       answerTimeoutMs: options.answerTimeoutMs ?? answerMsMax,
     })
-    this.#newId = createRunIds({ now: options.now ?? Date.now, random: (n) => randomBytes(n) })
+    this.#newId = createRunIds({ now: options.now ?? Date.now, random: createRandomBytes() })
+    this.#runs = {
+      session: async () => this.#open(),
+      database: options.database,
+      store: options.artifacts,
+      newId: this.#newId,
+    }
   }
 
   /**
@@ -286,36 +187,7 @@ export class Client {
     const id = typeof run === 'string' ? run : run.id
     if (!isUuid(id))
       throw new MillraceError('run_unknown', `'${id.slice(0, 100)}' is no run id.`, { fields: { runId: id } })
-    return {
-      id,
-      result: async (options) => {
-        const session = await this.#open()
-        const output = await session.results.result(id, localWorker(this.#options.database), options)
-        return output as PipelineOutput<P>
-      },
-      cancel: async (reason, { undo = false, ifRevision } = {}) =>
-        cancelRun((await this.#open()).caller, id, reason ?? null, undo, ifRevision),
-      pause: async (reason, { ifRevision } = {}) =>
-        pauseRun((await this.#open()).caller, id, reason ?? null, ifRevision),
-      resume: async ({ ifRevision } = {}) => resumeRun((await this.#open()).caller, id, ifRevision),
-      prioritize: async (priority, { ifRevision } = {}) =>
-        prioritizeRun((await this.#open()).caller, id, priority, ifRevision),
-      revision: async () => readRevision((await this.#open()).caller, id),
-      redrive: async (options) => redriveRun((await this.#open()).caller, id, options),
-      fork: async (step, options) =>
-        fork((await this.#open()).caller, { run: id, step, newRun: this.#newId() }, options),
-      rerun: async (options) =>
-        rerun((await this.#open()).caller, { run: id, newRun: this.#newId() }, options),
-      lineage: async () => readLineage((await this.#open()).caller, id),
-      progress: async () => progressOf(await readProgress((await this.#open()).caller, id)),
-      stream: <Value>(options: StreamOptions = {}) => this.#follow<Value>(id, options),
-      artifacts: async () => artifactsOf((await this.#open()).caller, id),
-      artifact: async (name) =>
-        openArtifact({ caller: (await this.#open()).caller, store: this.#options.artifacts }, id, name),
-      why: async (step, item) => whyOf(await why((await this.#open()).caller, id, step, item)),
-      delete: async ({ dryRun = false, reason }: DeleteOptions = {}) =>
-        deleteRun((await this.#open()).caller, id, { dry: dryRun, reason: reason ?? null }),
-    }
+    return runHandle<PipelineOutput<P>>(this.#runs, id)
   }
 
   /**
@@ -324,19 +196,7 @@ export class Client {
    * @throws MillraceError run_unknown, run_ended, json_invalid, json_too_large, argument_invalid
    */
   async signal(name: string, payload?: unknown, options: SignalSendOptions = {}): Promise<SignalSent> {
-    const { run, idempotencyKey, all } = options
-    if (run !== undefined && !isUuid(run))
-      throw new MillraceError('run_unknown', `'${run.slice(0, 100)}' is no run id.`, {
-        fields: { runId: run },
-      })
-    const { signal_id, woke, kept } = await sendSignal((await this.#open()).caller, {
-      name,
-      payload: payload === undefined ? null : checkJson(payload, { what: `the payload of signal '${name}'` }),
-      runId: run ?? null,
-      idempotencyKey: idempotencyKey ?? null,
-      toAll: all ?? false,
-    })
-    return { id: String(signal_id), woke, kept }
+    return sendSignalTo((await this.#open()).caller, name, payload, options)
   }
 
   /**
@@ -440,12 +300,7 @@ export class Client {
 
   /** How often people have changed a pipeline: what a change that was decided on a look at it carries. @throws MillraceError pipeline_unknown */
   async pipelineRevision(slug: string): Promise<number> {
-    const [row] = await listPipelines((await this.#open()).caller, slug)
-    if (row === undefined)
-      throw new MillraceError('pipeline_unknown', `There is no pipeline '${slug}'.`, {
-        fields: { pipeline: slug },
-      })
-    return row.revision
+    return pipelineRevision((await this.#open()).caller, slug)
   }
 
   /**
@@ -457,10 +312,9 @@ export class Client {
   async splitPipeline(
     slug: string,
     weights: Readonly<Record<number, number>>,
-    options: { readonly key?: string } & ChangeOptions = {},
+    options: SplitOptions = {},
   ): Promise<void> {
-    const shares = Object.entries(weights).map(([version, weight]) => ({ version: Number(version), weight }))
-    await splitPipeline((await this.#open()).caller, slug, shares, options.key ?? null, options.ifRevision)
+    await splitStarts((await this.#open()).caller, slug, weights, options)
   }
 
   /** Gives all starts that name no version this one. @throws MillraceError pipeline_unknown, revision_conflict */
@@ -470,8 +324,7 @@ export class Client {
 
   /** How the runs of each version went among which the starts are split, since that was set. @throws MillraceError pipeline_unknown */
   async pipelineOutcomes(slug: string, since?: Date): Promise<PipelineOutcome[]> {
-    const rows = await pipelineOutcomes((await this.#open()).caller, slug, since ?? null)
-    return rows.map(({ median_ms, ...counts }) => ({ ...counts, medianMs: median_ms }))
+    return outcomesOf((await this.#open()).caller, slug, since)
   }
 
   /**
@@ -530,13 +383,6 @@ export class Client {
     )
   }
 
-  async *#follow<Value>(
-    id: string,
-    options: StreamOptions,
-  ): AsyncGenerator<StreamPart<Value>, void, undefined> {
-    yield* (await this.#open()).streams.follow<Value>(id, options)
-  }
-
   /** Remembers a call until it has ended, so that close() waits for it. */
   async #finish<T>(call: Promise<T>): Promise<T> {
     this.#underWay.add(call)
@@ -557,30 +403,15 @@ export class Client {
 
   #open(): Promise<Session> {
     if (this.#closed) throw new MillraceError('client_closed', 'This client was closed.')
-    this.#session ??= this.#connect()
+    this.#session ??= openSession(this.#pool, {
+      ...this.#options,
+      via: this.#via,
+      sealed: (caller) => this.#sealedRuns(caller),
+    })
     this.#session.catch(() => {
       this.#session = undefined
     })
     return this.#session
-  }
-
-  async #connect(): Promise<Session> {
-    const { database, directDatabase } = this.#options
-    const described = describeDatabase(database)
-    const pooled = await isPoolPooled(this.#pool, described)
-    const caller = poolCaller(this.#pool, { prepare: !pooled, database: described })
-    const news = new RunNews(directDatabase ?? database)
-    const watcher = randomUUID()
-    const sealed = this.#sealedRuns(caller)
-    return {
-      caller,
-      sealed,
-      via: this.#via,
-      starts: new StartBatches({ caller, sealed, via: this.#via }, (starts) => this.#workerFor(starts)),
-      news,
-      results: new RunResults({ caller, news, watcher, sealed }),
-      streams: new RunStreams({ caller, news, watcher, sealed }),
-    }
   }
 
   get #via(): StartVia {
@@ -594,29 +425,9 @@ export class Client {
   #sealedRuns(caller: Caller): SealedRuns {
     return new SealedRuns(caller, this.#cipher)
   }
-
-  /** The worker of this process, where it serves all that is started. */
-  #workerFor(starts: readonly PendingStart[]) {
-    const worker = localWorker(this.#options.database)
-    const handsOver = ({ row, key }: PendingStart) =>
-      key !== undefined && worker?.serves(row.slug, row.version) === true
-    return starts.every(handsOver) ? worker : undefined
-  }
 }
 
 /** Two pipelines may have the same graph, and so the same digest. */
 function versionName({ slug, digest }: StartablePipeline): string {
   return `${slug} ${digest}`
-}
-
-/** How the runs of one version went; share is that of the starts that name no version, from 0 to 1. */
-export interface PipelineOutcome extends Omit<OutcomeRow, 'median_ms'> {
-  readonly medianMs: number | null
-}
-
-interface Session extends StartParts {
-  readonly starts: StartBatches
-  readonly news: RunNews
-  readonly results: RunResults
-  readonly streams: RunStreams
 }

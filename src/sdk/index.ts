@@ -23,18 +23,10 @@ export type {
 } from './artifacts.ts'
 export type { BatchContext, BatchItem, BatchMapItem } from './batch.ts'
 export type { Cache, CacheChoice, CacheEntry, CacheOptions, StepCache } from './cache.ts'
-export {
-  type CancelOptions,
-  type ChangeOptions,
-  type Client,
-  type ClientOptions,
-  connect,
-  type DeleteOptions,
-  type PipelineOutcome,
-  type RunHandle,
-  type SignalSendOptions,
-  type SignalSent,
-} from './client.ts'
+export { type Client, type ClientOptions, connect } from './client.ts'
+export type { CancelOptions, ChangeOptions, DeleteOptions, RunHandle } from './run-handle.ts'
+export type { SignalSendOptions, SignalSent } from './signals.ts'
+export type { PipelineOutcome } from './versions.ts'
 export type { RowCounts } from '../db/erasures.ts'
 export type { ErasedTenant, EraseTenantOptions } from './erasures.ts'
 export type { ReencryptedPayloads } from './key-rotation.ts'

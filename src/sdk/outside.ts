@@ -1,5 +1,5 @@
 // Executors outside: programs that no worker runs report their own steps, under the same fence and into the same account.
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { MillraceError, toStepError } from '../core/errors.ts'
 import { checkJson } from '../core/json.ts'
 import { type Labels, metadataPatch, metricReport, partText, progressText } from '../core/reports.ts'
@@ -21,6 +21,7 @@ import {
 import type { ReportRow } from '../db/streams.ts'
 import { isUndoneByConflict, retryWhen } from '../db/transaction.ts'
 import { pauseWords } from './paused-starts.ts'
+import { createRandomBytes } from './random-bytes.ts'
 import { type Hold, ReportBuffer, type ReportBufferOptions } from './report-buffer.ts'
 
 export interface OutsideOptions {
@@ -102,7 +103,7 @@ export class Outside {
       connectionsMax: options.connectionsMax ?? 2,
       answerTimeoutMs: answerMsMax,
     })
-    this.#newId = createRunIds({ now: options.now ?? Date.now, random: (n) => randomBytes(n) })
+    this.#newId = createRunIds({ now: options.now ?? Date.now, random: createRandomBytes() })
     this.#buffer =
       options.bestEffort === undefined ? undefined : new ReportBuffer(options.bestEffort, () => this.#open())
   }

@@ -1,6 +1,7 @@
 // Waiting for the end of a run: told by the worker of this process, by notification, and by looking now and then.
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
+import { isFinal, type RunState } from '../core/state.ts'
 import { isAway } from '../db/database-error.ts'
 import { type RunStanding, watchRun } from '../db/runs.ts'
 import type { LocalEnd, LocalWorker } from './local-worker.ts'
@@ -52,19 +53,27 @@ export class RunResults {
     worker: LocalWorker | undefined,
     options: ResultOptions = {},
   ): Promise<unknown> {
-    const deadline =
-      options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.timeoutMs
+    const deadline = deadlineOf(options)
     const told =
       worker === undefined
         ? undefined
         : await toldLocally(runId, worker, Math.min(localOnlyMs, deadline - performance.now()))
     if (told !== undefined && told !== null) return told.output
+    return outputOf(runId, await this.#opened(runId, await this.#end(runId, deadline, options, true)))
+  }
+
+  /** The state in which a run has ended: waited for alike, whatever its output is. @throws MillraceError run_unknown, wait_timeout, client_closed */
+  async ended(runId: string, options: ResultOptions = {}): Promise<RunState> {
+    return (await this.#end(runId, deadlineOf(options), options, false)).state
+  }
+
+  async #end(runId: string, deadline: number, options: ResultOptions, values: boolean): Promise<RunStanding> {
     for (;;) {
       const ended = this.#news.next(runId)
-      const seen = await this.#look(runId)
-      if (!(seen instanceof Error) && isFinal(seen)) {
+      const seen = await this.#look(runId, values)
+      if (!(seen instanceof Error) && isFinal(seen.state)) {
         ended.forget()
-        return outputOf(runId, await this.#opened(runId, seen))
+        return seen
       }
       const left = deadline - performance.now()
       if (left <= 0) ended.forget()
@@ -89,14 +98,14 @@ export class RunResults {
   }
 
   /** How the run stands, or why the database can't say so at present. */
-  async #look(runId: string): Promise<RunStanding | Error> {
+  async #look(runId: string, values: boolean): Promise<RunStanding | Error> {
     if (this.#closed)
       throw new MillraceError(
         'client_closed',
         `The client was closed while the result of run ${runId} was awaited.`,
       )
     try {
-      return await this.#standing(runId)
+      return await this.#standing(runId, values)
     } catch (error) {
       if (!this.#closed && isAway(error)) return error as Error
       throw error
@@ -109,9 +118,12 @@ export class RunResults {
   }
 
   /** Listens first, then registers and looks: an end in between is told by one of the two. */
-  async #standing(runId: string): Promise<RunStanding> {
+  async #standing(runId: string, values: boolean): Promise<RunStanding> {
     await this.#news.start()
-    const standing = await watchRun(this.#caller, runId, this.#watcher, watchSeconds)
+    const standing = await watchRun(this.#caller, runId, this.#watcher, {
+      seconds: watchSeconds,
+      values,
+    })
     if (standing === undefined) {
       throw new MillraceError('run_unknown', `There is no run ${runId}.`, { fields: { runId } })
     }
@@ -134,8 +146,8 @@ async function toldLocally(runId: string, worker: LocalWorker, ms: number): Prom
   return end
 }
 
-function isFinal(standing: RunStanding): boolean {
-  return standing.state === 'completed' || standing.state === 'failed' || standing.state === 'cancelled'
+function deadlineOf({ timeoutMs }: ResultOptions): number {
+  return timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs
 }
 
 /** The output of a run that has ended. @throws MillraceError run_failed, run_cancelled */

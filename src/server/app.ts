@@ -147,6 +147,7 @@ const nobody: Actor = {
 /** Each name once: of two, proxies and servers might read different ones. */
 function queryOf(request: Request): Record<string, string> {
   const query: Record<string, string> = {}
+  if (!request.url.includes('?')) return query
   for (const [name, value] of new URL(request.url).searchParams) {
     if (Object.hasOwn(query, name)) throw invalid('query', `${name.slice(0, 50)} is given twice`)
     query[name] = value

@@ -31,9 +31,12 @@ export async function readBody(request: Request, operation: Operation): Promise<
 /** Escaped, since a text in UTF-8 can't hold a lone surrogate, nor JSON a control character: only then is it worth looking. */
 const unstorable = /\\u(?:0000|d[89a-f])/i
 
+// One for all: it keeps nothing between two whole bodies.
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
 function textOf(bytes: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return utf8.decode(bytes)
   } catch {
     throw noJson()
   }
@@ -51,13 +54,12 @@ function noJson(): MillraceError {
   return new MillraceError('request_invalid', 'The body is no JSON in UTF-8.', { fields: { where: 'body' } })
 }
 
-/** Level by level instead of by calls of itself: what is too deep must not need a stack as deep. */
-function isShallow(value: unknown): boolean {
-  let level = [value]
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > depthMax) return false
-    level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []))
-  }
+/** Goes no deeper than the limit, so that what is too deep needs no stack as deep. */
+function isShallow(value: unknown, depth = 0): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  const items: unknown[] = Array.isArray(value) ? value : Object.values(value)
+  if (depth === depthMax) return items.length === 0
+  for (const item of items) if (!isShallow(item, depth + 1)) return false
   return true
 }
 

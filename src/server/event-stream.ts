@@ -12,6 +12,9 @@ export interface StreamEvent {
 /** Says that the stream lives. */
 export const beat = Symbol('beat')
 
+/** Event streams that one server has open at most, unless told. */
+export const streamsMaxDefault = 5_000
+
 export interface StreamBounds {
   /** Event streams that one server has open at most; 5,000 unless told. */
   readonly streamsMax?: number | undefined
@@ -26,7 +29,7 @@ export class OpenStreams {
   readonly #byActor = new Map<string, number>()
   #open = 0
 
-  constructor({ streamsMax = 5_000, streamsPerActorMax = 100 }: StreamBounds) {
+  constructor({ streamsMax = streamsMaxDefault, streamsPerActorMax = 100 }: StreamBounds) {
     this.#max = streamsMax
     this.#perActorMax = streamsPerActorMax
   }

@@ -1,11 +1,12 @@
 // Owns who asks by an API key. A key that is known is remembered for half a second, so that a revoked one is refused by every server within one.
 import { timingSafeEqual } from 'node:crypto'
 import type { Actor, Scope } from '../api/access.ts'
-import { findApiKey, type FoundApiKey } from '../db/api-keys.ts'
+import type { FoundApiKey } from '../db/api-keys.ts'
 import type { Caller } from '../db/call.ts'
 import { digestOfKey, prefixOfKey } from '../sdk/api-keys.ts'
 import type { Authenticator, SignedIn } from './authenticate.ts'
 import { bearerOf, refused } from './bearer.ts'
+import { KeyLookups } from './key-lookups.ts'
 import { isToken } from './run-tokens.ts'
 import { ShortMemory } from './short-memory.ts'
 
@@ -21,12 +22,13 @@ export interface KeyAuthenticatorParts {
 /** Takes whatever comes as Bearer and is no token. @throws MillraceError not_signed_in, in its authenticator */
 export function keyAuthenticator({ reads, used }: KeyAuthenticatorParts): Authenticator {
   const memory = new ShortMemory<FoundApiKey | undefined>({ ms: rememberedMs, entriesMax: rememberedMax })
+  const lookups = new KeyLookups(reads)
   return async (request, origin) => {
     const shown = bearerOf(request)
     if (shown === undefined || isToken(shown)) return undefined
     const prefix = prefixOfKey(shown)
     if (prefix === undefined) throw refused()
-    const found = await memory.get(prefix, () => findApiKey(reads, prefix))
+    const found = await memory.get(prefix, () => lookups.find(prefix))
     // A digest is made and compared in any case.
     const isRight = timingSafeEqual(digestOfKey(shown), found?.digest ?? nothing)
     if (found === undefined || !isRight) throw refused()

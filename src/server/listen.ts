@@ -7,10 +7,11 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { isInRanges, loopbackRanges, senderAddress } from '../core/ip-ranges.ts'
+import { streamsMaxDefault } from './event-stream.ts'
 import type { Surroundings } from './server.ts'
 
 export interface ListenOptions {
@@ -53,7 +54,8 @@ export const bounds = {
 } as const satisfies ServerOptions
 const headersMax = 100
 const requestsPerSocket = 1_000
-const connectionsMax = 4_000
+/** Each event stream keeps one: so many are left for requests, and for whoever asks whether the server lives. */
+const connectionsMax = streamsMaxDefault + 3_000
 const graceMsDefault = 10_000
 const stalledMsDefault = 60_000
 
@@ -61,7 +63,7 @@ const stalledMsDefault = 60_000
 export async function listen(answering: Answering, options: ListenOptions): Promise<Listener> {
   const { port, host = '127.0.0.1', trustedProxies, onMalformed = () => {} } = options
   let isClosing = false
-  const isLocal = (): boolean => isInRanges((server.address() as AddressInfo | null)?.address, loopbackRanges)
+  let isLocal = false
   const hear = requestListener(
     async (request, surroundings) => {
       const response = await answering(request, surroundings)
@@ -69,7 +71,7 @@ export async function listen(answering: Answering, options: ListenOptions): Prom
       if (isClosing) response.headers.set('connection', 'close')
       return response
     },
-    { trustedProxies, isLocal, onMalformed, overrideGlobalObjects: true },
+    { trustedProxies, isLocal: () => isLocal, onMalformed, overrideGlobalObjects: true },
   )
   const { stalledMs = stalledMsDefault } = options
   const handshakeTimeout = Math.min(stalledMs, bounds.headersTimeout)
@@ -91,6 +93,7 @@ export async function listen(answering: Answering, options: ListenOptions): Prom
     server.listen(port, host, resolve)
   })
   const address = server.address() as AddressInfo
+  isLocal = isInRanges(address.address, loopbackRanges)
   return {
     host: address.address,
     port: address.port,
@@ -164,10 +167,21 @@ function surroundingsOf(
     local:
       isLocal &&
       trustedProxies.length === 0 &&
-      isInRanges(socket.remoteAddress, loopbackRanges) &&
+      isFromHere(socket) &&
       isLoopbackName(headers.host) &&
       !Object.keys(headers).some((name) => forwardingHeader.test(name)),
   }
+}
+
+/** Looked at once a connection: its other end stays the same. */
+const fromHere = new WeakMap<Socket, boolean>()
+
+function isFromHere(socket: Socket): boolean {
+  const known = fromHere.get(socket)
+  if (known !== undefined) return known
+  const is = isInRanges(socket.remoteAddress, loopbackRanges)
+  fromHere.set(socket, is)
+  return is
 }
 
 /** A name that only this machine can mean: a page elsewhere whose own name is pointed here doesn't have it. */

@@ -106,6 +106,23 @@ test('J6 wrong keys are counted by the address of whoever tries them, and a righ
   expect(countOf(await statusesOf(api, 12, { headers: wrong }), 429)).toBe(2)
 })
 
+test('J6 five hundred guesses of keys at once cost a few statements, and each gets its own answer', async () => {
+  const api = await openApi()
+  const right = await keyOf(api)
+  const statements = countStatements()
+  const guesses = Array.from({ length: 500 }, (_, n) => ({
+    authorization: `Bearer mr_${n.toString(16).padStart(12, '0')}_${'A'.repeat(43)}`,
+  }))
+  const statuses = await Promise.all(
+    [...guesses, right].map(
+      async (headers, n) => (await statusesOf(api, 1, { headers, address: `203.0.${n % 250}.9` }))[0]!,
+    ),
+  )
+  statements.stop()
+  expect(statements.sent.filter((one) => one.includes('find_api_key')).length).toBeLessThan(5)
+  expect([countOf(statuses, 401), statuses.at(-1)]).toEqual([500, 200])
+})
+
 test('J6 wrong keys are counted at event streams, probes and assets as well', async () => {
   const api = await openApi({ rateLimits: { addressPerMinute: 10 } })
   const headers = { authorization: `Bearer mr_000000000000_${'A'.repeat(43)}` }

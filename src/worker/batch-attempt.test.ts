@@ -5,7 +5,8 @@ import { openProxy } from '../../test/faults/proxy.ts'
 import { Arrival, asOther, openMillrace } from '../../test/millrace.ts'
 import { z } from 'zod'
 import { pipeline } from '../sdk/pipeline.ts'
-import type { Client, RunHandle } from '../sdk/client.ts'
+import type { Client } from '../sdk/client.ts'
+import type { RunHandle } from '../sdk/run-handle.ts'
 import type { StartAnswer } from '../sdk/start.ts'
 
 const { database, opened } = await openMillrace()

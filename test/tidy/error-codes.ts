@@ -3,13 +3,14 @@ import { type House, pathsUnder, sourcePaths, textOf } from './house.ts'
 import type { Rule } from './rule.ts'
 import { isNode, type Node, parse, readSource, walk } from './source.ts'
 
-const catalogue_path = 'src/core/error-catalogue.ts'
+const catalogue_folder = 'src/core/error-catalogue'
+const offending_entry = 'export const sdkErrors = { run_unknown: { cause: "", remedy: "" } }'
 
 const raised_codes: Rule = {
-  claim: 'every code given to MillraceError stands in the catalogue of src/core/error-catalogue.ts',
+  claim: 'every code given to MillraceError stands in the catalogue of src/core/error-catalogue',
   reason: 'the page of remedies is written from the catalogue; a code outside it has none.',
   offence: {
-    [catalogue_path]: 'export const catalogue = { run_unknown: { cause: "", remedy: "" } }',
+    [`${catalogue_folder}/sdk.ts`]: offending_entry,
     'src/sdk/client.ts': "throw new MillraceError('run_missing', {})",
   },
   find: (house) => {
@@ -31,7 +32,7 @@ const codesRaisedIn = (house: House, path: string): string[] => [
 const no_dead_codes: Rule = {
   claim: 'every code of the catalogue is raised somewhere',
   reason: 'a code that nothing raises sends readers looking for it.',
-  offence: { [catalogue_path]: 'export const catalogue = { run_unknown: { cause: "", remedy: "" } }' },
+  offence: { [`${catalogue_folder}/sdk.ts`]: offending_entry },
   find: (house) => {
     const literals = new Set(
       sourcePaths(house).flatMap((path) => readSource(house, path).literals.map((literal) => literal.text)),
@@ -45,18 +46,33 @@ const no_dead_codes: Rule = {
   },
 }
 
+const one_entry_a_code: Rule = {
+  claim: 'a code stands in the catalogue once',
+  reason: 'of two files that have it, one would silently be read and the other not.',
+  offence: {
+    [`${catalogue_folder}/sdk.ts`]: offending_entry,
+    [`${catalogue_folder}/worker.ts`]:
+      'export const workerErrors = { run_unknown: { cause: "", remedy: "" } }',
+    'src/sdk/client.ts': "throw new MillraceError('run_unknown', {})",
+  },
+  find: (house) => {
+    const codes = catalogueOf(house).map(({ code }) => code)
+    return codes
+      .filter((code, place) => codes.indexOf(code) < place)
+      .map((code) => `'${code}' stands in two files of ${catalogue_folder}`)
+  },
+}
+
 type Entry = { code: string; sqlstate?: string }
 
 const catalogueOf = (house: House): Entry[] => {
   const found: Entry[] = []
-  walk(parse(catalogue_path, textOf(house, catalogue_path)), (node) => {
-    if (node.type === 'VariableDeclarator' && isNamed(node['id'], 'catalogue'))
-      found.push(...entriesOf(node['init']))
-  })
+  for (const path of pathsUnder(house, catalogue_folder, '.ts'))
+    walk(parse(path, textOf(house, path)), (node) => {
+      if (node.type === 'VariableDeclarator') found.push(...entriesOf(node['init']))
+    })
   return found
 }
-
-const isNamed = (node: unknown, name: string): boolean => isNode(node) && node['name'] === name
 
 const entriesOf = (value: unknown): Entry[] =>
   properties(value).map(([code, entry]) => {
@@ -74,4 +90,4 @@ const properties = (value: unknown): [string, unknown][] => {
   })
 }
 
-export const error_code_rules: Rule[] = [raised_codes, no_dead_codes]
+export const error_code_rules: Rule[] = [raised_codes, no_dead_codes, one_entry_a_code]

@@ -1,4 +1,5 @@
--- Somebody approves what an agent asked for. What it asked for is carried out in the same transaction: both are done, or neither.
+-- Somebody approves what an agent asked for. What it asked for is carried out in the same transaction: both are done, or neither. Only a server can do
+-- that, and says of its transaction that it does; whoever calls this by itself, over PostgREST for instance, would approve what nobody carries out.
 create or replace function millrace.approve_agent_request(id uuid, comment text default null)
 returns table (operation text, asked jsonb, asker_name text, bound_tenant text, bound_pipelines text[], bound_run uuid, sees_payloads boolean)
 language plpgsql security definer set search_path = millrace, pg_temp
@@ -9,6 +10,10 @@ declare
   request agent_request;
   asking_keys uuid[];
 begin
+  if (acting_request() ->> 'agent' = 'asks') is not true then
+    raise exception 'Request % of an agent is not approved here: what it asks for is carried out with its approval, by a server.', approve_agent_request.id
+      using errcode = '42501', hint = 'Approve it over the HTTP API: npx millrace agent-request approve.';
+  end if;
   request := lock_agent_request(approve_agent_request.id);
   -- The key that asked, and those that came in its place since.
   asking_keys := array(
@@ -25,8 +30,10 @@ begin
        -- One that was replaced without an overlap is revoked at that time: its agent has the next one.
        and (k.revoked_at is not null and k.revoked_at is distinct from k.replaced_at or a.disabled_at is not null or p.disabled_at is not null)
      union all
-    select from person p where p.id::text = request.asker_id and p.disabled_at is not null) then
-    raise exception 'The agent % asked this, and its key was revoked since, or whose it is was disabled.', request.asker_name
+    select from person p where p.id::text = request.asker_id and p.disabled_at is not null)
+    -- The last of them has expired.
+    or asking_keys <> '{}' and not exists (select from api_key k where k.id = any (asking_keys) and k.expires_at > at) then
+    raise exception 'The agent % asked this, and its key has expired or was revoked since, or whose it is was disabled.', request.asker_name
       using errcode = 'MR200', detail = jsonb_build_object('agent', request.asker_name)::text;
   end if;
   return query

@@ -33,8 +33,11 @@ begin
                                sees_payloads, tenant, pipeline, run_id, asked_at, expires_at)
     select ask_agent_request.id, ask_agent_request.operation, ask_agent_request.asked, ask_agent_request.digest, ask_agent_request.why,
            a.id, a.name, actor(), a.tenant, a.pipelines, a.run, a.payloads, ask_agent_request.tenant, ask_agent_request.pipeline,
-           ask_agent_request.run_id, at, at + make_interval(secs => ask_agent_request.valid_seconds)
-      from jsonb_to_record(ask_agent_request.asker) as a (id text, name text, tenant text, pipelines text[], run uuid, payloads boolean);
+           ask_agent_request.run_id, at,
+           -- No longer than the key that asks; a server remembers it for a moment after its end.
+           greatest(least(at + make_interval(secs => ask_agent_request.valid_seconds), k.expires_at), at + interval '1 millisecond')
+      from jsonb_to_record(ask_agent_request.asker) as a (id text, name text, tenant text, pipelines text[], run uuid, payloads boolean)
+      left join api_key k on k.id::text = a.id;
     request := ask_agent_request.id;
   end if;
   return next;

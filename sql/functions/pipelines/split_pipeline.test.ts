@@ -263,3 +263,37 @@ test('what can be no split is refused, and changes nothing', async () => {
   await expect(split('nobody', { 1: 1 })).rejects.toMatchObject({ code: 'MR002' })
   expect(await buckets('wrong')).toEqual({ 1: 500, 2: 500 })
 })
+
+test('a split of a release that mixed encrypted and clear versions hands no step what it cannot read: such a start is refused', async () => {
+  await versionsOf('mixed', 2)
+  await database.query(
+    `update millrace.pipeline_version set graph = graph || '{"encrypt": {"clear": []}}' where slug = 'mixed' and version = 2`,
+  )
+  await expect(split('mixed', { 1: 1, 2: 1 })).rejects.toMatchObject({ code: 'MR050' })
+  // As it was stored before that was refused.
+  await database.query(
+    `insert into millrace.pipeline_share (slug, version, weight) values ('mixed', 1, 1), ('mixed', 2, 1)`,
+  )
+  await database.query(
+    `insert into millrace.pipeline_bucket (slug, bucket, version, since) select 'mixed', n, 1 + n % 2, 0 from generate_series(0, 999) n`,
+  )
+  await database.query(
+    `update millrace.pipeline set split_path = '[]', split_at = millrace.now() where slug = 'mixed'`,
+  )
+  const envelope = { $encrypted: { key: 'k1', nonce: 'bm9uY2U', data: 'Y2lwaGVy' } }
+  for (const [input, version] of [
+    [envelope, 2],
+    [{ name: 'Ada' }, 1],
+  ] as const) {
+    const tried = await Promise.allSettled(
+      Array.from({ length: 20 }, () => startRun(database, 'mixed', input)),
+    )
+    const refused = tried.filter((one) => one.status === 'rejected').map((one) => one.reason.code)
+    expect(new Set(refused)).toEqual(new Set(['MR050']))
+    const [row] = await database.query<{ versions: number[] }>(
+      `select array_agg(distinct r.version) as versions from millrace.run r where r.slug = 'mixed' and millrace.is_sealed(r.input) = ($1::int = 2)`,
+      [version],
+    )
+    expect(row?.versions).toEqual([version])
+  }
+})

@@ -1,8 +1,10 @@
 // Signing in by a provider (OpenID Connect), against a double of one: who is let in, and what of its answers is not believed.
 import { OAuth2Server } from 'oauth2-mock-server'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { launchBrowser, strictArguments } from '../../../test/browser.ts'
 import { type OpenedPeople, peopleOn, publicUrl } from '../../../test/people.ts'
 import { openMillrace } from '../../../test/millrace.ts'
+import { listen } from '../listen.ts'
 
 const { database } = await openMillrace()
 const openPeople = peopleOn(database)
@@ -188,6 +190,55 @@ test('what an ID token leaves out is asked of the provider, for the same subject
   says({ sub: 's1' })
   answers('s1')
   expect(await goes(people)).toMatchObject({ status: 303 })
+})
+
+test('in a browser: from a page of the server to the provider, which is another site, and back, signed in; a page elsewhere has nothing of it', async () => {
+  // The address is known only once somebody listens there.
+  let answer: Parameters<typeof listen>[0] = () => Promise.resolve(new Response())
+  const listener = await listen((request, surroundings) => answer(request, surroundings), {
+    port: 0,
+    graceMs: 0,
+  })
+  const url = `http://127.0.0.1:${listener.port}`
+  const { issuer } = provider
+  const people = await openPeople(
+    { oidc: { issuer: issuer.url!, clientId: 'millrace', clientSecret: 'a secret of the provider' } },
+    { url },
+  )
+  answer = people.server.fetch
+  await people.add('ann@example.org', 'operator')
+  says({ sub: 'subject-1', email: 'ann@example.org', email_verified: true })
+  const browser = await launchBrowser(strictArguments)
+  try {
+    const context = await browser.newContext()
+    const page = await context.newPage()
+    await page.goto(`${url}/auth/link`)
+    const sites: string[] = []
+    page.on('request', (request) => sites.push(new URL(request.url()).host))
+    await page.evaluate(`location.assign('/auth/oidc')`)
+    await page.waitForURL(`${url}/console/`)
+    expect(sites).toContain(new URL(issuer.url!).host)
+    await page.goto(`${url}/auth/link`)
+    expect(await page.evaluate(async () => (await fetch('/auth/actor')).json())).toMatchObject({
+      name: 'ann@example.org',
+      role: 'operator',
+    })
+    const cookies = await context.cookies(url)
+    expect(cookies.find(({ name }) => name === 'millrace_session')).toMatchObject({
+      httpOnly: true,
+      sameSite: 'Strict',
+    })
+    // A page of the provider's site sends no session along.
+    await page.goto(issuer.url!)
+    const [status] = await Promise.all([
+      page.waitForResponse(`${url}/auth/actor`).then((response) => response.status()),
+      page.evaluate(`location.assign('${url}/auth/actor')`),
+    ])
+    expect(status).toBe(401)
+  } finally {
+    await browser.close()
+    await listener.close()
+  }
 })
 
 test('a server without a provider says so', async () => {

@@ -250,6 +250,28 @@ test('J6 an agent whose key was replaced since is not shut out, until the key th
   }
 })
 
+test('J6 what an agent asked ends with its key: it is no longer open, and no key in the place of that one keeps it open once that has ended too', async () => {
+  const { ask } = await openApi()
+  const caller = poolCaller(database.pool, { prepare: false, database: 'the test' })
+  const keys = new ApiKeys(() => Promise.resolve(caller))
+  const short = await keys.create({ name: 'short', role: 'operator', agent: 'asks', livesFor: '1h' })
+  const first = await askToCancel(ask, {}, { ...helper, id: short.id, name: 'short' })
+  const replaced = await keys.create({ name: 'replaced', role: 'operator', agent: 'asks' })
+  const second = await askToCancel(ask, {}, { ...helper, id: replaced.id, name: 'replaced' })
+  await keys.rotate(replaced.id, { overlap: '1m', livesFor: '1h' })
+  await database.clock.advance('1h')
+  expect((await ask(bob, 'GET', `/agent-requests/${first.id}`)).body).toMatchObject({ state: 'expired' })
+  for (const [{ run, id }, code, state] of [
+    [first, 'agent_request_decided', 'expired'],
+    [second, 'agent_gone', 'failed'],
+  ] as const) {
+    const refused = await ask(bob, 'POST', `/agent-requests/${id}/approve`, {})
+    expect([refused.status, refused.body.code]).toEqual([409, code])
+    expect((await ask(bob, 'GET', `/agent-requests/${id}`)).body).toMatchObject({ state })
+    expect(await stateOf(run)).toBe('pending')
+  }
+})
+
 test('whoever may not do it cannot approve it; it stays open for somebody who may', async () => {
   const { ask } = await openApi()
   const admin: Partial<Actor> = { ...helper, id: 'key-6', role: 'admin' }

@@ -156,3 +156,28 @@ test('a start by name is encrypted as the version that it gets: one that is acti
   )
   expect(results.map((result: string) => result.replace(/^(sealed|other): /, ''))).toEqual(names)
 })
+
+test('an output of more than 8 MiB is left out of a run, and refused as a result with the way to read it, waited for or not', async () => {
+  const { ask } = await openApi()
+  const wide = pipeline('api-wide', { input: z.object({ items: z.number() }) })
+    .step('list', ({ input }) => Array.from({ length: input.items }, (_, n) => n))
+    .map('each', { over: 'list' }, () => 'x'.repeat(900_000))
+  const client = opened.client()
+  await opened.worker({ pipelines: [wide] })
+  for (const [items, isLarge] of [
+    [9, false],
+    [10, true],
+  ] as const) {
+    const { run } = await client.start(wide, { items })
+    const waited = await ask({}, 'GET', `/runs/${run!.id}/result?wait_seconds=30`)
+    expect([waited.status, waited.body.code]).toEqual(isLarge ? [409, 'output_too_large'] : [200, undefined])
+    expect(await client.run(run!.id).ended()).toBe('completed')
+    const shown = await ask({}, 'GET', `/runs/${run!.id}`)
+    expect(shown.body.output_left_out).toBe(isLarge ? true : undefined)
+    expect(shown.body.output === null).toBe(isLarge)
+    const page = await ask({}, 'GET', `/runs/${run!.id}/outputs?limit=5`)
+    expect(page.body.items.map((one: { output: string }) => one.output.length)).toEqual(
+      Array(5).fill(900_000),
+    )
+  }
+})

@@ -76,10 +76,17 @@ export const runRoutes: readonly Route[] = [
   }),
 
   route(operations.showRun, async ({ params, actor, room }) => {
-    const { input, output, headers, ...row } = await readRunOf(room, params.run)
+    const {
+      input,
+      output,
+      headers,
+      is_output_left_out: isLeftOut,
+      ...row
+    } = await readRunOf(room, params.run)
     const sealed = sealedRuns(room)
     return {
       ...row,
+      ...(isLeftOut && { output_left_out: true as const }),
       error: await errorFor(actor, room, row.id, row.error),
       ...payloadsFor(actor, {
         input: await opened(() => sealed.input(row.id, input), input),
@@ -114,7 +121,12 @@ export const runRoutes: readonly Route[] = [
 
   route(operations.runResult, async ({ params, query, actor, room }) => {
     if (query.wait_seconds > 0) await ended(room, params.run, query.wait_seconds)
-    const { id, state, output, error: stored } = await readRunOf(room, params.run)
+    const { id, state, output, error: stored, is_output_left_out } = await readRunOf(room, params.run)
+    if (is_output_left_out && actor.payloads)
+      throw new MillraceError('output_too_large', `The output of run ${id} is larger than 8 MiB.`, {
+        fields: { runId: id },
+        hint: 'Read it page by page, from /runs/{run}/outputs.',
+      })
     const error = await errorFor(actor, room, id, stored)
     const told = await opened(() => sealedRuns(room).output(id, output), output)
     return { ended: isFinal(state), state, error, ...payloadsFor(actor, { output: told }) }
@@ -254,7 +266,7 @@ async function changing(
   const read = async ({ reads }: ServerRoom) => {
     const row = await readRun(reads, id)
     if (row === undefined) return undefined
-    const { input: _, output: __, headers: ___, ...present } = row
+    const { input: _, output: __, headers: ___, is_output_left_out: ____, ...present } = row
     return present
   }
   return withPresent(room, async () => ({ changed: await change() }), read)
@@ -267,21 +279,12 @@ async function readRunOf(room: ServerRoom, id: string): Promise<RunDetailRow> {
   throw new MillraceError('run_unknown', `There is no run ${id}.`, { fields: { runId: id } })
 }
 
-const endings: ReadonlySet<string> = new Set([
-  'run_failed',
-  'run_cancelled',
-  'wait_timeout',
-  // It has ended, and what it gave can't be read here: the answer says so.
-  'encryption_key_missing',
-  'decryption_failed',
-])
-
 /** Waits for the end of a run; how it stands then is read anew. */
 async function ended(room: ServerRoom, id: string, seconds: number): Promise<void> {
   try {
-    await room.client.run(id).result({ timeoutMs: seconds * 1_000 })
+    await room.client.run(id).ended({ timeoutMs: seconds * 1_000 })
   } catch (error) {
-    if (error instanceof MillraceError && endings.has(error.code)) return
+    if (error instanceof MillraceError && error.code === 'wait_timeout') return
     throw error
   }
 }

@@ -1,0 +1,54 @@
+// Owns what a client has open: its way to the database, the batches of its starts, and what it hears of runs.
+import { randomUUID } from 'node:crypto'
+import { type Caller, poolCaller } from '../db/call.ts'
+import { type createPool, describeDatabase, isPoolPooled } from '../db/connection.ts'
+import { localWorker } from './local-worker.ts'
+import { RunResults } from './result.ts'
+import { RunNews } from './run-news.ts'
+import { RunStreams } from './run-stream.ts'
+import type { SealedRuns } from './sealed-runs.ts'
+import { type PendingStart, StartBatches, type StartParts, type StartVia } from './start.ts'
+
+export interface Session extends StartParts {
+  readonly starts: StartBatches
+  readonly news: RunNews
+  readonly results: RunResults
+  readonly streams: RunStreams
+}
+
+export interface SessionOptions {
+  readonly database: string
+  readonly directDatabase?: string
+  readonly via: StartVia
+  readonly sealed: (caller: Caller) => SealedRuns
+}
+
+/** @throws MillraceError database_unreachable, and whatever else keeps the first connection from being made */
+export async function openSession(
+  pool: ReturnType<typeof createPool>,
+  { database, directDatabase, via, sealed: sealedBy }: SessionOptions,
+): Promise<Session> {
+  const described = describeDatabase(database)
+  const pooled = await isPoolPooled(pool, described)
+  const caller = poolCaller(pool, { prepare: !pooled, database: described })
+  const news = new RunNews(directDatabase ?? database)
+  const watcher = randomUUID()
+  const sealed = sealedBy(caller)
+  return {
+    caller,
+    sealed,
+    via,
+    starts: new StartBatches({ caller, sealed, via }, (starts) => workerFor(database, starts)),
+    news,
+    results: new RunResults({ caller, news, watcher, sealed }),
+    streams: new RunStreams({ caller, news, watcher, sealed }),
+  }
+}
+
+/** The worker of this process, where it serves all that is started. */
+function workerFor(database: string, starts: readonly PendingStart[]) {
+  const worker = localWorker(database)
+  const handsOver = ({ row, key }: PendingStart) =>
+    key !== undefined && worker?.serves(row.slug, row.version) === true
+  return starts.every(handsOver) ? worker : undefined
+}
