@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { until } from '../../test/deadline.ts'
 import { createEmptyDatabase, type EmptyDatabase } from '../../test/empty-database.ts'
 import { createSchemaFolder, type SchemaFolder } from '../../test/schema-folder.ts'
 import { type MigrateOptions, type MigrateResult, migrate } from './migrate.ts'
@@ -203,6 +204,38 @@ describe('an apply that does not come to its end', () => {
     }
     expect(await run({ lockTimeoutMs: 10, wait })).toMatchObject({ applied: ['0003_third_thing.sql'] })
     expect(waits).toHaveLength(2)
+  })
+
+  test('L1 it is the migrator that gives way, and no transaction that has one of its tables and comes to the next', async () => {
+    await folder.write('migrations/0002_second_thing.sql', `${SECOND}create table millrace.other ();\n`)
+    await run()
+    await folder.write(
+      'migrations/0003_third_thing.sql',
+      'alter table millrace.thing add column note text; lock table public.gate; alter table millrace.other add column note text;',
+    )
+    const [worker, holder] = [await database.connect(), await database.connect()]
+    await database.query('create table public.gate ()')
+    await holder.query('begin; lock table public.gate')
+    await worker.query('begin; select from millrace.other')
+    const migrated = run({ lockTimeoutMs: 10_000 })
+    const areWaiting = async (sessions: number) => {
+      const waiting = await database.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event = 'relation'`,
+      )
+      return waiting.length >= sessions
+    }
+    await until('the migrator waits for a table', () => areWaiting(1))
+    // The server looks for a deadlock a second after a session began to wait, and undoes that one: it is to be nobody who works.
+    let isThere = false
+    const next = worker.query('select from millrace.thing').finally(() => {
+      isThere = true
+    })
+    next.catch(() => {})
+    await until('the worker waits as well, or has the table', async () => isThere || (await areWaiting(2)))
+    await holder.query('commit')
+    await next
+    await worker.query('commit')
+    expect(await migrated).toMatchObject({ applied: ['0003_third_thing.sql'] })
   })
 
   test('L1 gives up in a sentence when a table stays held, with nothing changed', async () => {

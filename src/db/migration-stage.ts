@@ -6,6 +6,7 @@ import { sqlState } from './database-error.ts'
 import { applyGrants, OUTSIDE_ROLES } from './grants.ts'
 import { inLockedTransaction, underSessionLock, type WaitOptions } from './migration-lock.ts'
 import { isUpToDate, type MigrationPlan, nextMigrations, planMigration } from './migration-plan.ts'
+import { lockNamedTables } from './migration-tables.ts'
 import { existingRoles, roleNames } from './roles.ts'
 import type { MigrationFile, SchemaFiles } from './schema-files.ts'
 import {
@@ -89,6 +90,7 @@ async function applyInTransaction(session: MigrateSession): Promise<Stage> {
   const migrations = nextMigrations(plan)
   if (isUpToDate(plan) || migrations[0]?.outsideTransaction) return NOTHING
   await createRecord(client)
+  await lockNamedTables(client, migrations, session.lockTimeoutMs)
   for (const migration of migrations) {
     await runFile(client, `migrations/${migration.file}`, migration.text)
     await recordMigration(client, migration, files.packageVersion)

@@ -53,8 +53,8 @@ afterEach(async () => {
 test.each(seeds)(
   'the invariants I1 to I11 hold after a minute in which four workers, their server and their networks met faults of all kinds by the plan of seed %i: nothing is lost, done twice or stuck',
   async (seed) => {
-    const args = ['--seed', `${seed}`, '--minutes', '1', '--rate', '12', '--live', '40', '--lease', '3']
-    const more = ['--light', '60', '--every', '2.5', '--json']
+    const args = ['--seed', `${seed}`, '--minutes', '1', '--rate', '8', '--live', '30', '--lease', '3']
+    const more = ['--light', '20', '--every', '2.5', '--json']
     const program = startTypeScript('test/chaos/main.ts', [...args, ...more])
     programs.push(program)
     const code = await program.ended
