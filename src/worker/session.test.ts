@@ -299,3 +299,25 @@ test('a worker that is stopped while the database is away, with an outcome that 
   expect(draws).toBe(drawn)
   await proxy.close()
 }, 60_000)
+
+test('a worker that starts while another one keeps the upkeep for itself complains of nothing, and looks again soon', async () => {
+  const other = await database.pool.connect()
+  await other.query('begin; select pg_advisory_xact_lock(77422, 1)')
+  const complaints: string[] = []
+  const worker = await opened.worker({
+    pipelines: [pipeline('looked-after').step('one', () => 1)],
+    log: ({ level, message }) => void (level === 'info' || complaints.push(message)),
+  })
+  const waits = (count: number) =>
+    until(`it has waited ${count} times`, async () => {
+      const [row] = await database.query<{ asked: number }>(
+        `select count(*)::int as asked from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and wait_event = 'advisory'`,
+      )
+      return row!.asked === count
+    })
+  for (const count of [1, 0, 1]) await waits(count)
+  await other.query('commit')
+  other.release()
+  await worker.stop()
+  expect(complaints).toEqual([])
+})

@@ -79,7 +79,12 @@ export class Upkeep {
         () => this.#goOn(async () => (await sealAuditTrail(writes, sealBatch)) === sealBatch),
         () => clearAway(artifacts, store, () => !ended.aborted),
       ])
-        if (!ended.aborted) await work().catch(failed)
+        if (!ended.aborted)
+          await work().catch((error) => {
+            // Another worker is at it, or somebody's transaction in the way.
+            if (isBlocked(error)) everyMs = maintainAgainMs
+            else failed(error)
+          })
       await pause(everyMs * (0.5 + random()), ended)
     }
   }

@@ -34,7 +34,7 @@ test(
       agreesWith(rules, () => database),
       {
         seed,
-        numRuns: isLong ? 3_000 : 40,
+        numRuns: isLong ? 3_000 : 30,
         // Ends the search, and the shrinking, in time to print seed and path.
         interruptAfterTimeLimit: isLong ? 3_500_000 : 150_000,
         markInterruptAsFailure: true,
