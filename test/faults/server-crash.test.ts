@@ -313,14 +313,18 @@ const answers = (): Promise<boolean> =>
 const waitingCommits = async (): Promise<number> =>
   (await server.query("select from pg_stat_activity where wait_event = 'SyncRep'")).length
 
-/** Starts runs, as fast as they are acknowledged, until told to stop; what is refused while the server is down is not counted. */
+/** Between two starts of one caller. */
+const startEachMs = 200
+
+/** Starts runs until told to stop; what is refused while the server is down is not counted. */
 function startUntilRefused(acknowledged: string[]): { stop(): void; ended: Promise<void> } {
   let stopped = false
   const one = async (n: number): Promise<void> => {
     while (!stopped) {
       const answer = await client.start(load[n % load.length]!.pipeline, { ms: 20 }).catch(() => undefined)
       if (answer !== undefined) acknowledged.push(answer.run!.id)
-      else await pause(20)
+      // No more than the worker ends meanwhile: on a fast machine there would be tens of thousands to wait for.
+      await pause(answer === undefined ? 20 : startEachMs)
     }
   }
   const ended = Promise.all(Array.from({ length: 4 * load.length }, (_, n) => one(n))).then(() => {})
