@@ -496,8 +496,20 @@ export async function workOff(
   }
 }
 
+/** Starts a run for each of the inputs, in their order; answers with their ids. */
+export async function startInputs(
+  sql: Sql,
+  slug: string,
+  inputs: readonly unknown[],
+  priority = 5,
+): Promise<string[]> {
+  const starts = inputs.map((input) => ({ id: newId(), slug, input, priority }))
+  for (let n = 0; n < starts.length; n += 1_000) await startRuns(sql, starts.slice(n, n + 1_000))
+  return starts.map(({ id }) => id)
+}
+
 /** What a completion leased to the worker lies ready again, so that the next claim finds it. */
-async function giveBack(sql: Sql, worker: Worker): Promise<void> {
+export async function giveBack(sql: Sql, worker: Worker): Promise<void> {
   await sql.query(
     `update millrace.task set worker_id = null, claimed_at = null, attempt = attempt - 1 where worker_id = $1`,
     [worker.id],

@@ -20,16 +20,24 @@ interface GrantStatement {
  * that an owner gave to a role of his own stay. Part of the apply's transaction: nobody sees a moment without rights.
  */
 export async function applyGrants(client: pg.ClientBase, text: string, existing: string[]): Promise<void> {
-  const statements = parseGrants(text)
+  const statements = await neededStatements(client, text, existing)
   await client.query(ROW_SECURITY)
   await client.query(revocation(['public', ...existing]))
-  const policies = await existingPolicies(client)
-  for (const { sql, roles, policy } of statements) {
-    const isMissingRole = roles.some((role) => !existing.includes(role))
-    // Making a policy locks its table against everybody, so one that is there stays.
-    const isMade = policy !== undefined && policies.has(`${policy.name} on ${policy.table}`)
-    if (!isMissingRole && !isMade) await runFile(client, 'grants.sql', sql)
-  }
+  for (const { sql } of statements) await runFile(client, 'grants.sql', sql)
+}
+
+/** The tables that applyGrants gives a policy or row security: either locks a table against everybody. */
+export async function tablesLockedByGrants(
+  client: pg.ClientBase,
+  text: string,
+  existing: string[],
+): Promise<string[]> {
+  const statements = await neededStatements(client, text, existing)
+  const { rows } = await client.query<{ table: string }>(
+    `select relname::text as table from pg_class where ${IS_OPEN_TABLE}`,
+  )
+  const getPolicies = statements.flatMap(({ policy }) => (policy === undefined ? [] : [policy.table]))
+  return [...rows.map(({ table }) => table), ...getPolicies]
 }
 
 /** The same in a script that nobody adapts to the database: all of our roles are there, and the outside ones may be. */
@@ -56,6 +64,8 @@ function isTherePolicy({ name, table }: { name: string; table: string }): string
   return `exists (select from pg_policies where schemaname = 'millrace' and policyname = '${name}' and tablename = '${table}')`
 }
 
+const IS_OPEN_TABLE = `relnamespace = 'millrace'::regnamespace and relkind in ('r', 'p') and not relrowsecurity`
+
 // A table that a migration forgot is closed to everybody but its owner, instead of open to whoever gets a grant.
 const ROW_SECURITY = `
 do $$
@@ -63,8 +73,7 @@ declare
   open_table regclass;
 begin
   for open_table in
-    select oid::regclass from pg_class
-    where relnamespace = 'millrace'::regnamespace and relkind in ('r', 'p') and not relrowsecurity
+    select oid::regclass from pg_class where ${IS_OPEN_TABLE}
   loop
     execute format('alter table %s enable row level security', open_table);
   end loop;
@@ -82,6 +91,20 @@ function revocations(from: string): string[] {
 
 function quoted(role: string): string {
   return role === 'public' ? role : `"${role}"`
+}
+
+/** Those whose roles exist. Making a policy locks its table against everybody, so one that is there stays. */
+async function neededStatements(
+  client: pg.ClientBase,
+  text: string,
+  existing: string[],
+): Promise<GrantStatement[]> {
+  const statements = parseGrants(text)
+  const policies = await existingPolicies(client)
+  return statements.filter(({ roles, policy }) => {
+    const isMade = policy !== undefined && policies.has(`${policy.name} on ${policy.table}`)
+    return !isMade && roles.every((role) => existing.includes(role))
+  })
 }
 
 async function existingPolicies(client: pg.ClientBase): Promise<Set<string>> {

@@ -218,12 +218,6 @@ describe('an apply that does not come to its end', () => {
     await holder.query('begin; lock table public.gate')
     await worker.query('begin; select from millrace.other')
     const migrated = run({ lockTimeoutMs: 10_000 })
-    const areWaiting = async (sessions: number) => {
-      const waiting = await database.query(
-        `select from pg_stat_activity where datname = current_database() and wait_event = 'relation'`,
-      )
-      return waiting.length >= sessions
-    }
     await until('the migrator waits for a table', () => areWaiting(1))
     // The server looks for a deadlock a second after a session began to wait, and undoes that one: it is to be nobody who works.
     let isThere = false
@@ -236,6 +230,82 @@ describe('an apply that does not come to its end', () => {
     await next
     await worker.query('commit')
     expect(await migrated).toMatchObject({ applied: ['0003_third_thing.sql'] })
+  })
+
+  describe('with two tables to lock', () => {
+    let [worker, other]: pg.Client[] = []
+    beforeEach(async () => {
+      await folder.write('migrations/0002_second_thing.sql', `${SECOND}create table millrace.other ();\n`)
+      await run()
+      await folder.write(
+        'migrations/0003_notes.sql',
+        `alter table millrace.thing add column note text; alter table millrace.other add column note text;
+         create table public.told as select current_setting('lock_timeout') as lock_timeout;`,
+      )
+      ;[worker, other] = [await database.connect(), await database.connect()]
+    })
+
+    test.each(['thing', 'other'])(
+      'L1 stops when somebody cancels it while it waits for table %s',
+      async (table) => {
+        await worker!.query(`begin; select from millrace.${table}`)
+        const stopped = expect(run({ wait: async () => {} })).rejects.toMatchObject({ code: '57014' })
+        await until('the migrator waits, and is cancelled', async () => {
+          const cancelled = await database.query(
+            `select pg_cancel_backend(pid) from pg_stat_activity
+              where datname = current_database() and application_name = 'millrace migrate' and wait_event = 'relation'`,
+          )
+          return cancelled.length > 0
+        })
+        await stopped
+      },
+    )
+
+    test('L1 holding none, it waits for a table that has somebody at every moment, until its turn comes', async () => {
+      await worker!.query('begin; select from millrace.thing')
+      const waits: number[] = []
+      const migrated = run({ lockTimeoutMs: 20_000, wait: async (ms) => waits.push(ms) })
+      await until('the migrator waits for its first table', () => areWaiting(1))
+      const next = other!.query('select from millrace.thing')
+      await until(
+        'the next one has had the table, or is behind the migrator for longer than half a second',
+        () => Promise.race([next.then(() => true), haveWaited('thing', 600)]),
+      )
+      await worker!.query('commit')
+      expect(await migrated).toMatchObject({ applied: ['0003_notes.sql'] })
+      expect(waits).toEqual([])
+      expect(await database.query('select * from public.told')).toEqual([{ lock_timeout: '20s' }])
+      await next
+    })
+
+    test('L1 begins the next try with the table that was in its way', async () => {
+      await worker!.query('begin; select from millrace.other')
+      const migrated = run({ lockTimeoutMs: 20_000, wait: async () => {} })
+      await until('the migrator waits for the other table, and has none', async () => {
+        const waiting = await database.query(
+          `select from pg_locks l where not l.granted and l.relation = 'millrace.other'::regclass
+              and not exists (select from pg_locks h where h.pid = l.pid and h.granted and h.relation = 'millrace.thing'::regclass)`,
+        )
+        return waiting.length > 0
+      })
+      await worker!.query('select from millrace.thing; commit')
+      expect(await migrated).toMatchObject({ applied: ['0003_notes.sql'] })
+    })
+
+    // Who began to wait before the migrator had the table looks for a deadlock sooner than a second after that.
+    test('L1 gives way at once where somebody who has waited behind it holds the next table', async () => {
+      await other!.query('begin; select from millrace.thing')
+      await worker!.query('begin; select from millrace.other')
+      const migrated = run({ lockTimeoutMs: 20_000 })
+      await until('the migrator waits for its first table', () => areWaiting(1))
+      const next = worker!.query('select from millrace.thing')
+      next.catch(() => {})
+      await until('the worker is behind it for longer than half a second', () => haveWaited('thing', 600, 2))
+      await other!.query('commit')
+      await next
+      await worker!.query('commit')
+      expect(await migrated).toMatchObject({ applied: ['0003_notes.sql'] })
+    })
   })
 
   test('L1 gives up in a sentence when a table stays held, with nothing changed', async () => {
@@ -262,6 +332,21 @@ describe('an apply that does not come to its end', () => {
     })
     expect(await schemaExists()).toBe(false)
   })
+
+  async function areWaiting(sessions: number): Promise<boolean> {
+    const waiting = await database.query(
+      `select from pg_stat_activity where datname = current_database() and wait_event = 'relation'`,
+    )
+    return waiting.length >= sessions
+  }
+
+  async function haveWaited(table: string, ms: number, sessions = 1): Promise<boolean> {
+    const waiting = await database.query(
+      `select from pg_locks where not granted and relation = $1::regclass and clock_timestamp() - waitstart > make_interval(secs => $2)`,
+      [`millrace.${table}`, ms / 1_000],
+    )
+    return waiting.length >= sessions
+  }
 
   async function terminateWaiting(): Promise<void> {
     for (;;) {
@@ -503,6 +588,41 @@ describe('roles and grants', () => {
     await database.query(`set role ${name}_b`)
     expect(await database.query('select id from millrace.thing order by id')).toEqual([{ id: 1 }, { id: 2 }])
     await database.query('reset role')
+    await dropRoles()
+  })
+
+  test('L1 a table that gets a policy or row security is had before anything is changed', async () => {
+    await folder.write(
+      'migrations/0002_second_thing.sql',
+      `${SECOND}create table millrace.other (); create table millrace.bare (); create table millrace.untouched ();`,
+    )
+    await run()
+    await database.query('alter table millrace.bare disable row level security; create table public.gate ()')
+    await folder.write(
+      'migrations/0003_note.sql',
+      'lock table public.gate; alter table millrace.thing add column note text;',
+    )
+    await folder.write(
+      'grants.sql',
+      `${grantsFile(name)}create policy a_reads on millrace.other for select to ${name}_a using (true);
+       create policy nobody_reads on millrace.untouched for select to millrace_nobody_has_this using (true);`,
+    )
+    const holder = await database.connect()
+    await holder.query('begin; lock table public.gate')
+    const migrated = run()
+    await until('the migrator waits in its first statement', async () => {
+      const waiting = await database.query(
+        `select from pg_locks where not granted and relation = 'public.gate'::regclass`,
+      )
+      return waiting.length > 0
+    })
+    const locked = await database.query(
+      `select c.relname as name from pg_locks l join pg_class c on c.oid = l.relation
+        where l.granted and l.mode = 'AccessExclusiveLock' and c.relnamespace = 'millrace'::regnamespace order by 1`,
+    )
+    await holder.query('commit')
+    expect(await migrated).toMatchObject({ applied: ['0003_note.sql'], functions: 1 })
+    expect(locked).toEqual([{ name: 'bare' }, { name: 'other' }, { name: 'thing' }])
     await dropRoles()
   })
 

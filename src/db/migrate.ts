@@ -16,6 +16,8 @@
 // (c) functions are the API of workers that still run the previous version: arguments are added with defaults,
 //     and a function leaves in a major version only. So a function whose file is gone is not dropped here; the
 //     migration of that major version drops it.
+// (d) a migration names its tables as millrace.name: by that they are found, and locked before any of them is changed, with those that
+//     get a policy or row security by grants.sql.
 import type pg from 'pg'
 import { MillraceError } from '../core/errors.ts'
 import { clientCaller } from './call.ts'
@@ -36,7 +38,10 @@ export type MigrateOptions = MigrateTarget & {
   plan?: boolean
   /** Gets a line for each thing done. */
   log?: (line: string) => void
-  /** Milliseconds that a statement waits for a lock before the whole transaction is undone and tried again. Default 5,000. */
+  /**
+   * Milliseconds that a statement waits for a lock before the whole transaction is undone and tried again; half a second at most for a table
+   * while it has another one that is to be changed. Default 5,000.
+   */
   lockTimeoutMs?: number
   /** A draw from [0, 1), for the jitter of waits. */
   random?: () => number

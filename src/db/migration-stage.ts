@@ -3,10 +3,10 @@ import type pg from 'pg'
 import { MillraceError } from '../core/errors.ts'
 import { isPooled } from './connection.ts'
 import { sqlState } from './database-error.ts'
-import { applyGrants, OUTSIDE_ROLES } from './grants.ts'
+import { applyGrants, OUTSIDE_ROLES, tablesLockedByGrants } from './grants.ts'
 import { inLockedTransaction, underSessionLock, type WaitOptions } from './migration-lock.ts'
 import { isUpToDate, type MigrationPlan, nextMigrations, planMigration } from './migration-plan.ts'
-import { lockNamedTables } from './migration-tables.ts'
+import { blockingTable, lockTables, namedTables } from './migration-tables.ts'
 import { existingRoles, roleNames } from './roles.ts'
 import type { MigrationFile, SchemaFiles } from './schema-files.ts'
 import {
@@ -54,11 +54,17 @@ export function applyStage(session: MigrateSession, plan: MigrationPlan): Promis
 // let every claim queue up behind it.
 async function applyTogether(session: MigrateSession): Promise<Stage> {
   const { client, files, log, timing } = session
-  const stage = await retryWhen(
-    isWorthAnotherTry,
-    () => inLockedTransaction(client, () => applyInTransaction(session), timing),
-    { ...timing, attempts: 10, delayMs: 250 },
-  ).catch((error: unknown) => {
+  let firstTable: string | undefined
+  const attempt = () =>
+    applyInTransaction(session, firstTable).catch((error: unknown) => {
+      firstTable = blockingTable(error) ?? firstTable
+      throw error
+    })
+  const stage = await retryWhen(isWorthAnotherTry, () => inLockedTransaction(client, attempt, timing), {
+    ...timing,
+    attempts: 10,
+    delayMs: 250,
+  }).catch((error: unknown) => {
     throw sqlState(error) === LOCK_NOT_AVAILABLE ? migrationBlocked(error) : error
   })
   for (const file of stage.applied) log(`Applied migration ${file}.`)
@@ -82,21 +88,26 @@ const transactionSettings = ({ lockTimeoutMs }: MigrateSession): string => `
   set local search_path = millrace, pg_temp;
   set local check_function_bodies = off;`
 
-async function applyInTransaction(session: MigrateSession): Promise<Stage> {
-  const { client, files } = session
+/** @param firstTable waited for before the others, where it is one of those that are to be locked */
+async function applyInTransaction(session: MigrateSession, firstTable: string | undefined): Promise<Stage> {
+  const { client, files, lockTimeoutMs } = session
   await client.query(transactionSettings(session))
   // Read again under the lock: another migrator may have been here meanwhile.
   const plan = await readPlan(session)
   const migrations = nextMigrations(plan)
   if (isUpToDate(plan) || migrations[0]?.outsideTransaction) return NOTHING
   await createRecord(client)
-  await lockNamedTables(client, migrations, session.lockTimeoutMs)
+  const isLast = migrations.length === plan.pending.length
+  const byGrants = isLast
+    ? await tablesLockedByGrants(client, files.grants, await grantedRoles(client, files))
+    : []
+  await lockTables(client, [...namedTables(migrations), ...byGrants], { first: firstTable, lockTimeoutMs })
   for (const migration of migrations) {
     await runFile(client, `migrations/${migration.file}`, migration.text)
     await recordMigration(client, migration, files.packageVersion)
   }
   const applied = migrations.map(({ file }) => file)
-  if (migrations.length < plan.pending.length) {
+  if (!isLast) {
     await forgetFunctionSet(client)
     return { applied, functions: 0 }
   }

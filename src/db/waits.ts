@@ -1,9 +1,8 @@
-// The SQL functions of waiting: tasks that park until something comes, waits that are opened ahead, answers of endpoints, called runs.
+// The SQL functions of waiting: tasks that park until something comes, waits that are opened ahead, called runs.
 import type { RunState } from '../core/state.ts'
 import type { Caller } from './call.ts'
 import { type HandedTask, type HandedValue, handedTask } from './handed-tasks.ts'
 import type { HeldRow, WorkerKey } from './tasks.ts'
-import { retryTransaction } from './transaction.ts'
 
 /** A run to start. What is left out of tenant, priority and headers is that of the run that calls. */
 export interface ChildStart {
@@ -126,24 +125,6 @@ function waitValues(worker: WorkerKey, rows: readonly ParkedRow[]): unknown[] {
     rows.map((row) => row.attempt),
     rows.map((row) => JSON.stringify(row.waits)),
   ]
-}
-
-/**
- * Completes a step that waits for an endpoint, by the token that came with the request. Result and error are JSON text.
- *
- * @throws MillraceError token_unknown
- */
-export async function completeWait(
-  caller: Caller,
-  token: string,
-  answer: { readonly result: string | null; readonly error: string | null },
-): Promise<void> {
-  await retryTransaction(() =>
-    caller.call(
-      { name: 'millrace_complete_wait', text: 'select millrace.complete_wait($1, $2::jsonb, $3::jsonb)' },
-      [token, answer.result, answer.error],
-    ),
-  )
 }
 
 export interface ChildRow {

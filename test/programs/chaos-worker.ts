@@ -2,19 +2,13 @@
 // usage: forked, with '{"seed": 1, "generation": 0, "database": "postgres://…"}'
 import type { WorkerOptions } from '../../src/worker/options.ts'
 import { startWorker } from '../../src/worker/worker.ts'
-import { heedOrder, type StepOrder } from '../chaos/orders.ts'
+import { heedOrder, type Order } from '../chaos/orders.ts'
 import { fixedPipelines, randomPipelines, triggers } from '../chaos/pipelines.ts'
 
 interface Given extends Omit<WorkerOptions, 'pipelines' | 'triggers' | 'log'> {
   readonly seed: number
   readonly generation: number
 }
-
-type Order =
-  | StepOrder
-  | { readonly kind: 'block'; readonly ms: number }
-  | { readonly kind: 'eat' }
-  | { readonly kind: 'measure' }
 
 const { seed, generation, ...options } = JSON.parse(process.argv[2] ?? '{}') as Given
 

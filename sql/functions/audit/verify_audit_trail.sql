@@ -1,6 +1,6 @@
--- Reckons a part of the chain anew: from a position on, whose hash is read where after is null from what was exported last. Answers up to where it
--- came, with which hash, and what is wrong, at most twenty faults. Once more is false, entries are looked for that no seal holds, and such as went before
--- they were sealed; with most 0 nothing is.
+-- Recomputes the chain behind a position, or behind the last export where that came further. Answers how far it came, the hash there, and at most
+-- twenty faults. At the end of the chain (more is false) it also names entries that were never sealed, and entries that vanished before they were.
+-- With most = 0 it checks nothing, and answers with where it would begin.
 create or replace function millrace.verify_audit_trail(after bigint default null, most int default 1000)
 returns table (through bigint, hash text, faults jsonb, more boolean)
 language plpgsql stable security definer set search_path = millrace, pg_temp

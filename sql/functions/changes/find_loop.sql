@@ -1,5 +1,5 @@
--- How deep a run stands below changes: of how many changes' making it was, back through the runs that called it, that it was made of, or that emitted its event. A change by
--- it closes a loop where the same watch and key stand in that line, or the line is longer than sixteen.
+-- How many changes led to this run, counted back through the runs that called it, those that it was made from, and the one that emitted its event.
+-- A change by it closes a loop where the same watch, tenant and key stand in that line, or sixteen changes do.
 create or replace function millrace.find_loop(watch_id int, tenant text, key jsonb, origin uuid, out depth int, out is_loop boolean)
 language plpgsql stable
 as $$

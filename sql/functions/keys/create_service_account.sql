@@ -1,4 +1,4 @@
--- Makes a service account: whose keys are nobody's own, and may at most what its role may.
+-- Makes a service account: its keys belong to no person, and may do at most what its role may.
 create or replace function millrace.create_service_account(name text, role text, description text default '') returns timestamptz
 language plpgsql security definer set search_path = millrace, pg_temp
 as $$

@@ -6,7 +6,10 @@ declare
   days_max int := coalesce((select (s.value #>> '{}')::int from millrace.setting s where s.name = 'key_days_max'), 90);
 begin
   if coalesce(lives_seconds, 1) not between 1 and days_max * 86400::bigint then
-    perform millrace.refuse_argument('lives_seconds', format('from 1 to %s, which is %s days', days_max * 86400::bigint, days_max), lives_seconds::text);
+    -- In words that hold for the command, the option of the SDK and the argument alike.
+    raise exception 'A key may live from 1 second to % days, not %.', days_max,
+      case when lives_seconds > 0 and lives_seconds % 86400 = 0 then lives_seconds / 86400 || ' days' else lives_seconds || ' seconds' end
+      using errcode = 'MR014', hint = 'Ask for less. How long keys of this installation may live is key_days_max in millrace.setting.';
   end if;
   return make_interval(secs => coalesce(lives_seconds, days_max * 86400::bigint));
 end $$;

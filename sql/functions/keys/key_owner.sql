@@ -1,4 +1,5 @@
--- Whether a key is taken at a time, and what it may do at most by whose key it is: a service account that is disabled has none, and so has a person.
+-- Whether a key is taken at a time, and what it may do at most by whose key it is. The keys of a disabled
+-- service account, or of a disabled person, are not taken.
 create or replace function millrace.key_owner(k millrace.api_key, at timestamptz, out is_live boolean, out role text, out payloads boolean)
 language plpgsql stable
 as $$

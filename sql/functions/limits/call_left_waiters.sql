@@ -10,15 +10,14 @@ declare
   looked bigint[];
   still_ids bigint[];
 begin
-  if not exists (select from limit_state s where s.waiting) then
+  -- Nothing is locked where there is nothing to call: a heartbeat that has locked nothing claims more (see heartbeat_worker).
+  if not exists (select from limit_state s where s.waiting) or not pg_try_advisory_xact_lock(77422, 7) then
     return;
   end if;
-  select c.state_id into after from limit_cursor c for update skip locked;
-  if not found then
-    return;
-  end if;
+  select c.state_id into after from limit_cursor c;
   looked := array(select s.id from limit_state s where s.waiting and s.id > after order by s.id limit 100);
-  update limit_cursor c set state_id = case when cardinality(looked) < 100 then 0 else looked[100] end;
+  after := case when cardinality(looked) < 100 then 0 else looked[100] end;
+  update limit_cursor c set state_id = after where c.state_id <> after;
   still_ids := array(
     select l.id from unnest(looked) g(id)
      cross join lateral (select s.id from limit_state s where s.id = g.id and s.changed_at <= at - interval '1 second' for update skip locked) l);

@@ -10,9 +10,8 @@ import {
   claim,
   complete,
   fail,
-  newId,
   runOf,
-  startRuns,
+  startInputs,
   sweep,
   type Worker,
 } from '../../../test/protocol.ts'
@@ -23,11 +22,7 @@ afterEach(async () => {
   expect(await miscounted(database)).toEqual([])
 })
 
-async function start(slug: string, inputs: unknown[]): Promise<string[]> {
-  const starts = inputs.map((input) => ({ id: newId(), slug, input }))
-  await startRuns(database, starts)
-  return starts.map(({ id }) => id)
-}
+const start = (slug: string, inputs: unknown[]) => startInputs(database, slug, inputs)
 
 const done = (worker: Worker, tasks: ClaimedTask[]) =>
   complete(

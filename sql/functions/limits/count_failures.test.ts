@@ -10,12 +10,11 @@ import {
   claim,
   complete,
   fail,
-  newId,
   pauseRun,
   promote,
   release,
   type Sql,
-  startRuns,
+  startInputs,
   sweep,
   untilBlocked,
   type Worker,
@@ -35,11 +34,7 @@ const breaker = (failures: number, key: string[][] = []) => ({
   key,
 })
 
-async function start(slug: string, inputs: unknown[]): Promise<string[]> {
-  const starts = inputs.map((input) => ({ id: newId(), slug, input }))
-  for (let n = 0; n < starts.length; n += 1000) await startRuns(database, starts.slice(n, n + 1000))
-  return starts.map(({ id }) => id)
-}
+const start = (slug: string, inputs: unknown[]) => startInputs(database, slug, inputs)
 
 const done = (sql: Sql, worker: Worker, tasks: ClaimedTask[]) =>
   complete(
@@ -260,4 +255,28 @@ test('the failure of a step under several rules meets a claim of them without a 
   }
   await Promise.all([work(one, worker), work(other, second)])
   expect(await breakersOf('crossed-breaker')).toEqual([{ key: '', open: false, probed: false }])
+})
+
+test('a probe that completes in one batch with a step that was skipped closes its breaker', async () => {
+  const worker = await workerOf(database, 'beside-skipped', chain('only'))
+  const plain = await workerOf(database, 'skipped', chain('only'))
+  await defineLimit(database, 'beside-skipped', breaker(1), 'beside-skipped')
+  const both = { ...worker, handlers: [...worker.handlers, ...plain.handlers] }
+  await start('beside-skipped', [1])
+  const failing = await claim(database, worker, 1)
+  await fail(
+    database,
+    worker,
+    failing.map((task) => ({ task, delayMs: 0 })),
+  )
+  await database.clock.advance('10m')
+  await start('skipped', [1])
+  const held = await claim(database, both, 5)
+  await start('beside-skipped', [2, 3])
+  await complete(
+    database,
+    both,
+    held.map((task) => (plain.handlers.includes(task.handler) ? { task, skipReason: 'no' } : { task })),
+  )
+  expect(await claim(database, worker, 5)).toHaveLength(2)
 })

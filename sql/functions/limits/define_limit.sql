@@ -1,8 +1,8 @@
 -- Defines a rule, or changes it while runs are under way; answers its revision, which stays the same where nothing changes. Whoever says
 -- which revision they saw changes no other one.
 --
--- What a rule holds for may change only while nobody claims: the lock makes every claim and hand-over under way end first, and the next one
--- see the rule. So it counts all that is held already, and nothing begins past it.
+-- A rule changes only while nobody claims or ends: the lock makes every one of them that is under way end first, and the next one see the rule. So it
+-- counts all that is held already, nothing begins past it, and nobody keeps a time that the old one gave.
 create or replace function millrace.define_limit(
   name text, settings jsonb, targets jsonb, source text default 'operator', expected_revision int default null)
 returns int
@@ -34,9 +34,7 @@ begin
     return found_rule.revision;
   end if;
 
-  if not same_reach then
-    lock table limited_step in access exclusive mode;
-  end if;
+  perform lock_reach();
   insert into limit_rule (name, kind, key_paths, input_path, capacity, strategy, unit_ms, burst, units_path, failures, window_ms, cooldown_ms, fifo, weights, default_weight, source, changed_at, changed_by)
   values (wanted.name, wanted.kind, wanted.key_paths, wanted.input_path, wanted.capacity, wanted.strategy, wanted.unit_ms, wanted.burst, wanted.units_path,
           wanted.failures, wanted.window_ms, wanted.cooldown_ms, wanted.fifo, wanted.weights, wanted.default_weight, wanted.source, at, actor())

@@ -2,8 +2,10 @@
 import { expect, test } from 'vitest'
 import { defineLimit } from '../../../test/limits.ts'
 import { openMeeting } from '../../../test/meeting.ts'
+import { workerOf } from '../../../test/pipeline-worker.ts'
+import { chain, claim, newId, promote, startRuns, sweep, untilBlocked } from '../../../test/protocol.ts'
 
-const { database } = await openMeeting()
+const { database, one, other } = await openMeeting()
 
 const concurrency = { kind: 'concurrency', capacity: 5 }
 
@@ -97,3 +99,58 @@ test('a rule is listed as it was defined', async () => {
   expect(rows.map(({ settings }) => settings)).toEqual(defined)
   expect(rows[0]?.targets).toEqual([{ slug: 'told', step: 's' }, { queue: 'q' }])
 })
+
+test('a rate that changes while a claim is under way leaves nobody with a time of the old one', async () => {
+  const worker = await workerOf(database, 'faster', chain('only'))
+  const starts = (numbers: number[]) =>
+    startRuns(
+      database,
+      numbers.map((input) => ({ id: newId(), slug: 'faster', input })),
+    )
+  await defineLimit(database, 'faster', { kind: 'rate', units: 1, per_ms: 43_200_000, burst: 1 }, 'faster')
+  await starts([1, 2, 3])
+  await one.query('begin')
+  expect(await claim(one, worker, 5)).toHaveLength(1)
+  const defined = defineLimit(
+    other,
+    'faster',
+    { kind: 'rate', units: 1000, per_ms: 1000, burst: 100 },
+    'faster',
+  )
+  await Promise.race([untilBlocked(database), defined])
+  await one.query('commit')
+  await defined
+  await starts([4])
+  await sweep(database)
+  await promote(database)
+  expect(await claim(database, worker, 5)).toHaveLength(3)
+})
+
+test.each([
+  ['without a key', []],
+  ['of a key', [['k']]],
+])(
+  'a capacity is lowered once the claims under way have ended, so that nothing begins past it, %s',
+  async (_, key) => {
+    const slug = `lower-${key.length}`
+    const worker = await workerOf(database, slug, chain('only'))
+    await defineLimit(database, slug, { kind: 'concurrency', capacity: 10, key }, slug)
+    await startRuns(
+      database,
+      [1, 2, 3, 4].map(() => ({ id: newId(), slug, input: { k: 1 } })),
+    )
+    await one.query('begin')
+    await claim(one, worker, 1)
+    const meanwhile = claim(other, worker, 5)
+    await untilBlocked(database)
+    let isLowered = false
+    const lowered = defineLimit(database, slug, { kind: 'concurrency', capacity: 1, key }, slug).then(() => {
+      isLowered = true
+    })
+    await Promise.race([lowered, untilBlocked(database, 2)])
+    expect(isLowered).toBe(false)
+    await one.query('commit')
+    await meanwhile
+    await lowered
+  },
+)

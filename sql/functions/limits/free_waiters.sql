@@ -4,6 +4,8 @@ language plpgsql
 as $$
 #variable_conflict use_column
 begin
+  -- In the order in which whoever ends, pauses or resumes a run locks them (see lock_run_tasks).
+  perform from limit_state s join waiting_task w on w.limit_state_id = s.id where s.rule_id = free_waiters.rule_id order by w.id + 0 for update of w;
   with freed as (
     delete from waiting_task w using limit_state s
      where s.rule_id = free_waiters.rule_id and w.limit_state_id = s.id and not w.paused

@@ -6,6 +6,6 @@ as $$
 declare
   given jsonb := millrace.limit_value(array(select jsonb_array_elements_text(units_path)), input, item_value, tenant);
 begin
-  return case when jsonb_typeof(given) = 'number' then least(greatest(given::text::float8, 0), burst) else 1 end;
+  return case when jsonb_typeof(given) = 'number' then least(greatest(round(given::text::numeric, 9), 0), burst) else 1 end;
 end $$;
 comment on function millrace.limit_units(jsonb, int, jsonb, jsonb, text) is 'How many units of a rate a task takes.';

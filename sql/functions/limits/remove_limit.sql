@@ -12,7 +12,7 @@ begin
   if found_rule.id is null then
     return false;
   end if;
-  lock table limited_step in access exclusive mode;
+  perform lock_reach();
   perform lock_limit_ends(found_rule.id);
   perform free_waiters(found_rule.id, millrace.now());
   -- Ids of its states that held tasks still name are given back to nobody.

@@ -11,14 +11,13 @@ import {
   complete,
   connect,
   fail,
-  newId,
   pauseRun,
   cancelRun,
   promote,
   release,
   resumeRun,
-  startRuns,
   type Sql,
+  startInputs,
   sweep,
   untilBlocked,
   type Worker,
@@ -32,11 +31,8 @@ afterEach(async () => {
 
 const concurrency = (capacity: number, key: string[][] = []) => ({ kind: 'concurrency', capacity, key })
 
-async function start(slug: string, inputs: unknown[], priority = 5): Promise<string[]> {
-  const starts = inputs.map((input) => ({ id: newId(), slug, input, priority }))
-  for (let n = 0; n < starts.length; n += 1000) await startRuns(database, starts.slice(n, n + 1000))
-  return starts.map(({ id }) => id)
-}
+const start = (slug: string, inputs: unknown[], priority?: number) =>
+  startInputs(database, slug, inputs, priority)
 
 const done = (worker: Worker, tasks: ClaimedTask[]) =>
   complete(
@@ -433,3 +429,27 @@ test('in a storm of claims, ends, failures and changes no limit is exceeded, and
     }),
   )
 })
+
+test('who is resumed while it waits for a rate begins no sooner', async () => {
+  const worker = await workerOf(database, 'resumed', chain('only'))
+  await defineLimit(database, 'resumed', { kind: 'rate', units: 1, per_ms: 3_600_000, burst: 1 }, 'resumed')
+  const [, ...late] = await start('resumed', [1, 2, 3])
+  expect(await claim(database, worker, 5)).toHaveLength(1)
+  for (const run of late) {
+    await pauseRun(database, run)
+    await resumeRun(database, run)
+  }
+  expect(await claim(database, worker, 5)).toEqual([])
+})
+
+test.each(['1e400', '1e-400', '-1e400'])(
+  'units of %s are taken for what is nearest to them',
+  async (units) => {
+    const slug = `units${units.replaceAll(/\W/g, '')}`
+    const worker = await workerOf(database, slug, chain('only'))
+    const settings = { kind: 'rate', units: 10, per_ms: 1000, burst: 5, units_path: ['n'] }
+    await defineLimit(database, slug, settings, slug)
+    await database.query('select millrace.start_run($1, $2::jsonb)', [slug, `{"n": ${units}}`])
+    expect(await claim(database, worker, 5)).toHaveLength(1)
+  },
+)

@@ -1,5 +1,5 @@
--- Counts a try to sign in, for the account and for the sender's address alike, before the password is looked at: so that of any number of tries at
--- once no more than the bound are made. Answers how many seconds to wait, which is 0 where it may be tried. Whether the account exists plays no part.
+-- Counts a try to sign in, for the person and for the sender alike, before the password is looked at: so that of any number of tries at once no
+-- more than the bound are made. Answers how many seconds to wait, which is 0 where it may be tried. Whether there is such a person plays no part.
 create or replace function millrace.begin_sign_in(keys text[], tries_max int, window_seconds int) returns int
 language plpgsql security definer set search_path = millrace, pg_temp
 as $$

@@ -1,5 +1,5 @@
--- A try succeeded: the account begins anew, and the sender's address has this one try less. So whoever can sign in to one account gets no more
--- tries at others.
+-- A try succeeded: for the person it begins anew, and the sender has this one try less. So whoever can sign in as one person gets no more tries at
+-- others.
 create or replace function millrace.clear_sign_in(account_key text, address_key text default null) returns void
 language plpgsql security definer set search_path = millrace, pg_temp
 as $$

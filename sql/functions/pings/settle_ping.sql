@@ -1,4 +1,4 @@
--- What sending a ping came to: without an error it is done; with one it is sent again after 2, 4, 8 … 300 seconds, eight times in all unless is_final,
+-- What sending a ping came to: without an error it is done; with one it is sent again after 2, 4, 8 … 128 seconds, eight times in all unless is_final,
 -- and then given up: the row stays with its error until the next firing takes its place. Where a newer one has taken it already, that one goes out now.
 create or replace function millrace.settle_ping(schedule_id bigint, kind text, ping_id bigint, error jsonb default null, is_final boolean default false)
 returns void
@@ -18,7 +18,7 @@ begin
      set sending = false,
          error = case when p.id = settle_ping.ping_id then settle_ping.error end,
          next_at = case when p.id <> settle_ping.ping_id then at
-                        when p.attempts < 8 and not settle_ping.is_final then at + make_interval(secs => least(300, 2 ^ p.attempts)) end
+                        when p.attempts < 8 and not settle_ping.is_final then at + make_interval(secs => 2 ^ p.attempts) end
    where p.schedule_id = settle_ping.schedule_id and p.kind = settle_ping.kind and p.sending;
 end $$;
 comment on function millrace.settle_ping(bigint, text, bigint, jsonb, boolean) is 'What sending a ping came to.';

@@ -19,6 +19,7 @@ declare
   all_kept text[] := array[]::text[];
   kept_runs uuid[] := array[]::uuid[];
   refused_ids uuid[];
+  made_at timestamptz;
 begin
   for of_run, new_run in select g.id, g.new_id from unnest(of_runs, new_ids) g(id, new_id) order by g.id loop
     select r.* into source from run r where r.id = of_run;
@@ -62,13 +63,15 @@ begin
     new_run := null;
     return next;
   end loop;
+  -- Nothing of a run lies before its start, which comes after what the caller took for now.
+  made_at := greatest(at, (select max(r.created_at) from run r where r.id = any (ids)));
 
   insert into run_lineage (run_id, of_run, kind, step, input_difference, reason, redrive_id, created_at, created_by)
   select g.id, g.of_id, copy_runs.kind, copy_runs.step, case when copy_runs.input is not null then json_difference(r.input, copy_runs.input) end,
-         copy_runs.reason, copy_runs.redrive_id, at, actor()
+         copy_runs.reason, copy_runs.redrive_id, made_at, actor()
     from unnest(ids, sources) g(id, of_id) join run r on r.id = g.of_id where g.id <> all (refused_ids);
   insert into event (run_id, at, actor, kind, step, detail)
-  select g.of_id, copy_runs.at, actor(), case copy_runs.kind when 'redrive' then 'run.redriven' when 'fork' then 'run.forked' else 'run.rerun' end, copy_runs.step,
+  select g.of_id, made_at, actor(), case copy_runs.kind when 'redrive' then 'run.redriven' when 'fork' then 'run.forked' else 'run.rerun' end, copy_runs.step,
          jsonb_strip_nulls(jsonb_build_object('as', g.id, 'redrive', copy_runs.redrive_id, 'reason', copy_runs.reason, 'error', l.error - 'stack', 'failed_at', l.failed_at))
     from unnest(ids, sources) g(id, of_id) left join dead_letter l on copy_runs.kind = 'redrive' and l.run_id = g.of_id where g.id <> all (refused_ids);
 
@@ -77,14 +80,14 @@ begin
     delete from join_state j where j.run_id = any (ids) and j.run_id <> all (refused_ids);
     insert into attempt (run_id, step, item, attempt, worker_id, outcome, output, error, writes, reason, ready_at, started_at, finished_at)
     select k.id, a.step, a.item, 1, case copy_runs.kind when 'redrive' then a.worker_id end, a.outcome, a.output, a.error, a.writes,
-           case a.outcome when 'skipped' then a.reason else format('copied from run %s', g.of_id) end, at, at, at
+           case a.outcome when 'skipped' then a.reason else format('copied from run %s', g.of_id) end, made_at, made_at, made_at
       from unnest(kept_runs, all_kept) k(id, step)
       join unnest(ids, sources) g(id, of_id) on g.id = k.id and g.id <> all (refused_ids)
       join attempt a on a.run_id = g.of_id and a.step = k.step and is_last_attempt(a.outcome, a.item, a.retry_at);
     if keep_checkpoints then
-      perform copy_checkpoints(g.of_id, g.id, copy_runs.step, at) from unnest(ids, sources) g(id, of_id) where g.id <> all (refused_ids);
+      perform copy_checkpoints(g.of_id, g.id, copy_runs.step, made_at) from unnest(ids, sources) g(id, of_id) where g.id <> all (refused_ids);
     end if;
-    perform open_steps(array(select i from unnest(ids) i where i <> all (refused_ids)), at);
+    perform open_steps(array(select i from unnest(ids) i where i <> all (refused_ids)), made_at);
   end if;
   if copy_runs.kind = 'redrive' then
     if exists (select from firing f where f.run_id = any (sources)) then

@@ -99,6 +99,12 @@ test('a fork begins at its step: what stands before and beside it is copied, and
     `copied from run ${run}`,
     `copied from run ${run}`,
   ])
+  const early = await database.query(
+    `select a.step from millrace.attempt a join millrace.run r on r.id = a.run_id
+      where a.run_id = $1 and least(a.ready_at, a.started_at) < r.created_at`,
+    [atJoin.new_run],
+  )
+  expect(early, 'nothing of a run lies before its start').toEqual([])
   const [told] = await database.query<{ account: { lineage: unknown } }>(
     'select millrace.run_account($1) as account',
     [run],

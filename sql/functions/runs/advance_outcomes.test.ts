@@ -437,6 +437,21 @@ describe('what follows an outcome', () => {
   })
 })
 
+test('a step that is given back while its run is cancelled lets what follows begin', async () => {
+  const worker = await workerOf(database, 'given-back', [...chain('a', 'b'), undo('a')])
+  const { run_id: run } = await startRun(database, 'given-back')
+  await complete(database, worker, [{ task: await claimOne(database, worker) }])
+  await giveBack(worker)
+  const b = await claimOne(database, worker)
+  await one.query('begin')
+  await cancelRun(one, run, true)
+  const released = release(other, worker, [b])
+  await untilBlocked(database)
+  await one.query('commit')
+  await released
+  expect(await claim(database, worker, 5)).toMatchObject([{ run_id: run }])
+})
+
 test.each([
   ['an undo of nothing', [{ name: 'a' }, { name: 'u', kind: 'undo' }]],
   ['an undo of a step that is not there', [{ name: 'a' }, undo('b')]],

@@ -17,7 +17,10 @@ begin
   end if;
   update run r set paused_at = null, revision = revision + 1 where r.id = resume_run.run_id;
   update task t set paused = false where t.run_id = resume_run.run_id and t.paused;
-  update waiting_task w set paused = false, available_at = case when w.reason = 'limit' then millrace.now() else w.available_at end where w.run_id = resume_run.run_id;
+  -- What waited for a limit is judged once more. The time that a rate gave it is another one's by now, or comes later.
+  update waiting_task w
+     set paused = false, available_at = case when w.reason = 'limit' then millrace.now() else w.available_at end, holds = case when w.reason <> 'limit' then w.holds end
+   where w.run_id = resume_run.run_id;
   perform promote_tasks(1000);
   perform write_event(resume_run.run_id, 'run.resumed', '{}');
   perform write_audit('run.resumed', 'run', resume_run.run_id::text);

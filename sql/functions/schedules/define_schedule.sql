@@ -16,7 +16,7 @@ begin
     perform refuse_argument('source', 'code or operator', define_schedule.source);
   end if;
   if not exists (select from pipeline p where p.slug = define_schedule.slug) then
-    raise exception 'There is no pipeline ''%''.', define_schedule.slug
+    raise exception 'There is no pipeline ''%'', which schedule ''%'' starts.', define_schedule.slug, left(define_schedule.name, 200)
       using errcode = 'MR002', hint = 'Register it: start a worker that serves it, or call register_pipeline.';
   end if;
   if exists (select from pipeline p join pipeline_version v on v.slug = p.slug and v.version = p.active_version

@@ -7,6 +7,8 @@ as $$
 declare
   held record;
 begin
+  -- Before any task is: whoever changes a rule takes them in this order (see lock_reach).
+  lock table limited_step in access share mode;
   begin
     select * into held from held_step(complete_step.run_id, complete_step.step, complete_step.attempt, complete_step.item);
   exception when sqlstate 'MR008' then

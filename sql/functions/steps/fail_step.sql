@@ -9,6 +9,8 @@ declare
   failing record;
   again timestamptz;
 begin
+  -- Before any task is: whoever changes a rule takes them in this order (see lock_reach).
+  lock table limited_step in access share mode;
   -- A failure that ends the run locks all its tasks, in their order: before this step's own is locked, and after its holder has entered.
   select t.run_id, t.step_id, w.id as worker_id, w.lock_key into failing
     from task t join step_definition d on d.id = t.step_id and d.step = fail_step.step join worker w on w.id = t.worker_id and w.kind = 'outside'

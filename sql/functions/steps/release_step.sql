@@ -6,6 +6,8 @@ as $$
 declare
   held record;
 begin
+  -- Before any task is: whoever changes a rule takes them in this order (see lock_reach).
+  lock table limited_step in access share mode;
   select * into held from held_step(release_step.run_id, release_step.step, release_step.attempt, release_step.item);
   -- Seats before states: who ends this step may begin another one in the same transaction (see lock_limit_states).
   perform lock_limit_states(array(select distinct h.id from task t cross join unnest(t.holds) h(id) where t.id = held.task_id order by h.id), true);

@@ -7,9 +7,11 @@
 -- The look for levels has a limit, so that it is made lane by lane: a planner that thinks the table empty would read all of its entries once.
 -- A claim may have read the clock before the failure committed whose next try it finds: an attempt begins no earlier than it was ready.
 -- Of handlers whose tasks take turns, those with a key lie in lanes of their own (see pick_turns), where positions don't matter.
+-- Who is not patient has locked something before: it waits for nothing, and leaves what it would have to wait for, keys that are new, and those who
+-- take turns to the next claim.
 -- Position and order are written as those of (priority, id), though the priority is one: so no plan can walk the backlog of all by id.
 create or replace function millrace.claim_tasks(
-  worker_id uuid, lock_key int, room int, lane_handlers int[], lane_priorities smallint[], lane_positions bigint[])
+  worker_id uuid, lock_key int, room int, lane_handlers int[], lane_priorities smallint[], lane_positions bigint[], patient boolean default true)
 returns table (task_id bigint, run_id uuid, step_id int, item int, item_value jsonb, attempt int, priority smallint, handler int,
                failures int, input jsonb, tenant text, key text, headers jsonb, run_created_at timestamptz)
 language plpgsql security definer set search_path = millrace, pg_temp
@@ -23,7 +25,7 @@ declare
   judged_lanes int[];
   limited_lanes int[];
   turn_lanes int[] := array[]::int[];
-  patient boolean := true;
+  waits boolean := claim_tasks.patient;
   level smallint;
   kind text;
   kinds text[] := array['plain'];
@@ -36,8 +38,10 @@ begin
     return;
   end if;
   judged_lanes := limited_handlers(lane_handlers);
-  if judged_lanes <> '{}' then
-    select p.turn_lanes, p.other_lanes, p.patient into turn_lanes, limited_lanes, patient from prepare_turns(judged_lanes, at) p;
+  if judged_lanes <> '{}' and waits then
+    select p.turn_lanes, p.other_lanes, p.patient into turn_lanes, limited_lanes, waits from prepare_turns(judged_lanes, at) p;
+  elsif judged_lanes <> '{}' then
+    limited_lanes := array(select j.handler from unnest(judged_lanes) j(handler) where not exists (select from turn_handler f where f.handler = j.handler));
   end if;
   for level in
     select distinct lane.priority
@@ -63,26 +67,17 @@ begin
       kinds := order_lanes(lane_handlers, lane_priorities, lane_positions, level, judged_lanes, limited_lanes, turn_lanes, paused_lanes);
     end if;
     foreach kind in array kinds loop
-      continue when (kind = 'fitting' and not patient) or (kind = 'limited' and fitted);
+      continue when (kind = 'fitting' and not waits) or (kind = 'limited' and fitted);
       claimed := 0;
-      if kind = 'fitting' then
+      if kind <> 'plain' then
         for task_id, run_id, step_id, item, item_value, attempt, priority, handler, failures,
             input, tenant, key, headers, run_created_at, state in
-          select c.* from claim_fitting(claim_tasks.worker_id, limited_lanes, paused_lanes, lane_handlers, lane_priorities, lane_positions, level, left_over, at) c
-        loop
-          claimed := claimed + 1;
-          if state = 'pending' then
-            begun := begun || run_id;
-          end if;
-          return next;
-        end loop;
-        fitted := claimed > 0;
-        patient := not fitted;
-      elsif kind <> 'plain' then
-        for task_id, run_id, step_id, item, item_value, attempt, priority, handler, failures,
-            input, tenant, key, headers, run_created_at, state in
+          select f.* from claim_fitting(claim_tasks.worker_id, limited_lanes, paused_lanes, lane_handlers, lane_priorities, lane_positions, level, left_over, at) f
+           where kind = 'fitting'
+           union all
           select c.* from claim_limited(claim_tasks.worker_id, case when kind = 'limited' then limited_lanes else '{}' end, case when kind = 'turning' then turn_lanes else '{}' end,
-                                        paused_lanes, lane_handlers, lane_priorities, lane_positions, level, left_over, patient, at) c
+                                        paused_lanes, lane_handlers, lane_priorities, lane_positions, level, left_over, waits, at) c
+           where kind <> 'fitting'
         loop
           claimed := claimed + 1;
           if state = 'pending' then
@@ -90,7 +85,8 @@ begin
           end if;
           return next;
         end loop;
-        patient := false;
+        fitted := kind = 'fitting' and claimed > 0;
+        waits := kind = 'fitting' and not fitted;
       else
         for task_id, run_id, step_id, item, item_value, attempt, priority, handler, failures,
             input, tenant, key, headers, run_created_at, state in
@@ -128,4 +124,4 @@ begin
     perform begin_runs(begun, at);
   end if;
 end $$;
-comment on function millrace.claim_tasks(uuid, int, int, int[], smallint[], bigint[]) is 'Claims up to room tasks for a worker, with what their steps need to run.';
+comment on function millrace.claim_tasks(uuid, int, int, int[], smallint[], bigint[], boolean) is 'Claims up to room tasks for a worker, with what their steps need to run.';

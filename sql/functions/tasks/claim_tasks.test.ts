@@ -276,6 +276,34 @@ test('a task under a rule, or one that takes turns, begins before those that cam
   expect(claimed).toEqual(runs)
 })
 
+test('who was called back from where it waited for a limit begins before all that became ready after it, in a lane and by turns', async () => {
+  const under = await registerPipeline(database, 'called', chain('only'))
+  const turning = await registerPipeline(database, 'called-by-turns', chain('only'))
+  const free = await registerPipeline(database, 'beside-called', chain('only'))
+  for (const slug of ['called', 'called-by-turns'])
+    await defineLimit(database, `${slug}-alone`, { kind: 'concurrency', key: [], capacity: 1 }, slug)
+  await defineLimit(database, 'called-turns', { kind: 'fairness', key: [['n']] }, 'called-by-turns')
+  const handlers = [under, turning, free].flatMap(({ steps }) => steps.map(({ handler }) => handler))
+  const worker = await registerWorker(database, { handlers, leaseSeconds: 3600 })
+  const runs = []
+  for (const slug of ['called', 'called-by-turns', 'called', 'called-by-turns', 'called', 'called-by-turns'])
+    runs.push((await startRun(database, slug, { n: 1 })).run_id)
+  // The first of each has its place; the others wait for it. Who holds one place waits for no other: so the second is had by a claim of its own.
+  const held = [...(await claim(database, worker, 10)), ...(await claim(database, worker, 10))]
+  await startMany(
+    'beside-called',
+    Array.from({ length: 100 }, () => 5),
+  )
+  const begun = held.map(({ run_id }) => run_id)
+  while (begun.length < runs.length) {
+    await complete(database, worker, [{ task: held.shift()!, output: 1 }])
+    const called = await claimOne(database, worker)
+    held.push(called)
+    begun.push(called.run_id)
+  }
+  expect(begun).toEqual(runs)
+})
+
 test('a claim of a worker that nobody knows, or under another lock key, is empty', async () => {
   const worker = await pipelineWithWorker('strangers')
   await startMany('strangers', [5])

@@ -1,7 +1,8 @@
 -- Completes (or skips, with a reason) a batch of tasks of one worker: writes their attempts, advances their graphs, ends the runs
 -- that are done, and answers with the next tasks, already leased to the same worker. One commit a step, shared by the batch.
 --
--- The fence is in the row conditions: worker, step and attempt must still be the holder's. What is not found so is answered as lost.
+-- The fence is in the row conditions: worker, step and attempt must still be the holder's. What is not found so is answered as lost. Tasks are
+-- locked in the order of their ids, as everywhere.
 -- A transactional completion of an aborted step is lost too: its caller rolls back, so that nothing is written after a cancel.
 -- A chain's next step takes the place of the finished one in its row, which no index sees: the cheapest move there is. What is not chained
 -- is removed by a statement of its own, whatever its row says by then: a pause, resume or cancel that commits in between must not hide it from both.
@@ -46,6 +47,8 @@ declare
   recorded int;
   given_back bigint[];
   also_given_back bigint[];
+  -- Of those that held something, none was skipped: that tells a breaker nothing.
+  succeeded boolean := true;
   woken_ids bigint[];
   woken_count int := 0;
   room_left int;
@@ -54,10 +57,8 @@ begin
     return query select 'lost', l.id, null::uuid, null::int, null::int, null::jsonb, null::int, null::jsonb from unnest(task_ids) l(id);
     return;
   end if;
-  if wakes then
-    -- Before any task is: whoever changes the reach of a rule takes them in this order.
-    lock table limited_step in access share mode;
-  end if;
+  -- Before any task is: whoever changes a rule takes them in this order (see lock_reach).
+  lock table limited_step in access share mode;
   select bool_or(d.next_rule = 'chain'), bool_or(d.is_listed), bool_or(d.next_rule <> 'end'),
          bool_or(given_count > 1 and (d.kind = 'map' or exists (
            select from pipeline_version v where v.slug = d.slug and v.version = d.version and v.has_joins)))
@@ -88,7 +89,7 @@ begin
 
   if taking and chaining then
     with given as (
-      select * from unnest(task_ids, step_ids, attempts, outputs, skip_reasons, writes) g(task_id, step_id, attempt, output, skip_reason, writes)
+      select * from unnest(task_ids, step_ids, attempts, outputs, skip_reasons, writes) g(task_id, step_id, attempt, output, skip_reason, writes) order by g.task_id
     ), chained as (
       update task t
          set step_id = d.next_step_id, handler = d.next_handler, attempt = 1, failures = 0, ready_at = at, claimed_at = at, holds = null
@@ -104,21 +105,22 @@ begin
              case when f.skip_reason is null then coalesce(f.output, 'null') end, f.writes, f.skip_reason, f.ready_at, f.claimed_at, greatest(at, f.claimed_at)
         from chained f
     )
-    select array_agg(f.id), array_agg(f.next_step_id), (select array_agg(h.id) from chained c cross join unnest(c.holds) h(id))
-      into chained_ids, chained_steps, given_back from chained f;
+    select array_agg(f.id), array_agg(f.next_step_id), (select array_agg(h.id) from chained c cross join unnest(c.holds) h(id)),
+           coalesce(bool_and(f.skip_reason is null or f.holds is null), true)
+      into chained_ids, chained_steps, given_back, succeeded from chained f;
     return query select 'next', n.id, null::uuid, n.step_id, null::int, null::jsonb, 1, null::jsonb from unnest(chained_ids, chained_steps) n(id, step_id);
   end if;
   recorded := coalesce(cardinality(chained_ids), 0);
   if recorded = given_count then
     if given_back is not null then
-      perform count_ends(given_back, at, coalesce(array_remove(skip_reasons, null), '{}') = '{}');
+      perform count_ends(given_back, at, succeeded);
     end if;
     return;
   end if;
 
   with given as (
     select * from unnest(task_ids, step_ids, attempts, outputs, skip_reasons, writes)
-             with ordinality g(task_id, step_id, attempt, output, skip_reason, writes, place)
+             with ordinality g(task_id, step_id, attempt, output, skip_reason, writes, place) order by g.task_id
   ), removed as (
     delete from task t
      using given g join step_definition d on d.id = g.step_id
@@ -142,12 +144,13 @@ begin
          array_agg(f.paused) filter (where f.leads_to = 'graph'),
          array_agg(f.run_id) filter (where f.leads_to = 'doomed'), array_agg(f.step_id) filter (where f.leads_to = 'doomed'),
          array_agg(f.output) filter (where f.leads_to = 'doomed'), array_agg(f.run_id) filter (where f.leads_to = 'aborted'),
-         (select array_agg(h.id) from removed r cross join unnest(r.holds) h(id))
-    into removed_ids, ended, ended_outputs, watched_places, graph_runs, graph_steps, graph_items, graph_priorities, graph_paused, doomed_runs, doomed_steps, doomed_outputs, left_runs, also_given_back
+         (select array_agg(h.id) from removed r cross join unnest(r.holds) h(id)), succeeded and coalesce(bool_and(f.skip_reason is null or f.holds is null), true)
+    into removed_ids, ended, ended_outputs, watched_places, graph_runs, graph_steps, graph_items, graph_priorities, graph_paused, doomed_runs, doomed_steps, doomed_outputs, left_runs,
+         also_given_back, succeeded
     from removed f;
   given_back := given_back || also_given_back;
   if given_back is not null then
-    perform count_ends(given_back, at, coalesce(array_remove(skip_reasons, null), '{}') = '{}');
+    perform count_ends(given_back, at, succeeded);
   end if;
   recorded := recorded + coalesce(cardinality(removed_ids), 0);
 

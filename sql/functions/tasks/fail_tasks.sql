@@ -32,6 +32,8 @@ begin
     return query select 'lost', l.id, null::timestamptz from unnest(task_ids) l(id);
     return;
   end if;
+  -- Before any task is: whoever changes a rule takes them in this order (see lock_reach).
+  lock table limited_step in access share mode;
   -- A failing run locks all its tasks, in the order of their ids; so do two branches that fail it at once.
   perform lock_failing_runs(array_agg(t.run_id), array_agg(t.step_id))
      from unnest(task_ids, errors) g(id, error) join task t on t.id = any (array[g.id]) and t.aborted_at is null
@@ -42,7 +44,7 @@ begin
   for failed in
     with given as (
       select * from unnest(task_ids, step_ids, attempts, errors, randoms, retry_delays_ms)
-               with ordinality g(task_id, step_id, attempt, error, random, delay_ms, place)
+               with ordinality g(task_id, step_id, attempt, error, random, delay_ms, place) order by g.task_id
     ), removed as (
       delete from task t
        using given g join step_definition d on d.id = g.step_id

@@ -1,5 +1,6 @@
 // Failures: retried by policy, or a dead letter; recording one can never fail itself.
 import { beforeAll, expect, test } from 'vitest'
+import { sqlState } from '../../../src/db/database-error.ts'
 import { retryTransaction } from '../../../src/db/transaction.ts'
 import { openMeeting } from '../../../test/meeting.ts'
 import { workerOf } from '../../../test/pipeline-worker.ts'
@@ -286,6 +287,7 @@ test('B10 a deadlock undoes one of two transactions, and trying it again does th
   )
   const [a, b] = (await claim(database, worker, 2)) as [ClaimedTask, ClaimedTask]
   const meet = [meeting(), meeting()]
+  const undone: unknown[] = []
   const inOrder = (connection: Connection, first: ClaimedTask, second: ClaimedTask, n: 0 | 1) =>
     retryTransaction(
       async () => {
@@ -297,6 +299,7 @@ test('B10 a deadlock undoes one of two transactions, and trying it again does th
           await fail(connection, worker, [{ task: second }])
           await connection.query('commit')
         } catch (error) {
+          undone.push(sqlState(error))
           await connection.query('rollback')
           throw error
         }
@@ -304,6 +307,7 @@ test('B10 a deadlock undoes one of two transactions, and trying it again does th
       { wait: () => Promise.resolve() },
     )
   await Promise.all([inOrder(one, a, b, 0), inOrder(other, b, a, 1)])
+  expect(undone).toEqual(['40P01'])
   expect(await outcomesOf(database, a.run_id)).toEqual(['only failed'])
   expect(await outcomesOf(database, b.run_id)).toEqual(['only failed'])
 })

@@ -17,6 +17,7 @@ declare
   ready_ids bigint[];
   leased_ids bigint[];
   parked_runs uuid[];
+  left_runs uuid[];
   given_back bigint[];
 begin
   if not enter_worker(park_tasks.worker_id, park_tasks.lock_key) then
@@ -26,10 +27,8 @@ begin
   if exists (select from unnest(waits) w where jsonb_typeof(w) is distinct from 'array' or w = '[]') then
     perform refuse_argument('waits', 'a list of at least one wait for each task', 'less');
   end if;
-  if room is not null then
-    -- Before any task is: whoever changes the reach of a rule takes them in this order.
-    lock table limited_step in access share mode;
-  end if;
+  -- Before any task is: whoever changes a rule takes them in this order (see lock_reach).
+  lock table limited_step in access share mode;
   perform lock_signals(array_agg(t.run_id), array_agg(n.name))
      from unnest(task_ids, waits) g(task_id, waits)
      join task t on t.id = any (array[g.task_id])
@@ -83,9 +82,13 @@ begin
     select r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures, at
       from removed r where r.is_ready and not r.paused and r.aborted_at is null order by r.id
   )
-  select array_agg(p.run_id), (select array_agg(h.id) from removed r cross join unnest(r.holds) h(id)) into parked_runs, given_back from parked p;
+  select array_agg(p.run_id), (select array_agg(h.id) from removed r cross join unnest(r.holds) h(id)), (select array_agg(r.run_id) from removed r where r.aborted_at is not null)
+    into parked_runs, given_back, left_runs from parked p;
   if given_back is not null then
     perform release_limits(given_back, at);
+  end if;
+  if left_runs is not null then
+    perform advance_outcomes(left_runs, at);
   end if;
 
   if parked_runs is not null then

@@ -12,6 +12,7 @@ import {
   claimOne,
   complete,
   fail,
+  giveBack,
   heartbeat,
   outcomesOf,
   pauseRun,
@@ -402,4 +403,18 @@ test('a step that is skipped after its last failure leaves what it had waited fo
   await expect(answer('given-up', 1)).rejects.toMatchObject({ code: 'MR017' })
   await complete(database, worker, [{ task: await claimOne(database, worker) }])
   expect(await stateOf(database, run)).toBe('completed')
+})
+
+test('a step that parks after its run was cancelled lets what follows begin', async () => {
+  const worker = await workerOf(database, 'parks-late', [
+    ...chain('a', 'b'),
+    { name: 'undo-a', kind: 'undo', undoes: 'a' },
+  ])
+  const { run_id: run } = await startRun(database, 'parks-late')
+  await complete(database, worker, [{ task: await claimOne(database, worker) }])
+  await giveBack(database, worker)
+  const b = await claimOne(database, worker)
+  await cancelRun(database, run, true)
+  await park(database, worker, [{ task: b, waits: [sleep('nap', 1_000)] }])
+  expect(await claim(database, worker, 5)).toMatchObject([{ run_id: run }])
 })

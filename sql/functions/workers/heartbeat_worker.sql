@@ -11,12 +11,25 @@ as $$
 #variable_conflict use_column
 declare
   at timestamptz := millrace.now();
+  patient boolean;
 begin
   if not enter_worker(heartbeat_worker.worker_id, heartbeat_worker.lock_key) then
     kind := 'gone';
     return next;
     return;
   end if;
+  -- Before any task is: whoever changes a rule takes them in this order (see lock_reach).
+  lock table limited_step in access share mode;
+  if sweep then
+    begin
+      perform sweep_workers(heartbeat_worker.worker_id);
+    exception when lock_not_available or deadlock_detected then
+      null;
+    end;
+  end if;
+  perform promote_tasks(1000);
+  -- Who has locked anything by that, or written, claims without waiting for more: so it is part of no circle.
+  patient := pg_current_xact_id_if_assigned() is null;
   update worker w
      set heartbeat_at = at, lease_expires_at = greatest(w.lease_expires_at, at + make_interval(secs => w.lease_seconds)),
          state = heartbeat_worker.state, sleeping = heartbeat_worker.sleeping, locked = heartbeat_worker.locked
@@ -34,14 +47,6 @@ begin
     return next;
   end loop;
 
-  if sweep then
-    begin
-      perform sweep_workers(heartbeat_worker.worker_id);
-    exception when lock_not_available or deadlock_detected then
-      null;
-    end;
-  end if;
-  perform promote_tasks(1000);
   -- What people ordered to be redriven is carried out beside the heartbeat.
   if exists (select from redrive d where d.finished_at is null) then
     kind := 'redrive';
@@ -68,7 +73,7 @@ begin
   if room > 0 then
     return query
       select 'task', null::text, c.*
-        from claim_tasks(heartbeat_worker.worker_id, heartbeat_worker.lock_key, room, lane_handlers, lane_priorities, lane_positions) c;
+        from claim_tasks(heartbeat_worker.worker_id, heartbeat_worker.lock_key, room, lane_handlers, lane_priorities, lane_positions, patient) c;
   end if;
 end $$;
 comment on function millrace.heartbeat_worker(uuid, int, text, boolean, boolean, bigint[], int[], boolean, int, int[], smallint[], bigint[])
