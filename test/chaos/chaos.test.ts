@@ -24,6 +24,7 @@ const quiet: Report = {
   missed: [],
   missing: {},
   acknowledged: 1,
+  asked: {},
   refused: 0,
   lost: 0,
   endedTwice: 0,
@@ -51,7 +52,7 @@ afterEach(async () => {
 })
 
 test.each(seeds)(
-  'the invariants I1 to I11 hold after a minute in which four workers, their server and their networks met faults of all kinds by the plan of seed %i: nothing is lost, done twice or stuck',
+  'the invariants I1 to I11 hold after a minute in which faults of each lane, of workers, of the server and at the ends of handlers, came by the plan of seed %i: what was asked for is acknowledged, and nothing is lost, done twice or stuck',
   async (seed) => {
     const args = ['--seed', `${seed}`, '--minutes', '1', '--rate', '8', '--live', '30', '--lease', '3']
     const more = ['--light', '20', '--every', '2.5', '--json']
@@ -63,8 +64,12 @@ test.each(seeds)(
     expect(code).toBe(0)
     const report = JSON.parse(program.output()) as Report
     expect(faultsOf(report)).toEqual([])
-    const faults = Object.values(report.faults).reduce((sum, times) => sum + times, 0)
-    expect(faults).toBeGreaterThan(0)
+    const carriedOut = (kinds: readonly string[]) =>
+      kinds.reduce((sum, kind) => sum + (report.faults[kind] ?? 0), 0)
+    const lanes = { workers: workerFaults, server: serverFaults, ends: endFaults }
+    for (const [lane, kinds] of Object.entries(lanes)) expect(carriedOut(kinds), lane).toBeGreaterThan(0)
+    expect(report.acknowledged).toBeGreaterThan(0)
+    const faults = carriedOut(Object.keys(report.faults))
     recordFigure(
       'chaos',
       `seed ${seed}: ${faults} faults, ${report.runs} runs, ${report.reclaimed} attempts reclaimed, nothing lost, done twice or stuck`,
@@ -131,5 +136,17 @@ test('a soak is judged: memory, heap, descriptors and backends that grow in an h
   ])
   expect(judged([growth(warm, flat(20_000), flat(30))], 60)).toEqual([
     'The backends of the server grew from 40 to 60.',
+  ])
+})
+
+test('a kind of call that was tried often and never acknowledged is a fault, and one that was tried a few times is none', () => {
+  const asked = {
+    runs: { tried: 500, acknowledged: 1 },
+    'a booking': { tried: 3, acknowledged: 0 },
+    changes: { tried: 0, acknowledged: 0 },
+  }
+  expect(faultsOf({ ...quiet, asked })).toEqual([])
+  expect(faultsOf({ ...quiet, asked: { ...asked, 'a delivery': { tried: 40, acknowledged: 0 } } })).toEqual([
+    'The load asked 40 times for a delivery, and was refused each time.',
   ])
 })

@@ -1,15 +1,15 @@
 // A run of chaos from its beginning to its report: four workers, a load, a nemesis, a detector of what is stuck, and the verdict.
 import { setTimeout as pause } from 'node:timers/promises'
-import type pg from 'pg'
 import { applyWatches } from '../watched.ts'
+import { Detector } from './detector.ts'
 import { Load } from './load.ts'
 import { type Done, Nemesis } from './nemesis.ts'
 import { watchName } from './pipelines.ts'
 import { planFaults } from './plan.ts'
-import { figureOf, recoveriesOf, undisturbed } from './recovery.ts'
+import { figureOf, recoveriesOf, type Recovery, undisturbed } from './recovery.ts'
 import { Soak } from './soak.ts'
 import { Stage } from './stage.ts'
-import { dumpStuck, findStuck } from './stuck.ts'
+import { dumpStuck } from './stuck.ts'
 import { judge } from './verdict.ts'
 import type { Report } from './report.ts'
 
@@ -34,8 +34,8 @@ export interface ChaosOptions {
 }
 
 const slots = 10
-const stuckSeconds = 60
-const lookMs = 1_000
+/** Within which what is live has been counted anew. */
+const countedMs = 1_000
 /** A recovery that takes longer is told with the account of its run. */
 const slowRecoveryMs = 30_000
 /** Of the disk: with more on it no other run is started, and no other fault begins. */
@@ -43,116 +43,166 @@ const diskShareMax = 0.9
 /** How long what is left may take once no more faults come. The detector looks for nothing where no workers are there: they may all have ended. */
 const settleMs = 300_000
 
+/** All that plays on a stage. */
+interface Cast {
+  readonly stage: Stage
+  readonly options: ChaosOptions
+  readonly nemesis: Nemesis
+  readonly load: Load
+  readonly soak: Soak
+  readonly detector: Detector
+}
+
 export async function runChaos(options: ChaosOptions): Promise<Report> {
-  const { seed, tell } = options
   const stage = await Stage.open({ ...options, slots })
   options.opened(stage)
   try {
-    const missing = stage.missing
-    for (const [kind, reason] of missing) tell(`Left out: ${kind}, because ${reason}.`)
-    const plan = planFaults({
-      seed,
-      ms: options.calm ? 0 : options.seconds * 1_000,
-      everyMs: options.everySeconds * 1_000,
-      seats: stage.parts.seats.length,
-      without: new Set(missing.keys()),
-    })
+    for (const [kind, reason] of stage.missing) options.tell(`Left out: ${kind}, because ${reason}.`)
     await stage.startWorkers()
     await applyWatches(stage.parts, watchName)
-    const begun = performance.now()
-    const nemesis = new Nemesis(stage, options)
-    const load = new Load(stage, options)
-    const soak = new Soak(stage.parts.seats, stage.parts.server)
-    const detector = new Detector(stage)
-    const loading = load.run()
-    const endEarly = () => {
-      nemesis.stop()
-      load.stop()
+    const cast: Cast = {
+      stage,
+      options,
+      nemesis: new Nemesis(stage, options),
+      load: new Load(stage, options),
+      soak: new Soak(stage.parts.seats, stage.parts.server),
+      detector: new Detector(stage.parts),
     }
-    const watching = detector.watch(endEarly)
-    const soaking = setInterval(
-      () => {
-        void soak.sample()
-        if (nemesis.isFilling || (stage.parts.disk?.share ?? 0) <= diskShareMax || load.isStopped) return
-        tell('The disk is nearly full: no other run begins.')
-        endEarly()
-      },
-      options.calm ? 10_000 : 2_000,
-    )
-    const over = setTimeout(() => load.stop(), options.seconds * 1_000)
-    const nemesisOver = options.calm ? loading : nemesis.carryOut(plan, options.seconds * 1_000)
-    await Promise.all([loading, nemesisOver])
-    clearTimeout(over)
-    const loaded = (performance.now() - begun) / 1_000
-    tell(`All is in order again after ${loaded.toFixed(0)} s; ${load.live} runs are live.`)
-    await pause(lookMs)
-    const settleBy = performance.now() + settleMs
-    const isOver = () => detector.found !== undefined || performance.now() > settleBy
-    await load.settle(isOver)
+    const endWatch = watch(cast)
+    const seconds = await play(cast)
+    await settleAll(cast, endWatch)
+    return await reportOf(cast, seconds)
+  } finally {
+    await stage.close()
+  }
+}
+
+/** The detector and the soak look until they are told to end; what they find ends the faults and the load. */
+function watch({ stage, options, nemesis, load, soak, detector }: Cast): () => Promise<void> {
+  const endEarly = () => {
+    nemesis.stop()
+    load.stop()
+  }
+  const watching = detector.watch(endEarly)
+  const soaking = setInterval(
+    () => {
+      void soak.sample()
+      if (nemesis.isFilling || (stage.parts.disk?.share ?? 0) <= diskShareMax || load.isStopped) return
+      options.tell('The disk is nearly full: no other run begins.')
+      endEarly()
+    },
+    options.calm ? 10_000 : 2_000,
+  )
+  return async () => {
     clearInterval(soaking)
     await soak.sample()
     detector.stop()
     await watching
-    // What is fired, told and counted beside the runs comes to its end as well.
-    await settleTriggers(stage, isOver)
-    await load.settle(isOver)
-    tell(load.live === 0 ? 'All of them have ended.' : `${load.live} runs have not ended.`)
-    await Promise.all(stage.parts.seats.map((seat) => seat.stop()))
-    const verdict = await judge(stage.parts.server, load.acknowledged, load.pipelines)
-    tell('All promises are checked.')
-    const recoveries = await recoveriesOf(
-      stage.parts.server,
-      stage.parts.seats.flatMap(({ deaths }) => deaths),
-    )
-    const [slowest] = [...recoveries].sort((a, b) => b.ms - a.ms)
-    if (slowest !== undefined) {
-      const { what, way, at, ms } = slowest
-      tell(
-        `The slowest recovery: ${what}, of a worker ${way} that died at ${new Date(at).toISOString()}, ${(ms / 1_000).toFixed(2)} s.`,
-      )
-      if (ms > slowRecoveryMs) tell(await dumpStuck(stage.parts.server, [what.split(' ')[0]!]))
-    }
-    return {
-      seed,
-      seconds: loaded,
-      calm: options.calm,
-      leaseSeconds: options.leaseSeconds,
-      ...(await countsOf(stage)),
-      faults: {
-        ...(stage.parts.previous && { 'worker of the previous version': 1 }),
-        ...countFaults(nemesis.done),
-      },
-      missed: nemesis.missed,
-      missing: Object.fromEntries(missing),
-      acknowledged: load.acknowledged.runs.length + load.acknowledged.deliveries.length,
-      refused: load.refused,
-      lost: verdict.lost,
-      endedTwice: verdict.endedTwice,
-      duplicateEffects: verdict.duplicateEffects,
-      capsExceeded: verdict.capsExceeded,
-      outside: stage.parts.outside.counts,
-      repeatedMost: nemesis.done.reduce((sum, { busy }) => sum + busy, 0),
-      recoveries: [true, false].map((alone) => {
-        const these = alone ? undisturbed(recoveries, nemesis.done) : recoveries
-        const of = (pooled: boolean) =>
-          these.filter(({ way }) => (way === 'by PgBouncer') === pooled).map(({ ms }) => ms)
-        return { alone, locked: figureOf(of(false)), pooled: figureOf(of(true)) }
-      }),
-      backAfterRestart: figureOf(nemesis.server.backAfterRestart),
-      backAfterListener: figureOf(nemesis.server.backAfterListener),
-      growths: soak.growths,
-      backends: soak.backends,
-      stuck: detector.found,
-      evidence: await evidenceOf(stage, [...load.broken, ...verdict.broken]),
-      broken: [
-        ...load.broken,
-        ...verdict.broken,
-        ...stage.parts.seats.flatMap(({ unexpected }) => unexpected),
-      ],
-    }
-  } finally {
-    await stage.close()
   }
+}
+
+/** The load and the faults of the plan, until all is in order again. Answers with the seconds that it took. */
+async function play({ stage, options, nemesis, load }: Cast): Promise<number> {
+  const ms = options.seconds * 1_000
+  const plan = planFaults({
+    seed: options.seed,
+    ms: options.calm ? 0 : ms,
+    everyMs: options.everySeconds * 1_000,
+    seats: stage.parts.seats.length,
+    without: new Set(stage.missing.keys()),
+  })
+  const begun = performance.now()
+  const loading = load.run()
+  const over = setTimeout(() => load.stop(), ms)
+  await Promise.all([loading, options.calm ? loading : nemesis.carryOut(plan, ms)])
+  clearTimeout(over)
+  const seconds = (performance.now() - begun) / 1_000
+  options.tell(`All is in order again after ${seconds.toFixed(0)} s; ${load.live} runs are live.`)
+  return seconds
+}
+
+/** Until nothing is left to be done, or will not be; then the workers end. */
+async function settleAll(
+  { stage, options, load, detector }: Cast,
+  endWatch: () => Promise<void>,
+): Promise<void> {
+  await pause(countedMs)
+  const settleBy = performance.now() + settleMs
+  const isOver = () => detector.found !== undefined || performance.now() > settleBy
+  await load.settle(isOver)
+  await endWatch()
+  // What is fired, told and counted beside the runs comes to its end as well.
+  await settleTriggers(stage, isOver)
+  await load.settle(isOver)
+  options.tell(load.live === 0 ? 'All of them have ended.' : `${load.live} runs have not ended.`)
+  await Promise.all(stage.parts.seats.map((seat) => seat.stop()))
+}
+
+async function reportOf(
+  { stage, options, nemesis, load, soak, detector }: Cast,
+  seconds: number,
+): Promise<Report> {
+  const { server, seats, previous, outside } = stage.parts
+  const verdict = await judge(server, load.acknowledged, load.pipelines)
+  options.tell('All promises are checked.')
+  const recoveries = await recoveriesOf(
+    server,
+    seats.flatMap(({ deaths }) => deaths),
+  )
+  await tellSlowest(stage, recoveries, options.tell)
+  const promises = [...load.tally.broken, ...verdict.broken]
+  return {
+    seed: options.seed,
+    seconds,
+    calm: options.calm,
+    leaseSeconds: options.leaseSeconds,
+    ...(await countsOf(stage)),
+    faults: {
+      ...(previous && { 'worker of the previous version': 1 }),
+      ...countFaults(nemesis.done),
+    },
+    missed: nemesis.missed,
+    missing: Object.fromEntries(stage.missing),
+    acknowledged: load.acknowledged.runs.length + load.acknowledged.deliveries.length,
+    asked: load.tally.asked,
+    refused: load.tally.refused,
+    lost: verdict.lost,
+    endedTwice: verdict.endedTwice,
+    duplicateEffects: verdict.duplicateEffects,
+    capsExceeded: verdict.capsExceeded,
+    outside: outside.counts,
+    repeatedMost: nemesis.done.reduce((sum, { busy }) => sum + busy, 0),
+    recoveries: [true, false].map((alone) =>
+      recoveryFigures(alone, alone ? undisturbed(recoveries, nemesis.done) : recoveries),
+    ),
+    backAfterRestart: figureOf(nemesis.server.backAfterRestart),
+    backAfterListener: figureOf(nemesis.server.backAfterListener),
+    growths: soak.growths,
+    backends: soak.backends,
+    stuck: detector.found,
+    evidence: await evidenceOf(stage, promises),
+    broken: [...promises, ...seats.flatMap(({ unexpected }) => unexpected)],
+  }
+}
+
+async function tellSlowest(
+  { parts: { server } }: Stage,
+  recoveries: readonly Recovery[],
+  tell: ChaosOptions['tell'],
+): Promise<void> {
+  const [slowest] = [...recoveries].sort((a, b) => b.ms - a.ms)
+  if (slowest === undefined) return
+  const { what, way, at, ms } = slowest
+  tell(
+    `The slowest recovery: ${what}, of a worker ${way} that died at ${new Date(at).toISOString()}, ${(ms / 1_000).toFixed(2)} s.`,
+  )
+  if (ms > slowRecoveryMs) tell(await dumpStuck(server, [what.split(' ')[0]!]))
+}
+
+function recoveryFigures(alone: boolean, recoveries: readonly Recovery[]): Report['recoveries'][number] {
+  const of = (pooled: boolean) =>
+    figureOf(recoveries.filter(({ way }) => (way === 'by PgBouncer') === pooled).map(({ ms }) => ms))
+  return { alone, locked: of(false), pooled: of(true) }
 }
 
 function countFaults(done: readonly Done[]): Record<string, number> {
@@ -187,51 +237,5 @@ async function settleTriggers(stage: Stage, isOver: () => boolean): Promise<void
       'select count(*)::int as left from millrace.change',
     )
     left = row!.left
-  }
-}
-
-/** Looks once a second whether something should have gone on long ago. */
-class Detector {
-  /** All that may say why. */
-  found: string | undefined
-  readonly #pool: pg.Pool
-  readonly #seats: Stage['parts']['seats']
-  /** Since when there is a worker for everything: without one, nothing has to go on. */
-  #servedSince = performance.now()
-  #stopped = false
-
-  constructor({ parts: { pool, seats } }: Stage) {
-    this.#pool = pool
-    this.#seats = seats
-  }
-
-  async watch(onFound: () => void): Promise<void> {
-    const sql = {
-      query: async <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) =>
-        (await this.#pool.query<Row>(text, values)).rows,
-    }
-    for (; !this.#stopped; await pause(lookMs)) {
-      if (!this.#isServed) this.#servedSince = performance.now()
-      if (performance.now() - this.#servedSince < stuckSeconds * 1_000) continue
-      try {
-        const stuck = await findStuck(sql, stuckSeconds)
-        if (stuck.length === 0) continue
-        const runs = [...new Set(stuck.map(({ run_id: run }) => run))]
-        this.found = `${stuck.map(({ run_id: run, what }) => `${run}: ${what}`).join('\n')}\n${await dumpStuck(sql, runs)}`
-        onFound()
-        return
-      } catch {
-        // The server is away: nothing can be said of anything.
-      }
-    }
-  }
-
-  stop(): void {
-    this.#stopped = true
-  }
-
-  get #isServed(): boolean {
-    const well = this.#seats.filter(({ wellSince }) => wellSince !== undefined)
-    return new Set(well.map(({ generation }) => generation)).size > 1
   }
 }

@@ -2,7 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import fs from 'node:fs'
 import { until } from '../deadline.ts'
-import type { EndedAttempt, EndMessage, StepOrder } from './orders.ts'
+import type { EndedAttempt, EndMessage, Order } from './orders.ts'
 
 export interface SeatOptions {
   readonly number: number
@@ -26,12 +26,6 @@ interface MeasuredMessage {
   readonly kind: 'measured'
   readonly heapBytes: number
 }
-
-type Order =
-  | StepOrder
-  | { readonly kind: 'block'; readonly ms: number }
-  | { readonly kind: 'eat' }
-  | { readonly kind: 'measure' }
 
 /** How a worker differs from what it is otherwise, until it is started again. */
 export interface Oddity {

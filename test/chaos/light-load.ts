@@ -4,6 +4,7 @@ import type { PipelineDefinition } from '../../src/sdk/pipeline-definition.ts'
 import { seededRandom } from '../faults/random.ts'
 import { light, type LightInput, turnLanes } from './light-pipelines.ts'
 import type { Stage } from './stage.ts'
+import type { Tally } from './tally.ts'
 
 export interface LightLive {
   readonly all: number
@@ -38,12 +39,11 @@ const afterFailureMs = 300
 
 export class LightLoad {
   readonly acknowledged: string[] = []
-  /** Calls that failed because of a fault. */
-  refused = 0
   readonly #stage: Stage
   readonly #rate: number
   readonly #random: () => number
   readonly #live: () => LightLive
+  readonly #tally: Tally
   #stopped = false
   #underWay = 0
   /** Started since the last count of what is live. */
@@ -52,12 +52,13 @@ export class LightLoad {
   constructor(
     stage: Stage,
     options: { readonly seed: number; readonly light: number },
-    live: () => LightLive,
+    { live, tally }: { readonly live: () => LightLive; readonly tally: Tally },
   ) {
     this.#stage = stage
     this.#rate = options.light
     this.#random = seededRandom(options.seed + 17)
     this.#live = live
+    this.#tally = tally
   }
 
   /** Until it is told to stop. */
@@ -103,8 +104,8 @@ export class LightLoad {
     this.#underWay++
     this.#uncounted += runs
     this.#start(kind, runs)
-      .catch(async () => {
-        this.refused++
+      .catch(async (error: unknown) => {
+        this.#tally.failed('A start of light runs', error)
         await pause(afterFailureMs)
       })
       .finally(() => this.#underWay--)
@@ -115,7 +116,9 @@ export class LightLoad {
       const n = Math.floor(this.#random() * 1_000)
       return { n, lane: Math.floor(this.#random() * turnLanes), expected: n + adds }
     })
-    const answers = await this.#stage.parts.client.startMany(pipeline, inputs)
+    const answers = await this.#tally.ask('light runs', () =>
+      this.#stage.parts.client.startMany(pipeline, inputs),
+    )
     for (const { run } of answers) this.acknowledged.push(run!.id)
   }
 }

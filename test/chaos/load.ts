@@ -7,7 +7,9 @@ import { inOwnTransaction } from './own-transaction.ts'
 import { type LightLive, LightLoad } from './light-load.ts'
 import { booking, hooksName, inbox, type Loaded, randomPipelines, signalOf } from './pipelines.ts'
 import { expectedOutput, type LoadInput } from './recipes.ts'
+import { Refusal } from './refusals.ts'
 import { type Stage, webhookKey } from './stage.ts'
+import { Tally } from './tally.ts'
 import { ThingWriter } from './thing-writer.ts'
 
 export interface LoadOptions {
@@ -31,12 +33,12 @@ const tickMs = 100
 const underWayMax = 16
 const shops = 7
 const webhookTries = 60
+/** What a sender is told that is to come again later. */
+const laterStatuses: ReadonlySet<number> = new Set([429, 503])
 
 export class Load {
   readonly #acknowledged: Acknowledged = { runs: [], deliveries: [], askedToCancel: [] }
-  #refused = 0
-  /** What the answers themselves have told of broken promises, in sentences. */
-  readonly broken: string[] = []
+  readonly tally = new Tally()
   readonly #stage: Stage
   readonly #options: LoadOptions
   readonly #random: () => number
@@ -63,16 +65,11 @@ export class Load {
     )
     this.#handler = stage.parts.client.webhooks.handler([inbox])
     this.#things = new ThingWriter(stage.parts.pool, this.#random)
-    this.#light = new LightLoad(stage, options, () => this.#lightLive)
+    this.#light = new LightLoad(stage, options, { live: () => this.#lightLive, tally: this.tally })
   }
 
   get acknowledged(): Acknowledged {
     return { ...this.#acknowledged, runs: [...this.#acknowledged.runs, ...this.#light.acknowledged] }
-  }
-
-  /** Calls that failed because of a fault: what became of them nobody was told. */
-  get refused(): number {
-    return this.#refused + this.#light.refused
   }
 
   get pipelines(): readonly Loaded[] {
@@ -118,8 +115,8 @@ export class Load {
   #begin(act: () => Promise<void>): void {
     this.#underWay++
     act()
-      .catch(async () => {
-        this.#refused++
+      .catch(async (error: unknown) => {
+        this.tally.failed('What the load asked for', error)
         await pause(200)
       })
       .finally(() => this.#underWay--)
@@ -131,14 +128,15 @@ export class Load {
     if (choice < 0.78) return this.#startTwice()
     if (choice < 0.84) return this.#book()
     if (choice < 0.9) return this.#deliver()
-    return this.#things.write(1 + Math.floor(this.#random() * 4))
+    const changes = 1 + Math.floor(this.#random() * 4)
+    return this.tally.ask('changes', () => this.#things.write(changes))
   }
 
   async #startMany(starts: number): Promise<void> {
     const loaded = this.#pick()
-    const answers = await this.#stage.parts.client.startMany(
-      loaded.pipeline,
-      Array.from({ length: starts }, () => this.#input(loaded)),
+    const inputs = Array.from({ length: starts }, () => this.#input(loaded))
+    const answers = await this.tally.ask('runs', () =>
+      this.#stage.parts.client.startMany(loaded.pipeline, inputs),
     )
     for (const { run } of answers) await this.#started(loaded, run!.id)
   }
@@ -149,20 +147,23 @@ export class Load {
     const input = this.#input(loaded)
     const idempotencyKey = `twice-${this.#random()}`
     const start = () => this.#stage.parts.client.start(loaded.pipeline, input, { idempotencyKey })
-    const [first, second] = await Promise.all([start(), start()])
+    const [first, second] = await this.tally.ask('a run twice', () => Promise.all([start(), start()]))
     if (first.run!.id !== second.run!.id)
-      this.broken.push(`One idempotency key gave two runs: ${first.run!.id} and ${second.run!.id}`)
+      this.tally.broken.push(`One idempotency key gave two runs: ${first.run!.id} and ${second.run!.id}`)
     await this.#started(loaded, first.run!.id)
   }
 
   /** A start in a transaction of the application's own, half of which are rolled back. */
   async #book(): Promise<void> {
     const keeps = this.#random() < 0.5
-    const id = await inOwnTransaction(this.#stage.parts.pool, keeps, async (tx) => {
-      const { run } = await this.#stage.parts.client.start(booking, { n: 1 }, { tx })
-      await tx.query('insert into public.booked values ($1)', [run!.id])
-      return run!.id
-    })
+    const { pool, client } = this.#stage.parts
+    const id = await this.tally.ask('a booking', () =>
+      inOwnTransaction(pool, keeps, async (tx) => {
+        const { run } = await client.start(booking, { n: 1 }, { tx })
+        await tx.query('insert into public.booked values ($1)', [run!.id])
+        return run!.id
+      }),
+    )
     if (keeps) this.#acknowledged.runs.push(id)
   }
 
@@ -170,16 +171,17 @@ export class Load {
   async #deliver(): Promise<void> {
     const options = { id: `msg_${this.#options.seed}_${this.#deliveries++}`, secret: webhookKey }
     const again = this.#random() < 0.3
-    for (let tries = 0; tries < webhookTries; tries++) {
-      const { status } = await send(this.#handler, hooksName, { n: 1 }, options)
-      if (status === 202) {
-        this.#acknowledged.deliveries.push(options.id)
-        if (again) await send(this.#handler, hooksName, { n: 1 }, options)
-        return
+    const sending = () => send(this.#handler, hooksName, { n: 1 }, options)
+    await this.tally.ask('a delivery', async () => {
+      for (let tries = 1; ; tries++) {
+        const { status } = await sending()
+        if (status === 202) return
+        if (tries === webhookTries) throw notTaken(options.id, status)
+        await pause(300)
       }
-      await pause(300)
-    }
-    throw new Error(`the delivery ${options.id} was refused ${webhookTries} times`)
+    })
+    this.#acknowledged.deliveries.push(options.id)
+    if (again) await sending()
   }
 
   async #started({ recipe }: Loaded, run: string): Promise<void> {
@@ -224,9 +226,9 @@ export class Load {
           'select run_id from millrace.dead_letter order by run_id limit 20',
         )
         for (const { run_id: run } of dead.rows) await client.run(run).redrive()
-      } catch {
-        // The server is away: later then.
-        this.#refused++
+      } catch (error) {
+        // Where the server is away: later then.
+        this.tally.failed('What people do beside the starts', error)
       }
     }
   }
@@ -258,4 +260,9 @@ export class Load {
       expected: expectedOutput(recipe, n),
     }
   }
+}
+
+function notTaken(id: string, status: number): Error {
+  const sentence = `the delivery ${id} was not taken ${webhookTries} times, at last with ${status}`
+  return laterStatuses.has(status) ? new Refusal(sentence) : new Error(sentence)
 }

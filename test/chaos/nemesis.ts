@@ -14,6 +14,12 @@ export interface Done {
   readonly busy: number
 }
 
+interface Bringer<Kind extends FaultKind> {
+  readonly bring: (fault: Fault<Kind>) => Promise<void>
+  /** Puts in order what a fault left behind that failed half-way: of its own lane, or it would end a fault of another one. */
+  readonly mend?: () => Promise<void>
+}
+
 export class Nemesis {
   readonly done: Done[] = []
   /** Faults that could not be carried out as things stood, each with the reason. */
@@ -43,9 +49,12 @@ export class Nemesis {
     const begun = performance.now()
     const over = setTimeout(() => this.stop(), ms)
     await Promise.all([
-      this.#lane(plan.workers, begun, (fault) => this.#workers.bring(fault)),
-      this.#lane(plan.server, begun, (fault) => this.server.bring(fault)),
-      this.#lane(plan.ends, begun, (fault) => this.#workers.bringEnd(fault)),
+      this.#lane(plan.workers, begun, { bring: (fault) => this.#workers.bring(fault) }),
+      this.#lane(plan.server, begun, {
+        bring: (fault) => this.server.bring(fault),
+        mend: () => this.server.mend(),
+      }),
+      this.#lane(plan.ends, begun, { bring: (fault) => this.#workers.bringEnd(fault) }),
     ])
     clearTimeout(over)
     await this.server.mend()
@@ -60,7 +69,7 @@ export class Nemesis {
   async #lane<Kind extends FaultKind>(
     faults: ReadonlyArray<Fault<Kind>>,
     begun: number,
-    bring: (fault: Fault<Kind>) => Promise<void>,
+    { bring, mend }: Bringer<Kind>,
   ): Promise<void> {
     for (const fault of faults) {
       while (!this.#stopped && performance.now() < begun + fault.at) await pause(50)
@@ -74,7 +83,7 @@ export class Nemesis {
       } catch (error) {
         this.missed.push(`${fault.kind}: ${(error as Error).message}`)
         this.#tell(`${fault.kind} was not to be had: ${(error as Error).message}`)
-        await this.server.mend()
+        await mend?.()
       }
     }
   }

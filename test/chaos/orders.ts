@@ -1,4 +1,4 @@
-// What the nemesis orders the steps of a worker: to stop, or to end, the process exactly where a handler has ended, and to stay with a task that was
+// What the nemesis orders a worker. Its steps: to stop, or to end, the process exactly where a handler has ended, and to stay with a task that was
 // taken over. By it, what the one before still writes meets the one that holds the task now.
 import { setTimeout as pause } from 'node:timers/promises'
 
@@ -9,7 +9,7 @@ export interface EndedAttempt {
   readonly attempt: number
 }
 
-export type StepOrder =
+export type Order =
   | {
       readonly kind: 'end'
       /** Undefined takes the order back. */
@@ -18,6 +18,11 @@ export type StepOrder =
       readonly failing: boolean
     }
   | { readonly kind: 'stay'; readonly run: string; readonly step: string }
+  | { readonly kind: 'block'; readonly ms: number }
+  | { readonly kind: 'eat' }
+  | { readonly kind: 'measure' }
+
+type StepOrder = Extract<Order, { readonly kind: 'end' | 'stay' }>
 
 /** What a worker says just before the signal. */
 export interface EndMessage extends EndedAttempt {
@@ -33,7 +38,7 @@ interface Attempt {
 const stayMs = 1_500
 const staysMax = 100
 
-let ordered: Extract<StepOrder, { readonly kind: 'end' }> | undefined
+let ordered: Extract<Order, { readonly kind: 'end' }> | undefined
 const stays = new Set<string>()
 
 export function heedOrder(order: StepOrder): void {

@@ -1,6 +1,7 @@
 // The report of a run of chaos: its figures, and whether it broke a promise.
 import type { Figure } from './recovery.ts'
 import type { Growth, Slope } from './soak.ts'
+import type { Asked } from './tally.ts'
 
 export interface Report {
   readonly seed: number
@@ -20,6 +21,8 @@ export interface Report {
   /** Kinds that can't be had on this machine. */
   readonly missing: Readonly<Record<string, string>>
   readonly acknowledged: number
+  /** By what the load asked for. */
+  readonly asked: Readonly<Record<string, Asked>>
   readonly refused: number
   readonly lost: number
   readonly endedTwice: number
@@ -50,6 +53,7 @@ export function faultsOf({
   broken,
   evidence,
   stuck,
+  asked,
   outside,
   repeatedMost,
   reclaimed,
@@ -62,6 +66,7 @@ export function faultsOf({
     ...broken,
     ...(evidence === '' ? [] : [evidence]),
     ...(stuck === undefined ? [] : [`Something is stuck:\n${stuck}`]),
+    ...Object.entries(asked).flatMap(refusedFaults),
     ...(outside.otherKey === 0
       ? []
       : [`${outside.otherKey} calls to the outside were made again under another key.`]),
@@ -70,6 +75,15 @@ export function faultsOf({
       : [`${outside.repeated} calls to the outside were made again, and at most ${repeatedLess} may be.`]),
     ...(calm ? [...growths.flatMap(growthFaults), ...backendFaults(growths, backends)] : []),
   ]
+}
+
+/** Fewer may all have met faults. */
+const judgedTries = 10
+
+function refusedFaults([kind, { tried, acknowledged }]: [string, Asked]): string[] {
+  return acknowledged > 0 || tried < judgedTries
+    ? []
+    : [`The load asked ${tried} times for ${kind}, and was refused each time.`]
 }
 
 /** Of an hour, less what it takes to become warm; a slope over much less is noise. */
@@ -110,6 +124,12 @@ export function reportLines(report: Report): string[] {
     [
       'runs',
       `${number(report.runs)}, ${(report.runs / report.seconds).toFixed(0)}/s (${number(report.acknowledged)} starts acknowledged, ${number(report.refused)} calls failed), ${number(report.attempts)} attempts, ${number(report.reclaimed)} of them reclaimed; ${number(report.megabytes)} MB`,
+    ],
+    [
+      'acknowledged, of those asked for',
+      Object.entries(report.asked)
+        .map(([kind, { tried, acknowledged }]) => `${kind} ${acknowledged}/${tried}`)
+        .join(', '),
     ],
     [
       'faults',
