@@ -1,6 +1,7 @@
 // Owns how an answer that is none becomes an error: by the code of its problem details, else by its status.
 import type { Problem } from '../api/problem.ts'
 import { catalogue, type ErrorCode, MillraceError } from '../core/errors.ts'
+import { retryAfterMs } from '../core/retry-after-header.ts'
 
 /** The error that an answer tells of: its code, and in fields its status, its correlation id, and when to try again. */
 export async function errorOf(response: Response, url: string): Promise<MillraceError> {
@@ -60,12 +61,8 @@ function unexplained(status: number, url: string, fields: object): MillraceError
   return new MillraceError(code, message, { fields: { ...fields } })
 }
 
-/** Retry-After in seconds, which may be given as a date. */
+/** Retry-After in seconds, however it was given. */
 export function retrySeconds(headers: Headers): number | undefined {
-  const text = headers.get('retry-after')
-  if (text === null) return undefined
-  if (/^\d{1,9}$/.test(text)) return Number(text)
-  const until = Date.parse(text)
-  const now = Date.parse(headers.get('date') ?? '')
-  return Number.isNaN(until) || Number.isNaN(now) ? undefined : Math.max(0, (until - now) / 1_000)
+  const ms = retryAfterMs({ retryAfter: headers.get('retry-after'), date: headers.get('date') })
+  return ms === undefined ? undefined : ms / 1_000
 }

@@ -92,6 +92,7 @@ function outcomeWords(account: RunAccount, alike: Alike): string {
   const batch = batchWords(account, alike[0])
   switch (outcome) {
     case 'completed':
+      if (reason !== null && isCopied(reason)) return `${items}${oneLine(reason)}${copiedWords(worker)}`
       if (worker === null && reason !== null) return `${items}its fallback was taken${why}`
       return `${name} completed in ${took}${workerWords(worker)}${batch}${waitWords(account, alike)}`
     case 'skipped':
@@ -107,6 +108,15 @@ function outcomeWords(account: RunAccount, alike: Alike): string {
     case 'parked':
       return `${name} parked after ${took}${workerWords(worker)}${waitWords(account, alike)}${why}`
   }
+}
+
+/** Nothing was done in this run: another one's output was taken over. */
+function isCopied(reason: string): boolean {
+  return reason.startsWith('copied from run ')
+}
+
+function copiedWords(worker: AccountWorker | null): string {
+  return worker === null ? '' : `, where it completed${workerWords(worker)}`
 }
 
 /** 'item 7, ', or '37 items (0 to 35, 40): '. */

@@ -229,6 +229,30 @@ Where the time went
 `)
 })
 
+test('what was copied from another run says so, and where it completed as far as that is known; a fallback is told as one', () => {
+  const at = `${day}T11:00:01+00:00`
+  const names = ['forked', 'redriven', 'letters']
+  const text = tellAccount(
+    account({
+      steps: names.map((name) => step(name, { attempts: 1, completed: 1 })),
+      attempts: {
+        listed: [
+          attempt('forked', at, at, { reason: `copied from run ${id}` }),
+          attempt('redriven', at, at, {
+            reason: `copied from run ${id}`,
+            worker: { name: 'vm', kind: 'worker', host: 'vm', process_id: 26_077 },
+          }),
+          attempt('letters', at, at, { reason: 'it failed (permanent)' }),
+        ],
+        total: 3,
+      },
+    }),
+  ).replaceAll(/\s+/g, ' ')
+  expect(text).toContain(`11:00:01.000 copied from run ${id} redriven`)
+  expect(text).toContain(`11:00:01.000 copied from run ${id}, where it completed on vm (26077)`)
+  expect(text).toContain('11:00:01.000 its fallback was taken: it failed (permanent)')
+})
+
 test('attempts of many items that are alike are one entry, whatever their outcome; others stay on their own', () => {
   const from = `${day}T11:00:01+00:00`
   const items = (

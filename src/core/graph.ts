@@ -301,29 +301,30 @@ function checkFunction(pipeline: string, { name, tx, target }: BroughtNode): voi
   )
 }
 
+type OptionKind = 'whole' | 'milliseconds' | 'number'
+
 function checkOptions(pipeline: string, step: GraphNode): void {
   const { backoff } = step
-  const within = (option: string, value: number, least: number, most: number, whole = true) => {
-    if (value >= least && value <= most && (!whole || Number.isInteger(value))) return
-    throw optionError(
-      pipeline,
-      step.name,
-      option,
-      `${value}, where it is ${whole ? 'a whole number ' : ''}from ${least} to ${most}`,
-    )
+  // By the names that authors write, who never see those of the stored graph.
+  const within = (option: string, value: number, least: number, most: number, kind: OptionKind) => {
+    const isWhole = kind === 'number' || Number.isInteger(value)
+    if (value >= least && value <= most && isWhole) return
+    const unit = kind === 'milliseconds' ? ' ms' : ''
+    const found = `${value}${unit}, where it is ${kind === 'whole' ? 'a whole number ' : ''}from ${least} to ${most}${unit}`
+    throw optionError(pipeline, step.name, option, found)
   }
   if (!isName(step.queue))
     throw optionError(pipeline, step.name, 'queue', `${quoted(step.queue)}, which is no name`)
-  within('max_attempts', step.max_attempts, 1, attemptsMax)
-  within('timeout_ms', step.timeout_ms, 1, stepMsMax)
-  within('backoff.initial_ms', backoff.initial_ms, 0, stepMsMax)
-  within('backoff.max_ms', backoff.max_ms, backoff.initial_ms, stepMsMax)
-  within('backoff.factor', backoff.factor, 1, backoffFactorMax, false)
+  within('retry.attempts', step.max_attempts, 1, attemptsMax, 'whole')
+  within('timeout', step.timeout_ms, 1, stepMsMax, 'milliseconds')
+  within('retry.initial', backoff.initial_ms, 0, stepMsMax, 'milliseconds')
+  within('retry.max', backoff.max_ms, backoff.initial_ms, stepMsMax, 'milliseconds')
+  within('retry.factor', backoff.factor, 1, backoffFactorMax, 'number')
   if (!jitters.includes(backoff.jitter)) {
     throw optionError(
       pipeline,
       step.name,
-      'backoff.jitter',
+      'retry.jitter',
       `${quoted(backoff.jitter)}, where it is one of ${jitters.join(', ')}`,
     )
   }

@@ -44,6 +44,14 @@ export function plainAddress(address: string | undefined): string | null {
     : null
 }
 
+/** As whom a sender is counted: whoever has an IPv6 address has 2^64 of them, its network (RFC 6177). What is no address is itself, cut short. */
+export function networkOf(address: string): string {
+  if (!ipaddr.isValid(address)) return address.slice(0, 100)
+  const own = ipaddr.process(address)
+  if (own.kind() === 'ipv4') return own.toString()
+  return ipaddr.IPv6.networkAddressFromCIDR(`${own.toString()}/64`).toString()
+}
+
 /**
  * Who sent a request that may have come through proxies: each that is trusted says in X-Forwarded-For, at its end, from whom it has it. What anybody
  * else wrote there is not believed.

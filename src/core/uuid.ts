@@ -18,11 +18,6 @@ export function uuidV7(nowMs: number, random: Uint8Array): string {
 // A table, and no Buffer: browsers make ids as well, and workers many.
 const hexOf = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
-/** The time in milliseconds since 1970 that a UUIDv7 carries. */
-export function uuidV7Time(id: string): number {
-  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)
-}
-
 /**
  * A source of run ids, each greater than the one before, also within a millisecond and when the clock steps back.
  * `random(n)` gives n random bytes.

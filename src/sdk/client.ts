@@ -121,6 +121,8 @@ export class Client {
   /**
    * Starts a run. Where the pipeline declares a run key, at most one run of it is live: then the answer names that one.
    *
+   * An input is held against the schema of the pipeline that is given. Given by its name alone, it is taken as it is: schemas are code, and lie in no database.
+   *
    * @throws MillraceError input_invalid, json_invalid, json_too_large, pipeline_unknown, key_value_missing, idempotency_conflict,
    *   callback_invalid, target_refused
    */

@@ -224,9 +224,11 @@ test('PP-C16 a whole run that was worked on without the database is there afterw
   const answer = await outside.ensureRun('imported', input)
   expect(answer).toMatchObject({ created: false, reason: 'away', run: { id: expect.any(String) } })
   const provisional = answer.run!.id
+  const holds: Hold[] = []
   for (const step of ['fetch', 'store']) {
-    const taking = await outside.startStep(provisional, step)
-    if (taking.started) await outside.complete(taking.hold, step)
+    const hold = await taken(outside, provisional, step)
+    holds.push(hold)
+    await outside.complete(hold, step)
   }
   const live = await outsideOf().ensureRun('imported', input)
   proxy.heal()
@@ -234,6 +236,9 @@ test('PP-C16 a whole run that was worked on without the database is there afterw
   expect(live.run!.id).not.toBe(provisional)
   expect(await runOf(database, live.run!.id)).toMatchObject({ state: 'completed', output: 'store' })
   expect(await events(live.run!.id, 'run.report_gap')).toHaveLength(1)
+  // What was given out without the database is good afterwards as well.
+  expect(await outside.complete(holds[1]!, 'store')).toBe('repeated')
+  expect(await outside.completeRun(provisional)).toBe('completed')
   await outside.close()
   await proxy.close()
 })

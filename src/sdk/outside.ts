@@ -22,7 +22,7 @@ import type { ReportRow } from '../db/streams.ts'
 import { isUndoneByConflict, retryWhen } from '../db/transaction.ts'
 import { pauseWords } from './paused-starts.ts'
 import { createRandomBytes } from './random-bytes.ts'
-import { type Hold, ReportBuffer, type ReportBufferOptions } from './report-buffer.ts'
+import { type Hold, ReportBuffer, type ReportBufferOptions, type Send } from './report-buffer.ts'
 
 export interface OutsideOptions {
   /** A connection string. */
@@ -126,9 +126,9 @@ export class Outside {
           : checkJson(options.headers, { what: 'the headers', maxBytes: 16_384 }),
       silenceSeconds: options.silenceSeconds ?? null,
     }
-    const answer = await this.#report(id, async (caller) => {
+    const answer = await this.#report(id, async (caller, isLate) => {
       const row = await ensureRun(caller, start)
-      if (row.run_id !== null) this.#buffer?.isReally(id, row.run_id)
+      if (isLate && row.run_id !== null) this.#buffer?.isReally(id, row.run_id)
       return row
     })
     if (answer === 'buffered') return { created: false, reason: 'away', run: { id } }
@@ -152,11 +152,11 @@ export class Outside {
     const { leaseSeconds = 300 } = options
     const heldBy = this.#options.name ?? 'outside'
     const holder = randomUUID()
-    const answer = await this.#report(runId, async (caller) => {
+    const answer = await this.#report(runId, async (caller, isLate) => {
       const start = { runId: this.#realRun(runId), step, item: hold.item, heldBy, leaseSeconds, holder }
       const row = await startStep(caller, start)
       // Where the work began without the database, its later reports learn here which attempt they belong to.
-      if (row.started) this.#buffer?.isAttempt(hold, row.attempt!)
+      if (isLate && row.started) this.#buffer?.isAttempt(hold, row.attempt!)
       return row
     })
     if (answer === 'buffered') return { started: true, hold, itemValue: undefined, leaseExpiresAt: null }
@@ -285,7 +285,7 @@ export class Outside {
 
   #report<T>(
     runId: string,
-    send: (caller: Caller) => Promise<T>,
+    send: Send<T>,
     options?: { readonly expendable: boolean },
   ): Promise<T | 'buffered'> {
     if (this.#buffer === undefined) return this.#send(send)
@@ -293,11 +293,11 @@ export class Outside {
   }
 
   /** Every report can be repeated: what was recorded already is answered as it was. So an answer that was lost is asked for again. */
-  async #send<T>(send: (caller: Caller) => Promise<T>): Promise<T> {
+  async #send<T>(send: Send<T>): Promise<T> {
     const caller = await this.#open()
     return retryWhen(
       (error) => isAway(error) || isUndoneByConflict(error),
-      () => send(caller),
+      () => send(caller, false),
       { attempts: 4, delayMs: 100 },
     )
   }

@@ -202,3 +202,15 @@ describe('a mistake is refused where it is written', () => {
     expect(write).toThrow(expect.objectContaining({ code }))
   })
 })
+
+test('an option of a step that is out of its bounds is named as its author wrote it', () => {
+  const withOptions = (options: object) => () => pipeline('p').step('a', options, () => 1)
+  for (const [options, told] of [
+    [{ retry: { attempts: 0 } }, 'has a retry.attempts of 0, where it is a whole number from 1 to 1000.'],
+    [{ retry: { factor: 0.5 } }, 'has a retry.factor of 0.5, where it is from 1 to 100.'],
+    [{ retry: { initial: '2m', max: '1m' } }, 'has a retry.max of 60000 ms, where it is from 120000 to'],
+    [{ retry: { jitter: 'some' } }, "has a retry.jitter of 'some', where it is one of full, none."],
+    [{ timeout: 0 }, 'has a timeout of 0 ms, where it is from 1 to'],
+  ] as const)
+    expect(withOptions(options)).toThrow(`The step 'a' of pipeline 'p' ${told}`)
+})

@@ -67,6 +67,30 @@ test('an approval that nobody answered in time is asked again', async () => {
   await opened.close()
 })
 
+test('a signal that did not fit counts for a corrected schema; from its step a new run waits for another one', async () => {
+  const opened = openOn(database)
+  const client = opened.client()
+  let needed = true
+  const payload = z.unknown().refine((value) => !needed || value !== null, 'it says nothing')
+  const paying = pipeline('paying').signal('paid', { payload })
+  await opened.worker({ pipelines: [paying] })
+  const failed = async () => {
+    const { run } = await client.start(paying, null)
+    await client.signal('paid', null, { run: run!.id })
+    await expect(client.run(run!).result()).rejects.toMatchObject({ code: 'run_failed' })
+    return run!
+  }
+  const [wrong, right] = [await failed(), await failed()]
+  const made = await client.run(wrong.id).redrive({ from: { step: 'paid' } })
+  const anew = (made as { run: { id: string } }).run
+  await client.signal('paid', { cents: 900 }, { run: anew.id })
+  expect(await client.run(anew.id).result()).toMatchObject({ payload: { cents: 900 } })
+  needed = false
+  expect(await client.run(right.id).redrive()).toMatchObject({ redriven: true })
+  expect(await client.run(right.id).result()).toMatchObject({ payload: null })
+  await opened.close()
+})
+
 test('many are redriven by the workers, and the client tells how far they are', async () => {
   const opened = openOn(database)
   const client = opened.client()

@@ -23,9 +23,12 @@ export interface Hold {
   readonly attempt: number | null
 }
 
+/** Sends a report; late is one that was kept first, so that its reporter knows nothing of the answer. */
+export type Send<T> = (caller: Caller, isLate: boolean) => Promise<T>
+
 interface BufferedReport {
   readonly runId: string
-  readonly send: (caller: Caller) => Promise<unknown>
+  readonly send: Send<unknown>
   readonly expendable: boolean
 }
 
@@ -37,6 +40,8 @@ interface Gap {
 }
 
 const tryAgainMs = { min: 200, max: 5_000 }
+/** How many runs and steps that were begun without the database are known by what became of them; the oldest is forgotten first. */
+const rememberedMax = 10_000
 
 export class ReportBuffer {
   readonly #options: ReportBufferOptions
@@ -66,13 +71,13 @@ export class ReportBuffer {
   /** Sends a report, or keeps it while the database is away. Rejects with what the database says against it. */
   async report<T>(
     runId: string,
-    send: (caller: Caller) => Promise<T>,
+    send: Send<T>,
     { expendable = false }: { readonly expendable?: boolean } = {},
   ): Promise<T | 'buffered'> {
     if (!this.isWaiting || (await this.flush())) {
       try {
         const caller = await this.#open()
-        return await retryWhen(isUndoneByConflict, () => send(caller))
+        return await retryWhen(isUndoneByConflict, () => send(caller, false))
       } catch (error) {
         if (!isAway(error)) throw error
       }
@@ -97,7 +102,7 @@ export class ReportBuffer {
 
   /** A run that was begun under a provisional id turned out to be another. */
   isReally(provisional: string, runId: string): void {
-    if (provisional !== runId) this.#realRuns.set(provisional, runId)
+    if (provisional !== runId) remember(this.#realRuns, provisional, runId)
   }
 
   realRun(runId: string): string {
@@ -106,7 +111,7 @@ export class ReportBuffer {
 
   /** A step that was taken without the database has its attempt. */
   isAttempt(hold: Hold, attempt: number): void {
-    this.#attempts.set(nameOf(hold), attempt)
+    remember(this.#attempts, nameOf(hold), attempt)
   }
 
   attemptOf(hold: Hold): number | undefined {
@@ -124,11 +129,12 @@ export class ReportBuffer {
     this.#tryLater()
   }
 
+  /** Where more runs than reports are kept wait to be told of theirs, as where starts were dropped, the gap of another one is told nowhere. */
   #gapOf(runId: string): Gap {
     const known = this.#gaps.get(runId)
     if (known !== undefined) return known
     const gap = { since: this.#monotonic(), reports: 0, refused: 0, dropped: 0 }
-    this.#gaps.set(runId, gap)
+    if (this.#gaps.size < this.#options.bufferMax) this.#gaps.set(runId, gap)
     return gap
   }
 
@@ -172,7 +178,7 @@ export class ReportBuffer {
     const gap = this.#gapOf(report.runId)
     try {
       const caller = await this.#open()
-      await retryWhen(isUndoneByConflict, () => report.send(caller))
+      await retryWhen(isUndoneByConflict, () => report.send(caller, true))
       gap.reports++
     } catch (error) {
       if (isAway(error)) throw error
@@ -204,6 +210,11 @@ export class ReportBuffer {
     this.#timer = setTimeout(() => void this.flush().catch(() => {}), wait)
     this.#timer.unref()
   }
+}
+
+function remember<Value>(known: Map<string, Value>, name: string, value: Value): void {
+  known.set(name, value)
+  if (known.size > rememberedMax) known.delete(known.keys().next().value!)
 }
 
 function nameOf({ runId, step, item }: Hold): string {

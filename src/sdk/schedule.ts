@@ -180,7 +180,7 @@ function settingsOf(name: string, options: CadenceOptions & ScheduleConditions):
     ...catchUpSettings(name, options.catchUp),
     deadline_ms: deadline === undefined ? undefined : ms(deadline, 'deadline'),
     pause_after: pauseAfter,
-    ...expectSettings(options.expect),
+    ...namingSchedule(name, () => expectSettings(options.expect)),
     ...pingSettings(name, options.ping),
   })
 }
@@ -189,7 +189,7 @@ function cadenceSettings(name: string, options: CadenceOptions): ScheduleSetting
   if ((options.cron === undefined) === (options.every === undefined))
     throw refused(name, "it takes either cron, as in '0 7 * * 1-5', or every, as in '15m'")
   const cadence = cadenceOf(name, options)
-  checkCadence(cadence)
+  namingSchedule(name, () => checkCadence(cadence))
   if (cadence.kind === 'cron') return { cron: cadence.pattern, timezone: cadence.timezone }
   return given({
     every_ms: cadence.everyMs,
@@ -244,6 +244,21 @@ function isoOf(name: string, option: string, date: Date): string {
 function given<T extends object>(settings: T): { [Key in keyof T]: Exclude<T[Key], undefined> } {
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as {
     [Key in keyof T]: Exclude<T[Key], undefined>
+  }
+}
+
+/** What is refused without knowing of which schedule: among many of a configuration it would be searched for. */
+function namingSchedule<T>(name: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error
+    const { code, message, fields, hint } = error
+    throw new MillraceError(code, `Schedule '${String(name).slice(0, 200)}' is refused. ${message}`, {
+      fields: { ...fields, schedule: name },
+      hint,
+      cause: error,
+    })
   }
 }
 

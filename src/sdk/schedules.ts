@@ -171,6 +171,7 @@ export class Schedules {
 
   /**
    * Defines a schedule, or changes it; answers its revision. From then on it is an operator's, and what code declares under the same name changes nothing.
+   * Its input is held against the schema of the pipeline where that itself is given; by its name alone it is taken as it is.
    *
    * @throws MillraceError schedule_invalid, input_invalid, pipeline_unknown, revision_conflict
    */
@@ -236,7 +237,8 @@ export class Schedules {
   }
 
   /**
-   * Fires it now, beside its slots, also while it is paused. Its own overlap holds unless another one is given; an input stands in for its own.
+   * Fires it now, beside its slots, also while it is paused. Its own overlap holds unless another one is given; an input stands in for its own,
+   * and is taken as it is: a schedule knows its pipeline by name.
    *
    * @throws MillraceError schedule_unknown, schedule_invalid, json_invalid
    */

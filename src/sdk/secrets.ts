@@ -133,6 +133,7 @@ export class Secrets {
       throw new MillraceError(
         'encryption_key_missing',
         `Secret '${name}' can't be kept without a key: neither encryptionKeys nor ${keysVariable} gives one.`,
+        { hint: `Make one, and keep it: export ${keysVariable}="k1:$(openssl rand -base64 32)"` },
       )
     }
     const value = cipher.seal('secrets', fieldOf(name, version), JSON.stringify(place.value))

@@ -92,7 +92,7 @@ const makers: Readonly<Record<BroughtKind, Maker>> = {
   sleep: (options, refuse) => {
     const { until } = options
     if (until !== undefined)
-      return async (context) => context.durable.sleepUntil(dateOf(await read(until, context)))
+      return async (context) => context.durable.sleepUntil(dateOf(await read(until, context), context))
     if (options.for === undefined) return refuse('for', 'neither a `for` nor an `until`')
     const ms = durationMs(options.for, 'The `for` of a sleep')
     return ({ durable }) => durable.sleep(ms)
@@ -194,10 +194,14 @@ function given<Options extends object>(
 }
 
 /** A date, or the text that its JSON form is. @throws MillraceError duration_invalid */
-function dateOf(value: unknown): Date {
+function dateOf(value: unknown, { step }: HandlerContext): Date {
   const date = value instanceof Date ? value : new Date(String(value))
   if (!Number.isNaN(date.getTime())) return date
-  throw new MillraceError('duration_invalid', `A sleep is until '${String(value)}', which is no date.`)
+  throw new MillraceError(
+    'duration_invalid',
+    `Step '${step}' sleeps until '${String(value).slice(0, 100)}', which is no date: let its \`until\` give a Date, or the text that its JSON form is.`,
+    { fields: { step } },
+  )
 }
 
 function namesOf(names: SignalNames): readonly string[] {

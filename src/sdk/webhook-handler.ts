@@ -34,6 +34,24 @@ export interface WebhookHandlerOptions {
   readonly onError?: (error: unknown) => void
 }
 
+/** Its sentence holds what a map or filter has thrown, which may quote the delivery. */
+export class DeliveryFailed extends Error {
+  readonly delivery: string
+  readonly webhook: string
+  readonly reason: string
+
+  constructor(
+    delivery: string,
+    webhook: string,
+    { reason, problem }: Pick<DeliveryRow, 'reason' | 'problem'>,
+  ) {
+    super(`Delivery ${delivery} to webhook '${webhook}' failed: ${problem ?? reason}`)
+    this.delivery = delivery
+    this.webhook = webhook
+    this.reason = reason ?? 'map_failed'
+  }
+}
+
 /** What a handler needs of its client. */
 export interface HandlerParts {
   readonly caller: () => Promise<Caller>
@@ -246,9 +264,7 @@ class Door {
       return reply(200, { challenge: valueAt(delivery, 'challenge') })
     if (answer.state === 'failed' && judged.row.state === 'failed')
       this.#options.onError?.(
-        new Error(
-          `Delivery ${answer.delivery_id} to webhook '${webhook.name}' failed: ${judged.row.problem ?? judged.row.reason}`,
-        ),
+        new DeliveryFailed(answer.delivery_id ?? judged.row.id, webhook.name, judged.row),
       )
     return answerOf(answer)
   }

@@ -127,7 +127,7 @@ export function webhook(
     ],
     [
       isNamed ? Object.hasOwn(schemes, provider) : 'hmac' in provider || 'apiKey' in provider,
-      'a provider that is not known',
+      `a provider${isNamed ? ` '${provider.slice(0, 100)}'` : ''} that is not known: give one of ${Object.keys(schemes).join(', ')}, or a scheme of your own as { hmac: … } or { apiKey: … }`,
     ],
     [
       Array.isArray(secrets) && secrets.length >= 1 && secrets.length <= 2 && secrets.every(isName),

@@ -711,6 +711,9 @@ test('H8 a webhook without a secret, an id or a body that is signed is refused w
     expect(refused(options), JSON.stringify(options)).toThrow(
       expect.objectContaining({ code: 'webhook_invalid' }) as Error,
     )
+  expect(refused({ provider: 'gitlab' })).toThrow(
+    /a provider 'gitlab' that is not known: give one of github, stripe, .*or a scheme of your own/,
+  )
   expect(() => webhook('Not Good', base)).toThrow(
     expect.objectContaining({ code: 'webhook_invalid' }) as Error,
   )

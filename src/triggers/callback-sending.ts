@@ -1,5 +1,6 @@
 // Sends what is due to addresses that are told of the end of runs: a batch at a time, each attempt on record.
 import { MillraceError } from '../core/errors.ts'
+import { retryAfterMs } from '../core/retry-after-header.ts'
 import type { Caller } from '../db/call.ts'
 import {
   type CallbackAttempt,
@@ -24,6 +25,8 @@ export interface CallbackRoom {
 /** All of a batch are under way at once, and none takes longer than a request may: so that many slow addresses hold up few others. */
 const batch = 20
 const userAgent = 'millrace-callback/1'
+/** A day: what an address may ask for before it is tried again. */
+const retryAfterMsMax = 86_400_000
 
 export function callbackSending(room: CallbackRoom): TriggerTask {
   return async () => {
@@ -64,7 +67,8 @@ async function send(
 
 function answered({ status, headers }: SafeAnswer): Outcome {
   const reason = status >= 300 && status < 400 ? 'it answered with a redirect, which is not followed' : null
-  return { status, reason, isFinal: false, retryAfterMs: retryAfterMs(headers) }
+  const asked = retryAfterMs({ retryAfter: headers['retry-after'], date: headers['date'] }) ?? 0
+  return { status, reason, isFinal: false, retryAfterMs: asked > 0 ? Math.min(asked, retryAfterMsMax) : null }
 }
 
 /** What leaves nothing to hope for is not tried again: an address that may not be called. A code and no more: messages may hold what is nobody's business. */
@@ -73,13 +77,4 @@ function failed(error: unknown): Outcome {
   const detail = known?.fields['reason']
   const reason = `${known?.code ?? 'unknown'}${typeof detail === 'string' ? ` (${detail})` : ''}`
   return { status: null, reason, isFinal: known?.code === 'target_refused', retryAfterMs: null }
-}
-
-/** Seconds or a date (RFC 9110 §10.2.3), counted by the server's own clock where it sends one. */
-function retryAfterMs(headers: SafeAnswer['headers']): number | null {
-  const given = headers['retry-after']?.trim() ?? ''
-  if (given === '') return null
-  const sentAt = Date.parse(headers['date'] ?? '')
-  const ms = /^\d{1,9}$/.test(given) ? Number(given) * 1_000 : Date.parse(given) - sentAt
-  return Number.isFinite(ms) && ms > 0 ? Math.min(ms, 86_400_000) : null
 }

@@ -65,6 +65,14 @@ test('an input that the pipeline refuses keeps the worker from starting, and say
   })
 })
 
+test('a pipeline that is not registered is refused by the name of the schedule that starts it', async () => {
+  const astray = schedule('every-quarter', { pipeline: 'tock', ...yearly })
+  await expect(opened.worker({ pipelines: [other], triggers: [astray] })).rejects.toMatchObject({
+    code: 'pipeline_unknown',
+    message: "There is no pipeline 'tock', which schedule 'every-quarter' starts.",
+  })
+})
+
 test('two schedules of one name keep the worker from starting', async () => {
   const twice = schedule('twice', { pipeline: other, ...yearly })
   await expect(opened.worker({ pipelines: [other], triggers: [twice, twice] })).rejects.toMatchObject({
@@ -105,4 +113,5 @@ test.each([
       message: expect.stringMatching(message) as string,
     }) as Error,
   )
+  expect(() => schedule('refused', { pipeline: other, ...given })).toThrow("Schedule 'refused' is refused")
 })

@@ -271,6 +271,10 @@ test('what is no name, no type or no source is refused', async () => {
     )
     expect(code).toBe('artifact_invalid')
   }
+  const { result } = await runStep(({ artifacts }) => artifacts.write('', 'x'))
+  expect(result).toMatchObject({
+    reason: { message: expect.stringContaining("The name of an artifact of step 'work' is no text") },
+  })
 })
 
 test('artifacts lie in the partition of their run, and go with it', async () => {

@@ -53,9 +53,9 @@ export class WorkerArtifacts {
     source: ArtifactSource,
     { type = 'application/octet-stream' }: ArtifactWriteOptions = {},
   ): Promise<ArtifactReference> {
-    checkText('name', name)
+    checkText('name', name, task)
     refuseSecrets(`The name of an artifact of step '${task.step.name}'`, name)
-    checkText('type', type)
+    checkText('type', type, task)
     const id = randomUUID()
     const { taskId, step, attempt, run } = task
     const store = this.#store?.name ?? ownStore
@@ -159,9 +159,9 @@ function bufferOf(name: string, piece: unknown): Buffer {
   throw invalid(`The source of artifact '${name}' gives something that is neither bytes nor text`)
 }
 
-function checkText(what: string, text: unknown): void {
+function checkText(what: string, text: unknown, { step }: HeldTask): void {
   if (isShortText(text)) return
-  throw invalid(`The ${what} of an artifact is no text of 1 to 200 characters`)
+  throw invalid(`The ${what} of an artifact of step '${step.name}' is no text of 1 to 200 characters`)
 }
 
 function invalid(problem: string): MillraceError {

@@ -209,7 +209,7 @@ export function handlerContext(task: HeldTask, room: AttemptRoom, tx?: Transacti
       task.durable ??= room.durable(task)
       return task.durable
     },
-    // Plain functions: a getter costs more to make than the five of them.
+    // Plain functions: a getter for each costs more to make.
     progress: (done: number, total?: number, note?: string) =>
       reportsOf(task, room).progress(done, total, note),
     setMetadata: (patch: Readonly<Record<string, unknown>>) => reportsOf(task, room).setMetadata(patch),

@@ -2,6 +2,7 @@
 import type { Cipher } from '../core/encryption.ts'
 import { MillraceError } from '../core/errors.ts'
 import { checkJson } from '../core/json.ts'
+import { grouped } from '../core/wording.ts'
 import type { Caller } from '../db/call.ts'
 import { registerPipeline } from '../db/pipelines.ts'
 import { type ChildStart, readChildren } from '../db/waits.ts'
@@ -43,11 +44,18 @@ export class Children {
     }
   }
 
-  async waitForMany(pipeline: Startable, inputs: readonly unknown[], options: CallOptions) {
+  /** @throws MillraceError too_many_starts, and what waitFor throws */
+  async waitForMany(
+    { step }: HeldTask,
+    pipeline: Startable,
+    inputs: readonly unknown[],
+    options: CallOptions,
+  ) {
     if (inputs.length > callsMax) {
       throw new MillraceError(
         'too_many_starts',
-        `${inputs.length} runs in one durable.callMany; ${callsMax} are the most.`,
+        `Step '${step.name}' calls ${grouped(inputs.length)} runs in one durable.callMany; ${grouped(callsMax)} are the most: call them in several.`,
+        { fields: { step: step.name, limit: callsMax } },
       )
     }
     const children: ChildStart[] = []

@@ -4,6 +4,8 @@ import { until } from '../../test/deadline.ts'
 import { createLogin, type Login } from '../../test/login.ts'
 import { asOther, openMillrace } from '../../test/millrace.ts'
 import { pipeline } from '../sdk/pipeline.ts'
+import { connectionsBeside, openConnections } from './connections.ts'
+import { workerSettings } from './options.ts'
 
 const { database, opened } = await openMillrace()
 let login: Login
@@ -60,4 +62,27 @@ test('a worker whose password is changed waits until it may come in again, and g
   const { run } = await client.start(greeting, null)
   await login.alter("password 'first'")
   expect(await client.run(run!).result()).toBe('hello')
+})
+
+test('RR-13 a worker opens as many connections as it is said to, beside those for handlers and the one that listens', async () => {
+  const settings = workerSettings({ database: database.url, pipelines: [greeting], connectionsMax: 2 })
+  const connections = await openConnections(settings, new AbortController().signal)
+  const wait = { name: '', text: 'select pg_sleep(0.1)' }
+  const { heartbeat, claims, outcomes, artifacts, handlers, checkpointPool } = connections
+  const many = <T>(ask: () => Promise<T>) => Array.from({ length: 4 }, ask)
+  try {
+    await Promise.all([
+      ...[heartbeat, claims, outcomes, artifacts, handlers].flatMap((caller) =>
+        many(() => caller.call(wait, [])),
+      ),
+      ...many(() => checkpointPool.query(wait.text)),
+    ])
+    const [open] = await database.query<{ count: number }>(
+      `select count(*)::int as count from pg_stat_activity
+       where datname = current_database() and application_name ~ '^millrace (heartbeat|claims|outcomes|checkpoints|artifacts|handlers)$'`,
+    )
+    expect(open!.count).toBe(connectionsBeside - 1 + settings.connectionsMax)
+  } finally {
+    await connections.close()
+  }
 })

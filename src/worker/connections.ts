@@ -1,4 +1,4 @@
-// The connections of a worker: one kept for heartbeats, one for claims, one for outcomes, some for handlers, one that listens.
+// The connections of a worker: one each kept for heartbeats, for claims, outcomes and checkpoints, two for artifacts, some for handlers; one more listens.
 import type pg from 'pg'
 import { MillraceError } from '../core/errors.ts'
 import { type Caller, poolCaller } from '../db/call.ts'
@@ -34,6 +34,11 @@ export interface WorkerConnections {
   close(): Promise<void>
 }
 
+/** How many there are at most for each purpose, beside those for handlers. */
+const connectionsMaxBy = { heartbeat: 1, claims: 1, outcomes: 1, checkpoints: 1, artifacts: 2 }
+/** What a worker may open beside those for handlers: these, and the one that listens. */
+export const connectionsBeside = Object.values(connectionsMaxBy).reduce((sum, one) => sum + one, 1)
+
 const closeMs = 5_000
 /** Raised by tell_set_aside. */
 const setAsideState = 'MR196'
@@ -64,11 +69,11 @@ export async function openConnections(
 function connectionsOf(settings: WorkerSettings, database: string, pooled: boolean): WorkerConnections {
   const pools: pg.Pool[] = []
   const clients = new Set<pg.PoolClient>()
-  const open = (purpose: string, connectionsMax: number, answerTimeoutMs?: number) => {
+  const open = (purpose: keyof typeof connectionsMaxBy | 'handlers', answerTimeoutMs?: number) => {
     const pool = createPool({
       connectionString: settings.database,
       applicationName: `millrace ${purpose}`,
-      connectionsMax,
+      connectionsMax: purpose === 'handlers' ? settings.connectionsMax : connectionsMaxBy[purpose],
       connectTimeoutMs: Math.max(3_000, Math.min(settings.leaseSeconds * 500, 10_000)),
       ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }),
       ...(purpose === 'heartbeat' ? { idleMs: 0 } : {}),
@@ -80,19 +85,19 @@ function connectionsOf(settings: WorkerSettings, database: string, pooled: boole
     return pool
   }
   const caller = (pool: pg.Pool) => poolCaller(pool, { prepare: !pooled, database })
-  const heartbeatPool = open('heartbeat', 1, settings.leaseSeconds * 1_000)
+  const heartbeatPool = open('heartbeat', settings.leaseSeconds * 1_000)
   tellSetAside(heartbeatPool, settings)
   const connectedAt = connectedSince(heartbeatPool, settings.monotonic)
-  const handlerPool = open('handlers', settings.connectionsMax)
+  const handlerPool = open('handlers')
   const handlers = poolCaller(handlerPool, { prepare: false, database })
   return {
     // A socket that only looks alive is found by a missing answer, not by TCP a quarter of an hour later.
     heartbeat: caller(heartbeatPool),
     connectedAt,
-    claims: caller(open('claims', 1, answerMsMax)),
-    outcomes: caller(open('outcomes', 1, answerMsMax)),
-    checkpointPool: open('checkpoints', 1, answerMsMax),
-    artifacts: caller(open('artifacts', 2, answerMsMax)),
+    claims: caller(open('claims', answerMsMax)),
+    outcomes: caller(open('outcomes', answerMsMax)),
+    checkpointPool: open('checkpoints', answerMsMax),
+    artifacts: caller(open('artifacts', answerMsMax)),
     prepare: !pooled,
     handlers,
     writes: pooled ? handlers : eachInTransaction(handlerPool, 'read write', database),

@@ -6,6 +6,7 @@ import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
 import { Arrival, countStatements, openOn, type Opened } from '../../test/millrace.ts'
 import { attemptsOf, runOf } from '../../test/protocol.ts'
+import type { MillraceError } from '../core/errors.ts'
 import type { Durable } from '../sdk/durable.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 
@@ -824,4 +825,74 @@ test('a connection that is lost while results are stored is made anew, and no re
   expect(await client.run(run!.id).result()).toBe(1)
   expect([...ran.values()]).toEqual(Array.from({ length: 60 }, () => 1))
   expect(await checkpointsOf(run!.id)).toHaveLength(60)
+})
+
+test('an operation that is asked for in a way that cannot be is refused by a sentence that names the step', async () => {
+  const refusals: Array<readonly [(durable: Durable) => Promise<unknown>, string, string]> = [
+    [
+      (durable) => durable.signal({ any: [] }),
+      'step_option_invalid',
+      "Step 'ask' waits for no signal, or for one whose name is no text of 1 to 200 characters.",
+    ],
+    [
+      (durable) => durable.signal('go', { timeout: 'soon' as '1s' }),
+      'duration_invalid',
+      "The timeout of a durable.signal in step 'ask' is 'soon'",
+    ],
+    [
+      (durable) => durable.sleep('soon' as '1s'),
+      'duration_invalid',
+      "The time of a durable.sleep in step 'ask' is 'soon'",
+    ],
+    [
+      (durable) => durable.sleepUntil(new Date(Number.NaN)),
+      'duration_invalid',
+      "Step 'ask' calls durable.sleepUntil with an invalid date",
+    ],
+    [
+      (durable) =>
+        durable.callMany(
+          'any',
+          Array.from({ length: 10_001 }, () => null),
+        ),
+      'too_many_starts',
+      "Step 'ask' calls 10,001 runs in one durable.callMany; 10,000 are the most",
+    ],
+  ]
+  const refused = pipeline('refused', { retry: { attempts: 1 } }).step('ask', async ({ durable }) => {
+    const seen: unknown[] = []
+    for (const [ask] of refusals)
+      await ask(durable).catch(({ code, message }: MillraceError) => seen.push([code, message]))
+    return seen
+  })
+  const sleeper = pipeline('bad-sleeper', { retry: { attempts: 1 } }).sleep('nap', { until: () => 'never' })
+  await opened.worker({ pipelines: [refused, sleeper] })
+  const client = opened.client()
+  const { run } = await client.start(refused, null)
+  expect(await client.run(run!.id).result()).toEqual(
+    refusals.map(([, code, message]) => [code, expect.stringContaining(message)]),
+  )
+  const asleep = await client.start(sleeper, null)
+  await expect(client.run(asleep.run!.id).result()).rejects.toMatchObject({
+    message: expect.stringContaining("Step 'nap' sleeps until 'never', which is no date"),
+  })
+})
+
+test('more operations open at a time than a worker can keep end the step for good, though the handler catches it', async () => {
+  const refused: number[] = []
+  const crowded = pipeline('crowded', { retry: soon }).step('ask', async ({ durable }) => {
+    for (let index = 0; index <= 100_000; index++)
+      void durable.run(`one ${index}`, () => new Promise(() => {})).catch(() => refused.push(index))
+    await durable.run('one more', () => null).catch(() => {})
+    return 'not so'
+  })
+  await opened.worker({ pipelines: [crowded] })
+  const client = opened.client()
+  const { run } = await client.start(crowded, null)
+  await expect(client.run(run!.id).result()).rejects.toMatchObject({
+    message: expect.stringContaining("Step 'ask' has more than 100,000 durable operations open"),
+    fields: { error: { code: 'durable_full', retryable: false } },
+  })
+  expect(refused).toEqual([100_000])
+  expect(await attemptsOf(database, run!.id)).toHaveLength(1)
 })

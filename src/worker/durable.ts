@@ -5,6 +5,7 @@ import { MillraceError } from '../core/errors.ts'
 import type { KeptError } from '../core/kept-error.ts'
 import { checkJson } from '../core/json.ts'
 import type { CheckpointKind } from '../core/state.ts'
+import { grouped } from '../core/wording.ts'
 import type { WaitSpec } from '../db/waits.ts'
 import type {
   ApprovalOptions,
@@ -45,6 +46,9 @@ export interface DurableRoom {
  * so long it may take before the step is parked nevertheless.
  */
 const busyMs = 1_000
+
+/** Of one attempt, at a time: each is kept in memory until its result is stored, and a worker that runs out of it takes every other attempt along. */
+const operationsMax = 100_000
 
 /** So long an operation waits that is asked for in the place of another, which may be late, as in a branch that awaits something first. */
 const doubtMs = 2_000
@@ -110,12 +114,14 @@ class DurableOperations implements AttemptDurable {
   sleep(time: Duration | { readonly name: string; readonly for: Duration }): Promise<void> {
     const { name, duration } =
       typeof time === 'object' ? { name: time.name, duration: time.for } : { name: undefined, duration: time }
-    return this.#sleep(name, () => ({ ms: durationMs(duration, 'A durable.sleep') }))
+    return this.#sleep(name, () => ({
+      ms: durationMs(duration, `The time of a durable.sleep in step '${this.#task.step.name}'`),
+    }))
   }
 
   sleepUntil(time: Date | { readonly name: string; readonly until: Date }): Promise<void> {
     const [name, until] = time instanceof Date ? [undefined, time] : [time.name, time.until]
-    return this.#sleep(name, () => ({ until: isoOf(until) }))
+    return this.#sleep(name, () => ({ until: isoOf(until, this.#task) }))
   }
 
   signal<Payload extends Schema | undefined = undefined, Timeout extends Duration | undefined = undefined>(
@@ -124,7 +130,11 @@ class DurableOperations implements AttemptDurable {
   ): Promise<SignalAnswer<Payload, Timeout>> {
     return this.#operate('signal', options.as, {
       perform: async (operation) =>
-        this.#park(operation, { ...headOf(operation), kind: 'signal', ...signalWait(names, options) }),
+        this.#park(operation, {
+          ...headOf(operation),
+          kind: 'signal',
+          ...signalWait(this.#task.step.name, names, options),
+        }),
       recall: (value) => signalOf(value, options.payload) as Promise<SignalAnswer<Payload, Timeout>>,
     })
   }
@@ -165,7 +175,7 @@ class DurableOperations implements AttemptDurable {
     return this.#operate('call', options.as, {
       perform: async (operation) => {
         if (inputs.length === 0) return this.#store(operation, '[]')
-        const details = await children.waitForMany(pipeline, inputs, options)
+        const details = await children.waitForMany(this.#task, pipeline, inputs, options)
         return this.#park(operation, { ...headOf(operation), kind: 'call', ...details })
       },
       recall: async (value, name) => {
@@ -271,6 +281,7 @@ class DurableOperations implements AttemptDurable {
     this.#gave = false
     this.#begun?.()
     try {
+      if (this.#open > operationsMax) throw tooMany(this.#task)
       checkName(name, this.#task)
       const replay = this.#replay ?? (await this.#load())
       if (this.#ended) return await forever()
@@ -480,11 +491,24 @@ function headOf(operation: Operation): { readonly name: string; readonly place: 
   return { name: operation.name, place: placeOf(operation) }
 }
 
-const voidCodes: ReadonlySet<string> = new Set(['durable_name_taken', 'durable_nested', 'replay_mismatch'])
+const voidCodes: ReadonlySet<string> = new Set([
+  'durable_full',
+  'durable_name_taken',
+  'durable_nested',
+  'replay_mismatch',
+])
 
 /** An error after which nothing that the handler does counts, though it may catch it. */
 function isVoid(error: unknown): error is MillraceError {
   return error instanceof MillraceError && voidCodes.has(error.code)
+}
+
+function tooMany({ step }: HeldTask): MillraceError {
+  return new MillraceError(
+    'durable_full',
+    `Step '${step.name}' has more than ${grouped(operationsMax)} durable operations open at a time: await them in parts.`,
+    { fields: { step: step.name, limit: operationsMax } },
+  )
 }
 
 function forever(): Promise<never> {
@@ -502,7 +526,11 @@ function checkName(name: unknown, { step }: HeldTask): void {
   )
 }
 
-function isoOf(time: Date): string {
+function isoOf(time: Date, { step }: HeldTask): string {
   if (!Number.isNaN(time.getTime())) return time.toISOString()
-  throw new MillraceError('duration_invalid', 'A durable.sleepUntil was given a date that is none.')
+  throw new MillraceError(
+    'duration_invalid',
+    `Step '${step.name}' calls durable.sleepUntil with an invalid date: give it one that there is.`,
+    { fields: { step: step.name } },
+  )
 }

@@ -209,6 +209,43 @@ test('a status that may pass is tried again, when the endpoint said where it sai
   })
 })
 
+test('an endpoint that says in its refusal what it was sent puts no secret into the stored error', async () => {
+  const sent = 'Bearer a-key-of-the-caller'
+  answer = ({ headers }, response) => {
+    const { authorization, 'millrace-token': token, 'millrace-signature': signature } = headers
+    const encoded = Buffer.from(String(token)).toString('base64')
+    const said = { authorization, token, secret, encoded, own: headers['x-own'], signature }
+    json(response, 422, { said, key: 'a-key-of-the-caller', v1: String(signature).slice(-64) })
+  }
+  const echoing = pipeline('echoing', { retry: { attempts: 1 } }).http('ask', {
+    url: `${origin}/echo`,
+    secret: 'MILLRACE_TEST_SECRET',
+    timeout: '1m',
+    headers: { authorization: sent, 'x-own': 'yes' },
+  })
+  await opened.worker({ pipelines: [echoing] })
+  const client = opened.client()
+  const { run } = await client.start(echoing, null)
+  await expect(client.run(run!.id).result()).rejects.toMatchObject({
+    fields: { error: { code: 'http_refused' } },
+  })
+  const [{ error }] = (await database.query<{ error: string }>(
+    'select error::text from millrace.attempt where run_id = $1',
+    [run!.id],
+  )) as [{ error: string }]
+  expect(error).toContain('[secret authorization]')
+  expect(error).toContain('[secret MILLRACE_TEST_SECRET]')
+  expect(error).toContain('yes')
+  const [{ headers }] = hits as [Hit]
+  for (const hidden of [
+    'a-key-of-the-caller',
+    secret,
+    headers['millrace-token'],
+    String(headers['millrace-signature']).slice(-64),
+  ])
+    expect(error).not.toContain(hidden)
+})
+
 test('an answer without end is read to its bound only, and a secret that is not set is named', async () => {
   answer = (_hit, response) => {
     response.writeHead(200, { 'content-type': 'text/plain' })

@@ -2,6 +2,8 @@
 import { createHash, createHmac } from 'node:crypto'
 import { MillraceError } from '../core/errors.ts'
 import { checkJson, jsonBytesMax, parseJsonText } from '../core/json.ts'
+import { retryAfterMs } from '../core/retry-after-header.ts'
+import { Redactor } from '../core/redaction.ts'
 import type { HttpRequest } from '../sdk/durable.ts'
 
 /** Who asks: sent along with the request. */
@@ -21,6 +23,8 @@ export type HttpAnswer =
 const laterStatus = 202
 const passingStatuses: ReadonlySet<number> = new Set([408, 425, 429])
 const bodyShown = 300
+/** A shorter value of a header stands in many a text by chance. */
+const hiddenLengthMin = 8
 /** A day: what an endpoint may ask for before it is tried again. */
 const retryAfterMsMax = 86_400_000
 
@@ -73,16 +77,17 @@ export async function postRequest(
   },
 ): Promise<HttpAnswer> {
   const body = checkJson(request.body ?? null, { what: `the body of the request to ${whereTo(request.url)}` })
+  const headers = headersOf(request, asker, options, body)
   const tooLong = AbortSignal.timeout(Math.min(options.timeoutMs, 2_147_483_647))
   try {
     const response = await fetch(request.url, {
       method: 'POST',
       redirect: 'manual',
       signal: AbortSignal.any([options.abort, tooLong]),
-      headers: headersOf(request, asker, options, body),
+      headers,
       body,
     })
-    return await answerOf(request, response)
+    return await answerOf(request, response, (text) => redacted(text, request, options.secret, headers))
   } catch (error) {
     if (error instanceof MillraceError || options.abort.aborted) throw error
     const reason = tooLong.aborted
@@ -115,7 +120,29 @@ function headersOf(
   }
 }
 
-async function answerOf(request: HttpRequest, response: Response): Promise<HttpAnswer> {
+/** An endpoint may say in its answer what it was sent: nothing that proves who asks is kept of that. */
+function redacted(
+  text: string,
+  { headers: own = {}, secret: variable }: HttpRequest,
+  secret: string,
+  headers: Readonly<Record<string, string>>,
+): string {
+  const redactor = new Redactor()
+  redactor.add(variable, secret)
+  for (const name of [...Object.keys(own), 'millrace-token', 'millrace-signature']) {
+    const value = headers[name] ?? ''
+    // Of `Bearer …` the second word is the secret, of `t=…,v1=…` the last.
+    for (const part of [value, ...value.split(/[\s,;=]+/)])
+      if (part.length >= hiddenLengthMin) redactor.add(name, part)
+  }
+  return redactor.redact(text)
+}
+
+async function answerOf(
+  request: HttpRequest,
+  response: Response,
+  redact: (text: string) => string,
+): Promise<HttpAnswer> {
   const where = whereTo(request.url)
   if (response.status === laterStatus) {
     await response.body?.cancel()
@@ -124,14 +151,15 @@ async function answerOf(request: HttpRequest, response: Response): Promise<HttpA
   const text = await bodyOf(response, where)
   if (response.ok) return { kind: 'done', value: jsonOf(response, text, where) }
   const mayPass = passingStatuses.has(response.status) || response.status >= 500
-  const said = text.trim() === '' ? '' : `: ${text.trim().slice(0, bodyShown)}`
+  const said = text.trim() === '' ? '' : `: ${redact(text).trim().slice(0, bodyShown)}`
   const error = new MillraceError(
     mayPass ? 'http_failed' : 'http_refused',
     `The endpoint ${where} answered with status ${response.status}${said}`,
     { fields: { url: where, status: response.status } },
   )
-  const delayMs = mayPass ? retryAfterMs(response) : undefined
-  if (delayMs !== undefined) retryDelays.set(error, delayMs)
+  const { headers } = response
+  const delayMs = retryAfterMs({ retryAfter: headers.get('retry-after'), date: headers.get('date') })
+  if (mayPass && delayMs !== undefined) retryDelays.set(error, Math.min(delayMs, retryAfterMsMax))
   throw error
 }
 
@@ -160,15 +188,6 @@ function jsonOf(response: Response, text: string, where: string): string {
   if (text === '') return 'null'
   const isJson = /^application\/(?:[\w.+-]+\+)?json\b/i.test(response.headers.get('content-type') ?? '')
   return checkJson(isJson ? parseJsonText(text, { what }) : text, { what })
-}
-
-/** Seconds or a date, counted by the endpoint's own clock where it sends one. */
-function retryAfterMs(response: Response): number | undefined {
-  const given = response.headers.get('retry-after')?.trim()
-  if (given === undefined || given === '') return undefined
-  const sentAt = Date.parse(response.headers.get('date') ?? '')
-  const ms = /^\d+$/.test(given) ? Number(given) * 1_000 : Date.parse(given) - sentAt
-  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), retryAfterMsMax) : undefined
 }
 
 /** Without what may hold a secret. */

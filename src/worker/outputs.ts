@@ -26,7 +26,7 @@ export class OutputReader {
     const key = `${run.id} ${missing.join(' ')}`
     let reading = this.#underWay.get(key)
     if (reading === undefined) {
-      reading = this.#enqueue(run, missing).finally(() => this.#underWay.delete(key))
+      reading = this.#ask(run, missing).finally(() => this.#underWay.delete(key))
       this.#underWay.set(key, reading)
     }
     await reading
@@ -44,7 +44,7 @@ export class OutputReader {
     return run.cipher === undefined ? output : run.cipher.openOutput(step, output, item)
   }
 
-  #enqueue(run: RunMemory, steps: readonly string[]): Promise<void> {
+  #ask(run: RunMemory, steps: readonly string[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ run, steps, resolve, reject })
       if (this.#waiting.length === 1) setImmediate(() => void this.#read())

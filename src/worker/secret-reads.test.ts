@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
+import { until } from '../../test/deadline.ts'
 import { asOther, openMillrace } from '../../test/millrace.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 
@@ -58,6 +59,8 @@ beforeAll(async () => {
       response.end(JSON.stringify({ Name: id, SecretString, VersionId, CreatedDate }))
     })
   })
+  // So that connections are ended by the workers alone.
+  server.keepAliveTimeout = 0
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   Object.assign(process.env, {
@@ -130,6 +133,21 @@ test('JQ-33 a secret comes from our table, the environment or AWS Secrets Manage
   ])
   for (const value of ['first-value', 'second-value!', 'from-the-environment', 'aws-value'])
     expect(await findInTables(value)).toEqual([])
+})
+
+test('a worker that stops leaves no connection to AWS Secrets Manager open', async () => {
+  const { secrets } = opened.client({ encryptionKeys })
+  await secrets.set('from-aws', { aws: 'prod/mail#token' })
+  aws.secrets.set('prod/mail', { text: '{"token":"aws-value"}', version: 'v', createdAt: 1_700_000_000 })
+  const connections = () =>
+    new Promise<number>((resolve, reject) =>
+      server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))),
+    )
+  const { result } = await run(['from-aws'])
+  expect(await result).toEqual([9])
+  expect(await connections()).toBeGreaterThan(0)
+  await opened.close()
+  await until('its connections are closed', async () => (await connections()) === 0)
 })
 
 test('JQ-33 a secret that is not there, whose source does not give it, or for which there is no key, fails the attempt with a sentence that says so', async () => {

@@ -30,6 +30,7 @@ import { LogLines } from './log-lines.ts'
 import { LostAnswers } from './lost-answers.ts'
 import { machineOfProcess } from './machine.ts'
 import type { WorkerSettings } from './options.ts'
+import { heldRow } from './outcome-rows.ts'
 import { OutputReader } from './outputs.ts'
 import { Reports } from './reports.ts'
 import { Running } from './running.ts'
@@ -441,7 +442,7 @@ export class WorkerSession implements LocalWorker {
   async #giveBack(): Promise<void> {
     const left = [...this.#slots.held()].filter((task) => !task.reported)
     if (left.length === 0) return
-    const rows = left.map(({ taskId, step, attempt }) => ({ taskId, stepId: step.id, attempt }))
+    const rows = left.map(heldRow)
     for (const task of left) this.#running.lose(task, 'the worker stops')
     await releaseTasks(this.#connections.claims, this.#key, rows, 'the worker was stopped').catch((error) =>
       this.#failed(error),
@@ -463,6 +464,7 @@ export class WorkerSession implements LocalWorker {
     this.#claims.stop()
     this.#batches.stop()
     this.#running.close()
+    void this.#secrets.close()
   }
 
   #failed(error: unknown): void {

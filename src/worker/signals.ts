@@ -8,19 +8,23 @@ import { type Schema, validate } from '../sdk/standard-schema.ts'
 const nameMax = 200
 
 /** What the database is told of a wait for signals. @throws MillraceError step_option_invalid, duration_invalid, json_invalid */
-export function signalWait(names: SignalNames, { timeout, take, match }: SignalOptions) {
+export function signalWait(step: string, names: SignalNames, { timeout, take, match }: SignalOptions) {
   const signals = typeof names === 'string' ? [names] : [...names.any]
   if (signals.length === 0 || !signals.every((name) => name !== '' && name.length <= nameMax)) {
     throw new MillraceError(
       'step_option_invalid',
-      `A durable.signal names no signal, or one that is no text of 1 to ${nameMax} characters.`,
+      `Step '${step}' waits for no signal, or for one whose name is no text of 1 to ${nameMax} characters.`,
+      { fields: { step } },
     )
   }
   return {
     signals,
     take: take ?? 'next',
-    match: match === undefined ? undefined : jsonOf(match, 'the match of a durable.signal'),
-    ms: timeout === undefined ? undefined : durationMs(timeout, 'The timeout of a durable.signal'),
+    match: match === undefined ? undefined : jsonOf(match, `the match of a durable.signal in step '${step}'`),
+    ms:
+      timeout === undefined
+        ? undefined
+        : durationMs(timeout, `The timeout of a durable.signal in step '${step}'`),
   }
 }
 

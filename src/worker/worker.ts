@@ -93,7 +93,7 @@ class WorkerProcess implements BegunWorker, HandTurnedWorker {
   #served: ServedSteps | undefined
   #session: WorkerSession | undefined
   #starting: Promise<void> | undefined
-  #renewing: Promise<void> | undefined
+  #beginningAnew: Promise<void> | undefined
   /** How many attempts it began under earlier ids. */
   #begunBefore = 0
   #stop: Promise<void> | undefined
@@ -166,7 +166,7 @@ class WorkerProcess implements BegunWorker, HandTurnedWorker {
   async turn(): Promise<void> {
     let turned: WorkerSession | undefined
     do {
-      await this.#renewing
+      await this.#beginningAnew
       turned = this.#session
       await turned?.turn()
     } while (turned !== this.#session)
@@ -246,7 +246,7 @@ class WorkerProcess implements BegunWorker, HandTurnedWorker {
       this.#connections!,
       this.#listener!,
       {
-        gone: (reason) => this.#renew(session, reason),
+        gone: (reason) => this.#beginAnew(session, reason),
         drainOrdered: () => void this.stop(),
       },
     )
@@ -258,7 +258,7 @@ class WorkerProcess implements BegunWorker, HandTurnedWorker {
   }
 
   /** A swept id never heartbeats again: what it held is aborted, and the worker goes on under a new one. */
-  #renew(session: WorkerSession, reason: string): void {
+  #beginAnew(session: WorkerSession, reason: string): void {
     if (this.#session !== session || this.#stopping.signal.aborted) return
     this.#settings.log({
       level: 'warn',
@@ -270,7 +270,7 @@ class WorkerProcess implements BegunWorker, HandTurnedWorker {
     // It holds the lock of the id that is gone, and may look alive as the others did.
     this.#listener?.reconnect()
     // The heartbeat that brought the news is still under way; the session waits for it to end.
-    this.#renewing = session.abandon(reason).then(() => this.#beginAtLast())
+    this.#beginningAnew = session.abandon(reason).then(() => this.#beginAtLast())
   }
 
   /** A worker that can't register at present tries again: a process that lives and does nothing would look well to everybody. */
@@ -293,7 +293,7 @@ class WorkerProcess implements BegunWorker, HandTurnedWorker {
   async #drain(): Promise<void> {
     this.#stopping.abort()
     await this.#starting?.catch(() => {})
-    await this.#renewing
+    await this.#beginningAnew
     const session = this.#session
     if (session !== undefined) {
       removeLocalWorker(this.#settings.database, session)

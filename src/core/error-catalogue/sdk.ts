@@ -45,8 +45,9 @@ export const sdkErrors = {
   },
   encryption_key_missing: {
     cause: 'A value is encrypted with a key that is not in the key ring, or there is no key ring at all.',
-    remedy: 'Give the key that the message names in encryptionKeys, or in MILLRACE_ENCRYPTION_KEYS.',
-    exitCode: 3,
+    remedy:
+      'Give the key that the message names in encryptionKeys, or in MILLRACE_ENCRYPTION_KEYS. A first one is made with: export MILLRACE_ENCRYPTION_KEYS="k1:$(openssl rand -base64 32)"',
+    exitCode: 2,
   },
   encryption_required: {
     cause: 'A pipeline is encrypted, and something of it came in the clear.',

@@ -40,6 +40,12 @@ export const workerErrors = {
     remedy: 'Move the durable operations into a step before or after it, without `tx`.',
     permanent: true,
   },
+  durable_full: {
+    cause:
+      'A step has more than 100,000 durable operations open at a time; each takes memory of its worker until its result is stored.',
+    remedy: 'Await them in parts, such as a thousand at a time, or make each an item of a map.',
+    permanent: true,
+  },
   durable_name_taken: {
     cause:
       'Two durable operations of one attempt have the same name, so that their results could not be told apart.',
@@ -75,7 +81,8 @@ export const workerErrors = {
   },
   signal_invalid: {
     cause: 'The payload of a signal, or the value of an approval, does not fit its schema.',
-    remedy: 'Correct whoever sends it, or the schema.',
+    remedy:
+      'Correct the schema and redrive the run, which reads what came once more; or correct whoever sends it, and let a new run wait for another: `npx millrace run redrive ID --from-step STEP`.',
     permanent: true,
   },
   // the cache, locks, artifacts

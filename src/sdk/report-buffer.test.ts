@@ -1,0 +1,54 @@
+// What a buffer of reports remembers, and that it is bounded, however long the database is away.
+import { expect, test } from 'vitest'
+import { MillraceError } from '../core/errors.ts'
+import type { Caller } from '../db/call.ts'
+import { ReportBuffer } from './report-buffer.ts'
+
+/** A database that can be away, and what was sent to it. */
+function bufferOf(bufferMax: number) {
+  const database = { away: true, statements: [] as Array<{ text: string; values: readonly unknown[] }> }
+  const caller: Caller = {
+    call: ({ text }, values) => {
+      database.statements.push({ text, values })
+      return Promise.resolve([])
+    },
+  }
+  const open = () =>
+    database.away
+      ? Promise.reject(new MillraceError('database_unreachable', 'It is away.'))
+      : Promise.resolve(caller)
+  return { database, buffer: new ReportBuffer({ bufferMax }, open) }
+}
+
+test('a report says of itself whether it comes late: only what was begun without the database is remembered', async () => {
+  const { database, buffer } = bufferOf(10)
+  const late: boolean[] = []
+  const send = async (_caller: Caller, isLate: boolean) => void late.push(isLate)
+  expect(await buffer.report('a', send)).toBe('buffered')
+  database.away = false
+  await buffer.report('b', send)
+  expect(late).toEqual([true, false])
+  await buffer.close()
+})
+
+test('the gaps of no more runs are told than reports are kept, however many starts were dropped meanwhile', async () => {
+  const { database, buffer } = bufferOf(3)
+  for (let run = 0; run < 50; run++)
+    expect(await buffer.report(`run ${run}`, async () => {})).toBe('buffered')
+  database.away = false
+  expect(await buffer.flush()).toBe(true)
+  expect(database.statements.map(({ values }) => values[0])).toEqual(['run 0', 'run 1', 'run 2'])
+  await buffer.close()
+})
+
+test('what became of runs and steps is known of the last ten thousand', () => {
+  const { buffer } = bufferOf(3)
+  for (let run = 0; run <= 10_000; run++) {
+    buffer.isReally(`provisional ${run}`, `real ${run}`)
+    buffer.isAttempt({ runId: `provisional ${run}`, step: 'fetch', item: -1, attempt: null }, 1)
+  }
+  expect(buffer.realRun('provisional 0')).toBe('provisional 0')
+  expect(buffer.realRun('provisional 1')).toBe('real 1')
+  expect(buffer.attemptOf({ runId: 'provisional 0', step: 'fetch', item: -1, attempt: null })).toBeUndefined()
+  expect(buffer.attemptOf({ runId: 'provisional 1', step: 'fetch', item: -1, attempt: null })).toBe(1)
+})
