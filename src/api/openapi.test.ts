@@ -52,6 +52,19 @@ test('what is told as 503 as well is described as that', () => {
     ])
 })
 
+test('a stream says what the data of each of its events is', () => {
+  for (const [path, names] of [
+    ['/runs/{run}/events', ['RunEvent', 'PartEvent', 'EndEvent']],
+    ['/runs/events', ['RunsEvent', 'ChangedEvent']],
+    ['/queues/{queue}/events', ['QueueEvent']],
+  ] as const)
+    expect(paths[path]?.['get']?.responses['200']?.content).toMatchObject({
+      'text/event-stream': {
+        schema: { anyOf: names.map((name) => ({ $ref: `#/components/schemas/${name}` })) },
+      },
+    })
+})
+
 test('each reference leads to a schema, and each schema can be read as JSON Schema', () => {
   let references = 0
   everyObject(description, ({ $ref }) => {

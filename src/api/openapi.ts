@@ -110,7 +110,18 @@ function successOf(one: Operation, schemas: SchemaBook): Json {
   if (one.answer !== undefined)
     return { description, content: { 'application/json': { schema: schemas.of(one.answer, 'output') } } }
   if (one.media === undefined) return { description }
-  return { description, content: { [one.media]: {} } }
+  return {
+    description,
+    content: { [one.media]: one.events === undefined ? {} : { schema: eventsOf(one.events, schemas) } },
+  }
+}
+
+/** OpenAPI 3.1 has no words of its own for the events of a stream: the schema is that of the data of one event. */
+function eventsOf(events: NonNullable<Operation['events']>, schemas: SchemaBook): Json {
+  return {
+    description: `The data of one event: ${Object.keys(events).join(', ')}, in the order of these schemas.`,
+    anyOf: Object.values(events).map((schema) => schemas.of(schema, 'output')),
+  }
 }
 
 /** Its own errors and those of every operation, by their status. */

@@ -36,6 +36,8 @@ export interface OperationParts<
   readonly unwell?: true
   /** What comes back where it is no JSON: 'text/event-stream', 'application/octet-stream' … */
   readonly media?: Media
+  /** Of a stream: what the data of each event is, by the event's name. */
+  readonly events?: Readonly<Record<string, z.ZodType>>
   /** The codes that it may answer besides those of every operation. */
   readonly errors?: readonly ErrorCode[]
   /** Whether it takes the revision that the caller saw, as If-Match. */

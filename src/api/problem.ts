@@ -213,6 +213,7 @@ export const innerCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'child_refused',
   'continue_misplaced',
   'durable_in_transaction',
+  'durable_full',
   'durable_name_taken',
   'durable_nested',
   'http_failed',

@@ -198,7 +198,14 @@ const defineSchedule = operation({
     ping_url: text(2_000).optional(),
   }),
   answer: defined,
-  errors: ['schedule_invalid', 'pipeline_unknown', 'revision_conflict', 'json_too_large'],
+  errors: [
+    'schedule_invalid',
+    'input_invalid',
+    'pipeline_unknown',
+    'revision_conflict',
+    'json_invalid',
+    'json_too_large',
+  ],
   revised: true,
 })
 
@@ -246,7 +253,7 @@ const triggerSchedule = operation({
       error: fault.nullable(),
     })
     .meta({ id: 'TriggerAnswer' }),
-  errors: ['schedule_unknown', 'argument_invalid', 'json_invalid', 'json_too_large'],
+  errors: ['schedule_unknown', 'argument_invalid', 'input_invalid', 'json_invalid', 'json_too_large'],
 })
 
 const backfillSchedule = operation({

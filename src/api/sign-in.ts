@@ -8,7 +8,8 @@ import { name, time, uuid } from './values.ts'
 
 /** Whoever is signed in, whatever they may do else. */
 const oneself = { scope: null, role: 'viewer', subject: 'nothing' } as const
-const password = z.string().min(1).max(256)
+/** In UTF-16 units, of which a character has at most two: how many characters it may have is said where it is chosen. */
+const password = z.string().min(1).max(512)
 const token = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'it is no token of a link')
 
 const signIn = operation({

@@ -9,12 +9,12 @@ import { runParams } from './run-params.ts'
 import { json, name, payloadsHidden, slug, time, uuid } from './values.ts'
 
 /** The event `run`: how a run stands, at first and whenever that has changed. */
-export const runEvent = run
+const runEvent = run
   .extend({ parts: z.int().describe('How many parts its stream has.') })
   .meta({ id: 'RunEvent' })
 
 /** The event `part`: a part of the run's stream. */
-export const partEvent = z
+const partEvent = z
   .object({
     position: z.int(),
     step: z.string(),
@@ -27,18 +27,16 @@ export const partEvent = z
   .meta({ id: 'PartEvent' })
 
 /** The event `end`: the run has ended, and nothing comes after. */
-export const endEvent = z.object({ state: z.enum(runStates) }).meta({ id: 'EndEvent' })
+const endEvent = z.object({ state: z.enum(runStates) }).meta({ id: 'EndEvent' })
 
 /** The event `runs`: all that the list holds now. */
-export const runsEvent = z.object({ items: z.array(run) }).meta({ id: 'RunsEvent' })
+const runsEvent = z.object({ items: z.array(run) }).meta({ id: 'RunsEvent' })
 
 /** The event `changed`: runs that are new in the list or have changed, and the ids of those that have left it. */
-export const changedEvent = z
-  .object({ items: z.array(run), gone: z.array(uuid) })
-  .meta({ id: 'ChangedEvent' })
+const changedEvent = z.object({ items: z.array(run), gone: z.array(uuid) }).meta({ id: 'ChangedEvent' })
 
 /** The event `queue`: what lies on a queue. */
-export const queueEvent = z
+const queueEvent = z
   .object({
     queue: z.string(),
     ready: z.int().describe('Tasks that nobody holds. Of all tasks, no more than 10,000 are looked at.'),
@@ -65,6 +63,7 @@ const followRun = operation({
   access: followAccess.run,
   params: runParams,
   media,
+  events: { run: runEvent, part: partEvent, end: endEvent },
   errors: ['run_unknown'],
 })
 
@@ -81,6 +80,7 @@ const followRuns = operation({
     tenant: name.optional(),
   }),
   media,
+  events: { runs: runsEvent, changed: changedEvent },
 })
 
 const followQueue = operation({
@@ -92,6 +92,7 @@ const followQueue = operation({
   access: followAccess.queue,
   params: z.object({ queue: name }),
   media,
+  events: { queue: queueEvent },
 })
 
 export const streamOperations = { followRuns, followRun, followQueue } as const

@@ -116,7 +116,7 @@ async function readSmall(
   return new Uint8Array(bytes)
 }
 
-/** What bodies that are being read may take of this process, of whichever server they are. */
+/** What bodies that are read part by part may take of this process, of whichever server they are. Small ones (readSmall) are not counted. */
 const bytesUnderWayMax = 134_217_728
 let bytesUnderWay = 0
 

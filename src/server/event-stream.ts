@@ -70,6 +70,8 @@ export interface EventStreamParts {
   readonly events: AsyncGenerator<StreamEvent | typeof beat, void, undefined>
   /** Makes the generator end where it waits; called once. */
   readonly leave: () => void
+  /** Told what ended the events before their end; the reader learns nothing of it, and comes again. */
+  readonly failed: (error: unknown) => void
 }
 
 const encoder = new TextEncoder()
@@ -77,7 +79,7 @@ const encoder = new TextEncoder()
 const strategy = { highWaterMark: 0 }
 
 /** The answer that goes on until the events end or the reader leaves. */
-export function eventStream({ events, leave }: EventStreamParts): Response {
+export function eventStream({ events, leave, failed }: EventStreamParts): Response {
   let isOpen = true
   const end = (): void => {
     if (!isOpen) return
@@ -94,7 +96,10 @@ export function eventStream({ events, leave }: EventStreamParts): Response {
           greeting = undefined
           return
         }
-        const next = await events.next().catch(() => ({ done: true, value: undefined }) as const)
+        const next = await events.next().catch((error: unknown) => {
+          failed(error)
+          return { done: true, value: undefined } as const
+        })
         if (next.done !== true) controller.enqueue(encoder.encode(textOf(next.value)))
         else {
           end()

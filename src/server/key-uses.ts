@@ -1,7 +1,7 @@
 // Owns when keys were used last: gathered here, and written down now and then for all of them at once.
 import type { Caller } from '../db/call.ts'
 import { recordKeyUses } from '../db/api-keys.ts'
-import type { ServerLog } from './server-log.ts'
+import { errorFacts, type ServerLog } from './server-log.ts'
 
 const writeEveryMs = 10_000
 
@@ -48,7 +48,7 @@ export class KeyUses {
         level: 'warn',
         event: 'key_uses.unwritten',
         keys: uses.size,
-        error: error instanceof Error ? error.message : String(error),
+        ...errorFacts(error),
       })
     }
   }

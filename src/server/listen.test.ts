@@ -1,11 +1,15 @@
 // The sockets of the server: malformed requests are refused before anybody sees them, all is bounded, and what proxies say counts only from declared ones.
-import net from 'node:net'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import net, { type AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { selfSigned } from '../../test/certificate.ts'
 import { until } from '../../test/deadline.ts'
 import { malformedRequests, requestHead, sendRaw } from '../../test/malformed-requests.ts'
 import { Arrival } from '../../test/millrace.ts'
 import { readBytes } from './body.ts'
+import { streamsMaxDefault } from './event-stream.ts'
 import { type Answering, bounds, listen, type Listener, type ListenOptions } from './listen.ts'
 import type { Surroundings } from './server.ts'
 
@@ -122,13 +126,60 @@ test('PP-S9 only what comes from this machine, under its own name, with nobody b
   expect(seen.surroundings.slice(3).map(({ local }) => local)).toEqual(Array(5).fill(false))
 })
 
-test('H4 a request that comes in a trickle gets 408, and thousands of connections are no more than may be', async () => {
-  expect(bounds).toMatchObject({ headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16_384 })
-  const { port } = await open(counting().answering)
+test('H4 a head or a body that comes in a trickle gets 408, too large a head 431, and beyond the most connections no other is heard', async () => {
+  const { seen, answering } = counting()
+  const refused: number[] = []
+  const { port } = await open(answering, { onMalformed: (status) => refused.push(status) })
+  const server = await serverAt(port)
+  expect(server).toMatchObject({
+    headersTimeout: 10_000,
+    requestTimeout: 30_000,
+    maxConnections: streamsMaxDefault + 3_000,
+    maxHeadersCount: 100,
+    maxRequestsPerSocket: 1_000,
+  })
   expect(await sendRaw(port, [requestHead('/', [`X-Large: ${'a'.repeat(17_000)}`])])).toMatch(
     /^HTTP\/1\.1 431 /,
   )
+
+  // What takes half a minute otherwise.
+  Object.assign(server, { headersTimeout: 50, requestTimeout: 100 })
+  const whole = seen.whole
+  const head = requestHead('/', ['Content-Length: 10'])
+  for (const pieces of [[head.slice(0, 40)], [head, '{']])
+    expect(await sendRaw(port, pieces)).toMatch(/^HTTP\/1\.1 408 [^]*connection: close/i)
+  expect(refused).toEqual([431, 408, 408])
+  expect(seen.whole).toBe(whole)
+
+  Object.assign(server, { headersTimeout: 10_000, requestTimeout: 30_000 })
+  const kept = net.connect(port, '127.0.0.1')
+  await once(kept, 'connect')
+  await until('it is the only one', () => connectionsOf(server).then((count) => count === 1))
+  server.maxConnections = 1
+  expect(await sendRaw(port, [requestHead('/', ['Content-Length: 0'])]).catch(() => '')).toBe('')
+  kept.destroy()
+  await until('it is gone', () => connectionsOf(server).then((count) => count === 0))
+  expect(await sendRaw(port, [requestHead('/', ['Content-Length: 0'])])).toMatch(/^HTTP\/1\.1 204 /)
 })
+
+/** The server of Node's behind a port, which tells of itself as it hears a request. */
+async function serverAt(port: number): Promise<Server> {
+  const heard: Server[] = []
+  const hear = (message: unknown) => heard.push((message as { readonly server: Server }).server)
+  subscribe('http.server.request.start', hear)
+  try {
+    await sendRaw(port, [requestHead('/', ['Content-Length: 0'])])
+  } finally {
+    unsubscribe('http.server.request.start', hear)
+  }
+  return heard.find((server) => (server.address() as AddressInfo).port === port)!
+}
+
+function connectionsOf(server: Server): Promise<number> {
+  return new Promise((resolve, reject) =>
+    server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))),
+  )
+}
 
 test('H4 who says nothing while TLS begins is cut, and so is who does not speak it', async () => {
   const { cert, key } = selfSigned()

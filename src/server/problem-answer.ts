@@ -1,8 +1,8 @@
 // Owns how an error leaves the house: as problem details with a code and a correlation id. What has no status of its own says nothing of the inside.
 import { catalogue, type ErrorCode, MillraceError } from '../core/errors.ts'
-import { isAway, sqlState } from '../db/database-error.ts'
+import { isAway } from '../db/database-error.ts'
 import { type Problem, statusByCode } from '../api/problem.ts'
-import type { ServerLog } from './server-log.ts'
+import { errorFacts, type ServerLog, stackOf } from './server-log.ts'
 
 const failed = 'Something went wrong here. The log of the server holds it under the correlation id.'
 
@@ -15,9 +15,8 @@ export function problemAnswer(thrown: unknown, correlationId: string, log: Serve
       level: 'error',
       event: 'request.failed',
       correlation_id: correlationId,
-      error: error instanceof Error ? error.message : String(error),
-      code: error instanceof MillraceError ? error.code : undefined,
-      stack: error instanceof Error ? error.stack : undefined,
+      ...errorFacts(error),
+      stack: stackOf(error),
     })
     return answer({
       type: 'urn:millrace:error:server_failed',
@@ -61,13 +60,7 @@ const retrySeconds = 5
 
 /** What is told of it: neither its address nor what it said. */
 function outOfReach(error: unknown, correlationId: string, log: ServerLog): MillraceError {
-  log({
-    level: 'warn',
-    event: 'database.away',
-    correlation_id: correlationId,
-    error: error instanceof Error ? error.message : String(error),
-    code: error instanceof MillraceError ? error.code : sqlState(error),
-  })
+  log({ level: 'warn', event: 'database.away', correlation_id: correlationId, ...errorFacts(error) })
   return new MillraceError('server_unavailable', 'The database takes no such request at present.', {
     fields: { retry_after_seconds: retrySeconds },
   })

@@ -3,7 +3,6 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { apiOn, type OpenedApi } from '../../test/api.ts'
 import { until } from '../../test/deadline.ts'
 import { countStatements, openMillrace } from '../../test/millrace.ts'
-import { networkOf } from './rate-limits.ts'
 
 const { database } = await openMillrace()
 const openApi = apiOn(database)
@@ -158,11 +157,4 @@ test('JQ-2 while the counts cannot be written each server counts by itself', asy
   } finally {
     await database.query('alter table millrace.request_count_away rename to request_count')
   }
-})
-
-test('whoever has a network of IPv6 has one address, and IPv4 in its clothes is IPv4', () => {
-  expect(networkOf('2001:db8:1:2:3:4:5:6')).toBe(networkOf('2001:db8:1:2:ffff::1'))
-  expect(networkOf('2001:db8:1:2::1')).not.toBe(networkOf('2001:db8:1:3::1'))
-  expect(networkOf('::ffff:203.0.113.1')).toBe('203.0.113.1')
-  expect(networkOf('unknown')).toBe('unknown')
 })

@@ -1,9 +1,9 @@
 // Owns how many requests may come from an address or with a key, counted in the database, so that several servers agree. Where it is away each server
 // counts for itself.
 import type pg from 'pg'
-import ipaddr from 'ipaddr.js'
 import { RateLimiterMemory, RateLimiterPostgres } from 'rate-limiter-flexible'
 import { MillraceError } from '../core/errors.ts'
+import { networkOf } from '../core/ip-ranges.ts'
 import type { Guard, Guarded } from './guard.ts'
 
 export interface RateLimits {
@@ -66,14 +66,6 @@ function countedFor({ signedIn, request, origin }: Guarded): string | undefined 
 /** Whether a credential is shown that nobody takes. */
 function isWrong({ signedIn, request }: Pick<Guarded, 'signedIn' | 'request'>): boolean {
   return signedIn === undefined && request.headers.has('authorization')
-}
-
-/** One who has an IPv6 address has 2^64 of them. */
-export function networkOf(address: string): string {
-  if (!ipaddr.isValid(address)) return address.slice(0, 100)
-  const own = ipaddr.process(address)
-  if (own.kind() === 'ipv4') return own.toString()
-  return ipaddr.IPv6.networkAddressFromCIDR(`${own.toString().replace(/%.*/, '')}/64`).toString()
 }
 
 interface Asking {

@@ -50,8 +50,6 @@ export interface ServerRoom {
   readonly keyUses: KeyUses
   /** For what is asked with an idempotency key, which keeps a connection of the pool. */
   readonly repeats: Turns
-  /** Aborted when the server stops: what is streamed ends then, so that nobody waits for it. */
-  readonly closing: AbortSignal
   /** Looks at all that is followed. */
   readonly lookout: Lookout
   /** How many event streams are open. */

@@ -8,6 +8,7 @@ import { checkAllowedTargets } from '../net/target.ts'
 import { connect } from '../sdk/client.ts'
 import type { Config } from '../sdk/config.ts'
 import { createCipher } from '../sdk/sealed-runs.ts'
+import { DeliveryFailed } from '../sdk/webhook-handler.ts'
 import { createApp } from './app.ts'
 import type { Authenticator } from './authenticate.ts'
 import { Health } from './health.ts'
@@ -22,7 +23,7 @@ import { KeyUses } from './key-uses.ts'
 import { keyWarningGuard } from './key-warnings.ts'
 import { rateLimitGuard, type RateLimits } from './rate-limits.ts'
 import type { Origin } from './origin.ts'
-import type { ServerLog } from './server-log.ts'
+import { errorFacts, type ServerLog } from './server-log.ts'
 import type { ServerRoom } from './room.ts'
 import { RunTokens } from './run-tokens.ts'
 import { routes } from './routes.ts'
@@ -134,7 +135,6 @@ export async function openServer(options: ServerOptions): Promise<Server> {
       pipelines: options.pipelines,
       triggers: options.triggers ?? [],
       allowTargets: checkAllowedTargets(options.allowTargets ?? []),
-      closing: closing.signal,
       lookout: new Lookout({
         caller: poolCaller(pool, { prepare: false, database }),
         log: options.log ?? (() => {}),
@@ -245,12 +245,13 @@ async function counted({ metrics }: ServerRoom, answer: () => Promise<Response>)
   return response
 }
 
+/** What somebody's map has thrown may quote the delivery: of that the log gets the reason alone. The delivery holds the rest. */
 function logDelivery({ log }: ServerRoom, error: unknown): void {
-  log({
-    level: 'warn',
-    event: 'delivery.failed',
-    error: error instanceof Error ? error.message : String(error),
-  })
+  const facts =
+    error instanceof DeliveryFailed
+      ? { delivery: error.delivery, webhook: error.webhook, reason: error.reason }
+      : errorFacts(error)
+  log({ level: 'warn', event: 'delivery.failed', ...facts })
 }
 
 /** The path of a request below the address at which the server is mounted; one outside of it is no path that there is. */

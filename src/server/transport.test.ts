@@ -49,6 +49,9 @@ test('PP-S5 K6 an origin of the list is named, and every other one gets no CORS 
     expect(corsHeaders(foreign.headers), origin).toEqual([])
     const refused = await preflight(origin)
     expect([refused.status, corsHeaders(refused.headers)], origin).toEqual([403, []])
+    expect(await refused.json(), origin).toMatchObject({
+      detail: expect.stringContaining(`Pages of '${origin}' may not ask`),
+    })
   }
 })
 
@@ -180,6 +183,23 @@ test('PP-S14 what has no status of its own is answered as a correlation id alone
   expect(text).not.toContain('10.1.2.3')
   expect(JSON.parse(text)).toMatchObject({ code: 'server_failed', correlation_id: 'b0a7' })
   expect(log).toMatchObject([{ level: 'error', correlation_id: 'b0a7', error: inner }])
+})
+
+test('PP-S14 of an error of the database the log holds the code, the state and where it came up, and not its text', () => {
+  const row = Object.assign(new Error('Failing row contains (a payload).'), {
+    severity: 'ERROR',
+    code: '23514',
+  })
+  const full = Object.assign(new Error('a payload does not fit'), { severity: 'ERROR', code: '53100' })
+  const raised = new MillraceError('command_invalid', 'It says a payload.', { cause: row })
+  const log: ServerLogEntry[] = []
+  for (const error of [row, raised, full]) problemAnswer(error, 'b0a7', (entry) => log.push(entry))
+  expect(log).toMatchObject([
+    { event: 'request.failed', sql_state: '23514', stack: expect.stringMatching(/^ +at /) },
+    { event: 'request.failed', sql_state: '23514', code: 'command_invalid' },
+    { event: 'database.away', sql_state: '53100' },
+  ])
+  expect(JSON.stringify(log)).not.toContain('payload')
 })
 
 test('B6 B9 a database that is away, full, out of disk or read-only is answered 503 with retry-after, without its address', async () => {

@@ -30,7 +30,7 @@ export function createTransport(settings: TransportSettings, next: Next, refuse:
         new MillraceError('address_too_long', `The address is longer than ${addressLengthMax} characters.`),
         origin,
       )
-    if (isPreflight(request)) return preflight(allowed, request, () => refuse(foreign(), origin))
+    if (isPreflight(request)) return preflight(allowed, request, () => refuse(foreign(request), origin))
     if (settings.isProbe(request)) return next(request, origin)
     if (underWay >= requestsMax) return refuse(busy(), origin)
     underWay++
@@ -57,10 +57,12 @@ function isPreflight({ method, headers }: Request): boolean {
   return method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method')
 }
 
-function foreign(): MillraceError {
+function foreign({ headers }: Request): MillraceError {
+  const origin = headers.get('origin')?.slice(0, 200)
   return new MillraceError(
     'not_allowed',
-    'Pages of this origin may not ask: it is not among server.allowedOrigins.',
+    `Pages of '${origin}' may not ask: add the origin to server.allowedOrigins, if they should.`,
+    { fields: { origin } },
   )
 }
 

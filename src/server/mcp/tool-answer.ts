@@ -42,8 +42,14 @@ function marked(text: string, mark: string): string {
 /** JSON in which everything can be seen; undefined where even shortened it is too large. */
 function dataText(value: unknown): string | undefined {
   const whole = JSON.stringify(value ?? null) ?? 'null'
-  const text = whole.length <= charactersMax ? whole : JSON.stringify(JSON.parse(whole), shortened)
-  return text.length <= charactersMax ? visible(text) : undefined
+  return seenWithin(whole) ?? seenWithin(JSON.stringify(JSON.parse(whole), shortened))
+}
+
+/** Counted as it is handed over: what people don't see is six characters by then. */
+function seenWithin(text: string): string | undefined {
+  if (text.length > charactersMax) return undefined
+  const seen = visible(text)
+  return seen.length <= charactersMax ? seen : undefined
 }
 
 function shortened(_name: string, value: unknown): unknown {

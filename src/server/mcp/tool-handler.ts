@@ -7,6 +7,7 @@ import { readPackageVersion } from '../../db/schema-files.ts'
 import { perform } from '../perform.ts'
 import { problemAnswer } from '../problem-answer.ts'
 import type { Call, Route } from '../route.ts'
+import { errorFacts } from '../server-log.ts'
 import { type ToolRequest, toolsOf, underTags } from './tool.ts'
 import { createToolServer, type RunTool } from './tool-server.ts'
 
@@ -89,6 +90,6 @@ function tellFailure({ room, origin }: McpCall, error: unknown): void {
     level: 'error',
     event: 'tool.failed',
     correlation_id: origin.correlationId,
-    error: error instanceof Error ? error.message : String(error),
+    ...errorFacts(error),
   })
 }

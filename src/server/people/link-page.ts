@@ -75,7 +75,9 @@ byId('form').addEventListener('submit', async (event) => {
   }
 })
 
-begin().catch((error) => say(error.message))
+// It was forgotten when the page was first opened: a page that is loaded again has none.
+if (token === '') say('Open the whole link again as you got it, or ask for another.')
+else begin().catch((error) => say(error.message))
 `
 
 /** Its own script and requests to its own server, and nothing else. */

@@ -1,10 +1,14 @@
 // Signing in by a provider (OpenID Connect), against a double of one: who is let in, and what of its answers is not believed.
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { OAuth2Server } from 'oauth2-mock-server'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { launchBrowser, strictArguments } from '../../../test/browser.ts'
 import { type OpenedPeople, peopleOn, publicUrl } from '../../../test/people.ts'
 import { openMillrace } from '../../../test/millrace.ts'
 import { listen } from '../listen.ts'
+import { createClaimsReader } from './oidc-claims.ts'
 
 const { database } = await openMillrace()
 const openPeople = peopleOn(database)
@@ -190,6 +194,48 @@ test('what an ID token leaves out is asked of the provider, for the same subject
   says({ sub: 's1' })
   answers('s1')
   expect(await goes(people)).toMatchObject({ status: 303 })
+})
+
+test('a provider that refuses to say more, or says too much, is not believed', async () => {
+  const people = await opened()
+  await people.add('ann@example.org')
+  const ann = { sub: 's1', email: 'ann@example.org', email_verified: true }
+  for (const answer of [
+    { statusCode: 500, body: ann },
+    { statusCode: 200, body: { ...ann, name: 'n'.repeat(100_001) } },
+  ]) {
+    says({ sub: 's1' })
+    provider.service.on('beforeUserinfo', (response: object) => Object.assign(response, answer))
+    expect(await goes(people)).toMatchObject({ status: 401 })
+  }
+})
+
+test('what a provider tells of itself is read to its bound, only where it has it, and never quoted', async () => {
+  let answer: (response: ServerResponse) => void = () => {}
+  const server = createServer((_request, response) => answer(response))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const told = JSON.stringify({ issuer, jwks_uri: `${issuer}/keys` })
+  const failure = (given: typeof answer) => {
+    answer = given
+    return createClaimsReader({ issuer, clientId: 'millrace' })({ idToken: 'a token' }).catch(String)
+  }
+  try {
+    expect(await failure((response) => response.writeHead(404).end(told))).toContain('with status 404')
+    expect(await failure((response) => response.end('<a secret>'))).toMatch(/is no JSON\.$/)
+    const endless = await failure((response) => {
+      const more = () => {
+        if (!response.destroyed) response.write('x'.repeat(65_536), more)
+      }
+      more()
+    })
+    expect(endless).toContain('more than 100000 bytes')
+    expect(await failure((response) => response.end(told))).toMatch(/Invalid Compact JWS/)
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
 })
 
 test('in a browser: from a page of the server to the provider, which is another site, and back, signed in; a page elsewhere has nothing of it', async () => {

@@ -25,6 +25,7 @@ const claims = z.object({
   name: z.string().optional(),
 })
 const timeoutMs = 5_000
+const bytesMax = 100_000
 
 /** Where a provider tells of itself (OpenID Connect Discovery 1.0 §4). */
 export function discoveryAddress(issuer: string): string {
@@ -69,8 +70,7 @@ export function createClaimsReader({
 }
 
 async function discover(issuer: string): Promise<{ keys: JWTVerifyGetKey; userinfo: string | undefined }> {
-  const response = await fetch(discoveryAddress(issuer), { signal: AbortSignal.timeout(timeoutMs) })
-  const { jwks_uri, userinfo_endpoint } = discovery.parse(await response.json())
+  const { jwks_uri, userinfo_endpoint } = discovery.parse(await ask(discoveryAddress(issuer)))
   return {
     keys: createRemoteJWKSet(new URL(jwks_uri), { timeoutDuration: timeoutMs }),
     userinfo: userinfo_endpoint,
@@ -82,11 +82,28 @@ async function askUserinfo(
   accessToken: string,
   subject: string,
 ): Promise<z.output<typeof claims>> {
-  const response = await fetch(address, {
-    headers: { authorization: `Bearer ${accessToken}` },
-    signal: AbortSignal.timeout(timeoutMs),
-  })
-  const told = claims.parse(await response.json())
+  const told = claims.parse(await ask(address, { authorization: `Bearer ${accessToken}` }))
   if (told.sub !== subject) throw new Error('The provider answered about somebody else.')
   return told
+}
+
+/** Read to its bound only, and quoted in no error: what a provider sends may be anything. */
+async function ask(address: string, headers: Readonly<Record<string, string>> = {}): Promise<unknown> {
+  const response = await fetch(address, { headers, signal: AbortSignal.timeout(timeoutMs) })
+  if (!response.ok) {
+    await response.body?.cancel()
+    throw new Error(`The provider answered with status ${response.status}.`)
+  }
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  for await (const part of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += part.byteLength
+    if (bytes > bytesMax) throw new Error(`The provider answered with more than ${bytesMax} bytes.`)
+    parts.push(part)
+  }
+  try {
+    return JSON.parse(Buffer.concat(parts).toString('utf8'))
+  } catch {
+    throw new Error('The provider answered with something that is no JSON.')
+  }
 }

@@ -21,7 +21,7 @@ export interface PeopleOptions {
   readonly breachCheck?: boolean | string | undefined
   /** Seconds after which a session ends: without a request, 8 hours by default; in any case, 7 days by default. */
   readonly sessions?: { readonly idleSeconds?: number; readonly absoluteSeconds?: number } | undefined
-  /** Tries to sign in that may fail in a while, for an account and for a sender: 5 in 900 s by default. */
+  /** Tries to sign in that may fail in a while, for a person and for a sender: 5 in 900 s by default. */
   readonly signIn?: { readonly triesMax?: number; readonly windowSeconds?: number } | undefined
 }
 

@@ -1,7 +1,7 @@
-// Owns the bound on tries to sign in: so many in a while for an account, and for a sender, whether the account exists or not.
+// Owns the bound on tries to sign in: so many in a while for a person, and for a sender, whether there is such a person or not.
 import { createHmac } from 'node:crypto'
-import ipaddr from 'ipaddr.js'
 import { MillraceError } from '../../core/errors.ts'
+import { networkOf } from '../../core/ip-ranges.ts'
 import type { Caller } from '../../db/call.ts'
 import { beginSignIn, clearSignIn } from '../../db/person-sessions.ts'
 
@@ -22,13 +22,13 @@ export interface SignInLock {
 export function createSignInLock(caller: Caller, options: SignInLockOptions): SignInLock {
   const keyOf = (text: string) => createHmac('sha256', options.secret).update(text).digest('base64url')
   const keysOf = (email: string, address: string | undefined) => ({
-    account: keyOf(`account ${email}`),
+    person: keyOf(`person ${email}`),
     sender: address === undefined ? undefined : keyOf(`sender ${networkOf(address)}`),
   })
   return {
     begin: async (email, address) => {
-      const { account, sender } = keysOf(email, address)
-      const seconds = await beginSignIn(caller, sender === undefined ? [account] : [account, sender], options)
+      const { person, sender } = keysOf(email, address)
+      const seconds = await beginSignIn(caller, sender === undefined ? [person] : [person, sender], options)
       if (seconds > 0)
         throw new MillraceError(
           'sign_in_locked',
@@ -39,15 +39,8 @@ export function createSignInLock(caller: Caller, options: SignInLockOptions): Si
         )
     },
     clear: async (email, address) => {
-      const { account, sender } = keysOf(email, address)
-      await clearSignIn(caller, account, sender)
+      const { person, sender } = keysOf(email, address)
+      await clearSignIn(caller, person, sender)
     },
   }
-}
-
-/** Whoever has an IPv6 address has its network of 64 bits (RFC 6177): all of it counts as one. */
-function networkOf(address: string): string {
-  if (!ipaddr.isValid(address)) return address
-  const parsed = ipaddr.process(address)
-  return parsed.kind() === 'ipv4' ? parsed.toString() : (parsed as ipaddr.IPv6).parts.slice(0, 4).join(':')
 }

@@ -131,6 +131,7 @@ test('PP-S20 a key lives 90 days at most, says two weeks before that it ends, an
   const { key } = await makeKey(api)
   const tooLong = await api.ask({}, 'POST', '/keys', { name: 'long', lives_seconds: 91 * 86_400 })
   expect(tooLong).toMatchObject({ status: 422, body: { code: 'argument_invalid' } })
+  expect(tooLong.body.detail).toContain('A key may live from 1 second to 90 days, not 91 days.')
   await database.query(`update millrace.setting set value = '365' where name = 'key_days_max'`)
   const long = await makeKey(api)
   await database.query(`update millrace.setting set value = '90' where name = 'key_days_max'`)

@@ -1,8 +1,10 @@
 // Schedules over HTTP: defined, shown, steered, fired by hand, and never with a query of the caller.
 import { expect, test } from 'vitest'
+import { z } from 'zod'
 import { chain, registerPipeline } from '../../../test/protocol.ts'
 import { apiOn } from '../../../test/api.ts'
 import { openMillrace } from '../../../test/millrace.ts'
+import { pipeline } from '../../sdk/pipeline.ts'
 
 const { database } = await openMillrace()
 const openApi = apiOn(database)
@@ -42,6 +44,24 @@ test('a schedule is defined, shown, paused, resumed, triggered, filled in and re
   expect((await ask(ann, 'GET', '/schedules')).body.items).toMatchObject([{ last: { kind: 'backfill' } }])
   expect((await ask(ann, 'DELETE', path)).body).toEqual({ changed: true })
   expect(await ask(ann, 'GET', path)).toMatchObject({ status: 404, body: { code: 'schedule_unknown' } })
+})
+
+test('an input is held against the schema of the pipeline that the server has, as that of a start is', async () => {
+  const counted = pipeline('counted', { input: z.object({ account: z.number() }) }).step('only', () => null)
+  await registerPipeline(database, 'counted', chain('only'))
+  const { ask } = await openApi({ pipelines: [counted] })
+  const refused = {
+    status: 422,
+    body: { code: 'input_invalid', detail: expect.stringContaining('account:') },
+  }
+  const define = (input?: unknown) =>
+    ask(ann, 'PUT', '/schedules/counting', { pipeline: 'counted', every_ms: 60_000, input })
+  expect(await define({ account: 'x' })).toMatchObject(refused)
+  expect(await define()).toMatchObject(refused)
+  expect(await define({ account: 7 })).toMatchObject({ status: 200 })
+  const trigger = (input: unknown) => ask(ann, 'POST', '/schedules/counting/trigger', { input })
+  expect(await trigger({ account: 'x' })).toMatchObject(refused)
+  expect(await trigger({ account: 8 })).toMatchObject({ status: 200, body: { state: 'started' } })
 })
 
 test('JQ-10 a schedule that somebody else has changed is left alone, and shown as it is now', async () => {

@@ -21,6 +21,7 @@ import {
 } from '../../db/schedules.ts'
 import { Schedules, unknownSchedule } from '../../sdk/schedules.ts'
 import { withinBounds } from '../bound-definition.ts'
+import { checkedInput } from '../checked-input.ts'
 import { pageOfRows, positionOf } from '../page.ts'
 import { withPresent } from '../present.ts'
 import type { ServerRoom } from '../room.ts'
@@ -71,7 +72,6 @@ export const scheduleRoutes: readonly Route[] = [
     const { schedule: name } = params
     const { pipeline, ...settings } = body
     checkCadence(cadenceOf(name, settings))
-    if (settings.input !== undefined) checkJson(settings.input, { what: `The input of schedule '${name}'` })
     const isBound = within.tenant !== null || within.pipelines !== null
     if (isBound && settings.ping_secret !== undefined)
       throw new MillraceError(
@@ -88,8 +88,10 @@ export const scheduleRoutes: readonly Route[] = [
       ifRevision,
       standing: () => Promise.resolve(standing?.revision ?? 0),
     })
+    const input = await checkedInput(room, pipeline, settings.input)
+    if (input !== undefined) checkJson(input, { what: `The input of schedule '${name}'` })
     // What the body leaves out is left out of the JSON that the database gets.
-    const wanted = { ...settings, tenant: bounds.tenant } as ScheduleSettings
+    const wanted = { ...settings, input, tenant: bounds.tenant } as ScheduleSettings
     return presently(room, actor, name, async () => ({
       revision: await defineSchedule(caller, { name, slug: pipeline, settings: wanted }, bounds.ifRevision),
     }))
@@ -113,8 +115,9 @@ export const scheduleRoutes: readonly Route[] = [
     })),
   ),
 
-  route(operations.triggerSchedule, async ({ params, body, caller }) => {
-    const { input, overlap } = body
+  route(operations.triggerSchedule, async ({ params, body, caller, room }) => {
+    const { overlap } = body
+    const input = await firingInput(room, params.schedule, body.input)
     const answer = await triggerSchedule(caller, params.schedule, {
       input:
         input === undefined ? null : checkJson(input, { what: `The input of schedule '${params.schedule}'` }),
@@ -143,6 +146,14 @@ type ListedSchedule = Omit<ScheduleRow, 'last'> & { readonly last: LastFiring | 
 async function found(room: ServerRoom, name: string): Promise<ListedSchedule | undefined> {
   const one = { name, pipeline: null, tenant: null, after: null, most: 1 }
   return (await listSchedules(room.reads, one))[0]
+}
+
+/** Held against the schema of what the schedule starts; undefined where none stands in for the schedule's own. @throws MillraceError input_invalid, schedule_unknown */
+async function firingInput(room: ServerRoom, name: string, input: unknown): Promise<unknown> {
+  if (input === undefined) return undefined
+  const schedule = await found(room, name)
+  if (schedule === undefined) throw unknownSchedule(name)
+  return checkedInput(room, schedule.pipeline, input)
 }
 
 function presently<T>(room: ServerRoom, actor: Actor, name: string, work: () => Promise<T>): Promise<T> {

@@ -1,10 +1,11 @@
 // What is followed over HTTP: each change once and in order, on from the last id, and one look for all who follow.
 import http from 'node:http'
 import { beforeAll, expect, test } from 'vitest'
+import type { z } from 'zod'
 import { actorOf, apiOn, type OpenedApi } from '../../../test/api.ts'
 import { until } from '../../../test/deadline.ts'
 import { Arrival, countStatements, openMillrace } from '../../../test/millrace.ts'
-import { changedEvent, endEvent, partEvent, queueEvent, runEvent, runsEvent } from '../../api/streams.ts'
+import { streamOperations } from '../../api/streams.ts'
 import { poolCaller } from '../../db/call.ts'
 import { registerPipeline } from '../../db/pipelines.ts'
 import { pipeline } from '../../sdk/pipeline.ts'
@@ -44,14 +45,10 @@ interface Event {
   readonly data: EventData
 }
 
-const schemas = {
-  run: runEvent,
-  part: partEvent,
-  end: endEvent,
-  runs: runsEvent,
-  changed: changedEvent,
-  queue: queueEvent,
-}
+const schemas: Readonly<Record<string, z.ZodType>> = Object.assign(
+  {},
+  ...Object.values(streamOperations).map(({ events }) => events),
+)
 
 /** A stream that is read event by event; each is held against its schema. */
 class Reading {
@@ -75,7 +72,7 @@ class Reading {
         const event = field('event')
         if (event === undefined) continue
         const data = JSON.parse(field('data')!)
-        schemas[event as 'run'].parse(data)
+        schemas[event]!.parse(data)
         return { event, id: field('id')!, data }
       }
       const { done, value } = await this.#reader.read()
@@ -380,4 +377,26 @@ test('streams end when the server stops', async () => {
   await reading.next()
   api.server.drain()
   expect(await reading.next()).toBeUndefined()
+})
+
+test('a stream that breaks ends, and the log says why, without the text of the database', async () => {
+  release = new Arrival()
+  release.arrive()
+  const api = await openApi()
+  await opened.worker({ pipelines: [talking] })
+  const id = await start(api, 'stream-talking')
+  await opened.client().run(id).result()
+  await database.query(`alter function millrace.follow_stream rename to follow_stream_away`)
+  try {
+    const reading = new Reading(await follow(api, ann, `/runs/${id}/events`))
+    expect(await reading.next()).toMatchObject({ event: 'run' })
+    expect(await reading.next()).toBeUndefined()
+  } finally {
+    await database.query(`alter function millrace.follow_stream_away rename to follow_stream`)
+  }
+  const failed = api.log.filter(({ event }) => event === 'stream.failed')
+  expect(failed).toMatchObject([
+    { level: 'error', follows: 'run', correlation_id: expect.any(String), sql_state: '42883' },
+  ])
+  expect(JSON.stringify(failed)).not.toContain('does not exist')
 })

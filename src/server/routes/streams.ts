@@ -11,6 +11,7 @@ import { tellQueue, tellRun, tellRuns } from '../followed.ts'
 import type { Follower, Subject } from '../lookout.ts'
 import { opened, payloadsFor, sealedRuns } from '../payloads.ts'
 import { type Call, type Route, route } from '../route.ts'
+import { errorFacts, stackOf } from '../server-log.ts'
 import { tenantWithin } from '../within.ts'
 
 /** How many runs of a list are followed. */
@@ -70,7 +71,7 @@ function followed(
   subject: Subject,
   tell: (following: Following) => EventStreamParts['events'],
 ): Response {
-  const { room, actor, request } = call
+  const { room, actor, request, origin } = call
   const close = room.streams.open(actor)
   const follower = room.lookout.follow(subject)
   const lastId = request.headers.get('last-event-id') ?? undefined
@@ -79,7 +80,19 @@ function followed(
     follower.leave()
     close()
   }
-  return eventStream({ events, leave })
+  return eventStream({
+    events,
+    leave,
+    failed: (error) =>
+      room.log({
+        level: 'error',
+        event: 'stream.failed',
+        correlation_id: origin.correlationId,
+        follows: subject.kind,
+        ...errorFacts(error),
+        stack: stackOf(error),
+      }),
+  })
 }
 
 /** A credential may end while its stream goes on: so it is looked at again before anything is told, once a second at most. */

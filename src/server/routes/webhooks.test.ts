@@ -69,3 +69,23 @@ test('a webhook gets a secret that is shown once, and what failed is replayed in
   const none = '018f0000-0000-7000-8000-000000000000'
   expect(await ask({}, 'GET', `/deliveries/${none}`)).toMatchObject({ status: 404 })
 })
+
+test('of a delivery that failed the log names it, its webhook and the reason, and quotes nothing of it', async () => {
+  const quoting = webhook('quoting', {
+    provider: 'standard',
+    secret: 'hooks/quoting',
+    pipeline: orders,
+    map: ({ json }) => {
+      throw new Error(`no such order: ${JSON.stringify(json)}`)
+    },
+  })
+  const client = opened.client({ encryptionKeys })
+  await client.webhooks.register([quoting])
+  const { server, log, ask } = await openApi({ triggers: [quoting], encryptionKeys })
+  const made = await ask({}, 'POST', '/webhooks/quoting/rotate', {})
+  const sent = await send(server.fetch, 'quoting', { customer: 'Ann' }, { secret: made.body.value as string })
+  expect(sent).toMatchObject({ status: 500 })
+  const failed = log.filter(({ event }) => event === 'delivery.failed')
+  expect(failed).toMatchObject([{ webhook: 'quoting', reason: 'map_failed', delivery: expect.any(String) }])
+  expect(JSON.stringify(log)).not.toContain('Ann')
+})
