@@ -3,6 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { width } from '../core/text-width.ts'
 import { type Caller, echoConfig, openFolder, sdkAddress } from '../../test/commands.ts'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
+import { completionTree } from './completion-tree.ts'
+import { createProgram } from './program.ts'
 
 let database: TestDatabase
 let project: Caller
@@ -48,6 +50,17 @@ test('the help names every command and what each exit status means', async () =>
   for (const name of ['init', 'dev', 'worker', 'migrate', 'pipeline', 'run', 'doctor'])
     expect(stdout).toContain(`\n  ${name}`)
   expect(stdout).toContain('Exit status:\n  0  done\n')
+})
+
+test('the help of each command and of each group fits in 80 columns', async () => {
+  const program = createProgram(() => {
+    throw new Error('Help asks for no session.')
+  }, '0.0.0')
+  for (const { path } of completionTree(program)) {
+    const { stdout } = await empty.call(...path, '--help')
+    const wide = stdout.split('\n').filter((line) => width(line) > 80)
+    expect({ path, wide }).toEqual({ path, wide: [] })
+  }
 })
 
 test('a command that does not exist ends with 2, with the one that was meant', async () => {

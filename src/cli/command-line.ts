@@ -36,7 +36,11 @@ function refuse(): never {
 /** Errors are thrown instead of ending the process, and every help shows the options that all commands take. */
 function prepare(command: Command, surroundings: Surroundings, isJson: boolean): void {
   const { stdout, stderr } = surroundings
-  command.exitOverride().configureHelp({ showGlobalOptions: true, helpWidth: helpColumns })
+  command.exitOverride().configureHelp({
+    showGlobalOptions: true,
+    helpWidth: helpColumns,
+    minWidthToWrap: helpColumnsToWrap,
+  })
   command.configureOutput({
     writeOut: (text) => stdout.write(text),
     writeErr: (text) => stderr.write(text),
@@ -54,6 +58,8 @@ function prepare(command: Command, surroundings: Surroundings, isJson: boolean):
 }
 
 const helpColumns = 80
+/** Where a term is long, what is said of it is wrapped in fewer columns than commander's 40, under which it would run on. */
+const helpColumnsToWrap = 20
 
 /** 'error: unknown option' with its suggestion on a line of its own, as one sentence after another. */
 function sentences(text: string): string {

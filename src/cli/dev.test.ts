@@ -1,4 +1,5 @@
 // millrace dev as a process: it migrates, serves, reloads with the code, prints the ends of runs, and stops cleanly.
+import fs from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Caller, openFolder, programFile, sdkAddress } from '../../test/commands.ts'
@@ -9,12 +10,13 @@ import { type Program, startCompiled } from '../../test/program.ts'
 let database: EmptyDatabase
 let project: Caller
 let dev: Program
+const programs: Program[] = []
 beforeAll(async () => {
   database = await createEmptyDatabase()
   project = openFolder({ DATABASE_URL: database.url })
 })
 afterAll(async () => {
-  await dev.kill()
+  for (const program of programs) await program.kill()
   project.close()
   await database.close()
 })
@@ -37,13 +39,22 @@ test('it migrates, serves, reloads what changed, tells broken code, and stops wi
   project.write('pipelines/hello.ts', pipelineText('Hello'))
   const config = project.write(
     'millrace.config.ts',
-    `import { hello } from './pipelines/hello.ts'\nexport default { pipelines: [hello] }\n`,
+    `import { webhook } from ${JSON.stringify(sdkAddress)}
+import { hello } from './pipelines/hello.ts'
+const people = webhook('people', { provider: 'standard', secret: 'hooks/people', pipeline: hello })
+export default { pipelines: [hello], triggers: [people] }
+`,
   )
   dev = startCompiled(programFile, ['dev', '--config', config], { DATABASE_URL: database.url })
+  programs.push(dev)
   await prints(`Start a run from another terminal:\n  npx millrace run start hello '{"name":"Ada"}'\n`)
   expect(dev.printed()).toContain('Applied migration 0001_pipelines.sql.')
   const [, address] = /Serves the API on (http:\/\/127\.0\.0\.1:\d+)/.exec(dev.printed())!
-  expect((await fetch(`${address}/runs`)).status).toBe(200)
+  expect(await (await fetch(`${address}/runs`)).json()).toMatchObject({ items: [] })
+  const [, reference] = / its operations on (\S+\/reference):/.exec(dev.printed())!
+  // Read to its end: the connection of half a page stays open.
+  expect(await (await fetch(reference!)).text()).toContain('startRun')
+  expect(dev.printed()).toContain('Takes no webhooks; in another terminal: npx millrace webhook listen\n')
 
   expect((await project.call('run', 'start', 'hello', '{}', '--wait')).stdout).toContain(
     'Completed: "Hello, Ada"',
@@ -66,4 +77,23 @@ test('it migrates, serves, reloads what changed, tells broken code, and stops wi
   expect(await dev.ended).toBe(0)
   expect(dev.printed()).toMatch(/Stopped\.\n$/)
   expect(await database.query("select from millrace.worker where state <> 'gone'")).toEqual([])
+}, 60_000)
+
+test('its PostgreSQL ends with it, however often a signal comes', async () => {
+  const own = openFolder()
+  const config = own.write('millrace.config.ts', 'export default { pipelines: [] }\n')
+  const program = startCompiled(programFile, ['dev', '--config', config], {
+    DATABASE_URL: undefined,
+    MILLRACE_DATABASE_URL: undefined,
+  })
+  programs.push(program)
+  await until('it serves', () => program.printed().includes('The worker serves no pipeline.'))
+  const data = / data in (\S+)/.exec(program.printed())![1]!
+  const asking = setInterval(() => program.child.kill('SIGINT'), 50)
+  await program.ended
+  clearInterval(asking)
+  // Told once the server is down.
+  expect(program.printed()).toMatch(/Stopped\.\n$/)
+  expect(fs.existsSync(path.join(data, 'data', 'postmaster.pid'))).toBe(false)
+  own.close()
 }, 60_000)

@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { migrate } from '../db/migrate.ts'
 import { describeDatabase } from '../db/connection.ts'
 import type { Config } from '../sdk/config.ts'
+import { isWebhook } from '../sdk/webhook.ts'
 import type { ChosenDatabase } from './database-choice.ts'
 import { watchCode } from './dev-files.ts'
 import { followEnds } from './dev-runs.ts'
@@ -29,8 +30,9 @@ async function develop(session: Session): Promise<void> {
     await migrate({ connectionString: database.url, log })
     await runUntilStopped(session, { file, config }, database, stopped)
   } finally {
-    stopped.close()
     await database.release()
+    // Not before: a signal that nobody hears would end this process with its PostgreSQL still up.
+    stopped.close()
   }
   log('Stopped.')
 }
@@ -44,8 +46,10 @@ async function runUntilStopped(
   const { startDevServer } = await import('./configured-server.ts')
   const server = await startDevServer(session, config, database)
   session.terminal.print(
-    `Serves the API on ${server.address}: whoever is on this machine is signed in by itself, as an admin.`,
+    `Serves the API on ${server.address}, its operations on ${server.address}/reference: whoever is on this machine is signed in by itself, as an admin.`,
   )
+  if (config.triggers?.some(isWebhook))
+    session.terminal.print('Takes no webhooks; in another terminal: npx millrace webhook listen')
   const worker = new DevWorker({ config: file, database: database.url, terminal: session.terminal })
   const follower = await followEnds(database.url, (line) => session.terminal.print(line))
   const watcher = watchCode(path.dirname(file), (changed) => void worker.changed(changed))

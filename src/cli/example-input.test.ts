@@ -11,12 +11,13 @@ test('an input that fits is read off a schema of zod', () => {
     kind: z.enum(['small', 'large']),
     size: z.number().min(3),
     many: z.array(z.string()),
+    some: z.array(z.object({ sku: z.string() })).min(2),
     deep: z.object({ yes: z.boolean(), fixed: z.literal(7) }),
     any: z.unknown(),
   })
   const example = exampleInput(schema)
   expect(example).toBe(
-    '{"name":"Ada","state":"ex","kind":"small","size":3,"many":[],"deep":{"yes":true,"fixed":7},"any":null}',
+    '{"name":"Ada","state":"ex","kind":"small","size":3,"many":[],"some":[{"sku":"example"},{"sku":"example"}],"deep":{"yes":true,"fixed":7},"any":null}',
   )
   expect(schema.safeParse(JSON.parse(example)).success).toBe(true)
 })

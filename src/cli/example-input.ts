@@ -9,6 +9,8 @@ interface JsonSchema {
   readonly const?: unknown
   readonly properties?: Readonly<Record<string, JsonSchema>>
   readonly required?: readonly string[]
+  readonly items?: JsonSchema
+  readonly minItems?: number
   readonly minLength?: number
   readonly maxLength?: number
   readonly minimum?: number
@@ -27,8 +29,16 @@ export function exampleInput(schema: Schema | undefined): string {
 
 /** The command that starts a run with this example. */
 export function startLine(slug: string, example: string): string {
-  const input = example === '' ? '' : ` '${example.replaceAll("'", "'\\''")}'`
-  return `npx millrace run start ${slug}${input}`
+  return `npx millrace run start ${slug}${example === '' ? '' : ` ${shellQuoted(example)}`}`
+}
+
+/** The option by which other commands take it. */
+export function inputOption(example: string): string {
+  return `--input ${shellQuoted(example)}`
+}
+
+function shellQuoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
 }
 
 function exampleOf(schema: JsonSchema): unknown {
@@ -41,7 +51,7 @@ function exampleOf(schema: JsonSchema): unknown {
         Object.entries(schema.properties ?? {}).map(([name, value]) => [name, exampleOf(value)]),
       )
     case 'array':
-      return []
+      return Array.from({ length: schema.minItems ?? 0 }, () => exampleOf(schema.items ?? {}))
     case 'boolean':
       return true
     case 'number':

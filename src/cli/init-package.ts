@@ -66,7 +66,7 @@ function missing(before: Package, hasScripts: boolean): Addition[] {
   const dependencies = Object.entries(ownDependencies()).filter(([name]) => known[name] === undefined)
   return [
     // Scripts that Node reads as CommonJS today would break; pipelines are loaded either way.
-    ...(before.type === undefined && !hasScripts
+    ...(isUndecided(before) && !hasScripts
       ? [{ name: '"type": "module"', add: (to: Package) => void (to.type = 'module') }]
       : []),
     ...(before.scripts?.['dev'] === undefined
@@ -82,6 +82,13 @@ function missing(before: Package, hasScripts: boolean): Addition[] {
       add: (to: Package) => void (to.dependencies = { ...to.dependencies, [name]: version }),
     })),
   ]
+}
+
+/** `npm init` writes commonjs unasked, beside a test script that says that there is none. */
+function isUndecided({ type, scripts }: Package): boolean {
+  return (
+    type === undefined || (type === 'commonjs' && scripts?.['test']?.includes('no test specified') === true)
+  )
 }
 
 function extended(before: Package, additions: readonly Addition[]): Package {

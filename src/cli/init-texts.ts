@@ -5,7 +5,7 @@ import { defineConfig } from 'millrace'
 import { hello } from './pipelines/hello.ts'
 
 export default defineConfig({
-  // Left out, \`millrace dev\` brings an embedded PostgreSQL, and the others take DATABASE_URL.
+  // Left out, it is DATABASE_URL; where that is not set, the embedded PostgreSQL of: npx millrace dev
   // database: 'postgres://user:password@localhost:5432/app',
   pipelines: [hello],
 })

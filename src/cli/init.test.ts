@@ -54,6 +54,14 @@ test('a package.json keeps what it has and gets what is missing', async () => {
   expect(read('.gitignore')).toBe('dist\n.millrace/\n')
 })
 
+test('what npm init wrote becomes a module, though npm calls it commonjs', async () => {
+  const scripts = { test: 'echo "Error: no test specified" && exit 1' }
+  project.write('package.json', JSON.stringify({ name: 'app', main: 'index.js', type: 'commonjs', scripts }))
+  const { stdout } = await project.call('init')
+  expect(stdout).toContain('"type": "module"')
+  expect(JSON.parse(read('package.json'))).toMatchObject({ type: 'module', scripts })
+})
+
 test('a package with scripts of its own does not become a module, which would break them', async () => {
   project.write('package.json', '{"name": "app"}')
   project.write('server.js', "const http = require('node:http')\n")

@@ -1,6 +1,6 @@
 // The values of options.
 import { expect, test } from 'vitest'
-import { jsonFrom, pair, text, texts, timeFrom, wholeNumber } from './option-values.ts'
+import { pair, text, texts, timeFrom, wholeNumber } from './option-values.ts'
 
 test('a whole number within its bounds is taken, everything else refused by name', () => {
   const read = wholeNumber('--limit', 1, 10)
@@ -29,9 +29,4 @@ test('a time is a date, or a duration from now', () => {
 test('pairs are gathered', () => {
   expect(pair('b=2=3', pair('a=1'))).toEqual({ a: '1', b: '2=3' })
   expect(() => pair('=1')).toThrow('It takes name=value.')
-})
-
-test('what is no JSON is refused with how to quote it', () => {
-  expect(jsonFrom('{"a": 1}')).toEqual({ a: 1 })
-  expect(() => jsonFrom("{'a': 1}")).toThrow('The input is not JSON')
 })

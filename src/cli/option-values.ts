@@ -2,7 +2,6 @@
 import { InvalidArgumentError } from 'commander'
 import { type Duration, durationMs } from '../core/duration.ts'
 import { MillraceError } from '../core/errors.ts'
-import { oneLine } from '../core/wording.ts'
 
 /** A parser for texts. An empty one is refused: in a script it is a variable that nobody has set. */
 export function text(option: string): (value: string) => string {
@@ -71,17 +70,4 @@ export function pair(text: string, before: Readonly<Record<string, string>> = {}
   const at = text.indexOf('=')
   if (at > 0) return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
   throw new InvalidArgumentError('It takes name=value.')
-}
-
-/** JSON as somebody typed it. @throws MillraceError command_invalid */
-export function jsonFrom(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    const reason = error instanceof Error ? oneLine(error.message) : 'it cannot be read'
-    const problem = text.trim() === '' ? 'The input is empty.' : `The input is not JSON: ${reason}.`
-    throw new MillraceError('command_invalid', problem, {
-      hint: `Quote it for your shell, as in '{"name": "Ada"}'; - reads it from stdin.`,
-    })
-  }
 }

@@ -13,7 +13,7 @@ import { conflictError } from '../sdk/conflict.ts'
 import { pauseWords } from '../sdk/paused-starts.ts'
 import type { PipelineDefinition } from '../sdk/pipeline-definition.ts'
 import { SealedRuns } from '../sdk/sealed-runs.ts'
-import { type Schema, type ValueProblem, validate } from '../sdk/standard-schema.ts'
+import { type ValueProblem, validate } from '../sdk/standard-schema.ts'
 import { pendingStart, type StartOptions } from '../sdk/start.ts'
 import { exampleInput, startLine } from './example-input.ts'
 
@@ -100,14 +100,24 @@ async function toStart(
     const active = cipher === undefined ? undefined : await readActiveEncryption(caller, pipeline)
     return { slug: pipeline, version: null, input: input ?? null, ...active }
   }
-  const { slug, inputSchema, graph, startRules } = pipeline
-  const checked = inputSchema === undefined ? input : await checkInput(slug, inputSchema, input)
+  const { slug, graph, startRules } = pipeline
+  const checked = await checkInput(pipeline, input, (example) => startLine(slug, example))
   const { version } = await registerPipeline(caller, slug, graph, startRules)
   return { slug, version, input: checked ?? null, graph }
 }
 
-/** What the schema makes of the input; of one that was not given, what it makes of nothing, of null or of {}, whichever it takes first. */
-async function checkInput(slug: string, schema: Schema, input: unknown): Promise<unknown> {
+/**
+ * What the schema of a pipeline makes of the input; of one that was not given, what it makes of nothing, of null or of {}, whichever it takes first.
+ * `asIn` is how the command at hand is given an example.
+ *
+ * @throws MillraceError input_invalid
+ */
+export async function checkInput(
+  { slug, inputSchema: schema }: PipelineDefinition,
+  input: unknown,
+  asIn: (example: string) => string,
+): Promise<unknown> {
+  if (schema === undefined) return input
   const what = { code: 'input_invalid', what: `The input of pipeline '${slug}'` } as const
   if (input !== undefined) return validate(schema, input, what)
   const refusals: MillraceError[] = []
@@ -119,10 +129,10 @@ async function checkInput(slug: string, schema: Schema, input: unknown): Promise
       refusals.push(error)
     }
   }
-  throw inputMissing(slug, schema, refusals)
+  throw inputMissing(slug, refusals, asIn(exampleInput(schema)))
 }
 
-function inputMissing(slug: string, schema: Schema, refusals: readonly MillraceError[]): MillraceError {
+function inputMissing(slug: string, refusals: readonly MillraceError[], example: string): MillraceError {
   const problems = refusals.map(({ fields }) => fields['issues'] as readonly ValueProblem[])
   // An object is asked for where {} is refused for what is not in it.
   const missing = problems.at(-1)?.filter(({ path }) => path !== '') ?? []
@@ -133,7 +143,7 @@ function inputMissing(slug: string, schema: Schema, refusals: readonly MillraceE
     `No input was given, and pipeline '${slug}' needs one: ${list}.`,
     {
       fields: { issues: told },
-      hint: `Give it as JSON, as in: ${startLine(slug, exampleInput(schema))}`,
+      hint: `Give it as JSON, as in: ${example}`,
     },
   )
 }

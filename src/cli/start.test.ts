@@ -1,6 +1,8 @@
 // millrace start as a process: it serves on the loopback address, runs a worker beside, refuses what is not safe, and stops cleanly.
 import { randomBytes } from 'node:crypto'
+import fs from 'node:fs'
 import { get } from 'node:https'
+import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { selfSigned } from '../../test/certificate.ts'
 import { type Caller, openFolder, programFile, sdkAddress } from '../../test/commands.ts'
@@ -8,6 +10,8 @@ import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
 import { type Program, startCompiled } from '../../test/program.ts'
 import { standardHeaders } from '../../test/webhook-sender.ts'
+import { migrate } from '../db/migrate.ts'
+import { startEmbeddedPostgres } from '../embedded/server.ts'
 
 const secret = `whsec_${Buffer.alloc(32, 5).toString('base64')}`
 const environment = {
@@ -97,6 +101,43 @@ test('JQ-24 one process serves API, webhooks and health, runs a worker beside, a
     await program.kill()
   }
 })
+
+test('who asks again waits for no step, and an embedded database still ends with it', async () => {
+  const folder = openFolder(environment)
+  const directory = path.join(folder.folder, '.millrace')
+  const server = await startEmbeddedPostgres({ directory })
+  await migrate({ connectionString: server.url })
+  const slow = folder.write(
+    'millrace.config.ts',
+    `
+import { defineConfig, pipeline } from ${JSON.stringify(sdkAddress)}
+const slow = pipeline('slow').step('say', async () => {
+  console.log('it runs')
+  await new Promise((resolve) => setTimeout(resolve, 600_000))
+})
+export default defineConfig({ pipelines: [slow] })
+`,
+  )
+  const program = startCompiled(programFile, ['start', '--port', '0', '--workers', '--config', slow], {
+    DATABASE_URL: undefined,
+    MILLRACE_DATABASE_URL: undefined,
+    ...environment,
+  })
+  try {
+    await until('the worker serves', () => program.printed().includes('The worker serves slow'))
+    await folder.call('run', 'start', 'slow', '1')
+    await until('it runs', () => program.printed().includes('it runs'))
+    await server.release()
+    const asking = setInterval(() => program.child.kill('SIGTERM'), 100)
+    expect(await program.ended).toBe(1)
+    clearInterval(asking)
+    expect(fs.existsSync(path.join(server.directory, 'data', 'postmaster.pid'))).toBe(false)
+  } finally {
+    await program.kill()
+    await server.release()
+    folder.close()
+  }
+}, 60_000)
 
 test('without a secret it serves keys alone, and says that nobody can sign in', async () => {
   const { program, address } = await startedIn({ ...environment, MILLRACE_SERVER_SECRET: undefined })

@@ -65,12 +65,13 @@ async function serve(
     if (worker !== undefined) tellServing(terminal, worker)
     // A worker that still waits for its database can't be told to stop before it began, and a database that says nothing holds its connections.
     session.mustExit = true
-    void stopped.second.then(async () => {
-      await worker?.stop({ force: true })
-      process.exit(1)
-    })
     await stopped.first
   } finally {
-    await Promise.all([server.close(), worker?.stop()])
+    // Who asks again waits for no request and no step, but an embedded database still is let go.
+    const forced = stopped.second.then(async () => {
+      session.exitStatus = 1
+      await worker?.stop({ force: true })
+    })
+    await Promise.race([Promise.all([server.close(), worker?.stop()]), forced])
   }
 }

@@ -1,4 +1,5 @@
-// Owns how a person stops a process: the first signal asks it to end well, the second to end now.
+// Owns how a person stops a process: the first request asks it to end well, the second to end now.
+import { onStopSignal } from './stop-signals.ts'
 
 export interface StopRequests {
   readonly first: Promise<void>
@@ -11,7 +12,6 @@ export function stopRequests(): StopRequests {
   const resolvers: (() => void)[] = []
   const nextRequest = (): Promise<void> => new Promise((resolve) => resolvers.push(resolve))
   const [first, second] = [nextRequest(), nextRequest()]
-  const onSignal = (): void => resolvers.shift()?.()
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
-  return { first, second, close: () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal) }
+  const close = onStopSignal(process, () => resolvers.shift()?.())
+  return { first, second, close }
 }

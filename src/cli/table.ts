@@ -9,6 +9,8 @@ export interface Column<Row> {
   readonly cell: (row: Row) => string
   /** Never cut, such as an id that is copied, or a word that is known by its end. */
   readonly whole?: boolean
+  /** On a line of its own under each row, where the table has no room for it: an id takes nearly half of 80 columns. */
+  readonly below?: boolean
   readonly side?: 'left' | 'right'
   /** Colours the cell, which is cut by then. */
   readonly paint?: ((cell: string) => string) | undefined
@@ -22,6 +24,31 @@ export function printTable<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
 ): void {
+  const under = columns.filter(({ below }) => below === true)
+  const { lines, fits } = layOut(terminal, columns, rows)
+  if (fits || under.length === 0) return printLines(terminal, lines)
+  const across = columns.filter(({ below }) => below !== true)
+  const narrower = layOut(terminal, across, rows).lines
+  const heads = narrower.length - rows.length
+  printLines(terminal, narrower.slice(0, heads))
+  for (const [index, row] of rows.entries())
+    printLines(terminal, [narrower[heads + index] ?? '', ...linesUnder(under, row)])
+}
+
+function printLines(terminal: Terminal, lines: readonly string[]): void {
+  for (const line of lines) terminal.print(line)
+}
+
+function linesUnder<Row>(columns: readonly Column<Row>[], row: Row): string[] {
+  return columns.flatMap(({ title, cell }) => (cell(row) === '' ? [] : [`  ${title} ${oneLine(cell(row))}`]))
+}
+
+/** The head, on a terminal a rule, and a line for each row; and whether none is wider than the terminal. */
+function layOut<Row>(
+  terminal: Terminal,
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+): { readonly lines: readonly string[]; readonly fits: boolean } {
   const cells = rows.map((row) => columns.map((column) => oneLine(column.cell(row))))
   const widths = fitWidths(columns, cells, terminal.columns)
   const table = new CliTable({
@@ -35,7 +62,8 @@ export function printTable<Row>(
   table.push(
     ...cells.map((row) => row.map((cell, index) => finished(cell, columns[index], widths[index] ?? 0))),
   )
-  for (const line of table.toString().split('\n')) terminal.print(line.trimEnd())
+  const lines = table.toString().split('\n')
+  return { lines: lines.map((line) => line.trimEnd()), fits: totalOf(widths) <= terminal.columns }
 }
 
 const noRules = {
@@ -71,11 +99,14 @@ function fitWidths<Row>(columns: readonly Column<Row>[], cells: readonly string[
     Math.max(width(title), ...cells.map((row) => width(row[index] ?? ''))),
   )
   for (;;) {
-    const total = widths.reduce((sum, one) => sum + one, gap * (widths.length - 1))
     const widest = widestOf(columns, widths)
-    if (total <= most || widest === undefined) return widths
+    if (totalOf(widths) <= most || widest === undefined) return widths
     widths[widest] = (widths[widest] ?? 0) - 1
   }
+}
+
+function totalOf(widths: readonly number[]): number {
+  return widths.reduce((sum, one) => sum + one, gap * (widths.length - 1))
 }
 
 function widestOf<Row>(columns: readonly Column<Row>[], widths: readonly number[]): number | undefined {

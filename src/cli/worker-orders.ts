@@ -1,5 +1,6 @@
 // Owns how a worker process is told to stop: by signals, or by the `millrace dev` that started it; and what it tells the latter.
 import { devDatabaseVariable } from './session.ts'
+import { onStopSignal } from './stop-signals.ts'
 
 /** What a worker tells the `dev` that started it. */
 export type WorkerNews =
@@ -42,23 +43,20 @@ export function hearOrders(process: NodeJS.Process): Orders {
   }
 }
 
-const signals = ['SIGINT', 'SIGTERM'] as const
-
 function listen(process: NodeJS.Process, order: (wanted: DevOrder) => void): () => void {
   // A channel alone says nothing: process managers open one as well, and stop what they started by signals.
   const isOfDev = process.send !== undefined && process.env[devDatabaseVariable] !== undefined
-  const onSignal = (): void => {
+  const unheed = onStopSignal(process, () => {
     // A terminal signals the whole group: dev hears it as well, and gives the order.
     if (!isOfDev) order('drain')
-  }
+  })
   const onMessage = (wanted: unknown): void => {
     if (wanted === 'drain' || wanted === 'force') order(wanted)
   }
   const onDisconnect = (): void => order('drain')
-  for (const signal of signals) process.on(signal, onSignal)
   if (isOfDev) process.on('message', onMessage).on('disconnect', onDisconnect)
   return () => {
-    for (const signal of signals) process.off(signal, onSignal)
+    unheed()
     process.off('message', onMessage).off('disconnect', onDisconnect)
     if (process.connected) process.disconnect()
   }

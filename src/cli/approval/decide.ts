@@ -4,7 +4,8 @@ import { MillraceError } from '../../core/errors.ts'
 import { checkJson } from '../../core/json.ts'
 import { isUuid } from '../../core/uuid.ts'
 import { decideApproval, type DecisionAnswer } from '../../db/approvals.ts'
-import { jsonFrom, text } from '../option-values.ts'
+import { jsonValue } from '../json-value.ts'
+import { text } from '../option-values.ts'
 import type { CurrentSession, Session } from '../session.ts'
 import { type ActorChoices, actorOf, withActor } from './actor.ts'
 
@@ -38,9 +39,10 @@ async function decide(
   decision: 'approve' | 'reject',
   { value, comment, ...by }: Choices,
 ): Promise<void> {
+  const given = await jsonValue(session, '--value', value)
   const row = {
     decision,
-    value: value === undefined ? null : checkJson(jsonFrom(value), { what: 'the value' }),
+    value: given === undefined ? null : checkJson(given, { what: 'The value' }),
     comment: comment ?? null,
   }
   const answer = await session.withDatabase(({ caller }) =>

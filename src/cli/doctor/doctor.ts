@@ -14,6 +14,7 @@ import { checkSchema } from '../../db/schema-check.ts'
 import { readSchemaFiles } from '../../db/schema-files.ts'
 import { listKeyWarnings } from '../../db/api-keys.ts'
 import { listSecrets } from '../../db/secrets.ts'
+import { listWebhooks } from '../../db/webhooks.ts'
 import { listReplicaSettings, listWatches } from '../../db/watches.ts'
 import type { WorkerConfig } from '../../sdk/config.ts'
 import type { ChosenDatabase } from '../database-choice.ts'
@@ -120,7 +121,9 @@ async function examineSchema(client: pg.Client, caller: Caller): Promise<Finding
       await look('changes', async () =>
         checkWatches(await listWatches(caller, null), await listReplicaSettings(caller), now),
       ),
-      await look('secrets', async () => checkSecrets(await listSecrets(caller), now)),
+      await look('secrets', async () =>
+        checkSecrets(await listSecrets(caller), await listWebhooks(caller, null), now),
+      ),
       await look('keys', async () => checkKeys(await listKeyWarnings(caller))),
     ]
   } catch (error) {

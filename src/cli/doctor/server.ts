@@ -3,6 +3,7 @@ import { count, durationWords } from '../../core/wording.ts'
 import type { ServerFacts, WorkerRow } from '../../db/diagnosis.ts'
 import type { LeftOverIndex } from '../../db/left-over-indexes.ts'
 import type { WorkerConfig } from '../../sdk/config.ts'
+import { connectionsBeside } from '../../worker/connections.ts'
 import { fail, type Finding, ok, warn } from './finding.ts'
 
 const serverOldest = 150_000
@@ -86,8 +87,6 @@ export function checkRoles(missing: readonly string[]): Finding {
   )
 }
 
-/** Beside those for handlers: heartbeat, claims, outcomes, and the one that listens. */
-const connectionsBeside = 4
 const slotsDefault = 20
 const handlersMax = 20
 

@@ -2,6 +2,7 @@
 import { afterAll, expect, test } from 'vitest'
 import { openFolder } from '../../../test/commands.ts'
 import { openMillrace } from '../../../test/millrace.ts'
+import { chain, registerPipeline } from '../../../test/protocol.ts'
 
 const { database } = await openMillrace()
 const folder = openFolder({ DATABASE_URL: database.url })
@@ -68,4 +69,33 @@ test('a limit is set, changed, shown, listed and removed', async () => {
   expect(await folder.call('limit', 'remove', 'geocoder', '--if-revision', '1')).toMatchObject({ status: 4 })
   expect((await folder.call('limit', 'remove', 'geocoder')).stdout).toBe('Limit geocoder is removed.\n')
   expect(await folder.call('limit', 'remove', 'geocoder')).toMatchObject({ status: 4 })
+})
+
+test('what a limit holds for is asked for in the words of the command, and a name that is none is refused', async () => {
+  const concurrency = ['limit', 'set', 'slots', '--concurrency', '2']
+  expect(await folder.call(...concurrency)).toEqual({
+    status: 2,
+    stdout: '',
+    stderr:
+      "Error: Limit 'slots' is new, and nothing says what it holds for. Say it with --for orders, --for orders/charge or --for queue:slow; several times for several.\n",
+  })
+  for (const target of ['{"slug": "orders"}', 'Orders', 'orders/', 'orders/a/b', 'queue:', 'queue:a b'])
+    expect(await folder.call(...concurrency, '--for', target)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('--for takes a pipeline, pipeline/step or queue:name') as string,
+    })
+  expect((await folder.call('limit', 'list')).stdout).not.toContain('slots')
+})
+
+test('a pipeline or step that is not there yet is taken with a note, since it may be mistyped', async () => {
+  await registerPipeline(database, 'orders', chain('charge'))
+  const set = (...targets: string[]) =>
+    folder.call('limit', 'set', 'noted', '--concurrency', '2', ...targets.flatMap((one) => ['--for', one]))
+  expect(await set('orders', 'orders/charge', 'queue:slow')).toMatchObject({ status: 0, stderr: '' })
+  const { status, stderr } = await set('order', 'orders/chrage')
+  expect(status).toBe(0)
+  expect(stderr).toContain("No pipeline 'order' is registered yet")
+  expect(stderr).toContain("Pipeline 'orders' has no step 'chrage' yet")
+  const json = await folder.call('limit', 'set', 'noted', '--concurrency', '2', '--for', 'order', '--json')
+  expect(json.stderr).toBe('')
 })

@@ -2,8 +2,11 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { Duration } from '../../core/duration.ts'
 import { MillraceError } from '../../core/errors.ts'
+import { isName } from '../../core/graph.ts'
 import { settingWords, targetWords } from '../../core/limit-words.ts'
+import type { Caller } from '../../db/call.ts'
 import type { LimitTarget } from '../../db/limits.ts'
+import { listVersions, type VersionRow } from '../../db/pipeline-list.ts'
 import { limit, type LimitOptions } from '../../sdk/limit.ts'
 import { Limits } from '../../sdk/limits.ts'
 import { text, texts, wholeNumber } from '../option-values.ts'
@@ -71,30 +74,74 @@ export function setCommand(current: CurrentSession): Command {
       const session = current()
       const rule = limit(name, optionsOf(choices))
       const { ifRevision } = choices
-      const { revision, told } = await session.withDatabase(async ({ caller }) => {
+      const { revision, told, unknown } = await session.withDatabase(async ({ caller }) => {
         const limits = new Limits(() => Promise.resolve(caller))
+        if (choices.for === undefined) await checkTargeted(limits, name)
         const { revision } = await limits.define(rule, {
           ...(choices.for === undefined ? {} : { targets: choices.for }),
           ...(ifRevision === undefined ? {} : { ifRevision }),
         })
         const [told] = await limits.list({ name, keys: 1 })
-        return { revision, told }
+        return { revision, told, unknown: await unknownTargets(caller, choices.for ?? []) }
       })
       const targets = told?.targets ?? []
       session.terminal.answer({ name, revision, settings: told?.settings ?? rule.settings, targets })
       session.terminal.print(
         `Limit ${name} is at revision ${revision}: ${settingWords(rule.settings)}, for ${targets.map(targetWords).join(', ')}.`,
       )
+      if (!session.terminal.json) for (const line of unknown) session.terminal.note(line)
     })
 }
 
+/** What a limit holds for is kept when it is changed; of a new one it has to be said. @throws MillraceError command_invalid */
+async function checkTargeted(limits: Limits, name: string): Promise<void> {
+  if ((await limits.list({ name, keys: 0 })).length > 0) return
+  throw new MillraceError('command_invalid', `Limit '${name}' is new, and nothing says what it holds for.`, {
+    hint: 'Say it with --for orders, --for orders/charge or --for queue:slow; several times for several.',
+  })
+}
+
+/** What is named need not exist yet, which a name that was mistyped never will: so it is told. */
+async function unknownTargets(caller: Caller, targets: readonly LimitTarget[]): Promise<string[]> {
+  const lines: string[] = []
+  for (const { slug, step } of targets) {
+    if (slug === undefined) continue
+    const versions = await knownVersions(caller, slug)
+    if (versions?.length === 0)
+      lines.push(
+        `No pipeline '${slug}' is registered yet: the limit holds for it once a worker registers it. See those that are with: npx millrace pipeline list`,
+      )
+    else if (step !== undefined && versions?.some((version) => hasStep(version, step)) === false)
+      lines.push(
+        `Pipeline '${slug}' has no step '${step}' yet: the limit holds for it once a version has. See its steps with: npx millrace pipeline show ${slug}`,
+      )
+  }
+  return lines
+}
+
+/** Undefined where it can't be told: a key may set limits, and not read pipelines. */
+async function knownVersions(caller: Caller, slug: string): Promise<VersionRow[] | undefined> {
+  try {
+    return await listVersions(caller, slug)
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error
+    return error.code === 'pipeline_unknown' ? [] : undefined
+  }
+}
+
+function hasStep({ graph }: VersionRow, name: string): boolean {
+  return graph.steps.some((step) => step.name === name)
+}
+
 function target(value: string, before: readonly LimitTarget[] = []): LimitTarget[] {
-  const queue = /^queue:(.+)$/.exec(value)
-  if (queue !== null) return [...before, { queue: queue[1] ?? '' }]
+  const queue = /^queue:(.*)$/s.exec(value)?.[1]
   const [slug = '', step, ...more] = value.split('/')
-  if (slug === '' || step === '' || more.length > 0)
-    throw new InvalidArgumentError('--for takes a pipeline, pipeline/step or queue:name.')
-  return [...before, step === undefined ? { slug } : { slug, step }]
+  if (queue !== undefined && isName(queue)) return [...before, { queue }]
+  if (isName(slug) && step === undefined) return [...before, { slug }]
+  if (isName(slug) && isName(step) && more.length === 0) return [...before, { slug, step }]
+  throw new InvalidArgumentError(
+    '--for takes a pipeline, pipeline/step or queue:name, each name of small letters, digits and hyphens.',
+  )
 }
 
 function weight(value: string, before: Readonly<Record<string, number>> = {}): Record<string, number> {

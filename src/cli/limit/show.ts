@@ -47,7 +47,7 @@ function columns({ kind, settings }: LimitInfo): Column<LimitKey>[] {
       : []),
     { title: 'wait', cell: ({ waiting }) => String(waiting), side: 'right', whole: true },
     ...(settings.fifo === undefined ? [] : [{ title: 'behind', cell: headWords }]),
-    { title: 'until', cell: untilWords },
+    { title: 'until', cell: untilWords, whole: true },
   ]
 }
 

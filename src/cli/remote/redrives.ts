@@ -27,6 +27,10 @@ type Version = 'original' | 'latest'
 export function redriveStatements(client: HttpClient): RemoteStatements {
   // The redrive of one run is answered at once: what is asked of it afterwards is known.
   const settled = new Map<string, RedriveItemRow>()
+  return { ...starting(client, settled), ...looking(client, settled), ...listing(client) }
+}
+
+function starting(client: HttpClient, settled: Map<string, RedriveItemRow>): RemoteStatements {
   return {
     millrace_start_redrive: async (
       filter: string,
@@ -44,32 +48,15 @@ export function redriveStatements(client: HttpClient): RemoteStatements {
       const key = idempotencyKey === null ? {} : { idempotencyKey }
       const [run] = runs ?? []
       if (run === undefined) {
-        const {
-          id: redrive_id,
-          total,
-          done,
-          refused,
-        } = await client.startRedrive({
-          body: { filter: conditions, ...how, ...given({ rate }) },
-          ...key,
-        })
+        const body = { filter: conditions, ...how, ...given({ rate }) }
+        const { id: redrive_id, total, done, refused } = await client.startRedrive({ body, ...key })
         return [{ created: true, redrive_id, total, done, refused }]
       }
-      const answer = await client.redriveRun({
-        params: { run },
-        body: { ...how, ...given({ input: valueOf(input).value }) },
-        ...key,
-      })
-      const { redriven, reason: refusal = null, detail = null } = answer
-      const other = answer.run === null || answer.run.id === run ? null : answer.run.id
-      settled.set(id, {
-        run_id: run,
-        state: redriven ? 'done' : 'refused',
-        reason: refusal,
-        detail,
-        new_run_id: other,
-      })
-      return [{ created: true, redrive_id: id, total: 1, done: redriven ? 1 : 0, refused: redriven ? 0 : 1 }]
+      const body = { ...how, ...given({ input: valueOf(input).value }) }
+      const item = itemOf(run, await client.redriveRun({ params: { run }, body, ...key }))
+      settled.set(id, item)
+      const done = item.state === 'done' ? 1 : 0
+      return [{ created: true, redrive_id: id, total: 1, done, refused: 1 - done }]
     },
     millrace_plan_redrive: async (
       filter: string,
@@ -89,6 +76,22 @@ export function redriveStatements(client: HttpClient): RemoteStatements {
       const { changed } = await client.abortRedrive({ params: { redrive }, body: {} })
       return [{ aborted: changed }]
     },
+  }
+}
+
+function itemOf(run: string, answer: Awaited<ReturnType<HttpClient['redriveRun']>>): RedriveItemRow {
+  const { redriven, reason = null, detail = null } = answer
+  return {
+    run_id: run,
+    state: redriven ? 'done' : 'refused',
+    reason,
+    detail,
+    new_run_id: answer.run === null || answer.run.id === run ? null : answer.run.id,
+  }
+}
+
+function looking(client: HttpClient, settled: ReadonlyMap<string, RedriveItemRow>): RemoteStatements {
+  return {
     millrace_list_redrives: async (open: boolean, limit: number) =>
       (await firstOf(client.listRedrives, open ? { query: { state: 'open' } } : {}, limit)).map(standingOf),
     millrace_read_redrive: async (redrive: string) =>
@@ -99,6 +102,12 @@ export function redriveStatements(client: HttpClient): RemoteStatements {
       const { items } = await client.listRedrivenRuns({ params: { redrive }, query: { limit } })
       return items.map(({ run, new_run, ...rest }) => ({ ...rest, run_id: run, new_run_id: new_run }))
     },
+  }
+}
+
+/** What there is to redrive. */
+function listing(client: HttpClient): RemoteStatements {
+  return {
     millrace_list_dead_letters: async (
       pipeline: string | null,
       tenant: string | null,

@@ -48,15 +48,18 @@ export function bundleOf(
 }
 
 /** @throws MillraceError command_invalid where a text is no bundle that can be imported */
-export function bundleFrom(text: string): RunBundle {
+export function bundleFrom(text: string, file: string): RunBundle {
   const bundle = parsed(text) as Partial<RunBundle> | null
   const slug = bundle?.account?.run?.pipeline
   if (bundle?.millrace_run !== 1 || typeof slug !== 'string' || typeof bundle.account?.run?.id !== 'string')
-    throw new MillraceError('command_invalid', 'This is no run as millrace run export writes it.')
+    throw new MillraceError(
+      'command_invalid',
+      `${file} holds no run as millrace run export writes it: export it again.`,
+    )
   if (bundle.without_values)
     throw new MillraceError(
       'command_invalid',
-      'This run was exported without its input, so it cannot begin again.',
+      `The run in ${file} was exported without its input, so it cannot begin again: export it with its values.`,
     )
   return bundle as RunBundle
 }

@@ -3,7 +3,8 @@ import type { Command } from 'commander'
 import { runAccount } from '../../db/accounts.ts'
 import type { Caller } from '../../db/call.ts'
 import type { CopyAnswer, InputEdit } from '../../sdk/redrives.ts'
-import { jsonFrom, text } from '../option-values.ts'
+import { jsonValue } from '../json-value.ts'
+import { text } from '../option-values.ts'
 import type { Session } from '../session.ts'
 
 export interface CopyChoices {
@@ -28,7 +29,7 @@ export async function editOf(
 ): Promise<InputEdit & { version: 'original' | 'latest'; reason?: string }> {
   const rest = { version: latest ? 'latest' : 'original', ...(reason !== undefined && { reason }) } as const
   if (input === undefined) return rest
-  const edited = jsonFrom(input)
+  const edited = await jsonValue(session, '--input', input)
   const slug = (await runAccount(caller, runId)).run.pipeline
   const config = (await session.findConfig())?.config
   return { ...rest, input: edited, pipeline: config?.pipelines.find((known) => known.slug === slug) ?? slug }

@@ -67,9 +67,15 @@ test('a run that is exported over HTTP begins again in dev with its input, and n
 
   local.write('bare.json', (await local.call('run', 'export', run!.id, '--without-values')).stdout)
   expect(JSON.stringify(fs.readFileSync(path.join(local.folder, 'bare.json'), 'utf8'))).not.toContain('TX')
-  expect(await local.call('run', 'import', 'bare.json')).toMatchObject({ status: 2 })
+  expect(await local.call('run', 'import', 'bare.json')).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/\/bare\.json was exported without its input/),
+  })
   local.write('other.json', '[1]')
-  expect(await local.call('run', 'import', 'other.json')).toMatchObject({ status: 2 })
+  expect(await local.call('run', 'import', 'other.json')).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/\/other\.json holds no run as millrace run export writes it/),
+  })
   expect(await local.call('run', 'import', 'none.json')).toMatchObject({ status: 2 })
 })
 

@@ -3,7 +3,8 @@ import { readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { Command } from 'commander'
 import { MillraceError } from '../../core/errors.ts'
-import { jsonFrom, text } from '../option-values.ts'
+import { jsonValue } from '../json-value.ts'
+import { text } from '../option-values.ts'
 import { runIdOf } from '../run-id.ts'
 import type { CurrentSession, Session } from '../session.ts'
 import { bundleFrom, type RunBundle } from './bundle.ts'
@@ -37,7 +38,7 @@ async function read({ surroundings }: Session, name: string): Promise<RunBundle>
   if (size === undefined) throw new MillraceError('command_invalid', `There is no file ${file}.`)
   if (size > bytesMax)
     throw new MillraceError('command_invalid', `${file} is larger than a run that was exported can be.`)
-  return bundleFrom(await readFile(file, 'utf8'))
+  return bundleFrom(await readFile(file, 'utf8'), file)
 }
 
 async function begin(session: Session, bundle: RunBundle, { input, wait }: Choices): Promise<void> {
@@ -47,7 +48,8 @@ async function begin(session: Session, bundle: RunBundle, { input, wait }: Choic
     session.terminal.note(
       `Masked when it was exported: ${masked.slice(0, 10).join(', ')}. It may go another way for that; --input gives another input.`,
     )
-  await start(session, pipeline, input === undefined ? bundle.input : jsonFrom(input), {
+  const edited = await jsonValue(session, '--input', input)
+  await start(session, pipeline, input === undefined ? bundle.input : edited, {
     header: { ...textsOf(bundle.headers), 'imported-from': runIdOf(id) },
     ...(wait === undefined ? {} : { wait }),
   })

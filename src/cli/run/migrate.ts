@@ -2,7 +2,8 @@
 import { Command } from 'commander'
 import { count } from '../../core/wording.ts'
 import { type MigratedRuns, moveRuns } from '../../sdk/run-moves.ts'
-import { jsonFrom, text, texts, wholeNumber } from '../option-values.ts'
+import { jsonValue } from '../json-value.ts'
+import { text, texts, wholeNumber } from '../option-values.ts'
 import { runIdOf } from '../run-id.ts'
 import type { CurrentSession } from '../session.ts'
 import { type Column, printTable } from '../table.ts'
@@ -34,13 +35,14 @@ export function migrateRunsCommand(current: CurrentSession): Command {
     .action(async (slug: string, options: MigrateOptions) => {
       const session = current()
       const { from, to, run, input, tenant, limit, dryRun = false } = options
+      const contained = await jsonValue(session, '--input', input)
       const result = await session.withDatabase(({ caller }) =>
         moveRuns(caller, slug, {
           from,
           ...(to !== undefined && { to }),
           filter: {
             ...(run !== undefined && { runs: run.map(runIdOf) }),
-            ...(input !== undefined && { input: jsonFrom(input) }),
+            ...(contained !== undefined && { input: contained }),
             ...(tenant !== undefined && { tenant }),
           },
           limit,

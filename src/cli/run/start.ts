@@ -4,7 +4,8 @@ import { runAccount } from '../../db/accounts.ts'
 import type { Caller } from '../../db/call.ts'
 import { connect } from '../../sdk/client.ts'
 import type { StartOptions } from '../../sdk/start.ts'
-import { jsonFrom, pair, text, timeFrom, wholeNumber } from '../option-values.ts'
+import { jsonValue } from '../json-value.ts'
+import { pair, text, timeFrom, wholeNumber } from '../option-values.ts'
 import { remoteResult } from '../remote/run-end.ts'
 import { showProgress } from '../run-progress.ts'
 import type { CurrentSession, OpenDatabase, Session } from '../session.ts'
@@ -32,15 +33,9 @@ export function startCommand(current: CurrentSession): Command {
     .option('--header <name=value>', 'carried along with the run; may be given again', pair)
     .option('--wait', 'wait for the end of the run, and print its output')
     .action(async (pipeline: string, input: string | undefined, choices: Choices) => {
-      const given = input === '-' ? await readInput() : input
-      await start(current(), pipeline, given === undefined ? undefined : jsonFrom(given), choices)
+      const session = current()
+      await start(session, pipeline, await jsonValue(session, 'The input', input), choices)
     })
-}
-
-async function readInput(): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk))
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 /** Starts a run, and says how it is found. @throws MillraceError run_failed, run_cancelled, and those of a start */

@@ -14,10 +14,12 @@ import { fill } from '../../core/text-fill.ts'
 import { dateWords } from '../../core/wording.ts'
 import type { Caller } from '../../db/call.ts'
 import { adoptCronJob, readCronJobs } from '../../db/cron-jobs.ts'
-import { jsonFrom, text, wholeNumber } from '../option-values.ts'
+import { jsonValue } from '../json-value.ts'
+import { text, wholeNumber } from '../option-values.ts'
 import type { CurrentSession, Session } from '../session.ts'
 import { type Column, printTable } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
+import { scheduleInput } from './schedule-input.ts'
 
 interface Choices {
   readonly pipeline?: string
@@ -147,7 +149,11 @@ async function takeOver(
   const cadence = cadenceOfCronJob(entry.schedule, book.timezone)
   if ('cron' in cadence) checkCadence({ kind: 'cron', pattern: cadence.cron, timezone: cadence.timezone })
   const schedule = name ?? scheduleName(entry)
-  const settings = { ...cadence, ...(input !== undefined && { input: jsonFrom(input) }) }
+  const checked = await scheduleInput(session, pipeline, await jsonValue(session, '--input', input))
+  const settings = {
+    ...cadence,
+    ...(checked !== undefined && { input: checked }),
+  }
   const taken = {
     id: jobid,
     seenSchedule: entry.schedule,

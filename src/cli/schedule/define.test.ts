@@ -1,6 +1,6 @@
 // Schedules on the command line: defined, shown, steered, fired by hand and removed, within 80 columns, with their revision.
 import { afterAll, expect, test } from 'vitest'
-import { openFolder } from '../../../test/commands.ts'
+import { openFolder, sdkAddress } from '../../../test/commands.ts'
 import { openMillrace } from '../../../test/millrace.ts'
 import { chain, registerPipeline } from '../../../test/protocol.ts'
 import { schedulerOn } from '../../../test/schedules.ts'
@@ -75,6 +75,17 @@ test('a schedule is defined, shown, paused, resumed, triggered, filled in and re
     /^(\d{4}-\d\d-\d\dT07:00:00\+0[12]:00 {2}\S+Z\n){3}$/,
   )
   expect((await call('list')).stdout).toContain('morning')
+  await call(
+    'define',
+    'a-long-name-of-a-schedule',
+    'digest',
+    '--cron',
+    '*/5 4-6 * * 1-5',
+    '--timezone',
+    'Europe/Berlin',
+  )
+  const next = (await folder.call('schedule', 'next', 'a-long-name-of-a-schedule', '--count', '1')).stdout
+  expect((await call('list')).stdout).toContain(next.slice(0, '2030-01-31T08:00:00+01:00'.length))
   expect((await call('firings', 'morning')).stdout).toBe('It has not fired.\n')
 
   expect((await call('pause', 'morning', '--reason', 'a holiday')).stdout).toBe(
@@ -88,6 +99,9 @@ test('a schedule is defined, shown, paused, resumed, triggered, filled in and re
   })
   expect((await call('trigger', 'morning', '--overlap', 'skip')).stdout).toContain(
     'Not started, since of overlap',
+  )
+  expect((await call('firings', 'morning', '--state', 'skipped')).stdout).toContain(
+    'triggered, skipped: another',
   )
   expect((await call('resume', 'morning')).stdout).toBe('Schedule morning fires again.\n')
   const firings = await call('firings', 'morning', '--state', 'started')
@@ -113,3 +127,38 @@ test('a schedule is defined, shown, paused, resumed, triggered, filled in and re
   expect(await call('remove', 'morning')).toMatchObject({ status: 4 })
   expect(await call('show', 'morning')).toMatchObject({ status: 4 })
 })
+
+test('an input is held against the schema of the pipeline in the configuration, as that of a start is', async () => {
+  const project = openFolder({ DATABASE_URL: database.url })
+  try {
+    project.write('millrace.config.ts', tickConfig)
+    await registerPipeline(database, 'tick', chain('only'))
+    const define = (...input: string[]) =>
+      project.call('schedule', 'define', 'ticking', 'tick', '--every', '1h', ...input)
+    expect(await define('--input', '{"account": "x"}')).toMatchObject({
+      status: 4,
+      stderr: expect.stringContaining(
+        "The input of pipeline 'tick' does not fit its schema: account",
+      ) as string,
+    })
+    expect(await define()).toMatchObject({
+      status: 4,
+      stderr: expect.stringContaining(`as in: --input '{"account":1}'`) as string,
+    })
+    expect(await define('--input', '{"account": 7}')).toMatchObject({ status: 0 })
+    const trigger = (input: string) => project.call('schedule', 'trigger', 'ticking', input)
+    expect(await trigger('{"account": "x"}')).toMatchObject({ status: 4, stdout: '' })
+    expect(await trigger('{"account": 8}')).toMatchObject({ status: 0 })
+  } finally {
+    project.close()
+  }
+})
+
+const tickConfig = `
+import { defineConfig, pipeline } from ${JSON.stringify(sdkAddress)}
+import { z } from ${JSON.stringify(import.meta.resolve('zod'))}
+
+const tick = pipeline('tick', { input: z.object({ account: z.number() }) }).step('only', () => null)
+
+export default defineConfig({ pipelines: [tick] })
+`

@@ -1,12 +1,15 @@
 // millrace schedule define: a schedule, or another one under its name.
 import { Command, Option } from 'commander'
+import { MillraceError } from '../../core/errors.ts'
 import { cadenceWords } from '../../core/schedule-words.ts'
 import type { Overlap, ScheduleOptions } from '../../sdk/schedule.ts'
 import { Schedules } from '../../sdk/schedules.ts'
-import { jsonFrom, text, timeFrom, wholeNumber } from '../option-values.ts'
+import { jsonValue } from '../json-value.ts'
+import { text, timeFrom, wholeNumber } from '../option-values.ts'
 import { ifRevisionOption } from '../revision.ts'
-import type { CurrentSession } from '../session.ts'
+import type { CurrentSession, Session } from '../session.ts'
 import { overlapOption } from './overlap.ts'
+import { scheduleInput } from './schedule-input.ts'
 
 interface Choices {
   readonly cron?: string
@@ -69,11 +72,12 @@ export function defineCommand(current: CurrentSession): Command {
     .action(async (name: string, pipeline: string, choices: Choices) => {
       const session = current()
       const { ifRevision } = choices
+      const options = await optionsOf(session, pipeline, choices)
       const schedule = await session.withDatabase(async ({ caller }) => {
         const schedules = new Schedules(() => Promise.resolve(caller))
         await schedules.define(
           name,
-          { pipeline, ...optionsOf(choices) } as ScheduleOptions,
+          { pipeline, ...options } as ScheduleOptions,
           ifRevision === undefined ? {} : { ifRevision },
         )
         return schedules.get(name)
@@ -85,14 +89,22 @@ export function defineCommand(current: CurrentSession): Command {
     })
 }
 
-/** What was typed; schedule() refuses what does not go together. */
-function optionsOf(choices: Choices): Partial<ScheduleOptions> {
+/** What was typed; schedule() refuses what does not go together. @throws MillraceError command_invalid, input_invalid */
+async function optionsOf(
+  session: Session,
+  pipeline: string,
+  choices: Choices,
+): Promise<Partial<ScheduleOptions>> {
   const { cron, timezone, every, input, expect, pingUrl, pingSecret } = choices
+  if (input === '-' && expect === '-')
+    throw new MillraceError('command_invalid', 'Only one of --input and --expect can come from stdin.', {
+      hint: 'Give the other one on the command line.',
+    })
   const { tenant, priority, starts, ends, jitter, overlap, deadline, pauseAfter } = choices
   return withoutUndefined({
     ...{ cron, timezone, every, tenant, priority, starts, ends, jitter, overlap, deadline, pauseAfter },
-    input: input === undefined ? undefined : jsonFrom(input),
-    expect: expect === undefined ? undefined : jsonFrom(expect),
+    input: await scheduleInput(session, pipeline, await jsonValue(session, '--input', input)),
+    expect: await jsonValue(session, '--expect', expect),
     catchUp: catchUpOf(choices),
     ping:
       pingUrl !== undefined

@@ -41,9 +41,6 @@ export function firingsCommand(current: CurrentSession): Command {
 
 export function printFirings(terminal: Terminal, firings: readonly Firing[], timezone: string | null): void {
   printTable(terminal, columns(timezone), firings)
-  // An id that was cut can't be copied.
-  const latest = firings.find(({ runId }) => runId !== null)
-  if (latest !== undefined) terminal.print(`Latest run: ${latest.runId}. With --json nothing is cut.`)
 }
 
 function columns(timezone: string | null): readonly Column<Firing>[] {
@@ -51,12 +48,16 @@ function columns(timezone: string | null): readonly Column<Firing>[] {
     { title: 'firing', cell: ({ id }) => String(id), side: 'right', whole: true },
     { title: 'slot', cell: ({ slot }) => slotWords(slot, timezone), whole: true },
     { title: 'late', cell: lateWords, side: 'right' },
-    {
-      title: 'run',
-      cell: ({ runId, kind }) => runId ?? (kind === 'scheduled' ? '' : kind.replace('_', ' ')),
-    },
-    { title: 'what became of it', cell: firingWords },
+    { title: 'run', cell: ({ runId }) => runId ?? '', whole: true, below: true },
+    { title: 'what became of it', cell: endWords },
   ]
+}
+
+/** Where there is no run to look at, what it was that came to nothing. */
+function endWords(firing: Firing): string {
+  const { kind, runId } = firing
+  const what = runId !== null || kind === 'scheduled' ? '' : `${kind.replace('_', ' ')}, `
+  return `${what}${firingWords(firing)}`
 }
 
 function lateWords({ lateMs, state, kind }: Firing): string {

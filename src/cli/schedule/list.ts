@@ -35,7 +35,7 @@ const columns: readonly Column<ScheduleInfo>[] = [
   { title: 'schedule', cell: ({ name }) => name },
   { title: 'pipeline', cell: ({ pipeline }) => pipeline },
   { title: 'when', cell: cadenceWords },
-  { title: 'next', cell: nextWords },
+  { title: 'next', cell: nextWords, whole: true },
   { title: 'last', cell: ({ lastFiring }) => (lastFiring === null ? '' : firingWords(lastFiring)) },
 ]
 

@@ -1,24 +1,27 @@
 // millrace schedule trigger: fires a schedule now, beside its slots.
 import { Command } from 'commander'
 import { Schedules, type TriggerAnswer } from '../../sdk/schedules.ts'
-import { jsonFrom } from '../option-values.ts'
+import { jsonValue } from '../json-value.ts'
 import type { CurrentSession } from '../session.ts'
 import { overlapOption, type OverlapChoice } from './overlap.ts'
+import { firingInput } from './schedule-input.ts'
 
 export function triggerCommand(current: CurrentSession): Command {
   return new Command('trigger')
     .description('fire a schedule now, also while it is paused')
     .argument('<name>', 'the name of the schedule')
-    .argument('[input]', "an input as JSON in place of the schedule's own")
+    .argument('[input]', "an input as JSON in place of the schedule's own; - reads it from stdin")
     .addOption(overlapOption('its own unless told: what becomes of it while a run of the schedule is live'))
     .action(async (name: string, input: string | undefined, { overlap }: OverlapChoice) => {
       const session = current()
-      const answer = await session.withDatabase(({ caller }) =>
-        new Schedules(() => Promise.resolve(caller)).trigger(name, {
-          ...(input === undefined ? {} : { input: jsonFrom(input) }),
+      const given = await jsonValue(session, 'The input', input)
+      const answer = await session.withDatabase(async ({ caller }) => {
+        const checked = await firingInput(session, caller, name, given)
+        return new Schedules(() => Promise.resolve(caller)).trigger(name, {
+          ...(checked === undefined ? {} : { input: checked }),
           ...(overlap === undefined ? {} : { overlap }),
-        }),
-      )
+        })
+      })
       session.terminal.answer(answer)
       session.terminal.print(answerWords(name, answer))
     })

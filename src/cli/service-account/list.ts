@@ -29,6 +29,6 @@ export function listCommand(current: CurrentSession): Command {
 const columns: readonly Column<ServiceAccountRow>[] = [
   { title: 'service account', cell: ({ name }) => name },
   { title: 'role', cell: ({ role }) => role },
-  { title: 'state', cell: ({ disabled_at }) => (disabled_at === null ? 'enabled' : 'disabled') },
+  { title: 'state', cell: ({ disabled_at }) => (disabled_at === null ? 'enabled' : 'disabled'), whole: true },
   { title: 'for', cell: ({ description }) => description },
 ]

@@ -4,7 +4,8 @@ import { MillraceError } from '../../core/errors.ts'
 import { checkJson } from '../../core/json.ts'
 import { count } from '../../core/wording.ts'
 import { sendSignal, type SignalAnswer } from '../../db/signals.ts'
-import { jsonFrom, text } from '../option-values.ts'
+import { jsonValue } from '../json-value.ts'
+import { text } from '../option-values.ts'
 import { runIdOf } from '../run-id.ts'
 import type { CurrentSession, Session } from '../session.ts'
 
@@ -20,7 +21,7 @@ export function sendCommand(current: CurrentSession): Command {
       'send a signal to a run, or to the oldest step that waits for its name; kept where nobody waits',
     )
     .argument('<name>', 'the name of the signal')
-    .argument('[payload]', 'what it carries, as JSON')
+    .argument('[payload]', 'what it carries, as JSON; - reads it from stdin')
     .option('--run <id>', 'only for this run', text('--run'))
     .option('--all', 'to all that wait for the name now')
     .option(
@@ -48,9 +49,10 @@ async function send(
       },
     )
   }
+  const carried = await jsonValue(session, 'The payload', payload)
   const signal = {
     name,
-    payload: payload === undefined ? null : checkJson(jsonFrom(payload), { what: 'the payload' }),
+    payload: carried === undefined ? null : checkJson(carried, { what: 'The payload' }),
     runId: run === undefined ? null : runIdOf(run),
     idempotencyKey: idempotencyKey ?? null,
     toAll: all,

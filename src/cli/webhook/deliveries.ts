@@ -32,8 +32,13 @@ function columns(terminal: Terminal, now: Date): Column<DeliveryInfo>[] {
   return [
     { title: 'delivery', cell: ({ id }) => id, whole: true },
     { title: 'webhook', cell: ({ webhook }) => webhook },
-    { title: 'state', cell: stateWords, paint: (cell) => paintState(terminal, cell) },
+    { title: 'state', cell: stateWords, whole: true, paint: (cell) => paintState(terminal, cell) },
     { title: 'age', cell: ({ receivedAt }) => age(receivedAt, now), whole: true, side: 'right' },
-    { title: 'runs', cell: ({ runs }) => runs.map(({ outcome }) => outcome).join(', ') },
+    {
+      title: 'runs',
+      cell: ({ runs }) => runs.map(({ outcome }) => outcome).join(', '),
+      whole: true,
+      below: true,
+    },
   ]
 }

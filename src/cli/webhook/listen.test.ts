@@ -67,7 +67,11 @@ test('FO-5 a webhook is listened for, its secret is shown once, and what came is
     const failed = await folder.call('webhook', 'deliveries', '--state', 'failed', '--json')
     const [delivery] = JSON.parse(failed.stdout) as Array<{ id: string; problem: string }>
     expect(delivery!.problem).toBe('not today')
-    expect((await folder.call('webhook', 'deliveries')).stdout).toContain('failed: map_failed')
+    expect((await post(body, { 'content-type': 'application/json' })).status).toBe(401)
+    const deliveries = await folder.call('webhook', 'deliveries')
+    expect(deliveries.stdout).toContain('failed: map_failed')
+    expect(deliveries.stdout).toContain('refused: signature_missing')
+    expect(deliveries.stdout.split('\n').filter((line) => line.length > 80)).toEqual([])
 
     folder.write('millrace.config.ts', configText('({ json }) => json'))
     expect((await folder.call('webhook', 'replay', '--state', 'failed', '--dry-run')).stdout).toBe(

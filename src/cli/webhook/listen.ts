@@ -13,6 +13,7 @@ import {
   withAddressOptions,
 } from '../listening.ts'
 import type { CurrentSession, Session } from '../session.ts'
+import { type StopRequests, stopRequests } from '../stop-requests.ts'
 import { withWebhooks } from './webhooks.ts'
 
 const portDefault = 8_787
@@ -24,12 +25,20 @@ export function listenCommand(current: CurrentSession): Command {
   return withAddressOptions(command, portDefault).action(async (choices: AddressChoices) => {
     const session = current()
     await session.needConfig()
-    await withWebhooks(session, (webhooks, triggers) => listen(session, webhooks, triggers, choices))
+    const stopped = stopRequests()
+    try {
+      await withWebhooks(session, (webhooks, triggers) =>
+        listen(session, stopped, webhooks, triggers, choices),
+      )
+    } finally {
+      stopped.close()
+    }
   })
 }
 
 async function listen(
   session: Session,
+  stopped: StopRequests,
   webhooks: Webhooks,
   triggers: readonly Trigger[],
   { port = portDefault, host = hostDefault, trustedProxy = [] }: AddressChoices,
@@ -48,19 +57,12 @@ async function listen(
   const server = await listening(opening, host, port)
   session.terminal.answerLine({ host: server.host, port: server.port, webhooks: names })
   session.terminal.print(`Listening on http://${shownAddress(server)}/webhooks/ for ${names.join(', ')}.`)
-  await signalled()
-  await server.close()
+  await stopped.first
+  await Promise.race([server.close(), stopped.second.then(() => giveUp(session))])
 }
 
-/** A second signal ends the process at once: by then nobody listens for one. */
-function signalled(): Promise<void> {
-  return new Promise((resolve) => {
-    const heard = (): void => {
-      for (const signal of signals) process.off(signal, heard)
-      resolve()
-    }
-    for (const signal of signals) process.on(signal, heard)
-  })
+/** A request that still runs is left, but the database is let go like at any other end. */
+function giveUp(session: Session): void {
+  session.mustExit = true
+  session.exitStatus = 1
 }
-
-const signals = ['SIGINT', 'SIGTERM'] as const

@@ -1,12 +1,12 @@
 // millrace failure list: the failed runs that nobody has decided on, in groups of one kind of failure.
 import { Command } from 'commander'
-import { grouped, oneLine } from '../core/wording.ts'
-import { type FailureGroup, failures } from '../sdk/redrives.ts'
-import { columnNames } from './column-names.ts'
-import { pastTime, text, wholeNumber } from './option-values.ts'
-import { age } from './run-words.ts'
-import type { CurrentSession } from './session.ts'
-import { type Column, printTable } from './table.ts'
+import { grouped, oneLine } from '../../core/wording.ts'
+import { type FailureGroup, failures } from '../../sdk/redrives.ts'
+import { columnNames } from '../column-names.ts'
+import { pastTime, text, wholeNumber } from '../option-values.ts'
+import { age } from '../run-words.ts'
+import type { CurrentSession } from '../session.ts'
+import { type Column, printTable } from '../table.ts'
 
 interface ListOptions {
   readonly pipeline?: string
@@ -15,7 +15,7 @@ interface ListOptions {
   readonly limit: number
 }
 
-export function failureListCommand(current: CurrentSession): Command {
+export function listCommand(current: CurrentSession): Command {
   return new Command('list')
     .description('list the kinds of failures that wait for a decision, the most frequent first')
     .option('--pipeline <name>', 'only runs of this pipeline', text('--pipeline'))
