@@ -5,18 +5,22 @@ import { existsSync } from 'node:fs'
 /** The only list of them. What only benchmarks need is installed by these. */
 export const debian_packages = [
   { name: 'pgbouncer', file: '/usr/sbin/pgbouncer', tests: 'the tests behind a transaction pooler' },
-  { name: 'faketime', file: '/usr/bin/faketime', tests: 'the tests with a server whose clock jumps' },
+  { name: 'faketime', file: '/usr/bin/faketime', tests: 'the tests with a worker whose clock is wrong' },
   { name: 'strace', file: '/usr/bin/strace', tests: 'the faults in which a disk refuses to sync' },
   {
     name: 'postgresql-15-plpgsql-check',
     file: '/usr/lib/postgresql/15/lib/plpgsql_check.so',
     tests: 'the static check of the SQL functions',
   },
-  { name: 'spin', file: '/usr/bin/spin', tests: 'the check of the model of leases' },
+  { name: 'spin', file: '/usr/bin/spin', tests: 'the check of the models of leases and of parking' },
   { name: 'zsh', file: '/usr/bin/zsh', tests: 'the completions in zsh' },
   { name: 'fish', file: '/usr/bin/fish', tests: 'the completions in fish' },
-  { name: 'gcc', file: '/usr/bin/gcc', tests: 'the check of the model of leases' },
-  { name: 'libc6-dev', file: '/usr/include/stdio.h', tests: 'the check of the model of leases' },
+  { name: 'gcc', file: '/usr/bin/gcc', tests: 'the check of the models of leases and of parking' },
+  {
+    name: 'libc6-dev',
+    file: '/usr/include/stdio.h',
+    tests: 'the check of the models of leases and of parking',
+  },
   { name: 'redis-server', file: '/usr/bin/redis-server', benchmarks: 'the peers on Redis' },
 ]
 

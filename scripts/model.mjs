@@ -1,4 +1,4 @@
-// npm run model: lets Spin verify the model of leases in test/model, and shows that it fails when a protection is taken out.
+// npm run model: lets Spin verify the models of leases and of parking in test/model, and shows that they fail when a protection is taken out.
 import { runInPlace } from './child.mjs'
 import { installDebianPackages } from './debian-packages.mjs'
 import { prepare, root } from './prepare.mjs'

@@ -121,6 +121,11 @@ describe('the command line', () => {
     expect(faultOfCommand('millrace run why ID --wings')).toBe("'why' has no option --wings")
   })
 
+  test('each command line that is shown can be typed as it stands there', () => {
+    const bare = shown.filter(({ text }) => /(?:^|[|&;] *|\$ )millrace [a-z-]/.test(text.trim()))
+    expect(bare.map((piece) => at(piece, piece.text))).toEqual([])
+  })
+
   test('each command that a message advises is one, and can be typed as it stands there', () => {
     const house = readHouse(process.cwd())
     const sources = [...house.keys()].filter(

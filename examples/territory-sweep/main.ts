@@ -6,10 +6,12 @@ import { parseArgs } from 'node:util'
 import pg from 'pg'
 import colors from 'picocolors'
 import { tellAccount } from '../../src/core/account.ts'
+import { onStopSignal } from '../../src/cli/stop-signals.ts'
 import { runAccount } from '../../src/db/accounts.ts'
 import { poolCaller } from '../../src/db/call.ts'
 import { migrate } from '../../src/db/migrate.ts'
-import { startEmbeddedPostgres } from '../../src/embedded/server.ts'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/embedded/server.ts'
+import { count } from '../../src/core/wording.ts'
 import { connect } from '../../src/sdk/index.ts'
 import { startWorker } from '../../src/worker/index.ts'
 import { territories } from './data.ts'
@@ -35,6 +37,7 @@ With DATABASE_URL set, the sweep runs on that database instead.`
 const stopping = new AbortController()
 /** What was opened, to be closed in the opposite order. */
 const opened: Array<() => Promise<unknown>> = []
+let embedded: EmbeddedPostgres | undefined
 
 process.exitCode = await main()
 
@@ -76,13 +79,18 @@ function readOptions(): { exit: boolean; directory: string } | number {
 }
 
 function heedSignals(): void {
-  const stop = (signal: NodeJS.Signals) => {
-    // Who asks twice doesn't want to wait; what was held is reclaimed by the next worker.
-    if (stopping.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143)
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping.signal.aborted) void endNow(signal)
     stopping.abort()
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+  onStopSignal(process, stop, { signals: ['SIGINT', 'SIGTERM', 'SIGHUP'] })
   process.stdout.on('error', () => stopping.abort())
+}
+
+/** Who asks twice doesn't want to wait for the worker; what it held is reclaimed by the next one. PostgreSQL would outlive us. */
+async function endNow(signal: NodeJS.Signals): Promise<void> {
+  await embedded?.release()
+  process.exit(signal === 'SIGINT' ? 130 : 143)
 }
 
 function interrupted(): number {
@@ -113,6 +121,7 @@ async function openDatabase(directory: string): Promise<Database> {
 
 async function openEmbedded(directory: string): Promise<string> {
   const server = await startEmbeddedPostgres({ directory })
+  embedded = server
   opened.push(() => server.release())
   const folder = server.relocated ? server.directory : relative(process.cwd(), server.directory)
   say(`${server.adopted ? 'Joined' : 'Started'} an embedded PostgreSQL; its data are in`)
@@ -143,8 +152,8 @@ async function sweepAll(database: Database): Promise<number> {
 /** At most one run of a territory is live: what an interrupted sweep left is answered by its run, not by a second one. */
 function sayWhatWasThere(airports: number, continued: number): void {
   if (continued > 0) {
-    say(`${continued} territories of an interrupted sweep go on where they stood. What a killed`)
-    say('worker held is taken over once its lease of ten seconds has run out.')
+    say(`${count(continued, 'run was', 'runs were')} in progress already. What a killed worker held is`)
+    say('taken over once its lease of ten seconds has run out.')
   } else if (airports > 0) {
     say(`The report of the last sweep (${grouped(airports)} airports) is replaced by a new one.`)
   }
