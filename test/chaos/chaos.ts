@@ -66,7 +66,7 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
       nemesis: new Nemesis(stage, options),
       load: new Load(stage, options),
       soak: new Soak(stage.parts.seats, stage.parts.server),
-      detector: new Detector(stage.parts),
+      detector: new Detector({ ...stage.parts, leaseSeconds: options.leaseSeconds }),
     }
     const endWatch = watch(cast)
     const seconds = await play(cast)

@@ -1,4 +1,5 @@
-// The detector of what is stuck: it finds each kind of what stands still, and tells where it can't look.
+// The detector of what is stuck: it finds each kind of what stands still once workers could have taken it back, and tells where it can't look.
+import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { workerOf } from '../pipeline-worker.ts'
@@ -16,10 +17,19 @@ const stuckSeconds = 60
 /** As if it had been so for long. */
 const longAgo = "clock_timestamp() - interval '3 minutes'"
 
-const looked = async (pool: DetectorParts['pool']) => {
-  const detector = new Detector({ pool, seats: [] })
+const graceSeconds = 15
+
+/** By a lease that ends the grace at once, unless another is given. */
+const looked = async (pool: DetectorParts['pool'], leaseSeconds = -graceSeconds) => {
+  const detector = new Detector({ pool, seats: [], leaseSeconds })
   await detector.look()
   return detector.found
+}
+
+const connect = async (applicationName: string): Promise<pg.Client> => {
+  const client = new pg.Client({ connectionString: database.url, application_name: applicationName })
+  await client.connect()
+  return client
 }
 
 test('what is ready, held, due, waiting for a limit or not ended for too long is stuck, and nothing before; all that may say why is told', async () => {
@@ -48,11 +58,17 @@ test('what is ready, held, due, waiting for a limit or not ended for too long is
   await puts(`available_at = '${later}', queued_at = ${longAgo}`)
   expect(await found()).toContainEqual([waiting, expect.stringContaining('waits for a limit since')])
 
+  const heart = () => connect('millrace heartbeat')
+  const hearts = [await heart()]
+  expect(await looked(database.pool), 'where one worker is connected').toBeUndefined()
+  hearts.push(await heart())
+  expect(await looked(database.pool, 60), 'before they may take anything back').toBeUndefined()
   const told = await looked(database.pool)
   expect(told).toContain(`${run_id}: task`)
   for (const title of ['runs', 'account', 'events', 'waits', 'limits', 'locks', 'activity'])
     expect(told).toContain(`\n${title}:`)
   expect(told).toContain(`"id":"${run_id}","slug":"stuck"`)
+  for (const one of hearts) await one.end()
 })
 
 test('a detector that can not look finds that, and one whose server is away finds nothing', async () => {

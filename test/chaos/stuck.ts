@@ -22,6 +22,17 @@ export function findStuck(sql: Sql, seconds: number): Promise<Array<{ run_id: st
   )
 }
 
+/** Whether two workers at least have been heard of on one connection for so long: one alone may be cut off and not know it. */
+export async function mayTakeBack(sql: Sql, seconds: number): Promise<boolean> {
+  const [answer] = await sql.query<{ enough: boolean }>(
+    `select count(*) > 1 as enough from pg_stat_activity
+      where datname = current_database() and application_name = 'millrace heartbeat'
+        and backend_start < clock_timestamp() - make_interval(secs => $1)`,
+    [seconds],
+  )
+  return answer!.enough
+}
+
 const dumps: Readonly<Record<string, string>> = {
   runs: 'select id, slug, version, state, revision, input, output, paused_at, created_at from millrace.run where id = any ($1)',
   account:
