@@ -33,6 +33,12 @@ test('the page and its picture are those of the measurements that are kept', () 
 test('a row in which a peer is better stands at the head of the page, with how far Millrace is behind', () => {
   const page = pageOf(kept([result('Millrace', [50, 40, 60]), result('Swift', [100, 90, 110])]))
   expect(page).toContain('- drain: Swift is first; Millrace is 0.50 times as good.')
+  const behindTwo = pageOf(
+    kept([result('Millrace', [50]), result('Swift', [100]), result('Quick', [80]), result('Slow', [20])]),
+  )
+  expect(behindTwo).toContain(
+    'Millrace is 0.50 times as good.\n  - Quick is ahead as well; Millrace is 0.63 times as good.\n\n',
+  )
   const slow = pageOf(kept([result('Millrace', [50, 40, 60]), result('Swift', [100, 90, 110])], 'less'))
   expect(slow).toContain('Millrace is first in every row that was measured.')
 })

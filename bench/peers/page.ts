@@ -65,21 +65,20 @@ function busyText(rows: readonly KeptRow[]): string[] {
   ]
 }
 
-/** Where Millrace is first, and where not, and why. */
+/** Where Millrace is first, and where not: every peer that is ahead, the first of them first, and why. */
 function standing(kept: Kept): string[] {
   const lines = Object.entries(kept.rows).flatMap(([name, row]) => {
-    const best = ranked(row, row.results.filter(isRival))
-    const [first] = best
-    if (first === undefined || first.values.length === 0 || first.peer === us) return []
-    const ours = best.find(({ peer }) => peer === us)
-    const place =
-      ours === undefined || ours.values.length === 0
-        ? 'has no value'
-        : `is ${ratioText(row, ours, first)} times as good`
-    const reason = reasonOf(name, first.peer)
-    return [
-      `- ${row.label}: ${first.peer} is first; Millrace ${place}${reason === undefined ? '' : `: ${reason}`}.`,
-    ]
+    const best = ranked(row, row.results.filter(isRival)).filter(({ values }) => values.length > 0)
+    const place = best.findIndex(({ peer }) => peer === us)
+    const ahead = place === -1 ? best.slice(0, 1) : best.slice(0, place)
+    return ahead.map((result, rank) => {
+      const ours = place === -1 ? 'has no value' : `is ${ratioText(row, best[place]!, result)} times as good`
+      const reason = reasonOf(name, result.peer)
+      const why = reason === undefined ? '' : `: ${reason}`
+      return rank === 0
+        ? `- ${row.label}: ${result.peer} is first; Millrace ${ours}${why}.`
+        : `  - ${result.peer} is ahead as well; Millrace ${ours}${why}.`
+    })
   })
   if (lines.length === 0) return ['Millrace is first in every row that was measured.', '']
   return ['Millrace is first in every row that was measured but these:', '', ...lines, '']
