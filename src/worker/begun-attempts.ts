@@ -1,6 +1,8 @@
 // Which attempts this worker has begun, so that each is begun once, whichever answer brings it: a lost answer is asked for again and may still come.
 
 const attemptsKept = 20_000
+/** The last look at what a worker holds comes after 65 s (see reconcile.ts): until then a lost answer may come. */
+const keptMs = 120_000
 
 interface Attempt {
   readonly taskId: number
@@ -8,11 +10,19 @@ interface Attempt {
   readonly attempt: number
 }
 
-/** Forgets the oldest half when it is full: an answer is late by seconds, not by ten thousand attempts. */
+/** Forgets the oldest half when it is full or old: an answer is late by seconds, not by minutes or by ten thousand attempts. */
 export class BegunAttempts {
+  readonly #monotonic: () => number
+  #youngSince: number
   #young = new Set<string>()
   #old = new Set<string>()
   #count = 0
+
+  /** @param monotonic milliseconds from a clock that never goes back */
+  constructor(monotonic: () => number) {
+    this.#monotonic = monotonic
+    this.#youngSince = monotonic()
+  }
 
   /** How many there were. */
   get count(): number {
@@ -25,12 +35,15 @@ export class BegunAttempts {
     if (this.#young.has(name) || this.#old.has(name)) return false
     this.#young.add(name)
     this.#count++
-    if (this.#young.size >= attemptsKept / 2) {
+    const now = this.#monotonic()
+    if (this.#young.size >= attemptsKept / 2 || now - this.#youngSince >= keptMs) {
       this.#old = this.#young
       this.#young = new Set()
+      this.#youngSince = now
     }
     return true
   }
+
   /** It did not begin after all. */
   take(attempt: Attempt): void {
     const name = nameOf(attempt)

@@ -34,6 +34,8 @@ export interface RunningParts {
   readonly key: WorkerKey
   readonly attemptRoom: AttemptRoom
   readonly random: () => number
+  /** Milliseconds from a clock that never goes back. */
+  readonly monotonic: () => number
   /** Ids of runs that go on in the place of others. */
   readonly newId: () => string
   /** A slot is free again. */
@@ -56,13 +58,14 @@ export class Running {
   readonly #parts: RunningParts
   readonly #memories: RunMemories
   readonly #watchers = new RunWatchers()
-  readonly #begun = new BegunAttempts()
+  readonly #begun: BegunAttempts
   #closed = false
   #flush: Flush | undefined
 
   constructor(parts: RunningParts) {
     this.#parts = parts
     this.#memories = new RunMemories(parts.slots.size)
+    this.#begun = new BegunAttempts(parts.monotonic)
   }
 
   /** How many attempts it has begun. */

@@ -38,6 +38,8 @@ test('a worker is idle, running, paused, draining and gone, and the database say
   expect(worker.state).toBe('idle')
   const { run } = await client.start(definition, null)
   await began
+  // Twice: one that is under way was sent before.
+  await worker.tick()
   await worker.tick()
   expect([worker.state, await storedState(worker.id)]).toEqual(['running', 'running'])
   expect(await pauseWorker(caller(), worker.id)).toBe(true)

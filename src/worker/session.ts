@@ -153,6 +153,7 @@ export class WorkerSession implements LocalWorker {
         durable: (task) => attemptDurable(task, durableRoom),
       },
       random: settings.random,
+      monotonic,
       newId: this.#newId,
       found: () => this.#claims.wake(),
       ended: this.#ended.signal,
