@@ -102,7 +102,7 @@ const defineLimit = operation({
       .describe('What it holds for: a pipeline, a step of one, a queue; what it holds for now unless told.'),
   }),
   answer: defined,
-  errors: ['limit_invalid', 'argument_invalid', 'revision_conflict'],
+  errors: ['limit_invalid', 'limit_blocked', 'argument_invalid', 'revision_conflict'],
   revised: true,
 })
 
@@ -115,7 +115,7 @@ const removeLimit = operation({
   access: writes,
   params: limitParams,
   answer: changed,
-  errors: ['revision_conflict'],
+  errors: ['limit_blocked', 'revision_conflict'],
   revised: true,
 })
 

@@ -118,6 +118,7 @@ export const statusByCode: Partial<Readonly<Record<ErrorCode, number>>> = {
   target_refused: 422,
   limit_unknown: 404,
   limit_invalid: 422,
+  limit_blocked: 409,
   start_rule_invalid: 422,
   secret_unknown: 404,
   secret_invalid: 422,

@@ -37,7 +37,7 @@ export interface LimitDefinition {
   readonly targets: readonly LimitTarget[]
 }
 
-/** Defines a rule or changes it; answers its revision. @throws MillraceError limit_invalid, revision_conflict */
+/** Defines a rule or changes it; answers its revision. @throws MillraceError limit_invalid, limit_blocked, revision_conflict */
 export async function defineLimit(
   caller: Caller,
   { name, settings, targets }: LimitDefinition,
@@ -62,7 +62,7 @@ export interface CodeLimitAnswer {
   readonly revision: number
 }
 
-/** Defines all rules that code declares for these pipelines. @throws MillraceError limit_invalid */
+/** Defines all rules that code declares for these pipelines. @throws MillraceError limit_invalid, limit_blocked */
 export function defineCodeLimits(
   caller: Caller,
   limits: readonly LimitDefinition[],
@@ -79,7 +79,7 @@ export function defineCodeLimits(
   )
 }
 
-/** True where there was one. @throws MillraceError revision_conflict */
+/** True where there was one. @throws MillraceError limit_blocked, revision_conflict */
 export async function removeLimit(
   caller: Caller,
   name: string,

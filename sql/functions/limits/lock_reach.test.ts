@@ -288,3 +288,13 @@ test('the cancellation of a run meets the removal of the limit for which its ste
   )
   await sweep(database)
 })
+
+test('a limit is not changed behind a transaction that stays open, which is said by a code of its own, and once it has ended it is', async () => {
+  const holder = await holderOf('lock table millrace.limited_step in access share mode', [])
+  await expect(database.query('select millrace.lock_reach(2)')).rejects.toMatchObject({
+    code: 'MR061',
+    hint: expect.stringContaining('npx millrace doctor'),
+  })
+  await letGo(holder)
+  await database.query('select millrace.lock_reach(2)')
+})

@@ -155,6 +155,12 @@ export const workerErrors = {
     remedy: 'Do it in a step before or after the batch; docs/batches.md lists what a batch has.',
     permanent: true,
   },
+  limit_blocked: {
+    cause: 'A limit could not be changed in time, because an open transaction claims or ends tasks.',
+    remedy: 'End that transaction, or try again later: nothing was changed. npx millrace doctor names old ones.',
+    sqlstate: 'MR061',
+    exitCode: 4,
+  },
   limit_unknown: {
     cause: 'There is no limit of this name.',
     remedy: 'List them with: npx millrace limit list',
