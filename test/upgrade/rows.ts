@@ -70,7 +70,17 @@ export async function writeRows(client: pg.ClientBase, database: DatabaseRows): 
   for (const { table, name } of guards)
     await client.query(`alter table ${table} enable always trigger ${name}`)
   for (const text of database.additions) await client.query(text)
+  await makeHome(client)
   await client.query('commit')
+}
+
+/** It stands for the database that was kept, not for a copy of it, in which nothing would run; releases before 0035 know no difference. */
+async function makeHome(client: pg.ClientBase): Promise<void> {
+  const { rows } = await client.query("select to_regproc('millrace.this_database') is not null as known")
+  if (rows[0]?.known === true)
+    await client.query(
+      "update millrace.setting set value = to_jsonb(millrace.this_database()) where name = 'home'",
+    )
 }
 
 /** Triggers that are asked even so: those that keep the audit trail from being changed. */
