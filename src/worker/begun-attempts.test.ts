@@ -32,3 +32,18 @@ test('it remembers each for two minutes at least, and forgets it after four', ()
   begun.add(attempt(4))
   expect(begun.add(attempt(1))).toBe(true)
 })
+
+test('what ends is remembered from its end, and counted once', () => {
+  let now = 0
+  const begun = new BegunAttempts(() => now)
+  begun.add(attempt(1))
+  for (let id = 2; id < 12; id++) {
+    now += 121_000
+    begun.add(attempt(id))
+  }
+  begun.renew(attempt(1))
+  now += 119_000
+  begun.add(attempt(20))
+  expect(begun.add(attempt(1))).toBe(false)
+  expect(begun.count).toBe(12)
+})

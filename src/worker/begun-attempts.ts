@@ -1,4 +1,5 @@
 // Which attempts this worker has begun, so that each is begun once, whichever answer brings it: a lost answer is asked for again and may still come.
+// Those in hand are known by their slots, for as long as they take.
 
 const attemptsKept = 20_000
 /** The last look at what a worker holds comes after 65 s (see reconcile.ts): until then a lost answer may come. */
@@ -33,21 +34,29 @@ export class BegunAttempts {
   add(attempt: Attempt): boolean {
     const name = nameOf(attempt)
     if (this.#young.has(name) || this.#old.has(name)) return false
-    this.#young.add(name)
     this.#count++
-    const now = this.#monotonic()
-    if (this.#young.size >= attemptsKept / 2 || now - this.#youngSince >= keptMs) {
-      this.#old = this.#young
-      this.#young = new Set()
-      this.#youngSince = now
-    }
+    this.#keep(name)
     return true
+  }
+
+  /** It has ended, or is not to begin at all: from now on it is remembered for as long as if it began now. */
+  renew(attempt: Attempt): void {
+    this.#keep(nameOf(attempt))
   }
 
   /** It did not begin after all. */
   take(attempt: Attempt): void {
     const name = nameOf(attempt)
     if (this.#young.delete(name) || this.#old.delete(name)) this.#count--
+  }
+
+  #keep(name: string): void {
+    this.#young.add(name)
+    const now = this.#monotonic()
+    if (this.#young.size < attemptsKept / 2 && now - this.#youngSince < keptMs) return
+    this.#old = this.#young
+    this.#young = new Set()
+    this.#youngSince = now
   }
 }
 

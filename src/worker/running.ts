@@ -131,9 +131,19 @@ export class Running {
 
   /** Whether this attempt is not in hand; then it never will be, whatever answer still brings it. */
   neverBegins({ task_id: taskId, step_id: id, attempt }: ClaimedTask): boolean {
-    this.#begun.add({ taskId, step: { id }, attempt })
+    const given = { taskId, step: { id }, attempt }
+    if (this.#isInHand(given)) return false
+    this.#begun.renew(given)
+    return true
+  }
+
+  #isInHand({
+    taskId,
+    step,
+    attempt,
+  }: Pick<HeldTask, 'taskId' | 'attempt'> & { step: { id: number } }): boolean {
     const held = this.#parts.slots.get(taskId)
-    return held === undefined || held.step.id !== id || held.attempt !== attempt
+    return held !== undefined && held.step.id === step.id && held.attempt === attempt
   }
 
   /** Begins tasks that a start in this process handed over. */
@@ -314,7 +324,7 @@ export class Running {
       'abort' | 'lost' | 'reported' | 'output' | 'logged' | 'refusals' | 'durable' | 'interrupt' | 'reports'
     >,
   ): void {
-    if (this.#closed || !this.#begun.add(given)) return
+    if (this.#closed || this.#isInHand(given) || !this.#begun.add(given)) return
     const { slots } = this.#parts
     // Only answers that were lost can bring more than was set aside. It is asked for, and begun or given back then.
     const hasSlot = slots.get(given.taskId) !== undefined || (given.batch?.held ?? 0) > 0
@@ -484,7 +494,9 @@ export class Running {
     }
   }
 
+  /** What lists it as held may still be under way: it was asked on another connection. */
   #release(task: HeldTask): void {
     this.#parts.slots.release(task)
+    this.#begun.renew(task)
   }
 }

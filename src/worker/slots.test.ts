@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
 import { openProxy } from '../../test/faults/proxy.ts'
-import { Arrival, asOther, openOn, type Opened } from '../../test/millrace.ts'
+import { Arrival, asOther, countStatements, openOn, type Opened } from '../../test/millrace.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 
 let database: TestDatabase
@@ -164,6 +164,46 @@ test('what a lost answer may have brought stays set aside until the worker has a
   await opened.close()
   await proxy.close()
 }, 120_000)
+
+test('a step that has run for longer than others are remembered is not begun again when the worker asks what it holds', async () => {
+  let passedMs = 0
+  let begun = 0
+  const began = new Arrival()
+  const done = new Arrival()
+  const long = pipeline('long-step').step('only', async () => {
+    begun++
+    began.arrive()
+    await done.come
+  })
+  const short = pipeline('short-step').step('only', () => 1)
+  const proxy = await openProxy(database.url)
+  await opened.worker({
+    pipelines: [long, short],
+    database: proxy.through(database.url),
+    leaseSeconds: 600,
+    monotonic: () => performance.now() + passedMs,
+  })
+  const client = opened.client({ database: asOther(database.url) })
+  const { run } = await client.start(long, null)
+  await began.come
+  for (let minutes = 0; minutes < 6; minutes += 2) {
+    passedMs += 121_000
+    expect(await client.run((await client.start(short, null)).run!.id).result()).toBe(1)
+  }
+  const statements = countStatements()
+  const lost = proxy.loseAnswerTo('millrace_heartbeat_worker')
+  await lost
+  proxy.cut()
+  const asked = () => statements.sent.filter((name) => name === 'millrace_list_held_tasks').length
+  // The second is sent once the first has been worked off.
+  await until('it has asked what it holds', () => asked() > 1)
+  statements.stop()
+  done.arrive()
+  await client.run(run!.id).result()
+  expect(begun).toBe(1)
+  await opened.close()
+  await proxy.close()
+}, 60_000)
 
 /** When the only worker has claimed what it may: its heartbeats look as well. */
 async function hasLooked(): Promise<void> {
