@@ -196,10 +196,18 @@ const invariants: Invariant[] = [
   },
 ]
 
-/** The broken invariants with what breaks them, as sentences; none when all hold. `acknowledged` are the ids of started runs. */
-export async function findBrokenInvariants(sql: Sql, acknowledged: string[] = []): Promise<string[]> {
+/** Those that say something only while workers are there. */
+export const ofWorkers: ReadonlySet<string> = new Set(['I5', 'I10'])
+
+/** The broken invariants with what breaks them, as sentences; none when all hold. `acknowledged` are the ids of started runs; all are asked unless told. */
+export async function findBrokenInvariants(
+  sql: Sql,
+  acknowledged: readonly string[] = [],
+  asked?: ReadonlySet<string>,
+): Promise<string[]> {
   const found: string[] = []
   for (const { id, claim, offenders } of invariants) {
+    if (asked?.has(id) === false) continue
     const rows = await sql.query<{ thing: string }>(
       `select thing from (${offenders}) broken where $1::uuid[] is not null order by 1 limit 5`,
       [acknowledged],

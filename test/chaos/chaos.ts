@@ -1,6 +1,7 @@
 // A run of chaos from its beginning to its report: four workers, a load, a nemesis, a detector of what is stuck, and the verdict.
 import { setTimeout as pause } from 'node:timers/promises'
 import { applyWatches } from '../watched.ts'
+import { findBrokenInvariants, ofWorkers } from '../checker.ts'
 import { Detector } from './detector.ts'
 import { Load } from './load.ts'
 import { type Done, Nemesis } from './nemesis.ts'
@@ -70,8 +71,8 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
     }
     const endWatch = watch(cast)
     const seconds = await play(cast)
-    await settleAll(cast, endWatch)
-    return await reportOf(cast, seconds)
+    const broken = await settleAll(cast, endWatch)
+    return await reportOf(cast, { seconds, broken })
   } finally {
     await stage.close()
   }
@@ -121,11 +122,11 @@ async function play({ stage, options, nemesis, load }: Cast): Promise<number> {
   return seconds
 }
 
-/** Until nothing is left to be done, or will not be; then the workers end. */
+/** Until nothing is left to be done, or will not be; then the workers end. Answers with what was broken before they did. */
 async function settleAll(
   { stage, options, load, detector }: Cast,
   endWatch: () => Promise<void>,
-): Promise<void> {
+): Promise<string[]> {
   await pause(countedMs)
   const settleBy = performance.now() + settleMs
   const isOver = () => detector.found !== undefined || performance.now() > settleBy
@@ -135,12 +136,15 @@ async function settleAll(
   await settleTriggers(stage, isOver)
   await load.settle(isOver)
   options.tell(load.live === 0 ? 'All of them have ended.' : `${load.live} runs have not ended.`)
+  // While the workers are there: what they hold, and what their connections are at, is gone with them.
+  const broken = await findBrokenInvariants(stage.parts.server, [], ofWorkers)
   await Promise.all(stage.parts.seats.map((seat) => seat.stop()))
+  return broken
 }
 
 async function reportOf(
   { stage, options, nemesis, load, soak, detector }: Cast,
-  seconds: number,
+  { seconds, broken }: { readonly seconds: number; readonly broken: readonly string[] },
 ): Promise<Report> {
   const { server, seats, previous, outside } = stage.parts
   const verdict = await judge(server, load.acknowledged, load.pipelines)
@@ -150,7 +154,7 @@ async function reportOf(
     seats.flatMap(({ deaths }) => deaths),
   )
   await tellSlowest(stage, recoveries, options.tell)
-  const promises = [...load.tally.broken, ...verdict.broken]
+  const promises = [...load.tally.broken, ...broken, ...verdict.broken]
   return {
     seed: options.seed,
     seconds,

@@ -60,6 +60,8 @@ export function faultsOf({
   calm,
   growths,
   backends,
+  backAfterRestart,
+  backAfterListener,
 }: Report): string[] {
   const repeatedLess = calm ? reclaimed : repeatedMost
   return [
@@ -73,6 +75,8 @@ export function faultsOf({
     ...(outside.repeated <= repeatedLess
       ? []
       : [`${outside.repeated} calls to the outside were made again, and at most ${repeatedLess} may be.`]),
+    ...lateFaults('work went on after a restart of the server', backAfterRestart, 5),
+    ...lateFaults('a dead listener listened again', backAfterListener, 15),
     ...(calm ? [...growths.flatMap(growthFaults), ...backendFaults(growths, backends)] : []),
   ]
 }
@@ -84,6 +88,14 @@ function refusedFaults([kind, { tried, acknowledged }]: [string, Asked]): string
   return acknowledged > 0 || tried < judgedTries
     ? []
     : [`The load asked ${tried} times for ${kind}, and was refused each time.`]
+}
+
+/** A p99 of fewer is whatever was the slowest. */
+const judgedTimes = 20
+
+function lateFaults(what: string, took: Figure | undefined, secondsMost: number): string[] {
+  if (took === undefined || took.count < judgedTimes || took.p99 <= 1_000 * secondsMost) return []
+  return [`It took ${(took.p99 / 1_000).toFixed(2)} s (p99) until ${what}; ${secondsMost} s are the most.`]
 }
 
 /** Of an hour, less what it takes to become warm; a slope over much less is noise. */

@@ -26,8 +26,8 @@ export interface Takeover extends Figure {
   readonly secondsMax: number
 }
 
-/** What a worker has that was told nothing. */
-const byDefault = { leaseSeconds: 10, heartbeatMs: 500, slots: 10 } as const
+/** What a worker has that was told nothing; those that are killed have one slot each, for their task. */
+const byDefault = { leaseSeconds: 10, heartbeatMs: 500, slots: 20 } as const
 const perRound = 20
 const spreadMs = 2_000
 /** By the liveness lock; behind a pooler there is none, and the lease has to run out. */
