@@ -350,7 +350,7 @@ export function release(
 }
 
 export interface HeartbeatAnswer {
-  kind: 'gone' | 'order' | 'lost' | 'abort' | 'task'
+  kind: 'gone' | 'order' | 'lost' | 'abort' | 'task' | 'look'
   detail: string | null
   task_id: string | null
 }

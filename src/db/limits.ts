@@ -1,6 +1,7 @@
 // The SQL functions of limits: rules that operators and code define, and how they stand.
+import { MillraceError } from '../core/errors.ts'
 import type { Caller } from './call.ts'
-import { retryTransaction } from './transaction.ts'
+import { isUndoneByConflict, retryTransaction, retryWhen } from './transaction.ts'
 
 export type LimitKind = 'concurrency' | 'rate' | 'breaker' | 'fairness'
 
@@ -68,14 +69,19 @@ export function defineCodeLimits(
   limits: readonly LimitDefinition[],
   slugs: readonly string[],
 ): Promise<CodeLimitAnswer[]> {
-  return retryTransaction(() =>
-    caller.call<CodeLimitAnswer>(
-      {
-        name: 'millrace_define_code_limits',
-        text: 'select name, change, revision from millrace.define_code_limits($1, $2)',
-      },
-      [JSON.stringify(limits), slugs],
-    ),
+  // All are changed or none: where a later one is blocked, the first ones would keep everybody from claiming meanwhile.
+  return retryWhen(
+    (error) =>
+      isUndoneByConflict(error) || (error instanceof MillraceError && error.code === 'limit_blocked'),
+    () =>
+      caller.call<CodeLimitAnswer>(
+        {
+          name: 'millrace_define_code_limits',
+          text: 'select name, change, revision from millrace.define_code_limits($1, $2)',
+        },
+        [JSON.stringify(limits), slugs],
+      ),
+    { delayMs: 200 },
   )
 }
 

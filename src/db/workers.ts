@@ -60,6 +60,8 @@ export type HeartbeatAnswerRow =
       readonly task_id: number
     }
   | { readonly kind: 'gone'; readonly detail: null }
+  /** What the worker serves was not looked for everywhere: it claims again. */
+  | { readonly kind: 'look'; readonly detail: null }
   /** The next task is due in so many milliseconds, less than a second. */
   | { readonly kind: 'due'; readonly detail: string }
   /** People ordered runs to be redriven, and that is not through. */

@@ -1,5 +1,5 @@
 // The rhythm of heartbeats: twice a second, and sooner where a task is due before the next.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, type Mock, test, vi } from 'vitest'
 import type { Caller } from '../db/call.ts'
 import type { HeartbeatAnswerRow } from '../db/workers.ts'
 import { type HeartbeatParts, Heartbeats } from './heartbeats.ts'
@@ -12,9 +12,13 @@ afterEach(() => {
 })
 
 /** Heartbeats that are answered by these rows, one list after the other, and the moments at which they were sent. */
-function beating(answers: HeartbeatAnswerRow[][], drawn = 0.5): { sentAt: number[]; heartbeats: Heartbeats } {
+function beating(
+  answers: HeartbeatAnswerRow[][],
+  drawn = 0.5,
+): { sentAt: number[]; heartbeats: Heartbeats; wake: Mock } {
   const begun = Date.now()
   const sentAt: number[] = []
+  const wake = vi.fn()
   const caller = {
     call: () => {
       sentAt.push(Date.now() - begun)
@@ -27,7 +31,7 @@ function beating(answers: HeartbeatAnswerRow[][], drawn = 0.5): { sentAt: number
     settings: { heartbeatMs: 500, leaseSeconds: 10, random: () => drawn },
     slots: { free: 0, size: 1, held: () => [], reserve: () => 0, giveBack: () => {} },
     lanes: { lanes: () => ({ handlers: [], priorities: [], positions: [] }) },
-    claims: { sleeping: false, found: () => {} },
+    claims: { sleeping: false, found: () => {}, wake },
     connectedAt: () => 0,
     locked: () => true,
     monotonic: () => Date.now(),
@@ -36,7 +40,7 @@ function beating(answers: HeartbeatAnswerRow[][], drawn = 0.5): { sentAt: number
     redrive: () => {},
     triggered: () => {},
   } as unknown as HeartbeatParts
-  return { sentAt, heartbeats: new Heartbeats(parts) }
+  return { sentAt, heartbeats: new Heartbeats(parts), wake }
 }
 
 test('a heartbeat comes twice a second, and on time for a task that is due before the next', async () => {
@@ -61,5 +65,15 @@ test('where tasks are due one after the other, a heartbeat comes ten times a sec
   heartbeats.start()
   await vi.advanceTimersByTimeAsync(1_000)
   expect(sentAt).toEqual([250, 350, 450, 550])
+  await heartbeats.stop()
+})
+
+test('a heartbeat that could not look everywhere has the worker claim', async () => {
+  const { heartbeats, wake } = beating([[], [{ kind: 'look', detail: null }], []])
+  heartbeats.start()
+  await vi.advanceTimersByTimeAsync(500)
+  expect(wake).toHaveBeenCalledTimes(0)
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(wake).toHaveBeenCalledTimes(1)
   await heartbeats.stop()
 })

@@ -144,17 +144,20 @@ export class Heartbeats {
 
   #answer(rows: readonly HeartbeatAnswerRow[], asked: number, held: readonly HeldTask[]): void {
     const tasks: ClaimedTask[] = []
+    let looks = false
     this.#dueMs = Number.POSITIVE_INFINITY
     for (const row of rows) {
       if (row.kind === 'task') tasks.push(row)
       else if (row.kind === 'order') this.#parts.ordered(row.detail)
       else if (row.kind === 'due') this.#dueMs = Math.min(this.#dueMs, Number(row.detail))
+      else if (row.kind === 'look') looks = true
       else if (row.kind === 'redrive') this.#parts.redrive()
       else if (row.kind === 'trigger') this.#parts.triggered(row.detail)
       else if (row.kind === 'gone') this.#parts.gone('it was taken for gone and swept')
       else this.#settle(row, held)
     }
     this.#parts.claims.found(tasks, asked)
+    if (looks) this.#parts.claims.wake()
     this.#parts.beaten()
   }
 

@@ -12,16 +12,7 @@ begin
   if found_rule.id is null then
     return false;
   end if;
-  perform lock_reach();
-  perform lock_limit_ends(found_rule.id);
-  perform free_waiters(found_rule.id, millrace.now());
-  -- Ids of its states that held tasks still name are given back to nobody.
-  delete from limit_state s where s.rule_id = found_rule.id;
-  delete from limit_rule k where k.id = found_rule.id;
-  if found_rule.kind = 'fairness' or found_rule.fifo is not null then
-    perform renew_turn_handlers();
-  end if;
-  perform wake_workers(false);
+  perform change_limit(found_rule, null, null, false);
   return true;
 end $$;
 comment on function millrace.remove_limit(text, int) is 'Removes a rule; false where there was none.';

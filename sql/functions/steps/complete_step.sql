@@ -7,7 +7,7 @@ as $$
 declare
   held record;
 begin
-  -- Before any task is: whoever changes a rule takes them in this order (see lock_reach).
+  -- Before any task is: whoever changes a rule takes them in this order (see rewrite_limit).
   lock table limited_step in access share mode;
   begin
     select * into held from held_step(complete_step.run_id, complete_step.step, complete_step.attempt, complete_step.item);

@@ -9,7 +9,7 @@ declare
   failing record;
   again timestamptz;
 begin
-  -- Before any task is: whoever changes a rule takes them in this order (see lock_reach).
+  -- Before any task is: whoever changes a rule takes them in this order (see rewrite_limit).
   lock table limited_step in access share mode;
   -- A failure that ends the run locks all its tasks, in their order: before this step's own is locked, and after its holder has entered.
   select t.run_id, t.step_id, w.id as worker_id, w.lock_key into failing

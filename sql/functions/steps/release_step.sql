@@ -6,7 +6,7 @@ as $$
 declare
   held record;
 begin
-  -- Before any task is: whoever changes a rule takes them in this order (see lock_reach).
+  -- Before any task is: whoever changes a rule takes them in this order (see rewrite_limit).
   lock table limited_step in access share mode;
   select * into held from held_step(release_step.run_id, release_step.step, release_step.attempt, release_step.item);
   -- Seats before states: who ends this step may begin another one in the same transaction (see lock_limit_states).

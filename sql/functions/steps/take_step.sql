@@ -11,7 +11,7 @@ declare
   next_holds bigint[];
   new_holder uuid := coalesce(take_step.holder, gen_random_uuid());
 begin
-  -- Before any task is: whoever changes a rule takes them in this order (see lock_reach).
+  -- Before any task is: whoever changes a rule takes them in this order (see rewrite_limit).
   lock table limited_step in access share mode;
   -- A step whose time has come doesn't wait for somebody to promote it.
   with due as (

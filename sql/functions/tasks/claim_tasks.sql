@@ -7,8 +7,8 @@
 -- The look for levels has a limit, so that it is made lane by lane: a planner that thinks the table empty would read all of its entries once.
 -- A claim may have read the clock before the failure committed whose next try it finds: an attempt begins no earlier than it was ready.
 -- Of handlers whose tasks take turns, those with a key lie in lanes of their own (see pick_turns), where positions don't matter.
--- Who is not patient has locked something before: it waits for nothing, and leaves what it would have to wait for, keys that are new, and those who
--- take turns to the next claim.
+-- Who is not patient has locked something before: it waits for no task and no state, for the runs that begin alone, and leaves what it would have to wait for,
+-- keys that are new, and those who take turns to the next claim.
 -- Position and order are written as those of (priority, id), though the priority is one: so no plan can walk the backlog of all by id.
 create or replace function millrace.claim_tasks(
   worker_id uuid, lock_key int, room int, lane_handlers int[], lane_priorities smallint[], lane_positions bigint[], patient boolean default true)

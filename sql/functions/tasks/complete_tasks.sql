@@ -57,7 +57,7 @@ begin
     return query select 'lost', l.id, null::uuid, null::int, null::int, null::jsonb, null::int, null::jsonb from unnest(task_ids) l(id);
     return;
   end if;
-  -- Before any task is: whoever changes a rule takes them in this order (see lock_reach).
+  -- Before any task is: whoever changes a rule takes them in this order (see rewrite_limit).
   lock table limited_step in access share mode;
   select bool_or(d.next_rule = 'chain'), bool_or(d.is_listed), bool_or(d.next_rule <> 'end'),
          bool_or(given_count > 1 and (d.kind = 'map' or exists (

@@ -32,7 +32,7 @@ begin
     return query select 'lost', l.id, null::timestamptz from unnest(task_ids) l(id);
     return;
   end if;
-  -- Before any task is: whoever changes a rule takes them in this order (see lock_reach).
+  -- Before any task is: whoever changes a rule takes them in this order (see rewrite_limit).
   lock table limited_step in access share mode;
   -- A failing run locks all its tasks, in the order of their ids; so do two branches that fail it at once.
   perform lock_failing_runs(array_agg(t.run_id), array_agg(t.step_id))

@@ -1,6 +1,6 @@
 -- The kinds of lanes in which something can be claimed at one priority, that first whose first task has been ready for longest: 'plain', 'limited' of
 -- handlers under rules, and before it 'fitting' for the try to take all of those at once, 'turning' of those whose tasks take turns. There it is the
--- task whose turn it is: what becomes ready after it comes later, so its time comes.
+-- first task of the first key: what becomes ready after it comes later, so its time comes, and then that of all whose turn it is.
 --
 -- Who was called back from where it waited for a limit lies behind all that became ready meanwhile. So it is looked for by itself (its holds are not
 -- null): behind a backlog of other steps, a full rule would let one in each time that all of them have been claimed.

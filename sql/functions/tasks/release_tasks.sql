@@ -16,7 +16,7 @@ begin
     return query select 'lost', l.id from unnest(task_ids) l(id);
     return;
   end if;
-  -- Before any task is: whoever changes a rule takes them in this order (see lock_reach).
+  -- Before any task is: whoever changes a rule takes them in this order (see rewrite_limit).
   lock table limited_step in access share mode;
   -- Asked once they are locked: a cancellation that commits meanwhile must not go unseen. Locked in the order in which all others lock them.
   perform from task t where t.id = any (task_ids) and t.worker_id = release_tasks.worker_id order by t.id for update;

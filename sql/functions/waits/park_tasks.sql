@@ -27,7 +27,7 @@ begin
   if exists (select from unnest(waits) w where jsonb_typeof(w) is distinct from 'array' or w = '[]') then
     perform refuse_argument('waits', 'a list of at least one wait for each task', 'less');
   end if;
-  -- Before any task is: whoever changes a rule takes them in this order (see lock_reach).
+  -- Before any task is: whoever changes a rule takes them in this order (see rewrite_limit).
   lock table limited_step in access share mode;
   perform lock_signals(array_agg(t.run_id), array_agg(n.name))
      from unnest(task_ids, waits) g(task_id, waits)

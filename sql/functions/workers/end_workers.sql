@@ -14,12 +14,17 @@ begin
   for gone in
     select w.id, w.lock_key
       from worker w
-     where w.id = any (worker_ids) and w.state <> 'gone' and (w.lease_expires_at < at or w.heartbeat_at < at - interval '1 second')
-     order by w.id limit 100 for update of w skip locked
+     where w.id = any (worker_ids)
+     order by w.id limit 100
   loop
-    -- Held by any transaction of the worker that is under way: then it is not gone, and the next look finds it again.
+    -- Held by any transaction of the worker that is under way: then it is not gone, and the next look finds it again. Its row is left alone then: two that
+    -- look at each other would wait for one another.
     continue when not pg_try_advisory_xact_lock(77420, gone.lock_key);
-    gone_ids := gone_ids || gone.id;
+    perform from worker w
+      where w.id = gone.id and w.state <> 'gone' and (w.lease_expires_at < at or w.heartbeat_at < at - interval '1 second') for update skip locked;
+    if found then
+      gone_ids := gone_ids || gone.id;
+    end if;
   end loop;
   if gone_ids = '{}' then
     return 0;

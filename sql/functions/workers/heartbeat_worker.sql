@@ -18,7 +18,7 @@ begin
     return next;
     return;
   end if;
-  -- Before any task is: whoever changes a rule takes them in this order (see lock_reach).
+  -- Before any task is: whoever changes a rule takes them in this order (see rewrite_limit).
   lock table limited_step in access share mode;
   if sweep then
     begin
@@ -28,7 +28,7 @@ begin
     end;
   end if;
   perform promote_tasks(1000);
-  -- Who has locked anything by that, or written, claims without waiting for more: so it is part of no circle.
+  -- Who has locked anything by that, or written, claims without waiting for more than the runs that begin: so it is part of no circle with those who claim and end.
   patient := pg_current_xact_id_if_assigned() is null;
   update worker w
      set heartbeat_at = at, lease_expires_at = greatest(w.lease_expires_at, at + make_interval(secs => w.lease_seconds)),
@@ -74,6 +74,13 @@ begin
     return query
       select 'task', null::text, c.*
         from claim_tasks(heartbeat_worker.worker_id, heartbeat_worker.lock_key, room, lane_handlers, lane_priorities, lane_positions, patient) c;
+    -- New keys and turns were left out: a worker that nobody wakes would never look for them, where each of its heartbeats writes something.
+    if not patient and limited_handlers(lane_handlers) <> '{}' then
+      kind := 'look';
+      task_id := null;
+      detail := null;
+      return next;
+    end if;
   end if;
 end $$;
 comment on function millrace.heartbeat_worker(uuid, int, text, boolean, boolean, bigint[], int[], boolean, int, int[], smallint[], bigint[])

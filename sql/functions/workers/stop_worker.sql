@@ -11,7 +11,7 @@ begin
   if not enter_worker(stop_worker.worker_id, stop_worker.lock_key) then
     return false;
   end if;
-  -- Before any task is: whoever changes a rule takes them in this order (see lock_reach).
+  -- Before any task is: whoever changes a rule takes them in this order (see rewrite_limit).
   lock table limited_step in access share mode;
   update worker w set state = 'gone', gone_at = at, gone_reason = stop_worker.reason, sleeping = false, ordered_state = null
    where w.id = stop_worker.worker_id;

@@ -13,7 +13,7 @@ begin
   if not enter_worker(sweep_machine.worker_id, sweep_machine.lock_key) then
     return;
   end if;
-  -- Before any task is: whoever changes a rule takes them in this order (see lock_reach).
+  -- Before any task is: whoever changes a rule takes them in this order (see rewrite_limit).
   lock table limited_step in access share mode;
   select w.* into own from worker w where w.id = sweep_machine.worker_id;
   if dead <> '{}' then

@@ -27,6 +27,7 @@ import {
   sweep,
   untilBlocked,
   type Worker,
+  withPath,
 } from '../../../test/protocol.ts'
 
 const { database, one, other } = await openMeeting()
@@ -318,4 +319,18 @@ test('a sweep and a report from outside that meet half-way never wait in a circl
     ])
     await cancelRun(database, run_id)
   }
+})
+
+test('a worker whose call is under way is not gone, and its row stays free for its own heartbeat', async () => {
+  const worker = await workerOf(database, 'busy-row', chain('only'))
+  await database.clock.advance('1 hour')
+  await one.query('begin')
+  await one.query('select millrace.enter_worker($1, $2)', [worker.id, worker.lockKey])
+  await other.query('begin')
+  expect(
+    await other.query(withPath('millrace.end_workers(array[$1::uuid], millrace.now())'), [worker.id]),
+  ).toEqual([{ answer: 0 }])
+  await database.query('select from millrace.worker where id = $1 for update nowait', [worker.id])
+  await other.query('rollback')
+  await one.query('rollback')
 })

@@ -18,9 +18,11 @@ import {
   release,
   type Sql,
   startInputs,
+  startRun,
   startStep,
   sweep,
   untilBlocked,
+  withPath,
   type Worker,
 } from '../../../test/protocol.ts'
 import { park } from '../../../test/waiting.ts'
@@ -289,12 +291,63 @@ test('the cancellation of a run meets the removal of the limit for which its ste
   await sweep(database)
 })
 
-test('a limit is not changed behind a transaction that stays open, which is said by a code of its own, and once it has ended it is', async () => {
+test('while somebody keeps what waits for a limit locked, its removal is tried again and again, and others claim and end meanwhile', async () => {
+  const worker = await workerOf(database, 'kept-open', chain('only'))
+  await defineLimit(database, 'kept-open', concurrency(1), 'kept-open')
+  await start('kept-open', [1, 2])
+  const [held] = await claim(database, worker, 5)
+  const holder = await holderOf(
+    `select from millrace.waiting_task w join millrace.limit_state s on s.id = w.limit_state_id
+       join millrace.limit_rule k on k.id = s.rule_id where k.name = $1 for update of w`,
+    ['kept-open'],
+  )
+  const removed = other.query("select millrace.remove_limit('kept-open')")
+  removed.catch(() => {})
+  await untilBlocked(database)
+  await heartbeat(one, worker, [held!])
+  await release(one, worker, [held!])
+  await letGo(holder)
+  await removed
+})
+
+test('a limit that can not be changed behind a transaction says so by a code of its own, and one that comes after another one in a transaction says so at once', async () => {
+  await workerOf(database, 'first', chain('only'))
+  const worker = await workerOf(database, 'blocked', chain('only'))
+  await defineLimit(database, 'blocked', concurrency(1), 'blocked')
+  const blocked = "(select k from millrace.limit_rule k where k.name = 'blocked')"
+  const rewrite = (sql: Sql, tries: number) =>
+    sql.query(withPath(`millrace.change_limit(${blocked}, ${blocked}, '[]', true, $1)`), [tries])
   const holder = await holderOf('lock table millrace.limited_step in access share mode', [])
-  await expect(database.query('select millrace.lock_reach(2)')).rejects.toMatchObject({
+  await expect(rewrite(database, 1)).rejects.toMatchObject({
     code: 'MR061',
+    message: expect.stringContaining("Limit 'blocked'"),
     hint: expect.stringContaining('npx millrace doctor'),
   })
   await letGo(holder)
-  await database.query('select millrace.lock_reach(2)')
+  await rewrite(database, 1)
+
+  await start('blocked', [1, 2])
+  await claim(database, worker, 5)
+  const state = await holderOf(
+    `select from millrace.limit_state s join millrace.limit_rule k on k.id = s.rule_id where k.name = $1 and s.waiting for update of s`,
+    ['blocked'],
+  )
+  await one.query('begin')
+  await defineLimit(one, 'first', concurrency(7), 'first')
+  // So many tries would take longer than the test may.
+  await expect(rewrite(one, 100_000)).rejects.toMatchObject({ code: 'MR061' })
+  await one.query('rollback')
+  await letGo(state)
+})
+
+test('a heartbeat that claimed without waiting for keys that are new has the worker look again', async () => {
+  const worker = await workerOf(database, 'looks', chain('only'))
+  await defineLimit(database, 'looks', concurrency(1, [['k']]), 'looks')
+  const told = async () => (await heartbeat(database, worker, [], { room: 5 })).map(({ kind }) => kind)
+  expect(await told()).not.toContain('look')
+  const later = new Date((await database.clock.now()).getTime() + 1_000).toISOString()
+  await startRun(database, 'looks', { k: 1 }, { availableAt: later })
+  await database.clock.advance('2s')
+  expect(await told()).toContain('look')
+  expect(await claim(database, worker, 5)).toHaveLength(1)
 })
