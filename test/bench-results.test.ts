@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import type { Kept } from '../bench/peers/kept.ts'
 import { pageOf } from '../bench/peers/page.ts'
 import { pictureOf } from '../bench/peers/picture.ts'
+import { allRows } from '../bench/peers/rows/all.ts'
 
 const folder = fileURLToPath(new URL('../bench', import.meta.url))
 const read = (name: string) => fs.readFileSync(`${folder}/${name}`, 'utf8')
@@ -24,28 +25,54 @@ function kept(results: ReturnType<typeof result>[], better: 'more' | 'less' = 'm
   return { peers: {}, rows: { drain: { ...heading, better, results } } }
 }
 
+const written = (...args: Parameters<typeof kept>) =>
+  pageOf(kept(...args), [{ name: 'drain', label: 'drain' }])
+
 test('the page and its picture are those of the measurements that are kept', () => {
   const measured = JSON.parse(read('peers/results.json')) as Kept
-  expect(read('RESULTS.md')).toBe(pageOf(measured))
+  expect(read('RESULTS.md')).toBe(pageOf(measured, allRows))
   expect(read('results.svg')).toBe(pictureOf(measured))
 })
 
 test('a row in which a peer is better stands at the head of the page, with how far Millrace is behind', () => {
-  const page = pageOf(kept([result('Millrace', [50, 40, 60]), result('Swift', [100, 90, 110])]))
+  const page = written([result('Millrace', [50, 40, 60]), result('Swift', [100, 90, 110])])
   expect(page).toContain('- drain: Swift is first; Millrace is 0.50 times as good.')
-  const behindTwo = pageOf(
-    kept([result('Millrace', [50]), result('Swift', [100]), result('Quick', [80]), result('Slow', [20])]),
-  )
+  const behindTwo = written([
+    result('Millrace', [50]),
+    result('Swift', [100]),
+    result('Quick', [80]),
+    result('Slow', [20]),
+  ])
   expect(behindTwo).toContain(
     'Millrace is 0.50 times as good.\n  - Quick is ahead as well; Millrace is 0.63 times as good.\n\n',
   )
-  const slow = pageOf(kept([result('Millrace', [50, 40, 60]), result('Swift', [100, 90, 110])], 'less'))
+  const slow = written([result('Millrace', [50, 40, 60]), result('Swift', [100, 90, 110])], 'less')
   expect(slow).toContain('Millrace is first in every row that was measured.')
 })
 
 test('what a row can’t say of a peer is said in a sentence', () => {
-  const page = pageOf(kept([result('Millrace', [50]), result('Small', [], { cannot: 'it has no queue' })]))
+  const page = written([result('Millrace', [50]), result('Small', [], { cannot: 'it has no queue' })])
   expect(page).toContain('Small has no value: it has no queue.')
+})
+
+test('rows, peers and goals that were not measured, or not met, are said', () => {
+  const results = [
+    result('Millrace', [50, 40]),
+    result('pg-boss', [40, 40]),
+    result('BullMQ on Postgres', [100]),
+    result('BullMQ on Redis', [900]),
+  ]
+  const rows = [
+    { name: 'drain', label: 'drain' },
+    { name: 'takeover', label: 'kill -9' },
+  ] as const
+  const measured = { ...kept(results), peers: { Late: { version: '1', profiles: {}, keeps: 'all' } } }
+  const page = pageOf(measured, rows)
+  expect(page).toContain('Not measured yet: kill -9.')
+  expect(page).toContain('Not measured in this row: Late.')
+  expect(page).toContain('All of them. tasks/s, more is better; 2 turns.')
+  expect(page).toContain('| drain, by the fastest queue on Postgres | ≥ 1 | 0.50 | no |')
+  expect(page).not.toContain('by the floor')
 })
 
 test('a peer twice as good lies as far to the right as one half as good lies to the left', () => {

@@ -1,5 +1,6 @@
 // npm run bench:peers: measures Millrace and its peers by turns, row by row, and prints the table; --refresh writes bench/RESULTS.md.
-import { availableParallelism, cpus, loadavg, release, totalmem, type as system } from 'node:os'
+import { availableParallelism, cpus, release, totalmem, type as system } from 'node:os'
+import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { contendersOf } from './contenders.ts'
 import { busyMark } from './kept.ts'
@@ -8,16 +9,11 @@ import { peerNames } from './peers.ts'
 import { keepResults, writeResults } from './refresh.ts'
 import type { Result } from './result.ts'
 import type { RowPlan, Size } from './row.ts'
-import { ageRows } from './rows/age.ts'
-import { durableRows } from './rows/durable.ts'
-import { queueRows } from './rows/queue.ts'
-import { waitRows } from './rows/waits.ts'
+import { allRows } from './rows/all.ts'
 import { openStores } from './stores.ts'
 import { rowText } from './table.ts'
 import { takeTurns } from './turns.ts'
 import { versionsOf } from './versions.ts'
-
-const rows: readonly RowPlan[] = [...queueRows, ...waitRows, ...ageRows, ...durableRows]
 
 const usage = `npm run bench:peers -- [options]
   --only ROW         only this row; may be given several times
@@ -30,6 +26,10 @@ const usage = `npm run bench:peers -- [options]
   --rewrite          writes bench/RESULTS.md and its picture from bench/peers/results.json, and measures nothing
   --json             the results as JSON
   --list             the names of the rows and peers`
+
+/** For how long it is looked at, and how much of it may be at work. */
+const busyMs = 3_000
+const busyShareMax = 0.1
 
 process.exitCode = await main()
 
@@ -53,7 +53,7 @@ async function main(): Promise<number> {
     console.error('What --quick measures is not to be quoted: leave out one of --quick and --refresh.')
     return 2
   }
-  const chosen = rows.filter(
+  const chosen = allRows.filter(
     ({ name, long }) => values.only?.includes(name) ?? (long !== true || values.long),
   )
   await measure(chosen, values)
@@ -86,19 +86,20 @@ function readOptions() {
 type Options = NonNullable<ReturnType<typeof readOptions>>
 
 function isKnown(name: string): boolean {
-  return rows.some((row) => row.name === name) || peerNames.some((peer) => peer === name)
+  return allRows.some((row) => row.name === name) || peerNames.some((peer) => peer === name)
 }
 
 function listText(): string {
-  return `rows   ${rows.map(({ name }) => name).join(', ')}\npeers  ${peerNames.join(', ')}`
+  return `rows   ${allRows.map(({ name }) => name).join(', ')}\npeers  ${peerNames.join(', ')}`
 }
 
 async function measure(chosen: readonly RowPlan[], options: Options): Promise<void> {
   const profiles: Profile[] = options.best ? ['best'] : ['best', 'default']
   const contenders = await contendersOf(options.peer, profiles)
+  const busy = await busyShare()
   const stores = await openStores()
   const release = onSignal(stores.close)
-  const machine = machineText(stores.description)
+  const machine = machineText(stores.description, busy)
   try {
     if (!options.json) console.log(`${machine}${options.quick ? '; quick: not to be quoted' : ''}`)
     const all: Result[] = []
@@ -113,7 +114,7 @@ async function measure(chosen: readonly RowPlan[], options: Options): Promise<vo
       if (!options.json) console.log(rowText(row, results))
       // Row by row, so that an hour's work is kept when the next row fails.
       if (options.refresh)
-        keepResults({ row, rows, machine, contenders, versions: versionsOf(contenders), results })
+        keepResults({ row, machine, contenders, versions: versionsOf(contenders), results })
     }
     if (options.json)
       console.log(JSON.stringify({ machine, quick: options.quick, results: all }, undefined, 2))
@@ -132,20 +133,35 @@ function sizeOf(quick: boolean): Size {
   }
 }
 
-function machineText(stores: string): string {
+function machineText(stores: string, busy: number): string {
   const [cpu] = cpus()
   const memory = `${Math.round(totalmem() / 1024 ** 3)} GB`
   return [
     `${availableParallelism()} cores (${cpu?.model.trim() ?? '?'}), ${memory}, ${system()} ${release()}`,
-    `Node ${process.versions.node}; ${stores}; ${loadText()}`,
+    `Node ${process.versions.node}; ${stores}; ${busyText(busy)}`,
   ].join(', ')
 }
 
 /** Whoever measures on a busy machine is told so, and so are the readers of the page. */
-function loadText(): string {
-  const [load = 0] = loadavg()
-  const busy = load > availableParallelism() / 2
-  return `load ${load.toFixed(1)} at the beginning${busy ? `, ${busyMark}: values are low and lie far apart, costs and ratios say more` : ''}`
+function busyText(busy: number): string {
+  const share = `${Math.round(100 * busy)} % of it were at work before`
+  return busy <= busyShareMax
+    ? share
+    : `${share}, ${busyMark}: values are low and lie far apart, costs and ratios say more`
+}
+
+/** The share of all processors that is at work while nothing of this has begun. */
+async function busyShare(): Promise<number> {
+  const before = processorTime()
+  await pause(busyMs)
+  const after = processorTime()
+  return 1 - (after.idle - before.idle) / (after.all - before.all)
+}
+
+function processorTime(): { readonly idle: number; readonly all: number } {
+  const times = cpus().map(({ times: one }) => one)
+  const all = times.flatMap((one) => Object.values(one)).reduce((sum, ms) => sum + ms, 0)
+  return { idle: times.reduce((sum, one) => sum + one.idle, 0), all }
 }
 
 /** A second signal ends at once, and leaves the folders behind. */

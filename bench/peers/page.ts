@@ -4,6 +4,8 @@ import type { Heading } from './heading.ts'
 import { busyMark, type Kept, type KeptRow } from './kept.ts'
 import { reasonOf } from './reasons.ts'
 import type { Result } from './result.ts'
+import type { RowPlan } from './row.ts'
+import { goalLines } from './goals.ts'
 import { countText, numberText, rangeText, ranked } from './table.ts'
 
 const us = 'Millrace'
@@ -29,7 +31,10 @@ const unfair = [
   '**We wrote it.** The settings are those that each documentation recommends, and each peer’s file in `peers/` is short: whoever knows one better is asked to mend it.',
 ]
 
-export function pageOf(kept: Kept): string {
+/** A row that the page knows of, measured or not. */
+export type PageRow = Pick<RowPlan, 'name' | 'label'>
+
+export function pageOf(kept: Kept, known: readonly PageRow[]): string {
   const rows = Object.values(kept.rows)
   return [
     '# Millrace and its peers',
@@ -40,14 +45,16 @@ export function pageOf(kept: Kept): string {
     '',
     ...busyText(rows),
     ...standing(kept),
-    ...rows.flatMap(sectionOf),
+    ...unmeasured(kept, known),
+    ...goalLines(kept),
+    ...rows.flatMap((row) => sectionOf(row, Object.keys(kept.peers))),
     '## With what',
     '',
     ...machines(rows),
     ...peers(kept),
     '## How',
     '',
-    'All peers take turns within one run: each has one turn that warms up and counts the statements, then up to five that are timed; the value is their median, and least and most say how far they lie apart. Each peer has databases of its own in one server, processes of its own, and the same Node. Costs are those of a task or a run, over the timed turns: processor time of all processes of the peer, and of the server with what it does in the background; bytes of log are those of the write-ahead log. `–`: not counted, or not in Postgres.',
+    'All peers take turns within one run: each has one turn that warms up and counts the statements, then up to five that are timed; the value is their median, and least and most say how far they lie apart. Each peer has databases of its own in one server, processes of its own, and the same Node; the server has its default settings but for 500 connections and `pg_stat_statements`, which counts in the first turn alone. Costs are those of a task or a run, over the timed turns: processor time of all processes of the peer, and of the server with what it does in the background; bytes of log are those of the write-ahead log; memory is the most that one process of the client or worker held, without the server. A kill -9 is waited for by all peers at once, and so has no costs. `–`: not counted, or not in Postgres.',
     '',
     '## What is unfair, in whose favour',
     '',
@@ -84,6 +91,12 @@ function standing(kept: Kept): string[] {
   return ['Millrace is first in every row that was measured but these:', '', ...lines, '']
 }
 
+/** Nobody is to take a row that is missing for one in which Millrace is first. */
+function unmeasured(kept: Kept, known: readonly PageRow[]): string[] {
+  const missing = known.filter(({ name }) => kept.rows[name] === undefined).map(({ label }) => label)
+  return missing.length === 0 ? [] : [`Not measured yet: ${missing.join('; ')}.`, '']
+}
+
 /** In its best configuration, or in the only one that it has. */
 function isRival({ peer, profile }: Result): boolean {
   return peer !== floor && profile === 'best'
@@ -94,28 +107,27 @@ function ratioText({ better }: Heading, ours: Result, other: Result): string {
   return (median(above.values) / median(below.values)).toFixed(2)
 }
 
-function sectionOf(row: KeptRow): string[] {
+function sectionOf(row: KeptRow, peerNames: readonly string[]): string[] {
   const { results } = row
   const ours = results.find(({ peer, profile }) => peer === us && profile === 'best')
   const able = ranked(row, results).filter(({ values }) => values.length > 0)
   const unable = results.filter(({ values, profile }) => values.length === 0 && profile === 'best')
+  const absent = peerNames.filter((name) => !results.some(({ peer }) => peer === name))
+  const turns = Math.max(...results.map(({ values }) => values.length))
+  const without = [
+    ...unable.map(({ peer, cannot }) => `${peer} has no value: ${cannot ?? 'it was not measured'}.`),
+    ...(absent.length === 0 ? [] : [`Not measured in this row: ${absent.join(', ')}.`]),
+  ]
   return [
     `## ${row.label}`,
     '',
-    `${sentence(row.how)} ${row.unit}, ${row.better} is better.`,
+    `${sentence(row.how)} ${row.unit}, ${row.better} is better${turns === 1 ? '; one turn' : `; ${turns} turns`}.`,
     '',
     '| | median | least to most | to Millrace | cpu, client + server | statements | commits | log | memory | |',
     '|---|---:|---:|---:|---:|---:|---:|---:|---:|---|',
     ...able.map((result) => tableLine(row, result, ours)),
     '',
-    ...(unable.length === 0
-      ? []
-      : [
-          unable
-            .map(({ peer, cannot }) => `${peer} has no value: ${cannot ?? 'it was not measured'}.`)
-            .join(' '),
-          '',
-        ]),
+    ...(without.length === 0 ? [] : [without.join(' '), '']),
   ]
 }
 

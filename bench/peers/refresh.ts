@@ -7,6 +7,7 @@ import { pageOf } from './page.ts'
 import { pictureOf } from './picture.ts'
 import type { Result } from './result.ts'
 import type { RowPlan } from './row.ts'
+import { allRows } from './rows/all.ts'
 
 const resultsFile = fileURLToPath(new URL('results.json', import.meta.url))
 const pageFile = fileURLToPath(new URL('../RESULTS.md', import.meta.url))
@@ -14,8 +15,6 @@ const pictureFile = fileURLToPath(new URL('../results.svg', import.meta.url))
 
 export interface Measured {
   readonly row: RowPlan
-  /** All rows there are, in the order of the page. */
-  readonly rows: readonly RowPlan[]
   readonly machine: string
   readonly contenders: readonly Contender[]
   readonly versions: Readonly<Record<string, string>>
@@ -23,7 +22,7 @@ export interface Measured {
 }
 
 /** A row is kept whole: values of another day would not have been taken by turns with these. */
-export function keepResults({ row, rows, machine, contenders, versions, results }: Measured): void {
+export function keepResults({ row, machine, contenders, versions, results }: Measured): void {
   const kept = readKept()
   const peers = contenders.map(
     ({ peer: { name, profiles, keeps } }) =>
@@ -35,7 +34,7 @@ export function keepResults({ row, rows, machine, contenders, versions, results 
   write({
     peers: { ...kept.peers, ...Object.fromEntries(peers) },
     rows: Object.fromEntries(
-      rows.flatMap(({ name: one }) => (all[one] === undefined ? [] : [[one, all[one]]])),
+      allRows.flatMap(({ name: one }) => (all[one] === undefined ? [] : [[one, all[one]]])),
     ),
   })
 }
@@ -43,7 +42,7 @@ export function keepResults({ row, rows, machine, contenders, versions, results 
 export function writeResults(): void {
   const kept = readKept()
   fs.writeFileSync(pictureFile, pictureOf(kept))
-  fs.writeFileSync(pageFile, pageOf(kept))
+  fs.writeFileSync(pageFile, pageOf(kept, allRows))
 }
 
 function readKept(): Kept {

@@ -10,7 +10,7 @@ export interface RowPlan extends Heading {
   readonly before?: (stage: Stage, size: Size) => Promise<void>
   /** One turn. */
   readonly turn: (stage: Stage, size: Size) => Promise<Turn>
-  /** Only measured when it is asked for by name or with --all. */
+  /** Only measured when it is asked for by name or with --long. */
   readonly long?: boolean
   /** All peers at once, where a turn is nothing but waiting. */
   readonly together?: boolean

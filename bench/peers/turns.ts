@@ -67,7 +67,8 @@ class Seat {
     if (this.#cannot !== undefined) return
     try {
       const stage = (this.#stage ??= await this.#prepare())
-      const turn = await (round === 0 ? this.#countedTurn(stage) : this.#timedTurn(stage))
+      const isCounted = round === 0 && this.#row.together !== true
+      const turn = await (isCounted ? this.#countedTurn(stage) : this.#timedTurn(stage, round))
       this.#unitsOfStage += turn.units
       this.#tell(round, `${turn.value.toFixed(1)} ${this.#row.unit} ${turn.note ?? ''}`)
       if (turn.leftOver) await this.leave()
@@ -90,10 +91,11 @@ class Seat {
     return turn
   }
 
-  async #timedTurn(stage: Stage): Promise<Turn> {
+  async #timedTurn(stage: Stage, round: number): Promise<Turn> {
     const before = await stage.cost()
     const turn = await this.#row.turn(stage, this.#size)
     const after = await stage.cost()
+    if (round === 0) return turn
     this.#turns.push(turn)
     this.#costs.push({
       clientCpuSeconds: after.clientCpuSeconds - before.clientCpuSeconds,
@@ -138,8 +140,13 @@ class Seat {
       profile,
       values: this.#cannot === undefined ? this.#turns.map(({ value }) => value) : [],
       ...(note === undefined ? {} : { note }),
-      ...(this.#cannot === undefined ? { costs: this.#costsEach() } : { cannot: this.#cannot }),
+      ...(this.#cannot === undefined ? this.#costsTold() : { cannot: this.#cannot }),
     }
+  }
+
+  /** Where all take their turn together, nobody can say what of the server's work was whose. */
+  #costsTold(): { readonly costs?: Costs } {
+    return this.#row.together === true ? {} : { costs: this.#costsEach() }
   }
 
   #costsEach(): Costs {
