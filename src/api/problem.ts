@@ -200,6 +200,7 @@ export const innerCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'fetch_failed',
   'fetch_timeout',
   'webhook_too_slow',
+  'delivery_failed',
   'config_invalid',
   'config_variable_missing',
   'decryption_failed',

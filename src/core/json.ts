@@ -9,6 +9,8 @@ export interface JsonLimits {
   readonly what: string
   readonly maxBytes?: number
   readonly maxDepth?: number
+  /** Takes out of names what must not be told, before they are cut; then nothing else is quoted. */
+  readonly redact?: (text: string) => string
 }
 
 export type JsonPath = ReadonlyArray<string | number>
@@ -44,7 +46,7 @@ export function parseJsonText(text: string, limits: JsonLimits): unknown {
   const walk = { ...startWalk(limits), texts: true, exact: true }
   const bytes = byteLength(text, walk.maxBytes)
   if (bytes > walk.maxBytes) throw tooLarge(bytes, walk.maxBytes, limits.what)
-  const value = parse(text, limits.what)
+  const value = parse(text, limits)
   refuse(findProblem(value, '', 0, walk), value, limits)
   return value
 }
@@ -172,10 +174,11 @@ function refuse(problem: Problem, value: unknown, limits: JsonLimits): never
 function refuse(problem: Problem | undefined, value: unknown, limits: JsonLimits): void
 function refuse(problem: Problem | undefined, value: unknown, limits: JsonLimits): void {
   if (problem === undefined) return
-  const { what, maxBytes = jsonBytesMax, maxDepth = jsonDepthMax } = limits
+  const { what, maxBytes = jsonBytesMax, maxDepth = jsonDepthMax, redact = (text) => text } = limits
   if (problem.reason === tooBig) throw tooLarge(undefined, maxBytes, what)
   const cycle = problem.reason === tooDeep ? cycleIn(value, problem.path) : undefined
-  const spot = formatPath(cycle ?? problem.path.slice(0, maxDepth))
+  const path = cycle ?? problem.path.slice(0, maxDepth)
+  const spot = formatPath(path.map((segment) => (typeof segment === 'string' ? redact(segment) : segment)))
   const reason = cycle
     ? 'it contains itself'
     : problem.reason === tooDeep
@@ -223,14 +226,13 @@ function byteLength(text: string, limit: number): number {
   return Buffer.byteLength(text)
 }
 
-function parse(text: string, what: string): unknown {
+function parse(text: string, { what, redact }: JsonLimits): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
     throw new MillraceError('json_invalid', `${what} is not JSON.`, {
       fields: { what, path: '', reason: 'it is not JSON' },
-      hint: cause instanceof Error ? cause.message : undefined,
-      cause,
+      ...(redact === undefined && { hint: cause instanceof Error ? cause.message : undefined, cause }),
     })
   }
 }

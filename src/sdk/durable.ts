@@ -105,6 +105,7 @@ export type CallOutcome<Output = unknown> =
     }
 
 export interface HttpRequest {
+  /** Of http or https, without a user name or a password: such go into a header. */
   readonly url: string
   /** Sent as JSON. */
   readonly body?: unknown
@@ -121,36 +122,50 @@ export interface HttpRequest {
  * Operations whose results are stored under their names: a step that is run again, after a crash or a wait, gets them from there. The one
  * rule: an operation has the same name each time. Whatever stands between two operations is done again; what must not be belongs in `run`.
  * A step that waits for nothing but sleeps, signals, approvals and called runs gives up its slot, and begins again when one is there.
+ *
+ * Each of them can throw `step_option_invalid`, for a name that is none, and what ends the step for good, though its handler catches it:
+ * @throws MillraceError durable_full, durable_name_taken, durable_nested, replay_mismatch
  */
 export interface Durable {
   /**
-   * Runs the function and stores what it gives; once that is stored it is never run again. What it throws is not stored.
-   * @throws MillraceError durable_name_taken, replay_mismatch, json_invalid, json_too_large
+   * Runs the function and stores what it gives; once that is stored it is never run again. What it throws is stored once the handler has got over it,
+   * and not where the handler fails from it.
+   * @throws MillraceError json_invalid, json_too_large, and what the function throws
    */
   run<Out>(name: string, work: (context: DurableRunContext) => Out): Promise<Jsonify<Awaited<Out>>>
-  /** Waits for a time, counted by the database's clock from the first time the step came here. */
+  /** Waits for a time, counted by the database's clock from the first time the step came here. @throws MillraceError duration_invalid */
   sleep(time: Duration | { readonly name: string; readonly for: Duration }): Promise<void>
+  /** Waits until then, by the database's clock. @throws MillraceError duration_invalid */
   sleepUntil(time: Date | { readonly name: string; readonly until: Date }): Promise<void>
-  /** Waits for a signal to this run, or to its name. One that came early was kept. @throws MillraceError signal_invalid */
+  /**
+   * Waits for a signal to this run, or to its name. One that came early was kept.
+   * @throws MillraceError signal_invalid, duration_invalid, json_invalid, json_too_large
+   */
   signal<Payload extends Schema | undefined = undefined, Timeout extends Duration | undefined = undefined>(
     names: SignalNames,
     options?: SignalOptions<Payload, Timeout>,
   ): Promise<SignalAnswer<Payload, Timeout>>
-  /** Waits for a person's decision. @throws MillraceError approval_expired, approval_cancelled, signal_invalid */
+  /**
+   * Waits for a person's decision.
+   * @throws MillraceError approval_expired, approval_cancelled, signal_invalid, duration_invalid, json_invalid, json_too_large
+   */
   approval<Form extends Schema | undefined = undefined>(
     name: string,
     options: ApprovalOptions<Form>,
   ): Promise<DecisionOf<Form>>
   /**
    * Starts a run of another pipeline and gives its output; with `detached`, its id at once.
-   * @throws MillraceError child_failed, child_refused, input_invalid
+   * @throws MillraceError child_failed, child_refused, input_invalid, json_invalid, json_too_large
    */
   call<P extends Startable, Detached extends boolean = false>(
     pipeline: P,
     input: PipelineInput<P>,
     options?: CallOptions<Detached>,
   ): Promise<Detached extends true ? StartedRun : PipelineOutput<P>>
-  /** Starts a run for each input, at most 10,000, and gives how each ended, in the order of the inputs. */
+  /**
+   * Starts a run for each input, at most 10,000, and gives how each ended, in the order of the inputs.
+   * @throws MillraceError child_refused, input_invalid, json_invalid, json_too_large, too_many_starts
+   */
   callMany<P extends Startable>(
     pipeline: P,
     inputs: ReadonlyArray<PipelineInput<P>>,
@@ -158,7 +173,8 @@ export interface Durable {
   ): Promise<CallOutcome<PipelineOutput<P>>[]>
   /**
    * Posts JSON to an endpoint that answers at once, or with 202 and later, by the completion token that came with the request.
-   * @throws MillraceError http_failed, http_timeout
+   * @throws MillraceError http_failed, http_refused, http_timeout, config_variable_missing, step_option_invalid, duration_invalid, json_invalid,
+   * json_too_large
    */
   http(request: HttpRequest): Promise<unknown>
   /** The database's time when it was first asked. */
@@ -167,6 +183,9 @@ export interface Durable {
   random(): Promise<number>
   /** A random UUID, the same each time. */
   uuid(): Promise<string>
-  /** Ends this run and begins another of the same pipeline with this input, in one transaction. Only in a pipeline's one last step. */
+  /**
+   * Ends this run and begins another of the same pipeline with this input, in one transaction. Only in a pipeline's one last step.
+   * @throws MillraceError continue_misplaced, input_invalid, json_invalid, json_too_large
+   */
   continueAs(input: unknown): Promise<never>
 }

@@ -162,7 +162,12 @@ export {
   type WebhookProvider,
   type WebhookTarget,
 } from './webhook.ts'
-export type { RequestAbout, WebhookHandler, WebhookHandlerOptions } from './webhook-handler.ts'
+export {
+  DeliveryFailed,
+  type RequestAbout,
+  type WebhookHandler,
+  type WebhookHandlerOptions,
+} from './webhook-handler.ts'
 export type {
   DeliveryFilterOptions,
   DeliveryInfo,

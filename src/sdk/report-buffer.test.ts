@@ -52,3 +52,37 @@ test('what became of runs and steps is known of the last ten thousand', () => {
   expect(buffer.attemptOf({ runId: 'provisional 0', step: 'fetch', item: -1, attempt: null })).toBeUndefined()
   expect(buffer.attemptOf({ runId: 'provisional 1', step: 'fetch', item: -1, attempt: null })).toBe(1)
 })
+
+test('a report that was kept finds the attempt and the run of the start kept before it, however many were kept in between', async () => {
+  const { database, buffer } = bufferOf(30_000)
+  const count = 10_001
+  const holdOf = (run: number) => ({ runId: `provisional ${run}`, step: 'fetch', item: -1, attempt: null })
+  for (let run = 0; run < count; run++) {
+    await buffer.report(`provisional ${run}`, async () => {
+      buffer.isReally(`provisional ${run}`, `real ${run}`)
+      buffer.isAttempt(holdOf(run), 1)
+    })
+  }
+  const lost: string[] = []
+  for (let run = 0; run < count; run++) {
+    const runId = `provisional ${run}`
+    await buffer.report(runId, async () => {
+      if (buffer.realRun(runId) === runId || buffer.attemptOf(holdOf(run)) === undefined) lost.push(runId)
+    })
+  }
+  database.away = false
+  expect(await buffer.flush()).toBe(true)
+  expect(lost).toEqual([])
+  expect(database.statements[0]!.values[0]).toBe('real 0')
+  await buffer.close()
+})
+
+test('what is remembered once more is not the oldest', () => {
+  const { buffer } = bufferOf(3)
+  for (let run = 0; run <= 10_000; run++) {
+    buffer.isReally('again', 'real')
+    if (run > 0) buffer.isReally(`provisional ${run}`, `real ${run}`)
+  }
+  expect(buffer.realRun('again')).toBe('real')
+  expect(buffer.realRun('provisional 1')).toBe('provisional 1')
+})

@@ -40,8 +40,11 @@ interface Gap {
 }
 
 const tryAgainMs = { min: 200, max: 5_000 }
-/** How many runs and steps that were begun without the database are known by what became of them; the oldest is forgotten first. */
-const rememberedMax = 10_000
+/**
+ * How many runs and steps that were begun without the database are known by what became of them, at least: as many as reports are kept, of which each
+ * may need one. The oldest is forgotten first.
+ */
+const rememberedMin = 10_000
 
 export class ReportBuffer {
   readonly #options: ReportBufferOptions
@@ -102,7 +105,7 @@ export class ReportBuffer {
 
   /** A run that was begun under a provisional id turned out to be another. */
   isReally(provisional: string, runId: string): void {
-    if (provisional !== runId) remember(this.#realRuns, provisional, runId)
+    if (provisional !== runId) this.#remember(this.#realRuns, provisional, runId)
   }
 
   realRun(runId: string): string {
@@ -111,11 +114,19 @@ export class ReportBuffer {
 
   /** A step that was taken without the database has its attempt. */
   isAttempt(hold: Hold, attempt: number): void {
-    remember(this.#attempts, nameOf(hold), attempt)
+    this.#remember(this.#attempts, nameOf(hold), attempt)
   }
 
   attemptOf(hold: Hold): number | undefined {
     return this.#attempts.get(nameOf(hold))
+  }
+
+  #remember<Value>(known: Map<string, Value>, name: string, value: Value): void {
+    // What is said once more is the youngest.
+    known.delete(name)
+    known.set(name, value)
+    const rememberedMax = Math.max(rememberedMin, this.#options.bufferMax)
+    if (known.size > rememberedMax) known.delete(known.keys().next().value!)
   }
 
   #keep(report: BufferedReport): void {
@@ -210,11 +221,6 @@ export class ReportBuffer {
     this.#timer = setTimeout(() => void this.flush().catch(() => {}), wait)
     this.#timer.unref()
   }
-}
-
-function remember<Value>(known: Map<string, Value>, name: string, value: Value): void {
-  known.set(name, value)
-  if (known.size > rememberedMax) known.delete(known.keys().next().value!)
 }
 
 function nameOf({ runId, step, item }: Hold): string {

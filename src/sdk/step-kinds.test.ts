@@ -51,6 +51,11 @@ test.each([
   ['a call of nothing', () => child.call('s', { input: () => 1 } as never), 'pipeline'],
   ['a call without an input', () => child.call('s', { pipeline: child } as never), 'input'],
   ['a request to no address', () => child.http('s', { ...endpoint, url: 'nowhere' }), 'url'],
+  [
+    'a request to an address with a password',
+    () => child.http('s', { ...endpoint, url: 'https://me:hunter2@example.com' }),
+    'url',
+  ],
   ['a request that is not signed', () => child.http('s', { ...endpoint, secret: '' }), 'secret'],
   [
     'a request without an end',

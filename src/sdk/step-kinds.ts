@@ -1,5 +1,6 @@
 // Owns the kinds of steps whose handler Millrace brings: the handler that each becomes, built on `durable`.
 import { type Duration, durationMs } from '../core/duration.ts'
+import { addressFault } from '../core/endpoint-address.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { BroughtKind } from '../core/graph.ts'
 import { clientCaller } from '../db/call.ts'
@@ -137,7 +138,8 @@ const makers: Readonly<Record<BroughtKind, Maker>> = {
   },
 
   http: ({ url, timeout, secret, headers, body }, refuse) => {
-    if (url === undefined || !URL.canParse(url)) return refuse('url', 'no `url` that can be read')
+    const fault = addressFault(url)
+    if (url === undefined || fault !== undefined) return refuse('url', fault ?? 'no `url`')
     if (secret === undefined || secret === '')
       return refuse('secret', 'no `secret`: the environment variable that holds it')
     if (timeout === undefined) return refuse('timeout', 'no `timeout`: how long the answer may take')

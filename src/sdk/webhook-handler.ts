@@ -30,14 +30,20 @@ export interface WebhookHandlerOptions {
   readonly bodyMs?: number
   /** Milliseconds within which each map and filter has to answer; 10,000 by default. */
   readonly mapMs?: number
-  /** Told of what its sender is only told as 500 or 503: a delivery that could not be kept, a secret that can't be read. */
+  /**
+   * Told of what its sender is only told as 500 or 503: a delivery that could not be kept, a secret that can't be read; and a `DeliveryFailed` where a
+   * map, a filter or a start failed, whose message may quote the delivery: log its `reason`.
+   */
   readonly onError?: (error: unknown) => void
 }
 
-/** Its sentence holds what a map or filter has thrown, which may quote the delivery. */
+/** A delivery was kept as failed. Its message holds what a map or filter has thrown, which may quote the delivery; its fields never do. */
 export class DeliveryFailed extends Error {
+  readonly code = 'delivery_failed'
+  /** The id of the delivery, which holds the rest. */
   readonly delivery: string
   readonly webhook: string
+  /** In one word, such as map_failed. */
   readonly reason: string
 
   constructor(

@@ -166,6 +166,9 @@ function withTimeout<T>(task: HeldTask, work: () => T | PromiseLike<T>): T | Pro
       reject(reason)
     }
     Promise.resolve(given).then(resolve, reject).finally(settled)
+    // Before the handler first waited, nobody was there to be told.
+    const fault = task.durable?.fault
+    if (fault !== undefined) task.interrupt(fault)
   })
 }
 

@@ -896,3 +896,27 @@ test('more operations open at a time than a worker can keep end the step for goo
   expect(refused).toEqual([100_000])
   expect(await attemptsOf(database, run!.id)).toHaveLength(1)
 })
+
+test('an operation that voids the attempt before the handler first waits ends the step at once, whatever it waits for then', async () => {
+  const options = { retry: { attempts: 1 }, timeout: '10s' } as const
+  const asleep = (durable: Durable, count: number) => Array.from({ length: count }, () => durable.sleep('1h'))
+  const crowded = pipeline('crowded-sleeps').step('ask', options, async ({ durable }) => {
+    await Promise.allSettled(asleep(durable, 100_001))
+  })
+  const failing = pipeline('failing-twice').step('ask', options, async ({ durable }) => {
+    const fail = () => Promise.reject(new Error('not now'))
+    await Promise.allSettled([durable.run('same', fail), durable.run('same', fail)])
+    await durable.sleep('1h')
+  })
+  await opened.worker({ pipelines: [crowded, failing] })
+  const client = opened.client()
+  for (const [one, code] of [
+    [failing, 'durable_name_taken'],
+    [crowded, 'durable_full'],
+  ] as const) {
+    const { run } = await client.start(one as typeof failing, null)
+    await expect(client.run(run!.id).result()).rejects.toMatchObject({
+      fields: { error: { code, retryable: false } },
+    })
+  }
+})

@@ -104,6 +104,10 @@ class DurableOperations implements AttemptDurable {
     if (task.attempt === 1) this.#replay = new Replay(task.step.name, [])
   }
 
+  get fault(): Error | undefined {
+    return this.#fault
+  }
+
   run<Out>(name: string, work: (context: DurableRunContext) => Out): Promise<Jsonify<Awaited<Out>>> {
     return this.#operate('run', name, {
       perform: (operation) => this.#perform(operation, work),

@@ -50,6 +50,8 @@ export interface AttemptReports extends Reporting {
 }
 
 export interface AttemptDurable extends Durable {
+  /** What made the attempt void, once something did. */
+  readonly fault: Error | undefined
   /** The handler has returned. @throws MillraceError replay_mismatch, or what made the attempt void */
   end(): void | Promise<void>
   /** The handler has thrown. Errors that it had got over, and has failed from now, are to come from their functions again. */

@@ -5,7 +5,11 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { until } from '../../test/deadline.ts'
 import { openMillrace } from '../../test/millrace.ts'
 import { attemptsOf, runOf } from '../../test/protocol.ts'
+import type { MillraceError, StepError } from '../core/errors.ts'
 import { pipeline } from '../sdk/pipeline.ts'
+import type { Startable } from '../sdk/startable.ts'
+import type { HeldTask } from './held-task.ts'
+import { HttpCalls } from './http-calls.ts'
 import { signatureOf } from './http-request.ts'
 
 interface Hit {
@@ -48,14 +52,31 @@ const json = (response: http.ServerResponse, status: number, value: unknown, hea
   response.writeHead(status, { 'content-type': 'application/json', ...headers })
   response.end(JSON.stringify(value))
 }
-const asking = (slug: string, path: string, timeout: '2h' | '50ms' | '1d' = '1d') =>
+const asking = (
+  slug: string,
+  path: string,
+  timeout: '2h' | '50ms' | '1d' = '1d',
+  headers: Readonly<Record<string, string>> = { 'x-own': 'yes' },
+) =>
   pipeline(slug, { retry: { attempts: 2, initial: '1h', jitter: 'none' } }).http('ask', {
     url: `${origin}${path}?key=hidden`,
     secret: 'MILLRACE_TEST_SECRET',
     timeout,
-    headers: { 'x-own': 'yes' },
+    headers,
     body: ({ run }) => ({ about: run.pipeline }),
   })
+/** Its run fails: with what stored error, after how many attempts. */
+const failureOf = async (asks: Startable) => {
+  await opened.worker({ pipelines: [asks as never] })
+  const client = opened.client()
+  const { run } = await client.start(asks, null as never)
+  await expect(client.run(run!.id).result()).rejects.toMatchObject({ code: 'run_failed' })
+  const rows = await database.query<{ error: StepError }>(
+    'select error from millrace.attempt where run_id = $1 order by attempt',
+    [run!.id],
+  )
+  return { error: rows.at(-1)!.error, attempts: rows.length }
+}
 const complete = (token: unknown, result: unknown, error: unknown = null) =>
   database.query('select millrace.complete_wait($1, $2::jsonb, $3::jsonb)', [
     token,
@@ -244,6 +265,114 @@ test('an endpoint that says in its refusal what it was sent puts no secret into 
     String(headers['millrace-signature']).slice(-64),
   ])
     expect(error).not.toContain(hidden)
+})
+
+test('what an endpoint says of a credential in a shorter, a decoded or no text form is taken out as well', async () => {
+  answer = (_hit, response) =>
+    json(response, 422, {
+      me: 'caller:pass phrase',
+      word: 'pass phrase',
+      key: 'abc1234',
+      n: 12345,
+      of: 'hidden',
+    })
+  const basic = Buffer.from('caller:pass phrase').toString('base64')
+  const echoing = asking('echoing-short', '/echo', '1d', {
+    authorization: `Basic ${basic}`,
+    'x-api-key': 'abc1234',
+    'x-token': 12_345 as unknown as string,
+    'x-own': 'of',
+  })
+  const { error } = await failureOf(echoing)
+  expect(error).toMatchObject({ code: 'http_refused', retryable: false })
+  for (const hidden of ['caller', 'pass', 'phrase', 'abc1234', '12345', 'hidden'])
+    expect(error.message).not.toContain(hidden)
+  for (const name of ['authorization', 'x-api-key', 'x-token', 'key'])
+    expect(error.message).toContain(`[secret ${name}]`)
+  expect(error.message).toContain('"of"')
+})
+
+test('an answer that is no JSON tells nothing of the credential that it quotes, however long that is', async () => {
+  const key = `key-${'k'.repeat(200)}`
+  answer = ({ path, headers }, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' })
+    const { authorization } = headers
+    response.end(path.startsWith('/number') ? `{"${authorization}":9007199254740993}` : authorization)
+  }
+  for (const [slug, path, message] of [
+    ['quoting-a-number', '/number', `at ["[secret authorization]"], it is an integer beyond 2^53`],
+    ['quoting-no-json', '/text', 'is not JSON'],
+  ] as const) {
+    const asks = pipeline(slug, { retry: { attempts: 1 } }).step('ask', async ({ durable }) => {
+      const headers = { authorization: `Bearer ${key}` }
+      const request = {
+        url: `${origin}${path}`,
+        secret: 'MILLRACE_TEST_SECRET',
+        timeout: '1m',
+        headers,
+      } as const
+      await durable.http(request).catch((error: MillraceError) => {
+        expect(`${error.hint} ${String(error.cause)}`).not.toContain('Bear')
+        throw error
+      })
+    })
+    const { error } = await failureOf(asks)
+    expect(error).toMatchObject({ code: 'json_invalid', message: expect.stringContaining(message) })
+    expect(error.message).not.toContain('kkkk')
+  }
+})
+
+test.each([
+  ['a-name-and-a-password', 'http://user:hunter2@127.0.0.1:1/a?key=hunter2', {}],
+  ['a-password', 'http://:hunter2@127.0.0.1:1/a', {}],
+  ['no-scheme', 'user:hunter2@127.0.0.1/a', {}],
+  ['no-address', 'not an address?key=hunter2', {}],
+  ['a-header', 'http://127.0.0.1:1/a', { authorization: 'Bearer hunter2\u0007' }],
+  ['a-line', 'http://127.0.0.1:1/a', { authorization: 'Bearer hunter2\nnext' }],
+  ['a-letter', 'http://127.0.0.1:1/a', { authorization: 'Bearer hunter2\u0416' }],
+  ['a-name', 'http://127.0.0.1:1/a', { 'authorization: Bearer hunter2': 'yes' }],
+])(
+  'a request that cannot be sent, by %s, fails the step for good, and nothing of it is quoted',
+  async (slug, url, headers) => {
+    const request = { url, headers, secret: 'MILLRACE_TEST_SECRET', timeout: '1m' } as const
+    const asks = pipeline(`unsent-${slug}`, { retry: { attempts: 3, initial: 0 } }).step(
+      'ask',
+      ({ durable }) => durable.http(request),
+    )
+    const { error, attempts } = await failureOf(asks)
+    expect(error).toMatchObject({ code: 'step_option_invalid', retryable: false })
+    expect(JSON.stringify(error)).not.toContain('hunter2')
+    expect(attempts).toBe(1)
+  },
+)
+
+test('the address of a request is looked at before its token is good', async () => {
+  const calls = new HttpCalls({
+    caller: { call: () => Promise.reject(new Error('a wait was written')) },
+    key: {} as never,
+    now: () => 0,
+    environment: { S: 'secret' },
+  })
+  const task = { step: { name: 'ask' }, run: { id: 'r' }, item: -1, attempt: 1 } as unknown as HeldTask
+  const request = { url: 'not a url?secret=1', secret: 'S', timeout: '1m' } as const
+  await expect(calls.post(task, { name: 'http#1', place: 0 }, request)).rejects.toMatchObject({
+    code: 'step_option_invalid',
+    message: "Request 'http#1' of step 'ask' has no `url` of http or https that can be read.",
+  })
+})
+
+test('an endpoint that asks to be tried again in no time is tried again when the retry policy says', async () => {
+  answer = (_hit, response) => json(response, 503, 'busy', { 'retry-after': '0' })
+  const hurried = asking('hurried', '/busy')
+  await database.clock.freeze()
+  await opened.worker({ pipelines: [hurried], leaseSeconds: 3_600 })
+  const { run } = await opened.client().start(hurried, null)
+  await until('the first attempt', async () => (await attemptsOf(database, run!.id)).length === 1)
+  const [waiting] = await database.query<{ seconds: number }>(
+    'select extract(epoch from available_at - millrace.now())::float8 as seconds from millrace.waiting_task where run_id = $1',
+    [run!.id],
+  )
+  expect(waiting!.seconds).toBe(3_600)
 })
 
 test('an answer without end is read to its bound only, and a secret that is not set is named', async () => {

@@ -1,5 +1,6 @@
 // Requests to endpoints as durable operations: each can be completed later, from before it is sent.
 import { durationMs } from '../core/duration.ts'
+import { addressFault } from '../core/endpoint-address.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
 import { openWaits, type WaitSpec } from '../db/waits.ts'
@@ -29,7 +30,7 @@ export class HttpCalls {
   /**
    * Sends the request, with a token that is good already.
    *
-   * @throws MillraceError http_failed, http_refused, config_variable_missing, duration_invalid
+   * @throws MillraceError http_failed, http_refused, config_variable_missing, duration_invalid, step_option_invalid, json_invalid, json_too_large
    */
   async post(
     task: HeldTask,
@@ -38,6 +39,7 @@ export class HttpCalls {
   ): Promise<{ readonly value: string } | { readonly wait: HttpWait }> {
     const { now, environment } = this.#parts
     const { run, step, item, attempt } = task
+    checkAddress(request.url, name, step.name)
     const secret = secretOf(request.secret, environment)
     const ms = durationMs(request.timeout, `The timeout of request '${name}' in step '${step.name}'`)
     const idempotencyKey = `${run.id}:${step.name}${item < 0 ? '' : `:${item}`}:${name}`
@@ -71,4 +73,12 @@ export class HttpCalls {
     const lost = await retryTransaction(() => openWaits(caller, key, [row]))
     if (lost.length > 0) throw new AttemptAborted('the lease was lost')
   }
+}
+
+function checkAddress(url: unknown, name: string, step: string): void {
+  const fault = addressFault(url)
+  if (fault === undefined) return
+  throw new MillraceError('step_option_invalid', `Request '${name}' of step '${step}' has ${fault}.`, {
+    fields: { step, option: 'url' },
+  })
 }

@@ -1,8 +1,9 @@
 // The signed request to an endpoint, and what its answer means: done, refused, to be tried again, or done later by a token.
 import { createHash, createHmac } from 'node:crypto'
 import { MillraceError } from '../core/errors.ts'
-import { checkJson, jsonBytesMax, parseJsonText } from '../core/json.ts'
+import { checkJson, jsonBytesMax, type JsonLimits, parseJsonText } from '../core/json.ts'
 import { retryAfterMs } from '../core/retry-after-header.ts'
+import { secretNames } from '../core/masked-headers.ts'
 import { Redactor } from '../core/redaction.ts'
 import type { HttpRequest } from '../sdk/durable.ts'
 
@@ -23,8 +24,11 @@ export type HttpAnswer =
 const laterStatus = 202
 const passingStatuses: ReadonlySet<number> = new Set([408, 425, 429])
 const bodyShown = 300
-/** A shorter value of a header stands in many a text by chance. */
-const hiddenLengthMin = 8
+/** A shorter value of a header stands in many a text by chance; where its name tells of a secret, it is as long as a secret must be. */
+const hiddenLengthMin = { ofAny: 8, ofSecret: 4 }
+const unsendable = /[^\t\u0020-\u007e\u0080-\u00ff]/
+/** Before what proves who asks, in a header. */
+const proofKinds = /^(?:basic|bearer|token)$/i
 /** A day: what an endpoint may ask for before it is tried again. */
 const retryAfterMsMax = 86_400_000
 
@@ -63,7 +67,7 @@ export function signatureOf(secret: string, timestamp: number, body: string): st
 /**
  * Posts the request once.
  *
- * @throws MillraceError http_failed, http_refused, json_invalid, json_too_large
+ * @throws MillraceError http_failed, http_refused, step_option_invalid, json_invalid, json_too_large
  */
 export async function postRequest(
   request: HttpRequest,
@@ -76,8 +80,12 @@ export async function postRequest(
     readonly timeoutMs: number
   },
 ): Promise<HttpAnswer> {
-  const body = checkJson(request.body ?? null, { what: `the body of the request to ${whereTo(request.url)}` })
-  const headers = headersOf(request, asker, options, body)
+  const where = whereTo(request.url)
+  const body = checkJson(request.body ?? null, { what: `the body of the request to ${where}` })
+  const given = headersOf(request, asker, options, body)
+  const headers = sentHeaders(given, where)
+  let redactor: Redactor | undefined
+  const redact = (text: string) => (redactor ??= redactorOf(request, options.secret, given)).redact(text)
   const tooLong = AbortSignal.timeout(Math.min(options.timeoutMs, 2_147_483_647))
   try {
     const response = await fetch(request.url, {
@@ -87,14 +95,14 @@ export async function postRequest(
       headers,
       body,
     })
-    return await answerOf(request, response, (text) => redacted(text, request, options.secret, headers))
+    return await answerOf(where, response, redact)
   } catch (error) {
     if (error instanceof MillraceError || options.abort.aborted) throw error
     const reason = tooLong.aborted
       ? `gave no answer within ${options.timeoutMs} ms`
-      : `could not be reached: ${reasonOf(error)}`
-    throw new MillraceError('http_failed', `The endpoint ${whereTo(request.url)} ${reason}.`, {
-      fields: { url: whereTo(request.url) },
+      : `could not be reached: ${redact(reasonOf(error))}`
+    throw new MillraceError('http_failed', `The endpoint ${where} ${reason}.`, {
+      fields: { url: where },
       cause: error,
     })
   }
@@ -107,7 +115,8 @@ function headersOf(
   body: string,
 ): Record<string, string> {
   return {
-    ...headers,
+    // From JavaScript a value may be a number.
+    ...Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])),
     'content-type': 'application/json',
     'idempotency-key': asker.idempotencyKey,
     'millrace-run': asker.runId,
@@ -120,36 +129,78 @@ function headersOf(
   }
 }
 
-/** An endpoint may say in its answer what it was sent: nothing that proves who asks is kept of that. */
-function redacted(
-  text: string,
-  { headers: own = {}, secret: variable }: HttpRequest,
+/** Of what can't be sent, fetch would quote the value. @throws MillraceError step_option_invalid */
+function sentHeaders(given: Readonly<Record<string, string>>, where: string): Headers {
+  const headers = new Headers()
+  for (const [name, value] of Object.entries(given)) {
+    if (!isAppended(headers, name, value)) {
+      const named = /^[\w-]+$/.test(name) ? `The header '${name}'` : 'A header'
+      throw new MillraceError(
+        'step_option_invalid',
+        `${named} of the request to ${where} holds a character that no header may hold: leave it out, or encode it.`,
+        { fields: { url: where, option: 'headers' } },
+      )
+    }
+  }
+  return headers
+}
+
+/** What Headers takes still has characters that fetch refuses. */
+function isAppended(headers: Headers, name: string, value: string): boolean {
+  try {
+    headers.append(name, value)
+    return !unsendable.test(headers.get(name) ?? '')
+  } catch {
+    return false
+  }
+}
+
+/**
+ * An endpoint may say in its answer what it was sent. Of that the secret, the token and the signature are not kept, nor the values of other headers and
+ * of the parameters of the address, except for short ones.
+ */
+function redactorOf(
+  { url, headers: own = {}, secret: variable }: HttpRequest,
   secret: string,
   headers: Readonly<Record<string, string>>,
-): string {
+): Redactor {
   const redactor = new Redactor()
   redactor.add(variable, secret)
-  for (const name of [...Object.keys(own), 'millrace-token', 'millrace-signature']) {
-    const value = headers[name] ?? ''
-    // Of `Bearer …` the second word is the secret, of `t=…,v1=…` the last.
-    for (const part of [value, ...value.split(/[\s,;=]+/)])
-      if (part.length >= hiddenLengthMin) redactor.add(name, part)
-  }
-  return redactor.redact(text)
+  for (const name of [...Object.keys(own), 'millrace-token', 'millrace-signature'])
+    for (const part of hiddenParts(name, headers[name] ?? '')) redactor.add(name, part)
+  for (const [name, value] of new URL(url).searchParams)
+    for (const part of hiddenParts(name, value)) redactor.add(name, part)
+  return redactor
+}
+
+/** The value, and what it is made of: of `Bearer …` the second word is the secret, of `t=…,v1=…` the last. */
+function hiddenParts(name: string, value: string): string[] {
+  const isSecret = /key/i.test(name) || secretNames.test(name.toLowerCase())
+  const lengthMin = isSecret ? hiddenLengthMin.ofSecret : hiddenLengthMin.ofAny
+  const parts = [value.trim(), ...value.split(/[\s,;=]+/), ...decodedParts(value)]
+  return parts.filter((part) => part.length >= lengthMin && !proofKinds.test(part))
+}
+
+/** The name with the password, and the password, of a header of basic authentication. */
+function decodedParts(value: string): string[] {
+  const [, encoded] = /^\s*basic\s+(\S+)/i.exec(value) ?? []
+  if (encoded === undefined) return []
+  const pair = Buffer.from(encoded, 'base64').toString('utf8')
+  return [pair, pair.slice(pair.indexOf(':') + 1)]
 }
 
 async function answerOf(
-  request: HttpRequest,
+  where: string,
   response: Response,
   redact: (text: string) => string,
 ): Promise<HttpAnswer> {
-  const where = whereTo(request.url)
   if (response.status === laterStatus) {
     await response.body?.cancel()
     return { kind: 'later' }
   }
   const text = await bodyOf(response, where)
-  if (response.ok) return { kind: 'done', value: jsonOf(response, text, where) }
+  if (response.ok)
+    return { kind: 'done', value: jsonOf(response, text, { what: `the answer of ${where}`, redact }) }
   const mayPass = passingStatuses.has(response.status) || response.status >= 500
   const said = text.trim() === '' ? '' : `: ${redact(text).trim().slice(0, bodyShown)}`
   const error = new MillraceError(
@@ -159,7 +210,9 @@ async function answerOf(
   )
   const { headers } = response
   const delayMs = retryAfterMs({ retryAfter: headers.get('retry-after'), date: headers.get('date') })
-  if (mayPass && delayMs !== undefined) retryDelays.set(error, Math.min(delayMs, retryAfterMsMax))
+  // Of no time at all, the retry policy knows better.
+  if (mayPass && delayMs !== undefined && delayMs > 0)
+    retryDelays.set(error, Math.min(delayMs, retryAfterMsMax))
   throw error
 }
 
@@ -183,11 +236,10 @@ async function bodyOf(response: Response, where: string): Promise<string> {
 }
 
 /** What is no JSON is a text; nothing is null. */
-function jsonOf(response: Response, text: string, where: string): string {
-  const what = `the answer of ${where}`
+function jsonOf(response: Response, text: string, limits: JsonLimits): string {
   if (text === '') return 'null'
   const isJson = /^application\/(?:[\w.+-]+\+)?json\b/i.test(response.headers.get('content-type') ?? '')
-  return checkJson(isJson ? parseJsonText(text, { what }) : text, { what })
+  return checkJson(isJson ? parseJsonText(text, limits) : text, limits)
 }
 
 /** Without what may hold a secret. */

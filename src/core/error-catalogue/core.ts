@@ -61,9 +61,10 @@ export const coreErrors = {
     exitCode: 2,
   },
   step_option_invalid: {
-    cause: 'An option of a step is outside its bounds.',
+    cause: 'An option of a step, or of one of its durable operations, is outside its bounds.',
     remedy: 'Choose a value within the bounds that the message names.',
     exitCode: 2,
+    permanent: true,
   },
   step_unknown: {
     cause: 'A step is named that the pipeline does not have.',

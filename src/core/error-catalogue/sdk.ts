@@ -3,6 +3,11 @@ import type { CatalogueEntry } from './entry.ts'
 
 export const sdkErrors = {
   // definitions and configuration
+  delivery_failed: {
+    cause:
+      'A delivery to a webhook was kept as failed: its map, its filter or its start threw, or gave nothing that can be started.',
+    remedy: 'Look at it with millrace webhook deliveries, mend what its reason names, and replay it.',
+  },
   webhook_too_slow: {
     cause: 'A map or a filter of a webhook did not answer in time; its delivery is kept as failed.',
     remedy: 'Let it only read the delivery, and leave what takes time to a step.',
