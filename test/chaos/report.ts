@@ -61,7 +61,6 @@ export function faultsOf({
   growths,
   backends,
   backAfterRestart,
-  backAfterListener,
 }: Report): string[] {
   const repeatedLess = calm ? reclaimed : repeatedMost
   return [
@@ -75,8 +74,7 @@ export function faultsOf({
     ...(outside.repeated <= repeatedLess
       ? []
       : [`${outside.repeated} calls to the outside were made again, and at most ${repeatedLess} may be.`]),
-    ...lateFaults('work went on after a restart of the server', backAfterRestart, 5),
-    ...lateFaults('a dead listener listened again', backAfterListener, 15),
+    ...lateFaults(backAfterRestart),
     ...(calm ? [...growths.flatMap(growthFaults), ...backendFaults(growths, backends)] : []),
   ]
 }
@@ -92,10 +90,14 @@ function refusedFaults([kind, { tried, acknowledged }]: [string, Asked]): string
 
 /** A p99 of fewer is whatever was the slowest. */
 const judgedTimes = 20
+const backSecondsMost = 5
 
-function lateFaults(what: string, took: Figure | undefined, secondsMost: number): string[] {
-  if (took === undefined || took.count < judgedTimes || took.p99 <= 1_000 * secondsMost) return []
-  return [`It took ${(took.p99 / 1_000).toFixed(2)} s (p99) until ${what}; ${secondsMost} s are the most.`]
+/** Only workers that are well are waited for there; a listener may be that of one that stands still for another fault, and is not judged. */
+function lateFaults(took: Figure | undefined): string[] {
+  if (took === undefined || took.count < judgedTimes || took.p99 <= 1_000 * backSecondsMost) return []
+  return [
+    `It took ${(took.p99 / 1_000).toFixed(2)} s (p99) until work went on after a restart of the server; ${backSecondsMost} s are the most.`,
+  ]
 }
 
 /** Of an hour, less what it takes to become warm; a slope over much less is noise. */
