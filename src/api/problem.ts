@@ -246,6 +246,7 @@ export const innerCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'command_invalid',
   'config_missing',
   'config_not_loadable',
+  'output_failed',
   'test_engine_closed',
   'test_engine_stuck',
   'test_run_unended',

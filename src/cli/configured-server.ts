@@ -5,7 +5,6 @@ import path from 'node:path'
 import { MillraceError } from '../core/errors.ts'
 import { clientCaller } from '../db/call.ts'
 import { connectClient } from '../db/connection.ts'
-import { checkSchema } from '../db/schema-check.ts'
 import type { Config, ServerConfig } from '../sdk/config.ts'
 import { refuseExposure } from '../server/exposure.ts'
 import { listen } from '../server/listen.ts'
@@ -15,7 +14,9 @@ import type { ServerLogEntry } from '../server/server-log.ts'
 import { openServer, type Server, type ServerPart } from '../server/server.ts'
 import { eventLog } from './configured-worker.ts'
 import type { ChosenDatabase } from './database-choice.ts'
+import { eventWords, placesOf } from './event-words.ts'
 import { hostDefault, listening, portDefault, shownAddress } from './listening.ts'
+import { refuseSchema } from './schema-refusal.ts'
 import type { Session } from './session.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -61,7 +62,7 @@ export async function startConfiguredServer(
     certificate: readPem(project, tls.certificate),
     key: readPem(project, tls.key),
   }
-  await refuseSchema(database)
+  await refuseSchema(database, 'millrace server')
   // It listens first, so that it knows under which port people reach it; who comes early waits.
   const opening = new Opening()
   const listener = await listening(
@@ -135,16 +136,6 @@ async function offerFirstAdmin(terminal: Terminal, database: string, url: string
   }
 }
 
-/** @throws MillraceError schema_missing, schema_outdated, schema_newer, and those of connectClient */
-async function refuseSchema(url: string): Promise<void> {
-  const client = await connectClient({ connectionString: url, applicationName: 'millrace server' })
-  try {
-    await checkSchema(client)
-  } finally {
-    await client.end()
-  }
-}
-
 /** From the folder of the configuration, wherever the command was called. */
 function readPem(folder: string, file: string): Buffer {
   try {
@@ -157,12 +148,11 @@ function readPem(folder: string, file: string): Buffer {
   }
 }
 
-/** What is the server's own fault, with what it is found by again. */
-function serverLog(terminal: Terminal): (entry: ServerLogEntry) => void {
+/** What is the server's own fault, with what it is found by again; an error with its place. */
+export function serverLog(terminal: Terminal): (entry: ServerLogEntry) => void {
   const log = eventLog(terminal)
   return ({ level, event, ...fields }) => {
-    const { code, error, correlation_id: id } = fields
-    const facts = [code, error, typeof id === 'string' ? `(${id})` : undefined].filter(Boolean)
-    log({ level, message: [event, ...facts].map(String).join(' '), fields })
+    const places = terminal.json || level !== 'error' ? [] : placesOf(fields['stack'])
+    log({ level, message: [eventWords(event, fields), ...places].join('\n'), fields })
   }
 }

@@ -48,7 +48,7 @@ export function tellServing(terminal: Terminal, worker: Worker): void {
 /** What a process tells that goes on: lines for people, or one JSON object a line. */
 export function eventLog(terminal: Terminal): (entry: WorkerLogEntry) => void {
   if (terminal.json) {
-    const logger = pino({ base: null, messageKey: 'message' }, pino.destination({ sync: true }))
+    const logger = pino({ base: null, messageKey: 'message' }, { write: terminal.answerText })
     return ({ level, message, fields }) => logger[level]({ ...fields }, message)
   }
   const { yellow, red } = terminal.colours

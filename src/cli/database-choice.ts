@@ -10,6 +10,8 @@ export interface ChosenDatabase {
   /** Where notifications are delivered, if the address is that of a pooler. */
   readonly directUrl: string | undefined
   readonly source: 'option' | 'config' | 'environment' | 'embedded'
+  /** An embedded server that did not run before, and ends with this process unless others come to use it. */
+  readonly startedHere: boolean
   /** Lets an embedded server go, which stops with its last user. */
   release(): Promise<void>
 }
@@ -33,6 +35,7 @@ export async function chooseDatabase(sources: DatabaseSources): Promise<ChosenDa
     url,
     directUrl,
     source,
+    startedHere: false,
     release: async () => {},
   })
   if (option !== undefined) return given(option, 'option')
@@ -59,7 +62,13 @@ async function chooseEmbedded({ project, mayCreate, log }: DatabaseSources): Pro
   const directory = findEmbedded(project) ?? (mayCreate ? path.join(project, '.millrace') : undefined)
   if (directory === undefined) throw noDatabase()
   const server = await startEmbeddedPostgres({ directory, ...(log && { log }) })
-  return { url: server.url, directUrl: undefined, source: 'embedded', release: () => server.release() }
+  return {
+    url: server.url,
+    directUrl: undefined,
+    source: 'embedded',
+    startedHere: !server.adopted,
+    release: () => server.release(),
+  }
 }
 
 function noDatabase(): MillraceError {

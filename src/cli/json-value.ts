@@ -11,7 +11,7 @@ import { readInput } from './standard-input.ts'
  */
 export async function jsonValue(session: Session, what: string, given: string | undefined): Promise<unknown> {
   if (given === undefined) return undefined
-  return jsonFrom(what, given === '-' ? await readInput(session) : given)
+  return jsonFrom(what, given === '-' ? await readInput(session, what) : given)
 }
 
 function jsonFrom(what: string, text: string): unknown {

@@ -1,15 +1,15 @@
 #!/usr/bin/env node
 // The program millrace: runs the command line of this process, and ends with its status.
 import { runCommandLine } from './command-line.ts'
+import { tellFailure } from './failure.ts'
+import { watchOutput } from './lost-output.ts'
+import { createTerminal } from './terminal.ts'
 
-// A reader that has seen enough (| head) closes the pipe; that is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0)
-})
+const args = process.argv.slice(2)
+const streams = { stdout: process.stdout, stderr: process.stderr, environment: process.env }
 
-process.exitCode = await runCommandLine(process.argv.slice(2), {
-  stdout: process.stdout,
-  stderr: process.stderr,
-  environment: process.env,
-  folder: process.cwd(),
-})
+watchOutput(process, (error) =>
+  tellFailure(error, createTerminal(streams, args.includes('--json')), args.includes('--debug')),
+)
+
+process.exitCode = await runCommandLine(args, { ...streams, folder: process.cwd() })

@@ -1,4 +1,5 @@
-// Owns how a person stops a process: the first request asks it to end well, the second to end now.
+// Owns how a person stops a process: the first request asks it to end well, the second to end now. Where nobody reads its output any more it ends well too.
+import { onLostOutput } from './lost-output.ts'
 import { onStopSignal } from './stop-signals.ts'
 
 export interface StopRequests {
@@ -12,6 +13,13 @@ export function stopRequests(): StopRequests {
   const resolvers: (() => void)[] = []
   const nextRequest = (): Promise<void> => new Promise((resolve) => resolvers.push(resolve))
   const [first, second] = [nextRequest(), nextRequest()]
-  const close = onStopSignal(process, () => resolvers.shift()?.())
+  const [end] = resolvers
+  const unheed = onStopSignal(process, () => resolvers.shift()?.())
+  // No request that counts: Ctrl-C ends whoever reads (| tee) as well, and is one request then too.
+  const unwatch = onLostOutput(() => end?.())
+  const close = (): void => {
+    unheed()
+    unwatch()
+  }
   return { first, second, close }
 }

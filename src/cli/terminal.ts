@@ -36,6 +36,8 @@ export interface Terminal {
   answer(value: unknown): void
   /** One of many values of a result that comes bit by bit, for a program, in a line; nothing where it is for people. */
   answerLine(value: unknown): void
+  /** The same, which is JSON already and ends its line. */
+  answerText(line: string): void
   /** A line beside the result. */
   note(line: string): void
 }
@@ -63,6 +65,9 @@ export function createTerminal({ stdout, stderr, environment }: Streams, json: b
     },
     answerLine: (value) => {
       if (json) stdout.write(`${JSON.stringify(value)}\n`)
+    },
+    answerText: (line) => {
+      if (json) stdout.write(line)
     },
     answer: (value) => {
       if (json) stdout.write(`${JSON.stringify(value, null, 2)}\n`)

@@ -1,4 +1,6 @@
-// Owns how a worker process is told to stop: by signals, or by the `millrace dev` that started it; and what it tells the latter.
+// Owns how a worker process is told to stop: by signals, by the `millrace dev` that started it, or by an output that nobody reads any more; and what it tells
+// that `dev`.
+import { onLostOutput } from './lost-output.ts'
 import { devDatabaseVariable } from './session.ts'
 import { onStopSignal } from './stop-signals.ts'
 
@@ -33,13 +35,21 @@ export function hearOrders(process: NodeJS.Process): Orders {
     resolveOrdered()
     acts?.[given > 1 ? 'force' : wanted]()
   }
-  const close = listen(process, order)
+  const unheed = listen(process, order)
+  // No order that counts: Ctrl-C ends whoever reads (| tee) as well, and is one order then too.
+  const unwatch = onLostOutput(() => {
+    resolveOrdered()
+    if (given === 0) acts?.drain()
+  })
   return {
     ordered,
     obey: (wanted) => {
       acts = wanted
     },
-    close,
+    close: () => {
+      unheed()
+      unwatch()
+    },
   }
 }
 

@@ -1,6 +1,7 @@
 // Owns what a line of the server's log is, and what it says of an error.
 import { MillraceError } from '../core/errors.ts'
 import { sqlState } from '../db/database-error.ts'
+import { DeliveryFailed } from '../sdk/webhook-handler.ts'
 
 /** A line of the server's log: an event by its name, and facts. Never a payload, a credential or the text of a database error. */
 export type ServerLog = (entry: ServerLogEntry) => void
@@ -23,6 +24,18 @@ export function errorFacts(thrown: unknown): ErrorFacts {
   const sql_state = sqlState(thrown)
   if (sql_state !== undefined) return { code, sql_state }
   return { error: thrown instanceof Error ? thrown.message : String(thrown), code }
+}
+
+interface DeliveryFacts {
+  readonly delivery: string
+  readonly webhook: string
+  readonly reason: string
+}
+
+/** What somebody's map has thrown may quote the delivery: of that the reason alone is told. The delivery holds the rest. */
+export function deliveryFacts(thrown: unknown): DeliveryFacts | ErrorFacts {
+  if (!(thrown instanceof DeliveryFailed)) return errorFacts(thrown)
+  return { delivery: thrown.delivery, webhook: thrown.webhook, reason: thrown.reason }
 }
 
 /** Where an error came up; its text, which stands before that, only where `errorFacts` tells it as well. */

@@ -8,7 +8,6 @@ import { checkAllowedTargets } from '../net/target.ts'
 import { connect } from '../sdk/client.ts'
 import type { Config } from '../sdk/config.ts'
 import { createCipher } from '../sdk/sealed-runs.ts'
-import { DeliveryFailed } from '../sdk/webhook-handler.ts'
 import { createApp } from './app.ts'
 import type { Authenticator } from './authenticate.ts'
 import { Health } from './health.ts'
@@ -23,7 +22,7 @@ import { KeyUses } from './key-uses.ts'
 import { keyWarningGuard } from './key-warnings.ts'
 import { rateLimitGuard, type RateLimits } from './rate-limits.ts'
 import type { Origin } from './origin.ts'
-import { errorFacts, type ServerLog } from './server-log.ts'
+import { deliveryFacts, type ServerLog } from './server-log.ts'
 import type { ServerRoom } from './room.ts'
 import { RunTokens } from './run-tokens.ts'
 import { routes } from './routes.ts'
@@ -216,7 +215,9 @@ function answering(options: ServerOptions, room: ServerRoom): Server['fetch'] {
     ...(options.checkAnswers === undefined ? {} : { checkAnswers: options.checkAnswers }),
   })
   const door = parts.includes('webhooks')
-    ? room.client.webhooks.handler(options.triggers ?? [], { onError: (error) => logDelivery(room, error) })
+    ? room.client.webhooks.handler(options.triggers ?? [], {
+        onError: (error) => room.log({ level: 'warn', event: 'delivery.failed', ...deliveryFacts(error) }),
+      })
     : undefined
   const transport = createTransport(
     {
@@ -243,15 +244,6 @@ async function counted({ metrics }: ServerRoom, answer: () => Promise<Response>)
   const response = await answer()
   metrics.countRequest('receiveDelivery', response.status, (performance.now() - began) / 1_000)
   return response
-}
-
-/** What somebody's map has thrown may quote the delivery: of that the log gets the reason alone. The delivery holds the rest. */
-function logDelivery({ log }: ServerRoom, error: unknown): void {
-  const facts =
-    error instanceof DeliveryFailed
-      ? { delivery: error.delivery, webhook: error.webhook, reason: error.reason }
-      : errorFacts(error)
-  log({ level: 'warn', event: 'delivery.failed', ...facts })
 }
 
 /** The path of a request below the address at which the server is mounted; one outside of it is no path that there is. */

@@ -1,11 +1,13 @@
 // Schedules on the command line: defined, shown, steered, fired by hand and removed, within 80 columns, with their revision.
 import { afterAll, expect, test } from 'vitest'
 import { openFolder, sdkAddress } from '../../../test/commands.ts'
+import { servedApiOn } from '../../../test/http.ts'
 import { openMillrace } from '../../../test/millrace.ts'
 import { chain, registerPipeline } from '../../../test/protocol.ts'
 import { schedulerOn } from '../../../test/schedules.ts'
 
 const { database } = await openMillrace()
+const serveApi = servedApiOn(database)
 const folder = openFolder({ DATABASE_URL: database.url })
 afterAll(() => folder.close())
 
@@ -151,6 +153,21 @@ test('an input is held against the schema of the pipeline in the configuration, 
     expect(await trigger('{"account": 8}')).toMatchObject({ status: 0 })
   } finally {
     project.close()
+  }
+})
+
+test('over HTTP firing one with an input takes no right to read it', async () => {
+  await registerPipeline(database, 'digest', chain('only'))
+  expect(await call('define', 'written', 'digest', '--every', '1h')).toMatchObject({ status: 0 })
+  const { url } = await serveApi({ ann: { scopes: ['triggers:write'] } })
+  const remote = openFolder({ MILLRACE_URL: url, MILLRACE_KEY: 'ann' })
+  try {
+    expect(await remote.call('schedule', 'trigger', 'written', '{"of": 3}')).toMatchObject({
+      status: 0,
+      stderr: '',
+    })
+  } finally {
+    remote.close()
   }
 })
 

@@ -6,7 +6,7 @@ import { age } from '../run-words.ts'
 import type { CurrentSession } from '../session.ts'
 import { type Column, printTable } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
-import { paintState, stateWords } from './delivery-words.ts'
+import { paintState } from './delivery-words.ts'
 import { type FilterChoices, filterOf, withFilterOptions } from './filter-options.ts'
 import { onWebhooks } from './webhooks.ts'
 
@@ -32,8 +32,9 @@ function columns(terminal: Terminal, now: Date): Column<DeliveryInfo>[] {
   return [
     { title: 'delivery', cell: ({ id }) => id, whole: true },
     { title: 'webhook', cell: ({ webhook }) => webhook },
-    { title: 'state', cell: stateWords, whole: true, paint: (cell) => paintState(terminal, cell) },
+    { title: 'state', cell: ({ state }) => state, whole: true, paint: (cell) => paintState(terminal, cell) },
     { title: 'age', cell: ({ receivedAt }) => age(receivedAt, now), whole: true, side: 'right' },
+    { title: 'reason', cell: ({ reason }) => reason ?? '', whole: true, below: true },
     {
       title: 'runs',
       cell: ({ runs }) => runs.map(({ outcome }) => outcome).join(', '),

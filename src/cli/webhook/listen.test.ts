@@ -1,9 +1,12 @@
 // Webhooks on the command line: listened for, listed, looked at, replayed, and their secrets changed.
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import net, { type AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openFolder, programFile, sdkAddress } from '../../../test/commands.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
 import { until } from '../../../test/deadline.ts'
+import { openProxy } from '../../../test/faults/proxy.ts'
 import { startCompiled } from '../../../test/program.ts'
 import { standardHeaders } from '../../../test/webhook-sender.ts'
 
@@ -67,10 +70,14 @@ test('FO-5 a webhook is listened for, its secret is shown once, and what came is
     const failed = await folder.call('webhook', 'deliveries', '--state', 'failed', '--json')
     const [delivery] = JSON.parse(failed.stdout) as Array<{ id: string; problem: string }>
     expect(delivery!.problem).toBe('not today')
+    // What somebody's map has thrown may quote the delivery.
+    await until('it tells which', () => program.printed().includes(`delivery=${delivery!.id}`))
+    expect(program.printed()).toContain('webhook=people reason=map_failed')
+    expect(program.printed()).not.toContain('not today')
     expect((await post(body, { 'content-type': 'application/json' })).status).toBe(401)
     const deliveries = await folder.call('webhook', 'deliveries')
-    expect(deliveries.stdout).toContain('failed: map_failed')
-    expect(deliveries.stdout).toContain('refused: signature_missing')
+    expect(deliveries.stdout).toMatch(/ failed .*\n +reason map_failed\n/)
+    expect(deliveries.stdout).toMatch(/ refused .*\n +reason signature_missing\n/)
     expect(deliveries.stdout.split('\n').filter((line) => line.length > 80)).toEqual([])
 
     folder.write('millrace.config.ts', configText('({ json }) => json'))
@@ -106,11 +113,74 @@ test('FO-5 a webhook is listened for, its secret is shown once, and what came is
   }
 })
 
+test('a delivery whose reason is long is listed within 80 columns, and its reason is whole', async () => {
+  const reason = 'definition_of_another_version_refused'
+  await database.query(
+    `insert into millrace.delivery (id, webhook, received_at, judged_at, tries, repeats, state, status, reason, headers)
+       values (gen_random_uuid(), 'people', millrace.now(), millrace.now(), 1, 0, 'failed', 500, $1, '{}')`,
+    [reason],
+  )
+  const { stdout } = await folder.call('webhook', 'deliveries')
+  expect(stdout).toContain(reason)
+  expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([])
+})
+
 test('FO-5 the secret of a webhook of the configuration can be made before anything listens', async () => {
   folder.write('early.config.ts', configText('({ json }) => json').replaceAll("'people'", "'early'"))
   const made = await folder.call('webhook', 'rotate', 'early', '--config', 'early.config.ts')
   expect(made).toMatchObject({ status: 0, stdout: expect.stringMatching(/^whsec_/) as string })
   expect(await folder.call('webhook', 'rotate', 'nobody')).toMatchObject({ status: 4 })
+})
+
+test('who asks before it listens is not kept waiting for a database that says nothing', async () => {
+  const asking: net.Socket[] = []
+  const silent = net.createServer((socket) => void asking.push(socket))
+  await once(silent.listen(0, '127.0.0.1'), 'listening')
+  const { port } = silent.address() as AddressInfo
+  const program = startCompiled(programFile, ['webhook', 'listen', '--port', '0', '--config', config], {
+    DATABASE_URL: `postgres://ada@127.0.0.1:${port}/app`,
+  })
+  try {
+    await until('it asks for its database', () => asking.length > 0)
+    program.child.kill('SIGTERM')
+    expect(await program.ended).toBe(0)
+  } finally {
+    await program.kill()
+    for (const socket of asking) socket.destroy()
+    silent.close()
+  }
+})
+
+test('who asks twice waits neither for a request nor for its database', async () => {
+  const proxy = await openProxy(database.url)
+  const program = startCompiled(
+    programFile,
+    ['webhook', 'listen', '--port', '0', '--json', '--config', config],
+    { DATABASE_URL: proxy.through(database.url), MILLRACE_ENCRYPTION_KEYS },
+  )
+  try {
+    await until('it listens', () => program.output().includes('\n'))
+    const { port } = JSON.parse(program.output().split('\n')[0]!) as { port: number }
+    const isHeld = proxy.loseAnswerTo('select')
+    const headers = { 'content-type': 'application/json' }
+    fetch(`http://127.0.0.1:${port}/webhooks/people`, { method: 'POST', body: '{}', headers }).catch(() => {})
+    await isHeld
+    program.child.kill('SIGTERM')
+    const isClosed = () =>
+      fetch(`http://127.0.0.1:${port}/`).then(
+        () => false,
+        () => true,
+      )
+    await until('it takes no more', isClosed)
+    const closedAt = performance.now()
+    await until('another request is none with the first', () => performance.now() - closedAt > 600)
+    program.child.kill('SIGTERM')
+    await until('it ends', () => program.child.exitCode !== null, 20_000)
+    expect(await program.ended).toBe(1)
+  } finally {
+    await program.kill()
+    await proxy.close()
+  }
 })
 
 test('listening is refused without a webhook, on a port that is taken, and by a proxy that is no address', async () => {

@@ -17,6 +17,10 @@ export const commandErrors = {
     remedy: 'Read what it takes with --help after the command.',
     exitCode: 2,
   },
+  output_failed: {
+    cause: 'What a command prints could not be written, as to a disk that is full.',
+    remedy: 'Make room where its output goes, or send it elsewhere.',
+  },
   config_missing: {
     cause: 'No millrace.config.ts was found in this folder or above it.',
     remedy: 'Write a first one with npx millrace init, or name one with --config.',

@@ -157,7 +157,8 @@ export const workerErrors = {
   },
   limit_blocked: {
     cause: 'A limit could not be changed in time, because an open transaction claims or ends tasks.',
-    remedy: 'End that transaction, or try again later: nothing was changed. npx millrace doctor names old ones.',
+    remedy:
+      'End that transaction, or try again later: nothing was changed. npx millrace doctor names old ones.',
     sqlstate: 'MR061',
     exitCode: 4,
   },

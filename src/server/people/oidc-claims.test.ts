@@ -210,28 +210,39 @@ test('a provider that refuses to say more, or says too much, is not believed', a
   }
 })
 
+const base64 = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url')
+
 test('what a provider tells of itself is read to its bound, only where it has it, and never quoted', async () => {
   let answer: (response: ServerResponse) => void = () => {}
-  const server = createServer((_request, response) => answer(response))
+  let keys = answer
+  let idToken = 'a token'
+  const server = createServer(({ url }, response) => (url === '/keys' ? keys : answer)(response))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const told = JSON.stringify({ issuer, jwks_uri: `${issuer}/keys` })
   const failure = (given: typeof answer) => {
     answer = given
-    return createClaimsReader({ issuer, clientId: 'millrace' })({ idToken: 'a token' }).catch(String)
+    return createClaimsReader({ issuer, clientId: 'millrace' })({ idToken }).catch(String)
+  }
+  const endlessly = (response: ServerResponse) => {
+    const more = () => {
+      if (!response.destroyed) response.write('x'.repeat(65_536), more)
+    }
+    more()
   }
   try {
     expect(await failure((response) => response.writeHead(404).end(told))).toContain('with status 404')
     expect(await failure((response) => response.end('<a secret>'))).toMatch(/is no JSON\.$/)
-    const endless = await failure((response) => {
-      const more = () => {
-        if (!response.destroyed) response.write('x'.repeat(65_536), more)
-      }
-      more()
-    })
-    expect(endless).toContain('more than 100000 bytes')
+    expect(await failure(endlessly)).toContain('more than 100000 bytes')
     expect(await failure((response) => response.end(told))).toMatch(/Invalid Compact JWS/)
+    idToken = [{ alg: 'RS256', kid: 'one' }, {}, {}].map(base64).join('.')
+    keys = endlessly
+    expect(await failure((response) => response.end(told))).toContain('more than 100000 bytes')
+    keys = (response) => response.writeHead(500).end('<a secret>')
+    expect(await failure((response) => response.end(told))).not.toContain('a secret')
+    keys = (response) => response.end('{"keys":[]}')
+    expect(await failure((response) => response.end(told))).toContain('no applicable key found')
   } finally {
     server.closeAllConnections()
     server.close()

@@ -1,5 +1,11 @@
 // Owns what a provider says of whoever signed in there, and the check that it was said by that provider, to this server, now.
-import { createRemoteJWKSet, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import {
+  createRemoteJWKSet,
+  customFetch,
+  type FetchImplementation,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose'
 import { z } from 'zod'
 
 export interface OidcIssuer {
@@ -72,9 +78,15 @@ export function createClaimsReader({
 async function discover(issuer: string): Promise<{ keys: JWTVerifyGetKey; userinfo: string | undefined }> {
   const { jwks_uri, userinfo_endpoint } = discovery.parse(await ask(discoveryAddress(issuer)))
   return {
-    keys: createRemoteJWKSet(new URL(jwks_uri), { timeoutDuration: timeoutMs }),
+    keys: createRemoteJWKSet(new URL(jwks_uri), { timeoutDuration: timeoutMs, [customFetch]: fetchKeys }),
     userinfo: userinfo_endpoint,
   }
+}
+
+/** Says no more of an answer than the library looks at: its status, and its bytes up to the bound. */
+const fetchKeys: FetchImplementation = async (address, options) => {
+  const response = await fetch(address, options)
+  return new Response(await readBytes(response), { status: response.status })
 }
 
 async function askUserinfo(
@@ -94,16 +106,21 @@ async function ask(address: string, headers: Readonly<Record<string, string>> = 
     await response.body?.cancel()
     throw new Error(`The provider answered with status ${response.status}.`)
   }
+  const bytes = await readBytes(response)
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch {
+    throw new Error('The provider answered with something that is no JSON.')
+  }
+}
+
+async function readBytes({ body }: Response): Promise<Buffer<ArrayBuffer>> {
   const parts: Uint8Array[] = []
   let bytes = 0
-  for await (const part of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+  for await (const part of (body ?? []) as AsyncIterable<Uint8Array>) {
     bytes += part.byteLength
     if (bytes > bytesMax) throw new Error(`The provider answered with more than ${bytesMax} bytes.`)
     parts.push(part)
   }
-  try {
-    return JSON.parse(Buffer.concat(parts).toString('utf8'))
-  } catch {
-    throw new Error('The provider answered with something that is no JSON.')
-  }
+  return Buffer.concat(parts)
 }

@@ -227,6 +227,28 @@ test('who is no longer let in is told nothing more: the credential is looked at 
   expect(await reading.next()).toBeUndefined()
 })
 
+test('where the credential cannot be looked at again the stream ends, and the log says why', async () => {
+  let isBroken = false
+  let now = Date.now()
+  const look = { actor: actorOf(ann), ambient: false }
+  const api = await openApi({
+    now: () => now,
+    authenticators: [
+      () => (isBroken ? Promise.reject(new Error('nobody answers for them')) : Promise.resolve(look)),
+    ],
+  })
+  const id = await start(api, 'stream-idle')
+  const reading = new Reading(await follow(api, ann, `/runs/${id}/events`))
+  expect(await reading.next()).toMatchObject({ event: 'run' })
+  isBroken = true
+  now += 1_000
+  await database.query('select millrace.cancel_run($1)', [id])
+  expect(await reading.next()).toBeUndefined()
+  expect(api.log).toMatchObject([
+    { event: 'stream.failed', follows: 'run', error: 'nobody answers for them' },
+  ])
+})
+
 test('who may see payloads no longer is told no further part', async () => {
   let payloads = true
   let now = Date.now()

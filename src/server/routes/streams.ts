@@ -2,7 +2,7 @@
 import type { Access } from '../../api/access.ts'
 import { operations } from '../../api/catalogue.ts'
 import { followAccess } from '../../api/streams.ts'
-import { MillraceError } from '../../core/errors.ts'
+import { type ErrorCode, MillraceError } from '../../core/errors.ts'
 import { readRun } from '../../db/run-list.ts'
 import type { StreamRow } from '../../db/streams.ts'
 import { authorize } from '../authorize.ts'
@@ -105,12 +105,15 @@ function stillMay({ again, params, actor: before, room }: Call, access: Access):
       const actor = await again()
       if (actor !== undefined) await authorize(access, actor, params as Record<string, unknown>, room.reads)
       return actor !== undefined && (actor.payloads || !before.payloads)
-    } catch {
-      return false
+    } catch (error) {
+      if (error instanceof MillraceError && refusals.has(error.code)) return false
+      throw error
     }
   }
 }
 
+/** What says that somebody may no more; anything else is a fault, which the log holds. */
+const refusals: ReadonlySet<ErrorCode> = new Set(['not_signed_in', 'not_allowed', 'not_found'])
 const againMs = 1_000
 
 async function partOf({ actor, room }: Call, run: string, row: StreamRow, position: number) {
