@@ -5,7 +5,6 @@ import { expect, test } from 'vitest'
 import type { Kept } from '../bench/peers/kept.ts'
 import { pageOf } from '../bench/peers/page.ts'
 import { pictureOf } from '../bench/peers/picture.ts'
-import { allRows } from '../bench/peers/rows/all.ts'
 
 const folder = fileURLToPath(new URL('../bench', import.meta.url))
 const read = (name: string) => fs.readFileSync(`${folder}/${name}`, 'utf8')
@@ -22,15 +21,14 @@ const result = (peer: string, values: number[], rest: object = {}) =>
   ({ row: 'drain', peer, profile: 'best', values, ...rest }) as const
 
 function kept(results: ReturnType<typeof result>[], better: 'more' | 'less' = 'more'): Kept {
-  return { peers: {}, rows: { drain: { ...heading, better, results } } }
+  return { peers: {}, known: { drain: 'drain' }, rows: { drain: { ...heading, better, results } } }
 }
 
-const written = (...args: Parameters<typeof kept>) =>
-  pageOf(kept(...args), [{ name: 'drain', label: 'drain' }])
+const written = (...args: Parameters<typeof kept>) => pageOf(kept(...args))
 
 test('the page and its picture are those of the measurements that are kept', () => {
   const measured = JSON.parse(read('peers/results.json')) as Kept
-  expect(read('RESULTS.md')).toBe(pageOf(measured, allRows))
+  expect(read('RESULTS.md')).toBe(pageOf(measured))
   expect(read('results.svg')).toBe(pictureOf(measured))
 })
 
@@ -62,12 +60,9 @@ test('rows, peers and goals that were not measured, or not met, are said', () =>
     result('BullMQ on Postgres', [100]),
     result('BullMQ on Redis', [900]),
   ]
-  const rows = [
-    { name: 'drain', label: 'drain' },
-    { name: 'takeover', label: 'kill -9' },
-  ] as const
-  const measured = { ...kept(results), peers: { Late: { version: '1', profiles: {}, keeps: 'all' } } }
-  const page = pageOf(measured, rows)
+  const known = { drain: 'drain', takeover: 'kill -9' }
+  const measured = { ...kept(results), known, peers: { Late: { version: '1', profiles: {}, keeps: 'all' } } }
+  const page = pageOf(measured)
   expect(page).toContain('Not measured yet: kill -9.')
   expect(page).toContain('Not measured in this row: Late.')
   expect(page).toContain('All of them. tasks/s, more is better; 2 turns.')

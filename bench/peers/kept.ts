@@ -8,7 +8,9 @@ export const busyMark = 'from other work'
 
 export interface Kept {
   readonly peers: Readonly<Record<string, KeptPeer>>
-  /** By their names, in the order of the page. */
+  /** Of all rows that there are, measured or not, in the order of the page: each name, and how the page calls it. */
+  readonly known: Readonly<Record<string, string>>
+  /** By their names, in that order. */
   readonly rows: Readonly<Record<string, KeptRow>>
 }
 

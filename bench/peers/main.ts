@@ -114,7 +114,7 @@ async function measure(chosen: readonly RowPlan[], options: Options): Promise<vo
       if (!options.json) console.log(rowText(row, results))
       // Row by row, so that an hour's work is kept when the next row fails.
       if (options.refresh)
-        keepResults({ row, machine, contenders, versions: versionsOf(contenders), results })
+        keepResults({ row, rows: allRows, machine, contenders, versions: versionsOf(contenders), results })
     }
     if (options.json)
       console.log(JSON.stringify({ machine, quick: options.quick, results: all }, undefined, 2))

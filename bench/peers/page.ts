@@ -4,7 +4,6 @@ import type { Heading } from './heading.ts'
 import { busyMark, type Kept, type KeptRow } from './kept.ts'
 import { reasonOf } from './reasons.ts'
 import type { Result } from './result.ts'
-import type { RowPlan } from './row.ts'
 import { goalLines } from './goals.ts'
 import { countText, numberText, rangeText, ranked } from './table.ts'
 
@@ -31,10 +30,7 @@ const unfair = [
   '**We wrote it.** The settings are those that each documentation recommends, and each peer’s file in `peers/` is short: whoever knows one better is asked to mend it.',
 ]
 
-/** A row that the page knows of, measured or not. */
-export type PageRow = Pick<RowPlan, 'name' | 'label'>
-
-export function pageOf(kept: Kept, known: readonly PageRow[]): string {
+export function pageOf(kept: Kept): string {
   const rows = Object.values(kept.rows)
   return [
     '# Millrace and its peers',
@@ -45,7 +41,7 @@ export function pageOf(kept: Kept, known: readonly PageRow[]): string {
     '',
     ...busyText(rows),
     ...standing(kept),
-    ...unmeasured(kept, known),
+    ...unmeasured(kept),
     ...goalLines(kept),
     ...rows.flatMap((row) => sectionOf(row, Object.keys(kept.peers))),
     '## With what',
@@ -92,8 +88,10 @@ function standing(kept: Kept): string[] {
 }
 
 /** Nobody is to take a row that is missing for one in which Millrace is first. */
-function unmeasured(kept: Kept, known: readonly PageRow[]): string[] {
-  const missing = known.filter(({ name }) => kept.rows[name] === undefined).map(({ label }) => label)
+function unmeasured({ known, rows }: Kept): string[] {
+  const missing = Object.keys(known)
+    .filter((name) => rows[name] === undefined)
+    .map((name) => known[name])
   return missing.length === 0 ? [] : [`Not measured yet: ${missing.join('; ')}.`, '']
 }
 

@@ -7,7 +7,6 @@ import { pageOf } from './page.ts'
 import { pictureOf } from './picture.ts'
 import type { Result } from './result.ts'
 import type { RowPlan } from './row.ts'
-import { allRows } from './rows/all.ts'
 
 const resultsFile = fileURLToPath(new URL('results.json', import.meta.url))
 const pageFile = fileURLToPath(new URL('../RESULTS.md', import.meta.url))
@@ -15,6 +14,8 @@ const pictureFile = fileURLToPath(new URL('../results.svg', import.meta.url))
 
 export interface Measured {
   readonly row: RowPlan
+  /** All rows there are, in the order of the page. */
+  readonly rows: readonly RowPlan[]
   readonly machine: string
   readonly contenders: readonly Contender[]
   readonly versions: Readonly<Record<string, string>>
@@ -22,7 +23,7 @@ export interface Measured {
 }
 
 /** A row is kept whole: values of another day would not have been taken by turns with these. */
-export function keepResults({ row, machine, contenders, versions, results }: Measured): void {
+export function keepResults({ row, rows, machine, contenders, versions, results }: Measured): void {
   const kept = readKept()
   const peers = contenders.map(
     ({ peer: { name, profiles, keeps } }) =>
@@ -33,8 +34,9 @@ export function keepResults({ row, machine, contenders, versions, results }: Mea
   const all = { ...kept.rows, [name]: { label, unit, better, how, machine, day, results } }
   write({
     peers: { ...kept.peers, ...Object.fromEntries(peers) },
+    known: Object.fromEntries(rows.map(({ name: one, label: called }) => [one, called])),
     rows: Object.fromEntries(
-      allRows.flatMap(({ name: one }) => (all[one] === undefined ? [] : [[one, all[one]]])),
+      rows.flatMap(({ name: one }) => (all[one] === undefined ? [] : [[one, all[one]]])),
     ),
   })
 }
@@ -42,11 +44,11 @@ export function keepResults({ row, machine, contenders, versions, results }: Mea
 export function writeResults(): void {
   const kept = readKept()
   fs.writeFileSync(pictureFile, pictureOf(kept))
-  fs.writeFileSync(pageFile, pageOf(kept, allRows))
+  fs.writeFileSync(pageFile, pageOf(kept))
 }
 
 function readKept(): Kept {
-  if (!fs.existsSync(resultsFile)) return { peers: {}, rows: {} }
+  if (!fs.existsSync(resultsFile)) return { peers: {}, known: {}, rows: {} }
   return JSON.parse(fs.readFileSync(resultsFile, 'utf8')) as Kept
 }
 
