@@ -99,7 +99,7 @@ test('a second signal gives back at once what still runs, and ends with 1', asyn
   worker.child.kill('SIGTERM')
   await prints(worker, 'Finishing 1 running')
   // npm passes on at once what the whole group has had: only whoever asks again later wants an end now.
-  const asking = setInterval(() => worker.child.kill('SIGTERM'), 100)
+  const asking = setInterval(() => worker.child.kill('SIGTERM'), 700)
   expect(await worker.ended).toBe(1)
   clearInterval(asking)
   expect(
