@@ -83,7 +83,7 @@ export class Seat {
     return this.#child?.pid
   }
 
-  /** What its objects took when it was last measured; undefined of a process that wasn't. */
+  /** What its objects took when it was last measured, without compiled code; undefined of a process that was not. */
   get heapBytes(): number | undefined {
     return this.#heapBytes
   }
