@@ -7,7 +7,8 @@ import { startConfiguredWorker, tellServing } from './configured-worker.ts'
 import type { ChosenDatabase } from './database-choice.ts'
 import { type AddressChoices, portDefault, withAddressOptions } from './listening.ts'
 import type { CurrentSession, Session } from './session.ts'
-import { type StopRequests, stopRequests } from './stop-requests.ts'
+import type { StopRequests } from './stop-requests.ts'
+import { untilStopped } from './until-stopped.ts'
 
 const partNames = ['api', 'webhooks'] as const satisfies readonly ServerPart[]
 
@@ -25,18 +26,8 @@ export function startServerCommand(current: CurrentSession): Command {
 }
 
 async function start(session: Session, choices: Choices): Promise<void> {
-  const stopped = stopRequests()
-  try {
-    const config = (await session.findConfig())?.config ?? { pipelines: [] }
-    const database = await session.chooseDatabase()
-    try {
-      await serve(session, stopped, config, database, choices)
-    } finally {
-      await database.release()
-    }
-  } finally {
-    stopped.close()
-  }
+  const config = (await session.findConfig())?.config ?? { pipelines: [] }
+  await untilStopped(session, (database, stopped) => serve(session, stopped, config, database, choices))
 }
 
 async function serve(

@@ -18,7 +18,8 @@ import {
 } from '../listening.ts'
 import { refuseSchema } from '../schema-refusal.ts'
 import type { CurrentSession, Session } from '../session.ts'
-import { type StopRequests, stopRequests } from '../stop-requests.ts'
+import type { StopRequests } from '../stop-requests.ts'
+import { untilStopped } from '../until-stopped.ts'
 import { connectFor } from './webhooks.ts'
 
 const portDefault = 8_787
@@ -30,19 +31,11 @@ export function listenCommand(current: CurrentSession): Command {
   return withAddressOptions(command, portDefault).action(async (choices: AddressChoices) => {
     const session = current()
     const { config } = await session.needConfig()
-    const stopped = stopRequests()
-    try {
-      const database = await session.chooseDatabase()
-      try {
-        // Who asks again waits for no request and no connection, but an embedded database still is let go.
-        const forced = stopped.second.then(() => giveUp(session))
-        await Promise.race([serve(session, stopped, config, database, choices), forced])
-      } finally {
-        await database.release()
-      }
-    } finally {
-      stopped.close()
-    }
+    await untilStopped(session, async (database, stopped) => {
+      // Who asks again waits for no request and no connection, but an embedded database still is let go.
+      const forced = stopped.second.then(() => giveUp(session))
+      await Promise.race([serve(session, stopped, config, database, choices), forced])
+    })
   })
 }
 
