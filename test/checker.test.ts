@@ -117,6 +117,13 @@ const offences: [string, string, () => string][] = [
     () => `insert into millrace.live_key values ('checked', null, 'k', '${nobody}')`,
   ],
   ['I11', 'a task without its run', () => `update millrace.task set run_id = '${nobody}' where id = ${held}`],
+  [
+    'I11',
+    'a run of no version, written past the table',
+    () => `select set_config('millrace.versions', 'found', true);
+      insert into millrace.run (id, slug, version, started_via, started_by, created_at)
+      select millrace.uuid_v7(at), 'checked', 9, 'sql', 'x', at from millrace.now() at`,
+  ],
   ['I11', 'a join of no run', () => `insert into millrace.join_state values ('${nobody}', 1, 1)`],
 ]
 
@@ -135,12 +142,27 @@ test.each(offences)('PP-D4 %s the checker finds %s', async (id, _, offence) => {
   expect(found.filter((line) => line.startsWith(`${id} `))).not.toEqual([])
 })
 
-test('PP-D4 a run of a pipeline or version that does not exist is refused by the table', async () => {
+test('PP-D4 a run of a pipeline or version that does not exist is refused by the table, and so is taking a version away', async () => {
   const insert = (slug: string, version: number) =>
     database.query(
       `insert into millrace.run (id, slug, version, started_via, started_by, created_at) values (gen_random_uuid(), $1, $2, 'sql', 'x', now())`,
       [slug, version],
     )
-  await expect(insert('nobody', 1)).rejects.toMatchObject({ code: '23503' })
-  await expect(insert('checked', 9)).rejects.toMatchObject({ code: '23503' })
+  const refused = { code: '23503' }
+  await expect(insert('nobody', 1)).rejects.toMatchObject(refused)
+  await expect(insert('checked', 9)).rejects.toMatchObject(refused)
+  await expect(
+    database.query('update millrace.run set version = 9 where id = $1', [run]),
+  ).rejects.toMatchObject(refused)
+  // One that no run names yet as well: a start may just have looked it up.
+  await registerPipeline(database, 'unstarted', chain('only'))
+  for (const taking of [
+    "delete from millrace.pipeline_version where slug = 'unstarted'",
+    "update millrace.pipeline_version set version = 2 where slug = 'unstarted'",
+    'truncate millrace.pipeline_version cascade',
+  ])
+    await expect(database.query(taking)).rejects.toMatchObject({
+      ...refused,
+      message: expect.stringContaining('Versions of pipelines are kept') as string,
+    })
 })

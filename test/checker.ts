@@ -167,6 +167,9 @@ const invariants: Invariant[] = [
     offenders: `
       select 'attempt at no step: ' || a.run_id || ' ' || a.step as thing from millrace.attempt a where a.step = '$end'
       union all
+      select 'run of no version: ' || r.id from millrace.run r
+       where not exists (select from millrace.pipeline_version v where v.slug = r.slug and v.version = r.version)
+      union all
       select 'attempt of ' || a.run_id as thing from millrace.attempt a
        where not exists (select from millrace.run r where r.id = a.run_id)
       union all

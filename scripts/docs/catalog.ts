@@ -69,7 +69,7 @@ const relations_query = `
                  from pg_index i join pg_class ic on ic.oid = i.indexrelid
                 where i.indrelid = c.oid and not exists (select from pg_constraint k where k.conindid = i.indexrelid)
                 order by ic.relname collate "C") as indexes,
-         array(select replace(pg_get_triggerdef(t.oid), 'millrace.', '') from pg_trigger t
+         array(select regexp_replace(pg_get_triggerdef(t.oid), '(?<!'')millrace\\.', '', 'g') from pg_trigger t
                 where t.tgrelid = c.oid and not t.tgisinternal order by t.tgname collate "C") as triggers,
          array(select format('%s: %s to %s%s%s', p.policyname, lower(p.cmd), array_to_string(p.roles, ', '),
                              ' using ' || replace(p.qual, 'millrace.', ''), ' with check ' || replace(p.with_check, 'millrace.', ''))

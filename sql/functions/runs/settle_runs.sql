@@ -10,6 +10,10 @@ as $$
 declare
   woken_ids bigint[] := array[]::bigint[];
   watched uuid;
+  bounded boolean;
+  scheduled boolean;
+  awaited boolean;
+  told boolean;
 begin
   if called then
     woken_ids := settle_children(settle_runs.run_ids, at, settle_runs.worker_id, settle_runs.lock_key, settle_runs.room);
@@ -17,19 +21,22 @@ begin
   if keyed then
     delete from live_key where run_id = any (settle_runs.run_ids);
   end if;
-  if exists (select from run_deadline) then
+  -- Most installations have none of most of these: all are asked at once.
+  select exists (select from run_deadline), exists (select from schedule), exists (select from run_watch), exists (select from callback)
+    into bounded, scheduled, awaited, told;
+  if bounded then
     delete from run_deadline where run_id = any (settle_runs.run_ids);
   end if;
-  if exists (select from schedule) then
+  if scheduled then
     perform close_firings(settle_runs.run_ids, at);
   end if;
-  if exists (select from run_watch) then
+  if awaited then
     for watched in select distinct w.run_id from run_watch w where w.run_id = any (settle_runs.run_ids) loop
       perform pg_notify('millrace_end', watched::text);
     end loop;
     delete from run_watch where run_id = any (settle_runs.run_ids);
   end if;
-  if exists (select from callback) then
+  if told then
     perform queue_callbacks(settle_runs.run_ids, at);
   end if;
   return woken_ids;

@@ -59,6 +59,7 @@ declare
   judged_rules text[];
   judged_passes timestamptz[];
   held_runs uuid[] := array[]::uuid[];
+  marked text;
 begin
   if kept = 0 then
     return;
@@ -94,6 +95,9 @@ begin
     handlers := handlers || started.entry_handlers;
     entries := greatest(entries, cardinality(started.entry_steps));
   end loop;
+
+  -- The table needn't ask for them again (see check_run_version).
+  marked := set_config('millrace.versions', 'found', true);
 
   -- Refusals first: pause, idempotency key, run key, and the rules on starts.
   if refusing then
@@ -147,26 +151,29 @@ begin
     if started.is_fair then
       select f.handlers, f.key_paths, f.input_path into turn_handlers, turn_paths, turn_path from find_turns(started.entry_handlers) f;
     end if;
-    with begun as (
-      insert into run (id, slug, version, tenant, key, state, priority, input, headers, idempotency_key,
-                       started_via, started_by, created_at, available_at, started_at,
-                       parent_run_id, parent_step, parent_item, parent_call, parent_place, detached)
-      select g.id, started.slug, started.resolved, g.tenant,
-             case when started.key_paths <> '[]' then run_key(started.slug, g.input, started.key_paths) end,
-             case when leasing then 'running' else 'pending' end,
-             coalesce(g.priority, 5), g.input, g.headers, g.idempotency_key,
-             start_runs.started_via, coalesce(left(g.headers ->> 'millrace-actor', 200) || ' via ' || session_user, started_by), at, case when g.available_at > at then g.available_at end,
-             case when leasing then at end,
-             g.parent_run_id, g.parent_step, g.parent_item, g.parent_call, g.parent_place, g.detached
-        from unnest(run_ids, slugs, versions, inputs, priorities, tenants, headers, available_ats, idempotency_keys, keep, parents)
-             g(id, slug, version, input, priority, tenant, headers, available_at, idempotency_key, keep,
-               parent_run_id, parent_step, parent_item, parent_call, parent_place, detached)
-       where g.slug = started.slug and g.version is not distinct from started.version and g.keep is not false
-          on conflict (id) do nothing
-      returning id, priority, available_at, case when turn_paths is not null then limit_key(turn_paths, turn_path, input, null, tenant) end as turn_key
-    )
-    select array_agg(b.id), array_agg(b.priority), array_agg(b.available_at), array_agg(b.turn_key)
-      into begun_ids, begun_priorities, begun_available, begun_keys from begun b;
+    -- Ids that were made for this call are nobody else's: they are not looked up before they are written.
+    if given_ids then
+      with begun as (
+        insert into run (id, slug, version, tenant, key, state, priority, input, headers, idempotency_key, started_via, started_by, created_at, available_at, started_at,
+                         parent_run_id, parent_step, parent_item, parent_call, parent_place, detached)
+        select * from starting_runs(started, run_ids, slugs, versions, inputs, priorities, tenants, headers, available_ats, idempotency_keys, keep, parents,
+                                    start_runs.started_via, started_by, at, leasing)
+            on conflict (id) do nothing
+        returning id, priority, available_at, case when turn_paths is not null then limit_key(turn_paths, turn_path, input, null, tenant) end as turn_key
+      )
+      select array_agg(b.id), array_agg(b.priority), array_agg(b.available_at), array_agg(b.turn_key)
+        into begun_ids, begun_priorities, begun_available, begun_keys from begun b;
+    else
+      with begun as (
+        insert into run (id, slug, version, tenant, key, state, priority, input, headers, idempotency_key, started_via, started_by, created_at, available_at, started_at,
+                         parent_run_id, parent_step, parent_item, parent_call, parent_place, detached)
+        select * from starting_runs(started, run_ids, slugs, versions, inputs, priorities, tenants, headers, available_ats, idempotency_keys, keep, parents,
+                                    start_runs.started_via, started_by, at, leasing)
+        returning id, priority, available_at, case when turn_paths is not null then limit_key(turn_paths, turn_path, input, null, tenant) end as turn_key
+      )
+      select array_agg(b.id), array_agg(b.priority), array_agg(b.available_at), array_agg(b.turn_key)
+        into begun_ids, begun_priorities, begun_available, begun_keys from begun b;
+    end if;
 
     if started.has_joins then
       insert into join_state (run_id, step_id, needs_left)

@@ -72,7 +72,10 @@ begin
   -- What the worker could take on, asked only where something comes after these steps.
   if followed then
     select complete_tasks.room >= 0 and w.kind = 'worker' and w.ordered_state is null and w.state in ('idle', 'running'),
-           best_priority(w.handed_handlers, least_urgent), open_handlers(w.handed_handlers)
+           best_priority(w.handed_handlers, least_urgent),
+           -- Where nothing is closed, nothing is to be taken out of the list.
+           case when exists (select from limited_step) or exists (select from turn_handler) or exists (select from pipeline p where p.paused_at is not null)
+                then open_handlers(w.handed_handlers) else w.handed_handlers end
       into taking, best, open_lanes
       from worker w where w.id = complete_tasks.worker_id;
   end if;
