@@ -1,6 +1,6 @@
 -- The net below those who wait for limits: who was locked when there was room for it, or had no live worker, is called here. At most a hundred
 -- states a turn, going on where the last one ended; what somebody has locked is left to them. A state that was touched within the last
--- second is left too, so that what was called is claimed before more are.
+-- second is left too, so that what was called is claimed before more are; but where something is touched all the time, it is looked at every ten seconds.
 create or replace function millrace.call_left_waiters(at timestamptz) returns void
 language plpgsql
 as $$
@@ -20,9 +20,9 @@ begin
   update limit_cursor c set state_id = after where c.state_id <> after;
   still_ids := array(
     select l.id from unnest(looked) g(id)
-     cross join lateral (select s.id from limit_state s where s.id = g.id and s.changed_at <= at - interval '1 second' for update skip locked) l);
+     cross join lateral (select s.id from limit_state s where s.id = g.id and (s.changed_at <= at - interval '1 second' or s.looked_at <= at - interval '10 seconds') for update skip locked) l);
   if still_ids <> '{}' then
-    update limit_state s set changed_at = at where s.id = any (still_ids);
+    update limit_state s set changed_at = at, looked_at = at where s.id = any (still_ids);
     perform call_waiters(still_ids, at);
   end if;
 end $$;

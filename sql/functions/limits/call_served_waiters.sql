@@ -1,5 +1,5 @@
--- A worker that has just come may serve a version that nobody served when there was room for its tasks: so it calls who waits for the limits
--- of its handlers. At most a thousand limits: the others, and those that somebody has locked, are left to the sweep.
+-- A worker that has just come may serve a version that nobody served when there was room for its tasks, and a pipeline that was paused had none called: so who
+-- comes or resumes calls who waits for the limits of these handlers. At most a thousand limits: the others, and those that somebody has locked, are left to the sweep.
 create or replace function millrace.call_served_waiters(handlers int[], at timestamptz) returns void
 language plpgsql
 as $$
@@ -15,4 +15,4 @@ begin
     perform call_waiters(state_ids, at);
   end if;
 end $$;
-comment on function millrace.call_served_waiters(int[], timestamptz) is 'Calls who waits for the limits of handlers that a worker has just begun to serve.';
+comment on function millrace.call_served_waiters(int[], timestamptz) is 'Calls who waits for the limits of handlers that are served, or go on, from now on.';

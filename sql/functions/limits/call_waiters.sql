@@ -2,8 +2,11 @@
 -- claim judges them once more: so a called task that nobody claims holds nothing. What somebody has locked is left: whoever takes room next, or
 -- the next sweep, looks again. The states are locked by the caller. Its settings are its own: without statistics a planner would sort all who wait.
 --
+-- Who was called and is not claimed yet takes no slot, so the same room could be called for again and again. Who gives slots back calls as many as those
+-- (most); a claim leaves room for those whom it saw unclaimed (less); a sweep comes once in a while. Nobody is called whose pipeline is paused.
+--
 -- Where tasks take turns, those who wait do as well (see pick_waiting_turns); in a strict order, whoever became ready first takes the place at its head.
-create or replace function millrace.call_waiters(state_ids bigint[], at timestamptz) returns int
+create or replace function millrace.call_waiters(state_ids bigint[], at timestamptz, most int[] default null, less int default 0) returns int
 language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off set enable_bitmapscan = off
 as $$
@@ -13,21 +16,21 @@ declare
 begin
   with room as (
     select s.id, k.fifo, s.turn_key is not null as turns,
-           case when k.fifo is not null and keeps_head(s, k.fifo) then 0 when k.kind = 'concurrency' then k.capacity - limit_used(s) when k.kind = 'rate' or s.open_until is null then 1000
+           case when k.fifo is not null and keeps_head(s, k.fifo) then 0 when k.kind = 'concurrency' then least(k.capacity - limit_used(s) - call_waiters.less, g.most) when k.kind = 'rate' or s.open_until is null then 1000
                            when s.open_until <= at and s.probe_id is null then 1 else 0 end as free
-      from unnest(state_ids) g(id) join limit_state s on s.id = any (array[g.id]) join limit_rule k on k.id = s.rule_id
+      from unnest(state_ids, call_waiters.most) g(id, most) join limit_state s on s.id = any (array[g.id]) join limit_rule k on k.id = s.rule_id
      where s.held_until is null or s.held_until <= at
   ), served as materialized (
-    select served_handlers(at) as handlers
+    select s.handlers, array(select h.id from unnest(s.handlers) h(id) where h.id <> all (paused_handlers())) as open_handlers from (select served_handlers(at) as handlers offset 0) s
   ), picked as (
     select w.id from room r cross join served
      cross join lateral (
        select w.id from waiting_task w
-        where w.limit_state_id = r.id and not w.paused and w.available_at is null and w.handler = any (served.handlers)
+        where w.limit_state_id = r.id and not w.paused and w.available_at is null and w.handler = any (served.open_handlers)
         order by w.priority, w.queued_at, w.id limit greatest(r.free, 0) for update skip locked) w
      where r.fifo is null and not r.turns
     union all
-    select w.id from room r cross join served cross join unnest(pick_waiting_turns(r.id, r.free, served.handlers)) w(id) where r.fifo is null and r.turns and r.free > 0
+    select w.id from room r cross join served cross join unnest(pick_waiting_turns(r.id, r.free, served.open_handlers)) w(id) where r.fifo is null and r.turns and r.free > 0
     union all
     select w.id from room r cross join served
      cross join lateral (
@@ -58,4 +61,4 @@ begin
   end if;
   return called;
 end $$;
-comment on function millrace.call_waiters(bigint[], timestamptz) is 'Calls tasks that wait for limits back to where claims look, as many as there is room for.';
+comment on function millrace.call_waiters(bigint[], timestamptz, int[], int) is 'Calls tasks that wait for limits back to where claims look, as many as there is room for.';

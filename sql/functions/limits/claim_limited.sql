@@ -23,12 +23,13 @@ declare
   lane int;
   lanes_left int;
   picked_ids bigint[];
-  -- The states that the tasks ask for, each once, how many of them do, and what they take up of a rate, in milliseconds: null ids where there is no
+  -- The states that the tasks ask for, each once, how many of them do, what they take up of a rate, in milliseconds, and whether all were called: null ids where there is no
   -- state yet, 0 where nothing is to be judged. Then a row for each task and each rule that holds for it, in the order of the tasks and of judging, with
   -- the place of its state, and its own cost.
   state_ids bigint[];
   state_counts int[];
   state_costs float8[];
+  state_called boolean[];
   new_rules int[];
   new_keys text[];
   new_places int[];
@@ -36,6 +37,9 @@ declare
   counted_ids bigint[];
   counts int[];
   costs float8[];
+  called boolean[];
+  awaited_ids bigint[];
+  unclaimed int;
   row_tasks bigint[];
   row_places int[];
   row_costs float8[];
@@ -105,6 +109,7 @@ begin
           left join run u on u.id = case when keyed then t.run_id end
       ), asked as materialized (
         select c.n, c.id as task_id, k.id as rule_id, k.turn, a.key, a.cost, coalesce(k.is_plain, true) and coalesce(c.holds = '{}', true) as is_plain,
+               c.holds is not null as called,
                dense_rank() over (order by k.id, a.key) as place
           from candidate c left join rule k on k.step_id = c.step_id
          cross join lateral (
@@ -115,16 +120,16 @@ begin
         select g.*, case when g.rule_id is null then 0
                          when g.turn = 1 then coalesce((select s.id from limit_state s where s.rule_id = g.rule_id and s.key = g.key and (s.open_until is not null or s.held_until > at)), 0)
                          else (select s.id from limit_state s where s.rule_id = g.rule_id and s.key = g.key) end as id
-          from (select a.place, min(a.rule_id) as rule_id, min(a.turn) as turn, min(a.key) as key, count(*)::int as count, sum(a.cost) as cost, bool_and(a.is_plain) as is_plain
+          from (select a.place, min(a.rule_id) as rule_id, min(a.turn) as turn, min(a.key) as key, count(*)::int as count, sum(a.cost) as cost, bool_and(a.is_plain) as is_plain, bool_and(a.called) as called
                   from asked a group by a.place) g
       ), told as (
-        select array_agg(s.id order by s.place) as ids, array_agg(s.count order by s.place) as counts, array_agg(s.cost order by s.place) as costs,
+        select array_agg(s.id order by s.place) as ids, array_agg(s.count order by s.place) as counts, array_agg(s.cost order by s.place) as costs, array_agg(s.called order by s.place) as called,
                array_agg(s.rule_id order by s.place) filter (where s.id is null) as new_rules, array_agg(s.key order by s.place) filter (where s.id is null) as new_keys,
                bool_and((s.turn > 1 or s.id = 0) and s.is_plain) as is_plain
           from state s
       )
-      select t.ids, t.counts, t.costs, t.new_rules, t.new_keys, t.is_plain, r.tasks, r.places, r.costs, r.found
-        into state_ids, state_counts, state_costs, new_rules, new_keys, plain, row_tasks, row_places, row_costs, found_count
+      select t.ids, t.counts, t.costs, t.called, t.new_rules, t.new_keys, t.is_plain, r.tasks, r.places, r.costs, r.found
+        into state_ids, state_counts, state_costs, state_called, new_rules, new_keys, plain, row_tasks, row_places, row_costs, found_count
         from told t
        cross join (select array_agg(q.task_id) as tasks, array_agg(q.place) as places, array_agg(q.cost) as costs, max(q.n) as found
                      from (select a.task_id, a.place::int, a.cost, a.n from asked a order by a.n, a.turn, a.rule_id) q) r;
@@ -140,10 +145,10 @@ begin
     end if;
 
     if plain and found_count <= left_over and patient then
-      select array_agg(g.id), array_agg(g.count), array_agg(g.cost) into counted_ids, counts, costs
-        from (select * from unnest(state_ids, state_counts, state_costs) u(id, count, cost) where u.id > 0 order by u.id) g;
+      select array_agg(g.id), array_agg(g.count), array_agg(g.cost), array_agg(g.called) into counted_ids, counts, costs, called
+        from (select * from unnest(state_ids, state_counts, state_costs, state_called) u(id, count, cost, called) where u.id > 0 order by u.id) g;
     end if;
-    if plain and found_count <= left_over and (0 = all (state_ids) or (patient and count_limits(counted_ids, counts, costs, at))) then
+    if plain and found_count <= left_over and (0 = all (state_ids) or (patient and count_limits(counted_ids, counts, costs, at, called))) then
       taken_at := millrace.now();
       return query
         with admitted as (
@@ -157,6 +162,16 @@ begin
         select t.id, t.run_id, t.step_id, t.item, t.item_value, t.attempt, t.priority, t.handler, t.failures,
                r.input, r.tenant, r.key, r.headers, r.created_at, r.state
           from taken t join run r on r.id = t.run_id;
+      get diagnostics claimed = row_count;
+      -- Slots that nobody was called for, such as that of who was called and then cancelled. Who was called and is not claimed yet may be about to take some.
+      if true = any (called) then
+        awaited_ids := array(select s.id from limit_state s where s.id = any (counted_ids) and s.waiting order by s.id);
+        if awaited_ids <> '{}' then
+          select count(*) into unclaimed
+            from (select from task t where t.handler = any (limited_lanes || turn_lanes) and t.handler <> all (paused_lanes) and t.worker_id is null and t.holds is not null limit 1000) c;
+          perform call_waiters(awaited_ids, at, null, unclaimed);
+        end if;
+      end if;
     else
       select array_agg(l.task_id), array_agg(l.holds) into admitted_tasks, admitted_holds
         from take_limits(row_tasks, array(select state_ids[r.place] from unnest(row_places) with ordinality r(place, n) order by r.n), row_costs, left_over, patient, at) l;
@@ -170,8 +185,8 @@ begin
         select t.id, t.run_id, t.step_id, t.item, t.item_value, t.attempt, t.priority, t.handler, t.failures,
                r.input, r.tenant, r.key, r.headers, r.created_at, r.state
           from taken t join run r on r.id = t.run_id;
+      get diagnostics claimed = row_count;
     end if;
-    get diagnostics claimed = row_count;
     left_over := left_over - claimed;
     -- States are locked by now: who would wait for more of them could wait in a circle.
     patient := false;

@@ -79,7 +79,7 @@ begin
   if true = any (waits) then
     -- Only those who can go on are waited behind: not what is paused, and not what no live worker serves. Asked for one row of each state:
     -- an exists would be hashed by a planner without statistics, which reads all that wait.
-    served := served_handlers(at);
+    served := array(select h.id from unnest(served_handlers(at)) h(id) where h.id <> all (paused_handlers()));
     waits := array(
       select u.waiting and (select true from waiting_task w where w.limit_state_id = u.id and not w.paused and w.handler = any (served)
                              order by w.priority, w.queued_at, w.id limit 1) is not null
@@ -170,7 +170,7 @@ begin
   end loop;
 
   update limit_state s
-     set used = u.used, waiting = s.waiting or u.waiting, full_until = u.full_until, probe_id = u.probe_id, holders = u.holders::bigint[], changed_at = at
+     set used = u.used, waiting = s.waiting or u.waiting, looked_at = case when u.waiting and not s.waiting then at else s.looked_at end, full_until = u.full_until, probe_id = u.probe_id, holders = u.holders::bigint[], changed_at = at
     from unnest(ids, counts, waits, full_untils, probes, holder_lists) u(id, used, waiting, full_until, probe_id, holders)
    where s.id = any (array[u.id]) and (s.used <> u.used or (u.waiting and not s.waiting) or s.holders is distinct from u.holders::bigint[]
                           or s.full_until is distinct from u.full_until or s.probe_id is distinct from u.probe_id);

@@ -1,4 +1,4 @@
--- Resumes a paused pipeline and wakes the workers, whose claims look at its tasks again. Its failures in a row are counted anew.
+-- Resumes a paused pipeline and wakes the workers, whose claims look at its tasks again; none of them was called meanwhile from where it waits for a limit. Its failures in a row are counted anew.
 create or replace function millrace.resume_pipeline(slug text, if_revision int default null) returns boolean
 language plpgsql security definer set search_path = millrace, pg_temp
 as $$
@@ -20,6 +20,7 @@ begin
   returning true into changed;
   if changed then
     delete from failure_streak s where s.slug = resume_pipeline.slug and s.key is null;
+    perform call_served_waiters(array(select h.id from handler h where h.slug = resume_pipeline.slug), millrace.now());
   end if;
   perform wake_workers(true);
   return coalesce(changed, false);

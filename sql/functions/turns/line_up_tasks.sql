@@ -82,7 +82,7 @@ begin
      where r.holds is null
   )
   select count(*) into marked from moved;
-  update limit_state s set waiting = true
+  update limit_state s set waiting = true, looked_at = at
    where s.id = any (states) and not s.waiting and (select true from waiting_task w where w.limit_state_id = s.id limit 1) is not null;
   perform call_waiters(array(select distinct s.id from limit_state s where s.id = any (states) and s.waiting order by s.id), at);
   if marked > 0 then

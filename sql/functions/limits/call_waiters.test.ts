@@ -1,0 +1,174 @@
+// Who is called when slots are free again: as many as there are slots, in their order, and nobody who comes new before them.
+import { afterEach, expect, test } from 'vitest'
+import { defineLimit, miscounted } from '../../../test/limits.ts'
+import { openMeeting } from '../../../test/meeting.ts'
+import { workerFor, workerOf } from '../../../test/pipeline-worker.ts'
+import {
+  cancelRun,
+  chain,
+  type ClaimedTask,
+  claim,
+  complete,
+  registerPipeline,
+  registerWorker,
+  startInputs,
+  sweep,
+  type Worker,
+} from '../../../test/protocol.ts'
+
+const { database } = await openMeeting()
+
+afterEach(async () => {
+  expect(await miscounted(database)).toEqual([])
+})
+
+const done = (worker: Worker, tasks: ClaimedTask[]) =>
+  complete(
+    database,
+    worker,
+    tasks.map((task) => ({ task })),
+  )
+
+const runsOf = (tasks: ClaimedTask[]) => tasks.map(({ run_id }) => run_id)
+
+/** The runs of those who were called and that nobody has claimed, in the order of claims. */
+const called = async (slug: string) => {
+  const rows = await database.query<{ run_id: string }>(
+    `select t.run_id from millrace.task t join millrace.run r on r.id = t.run_id
+      where r.slug = $1 and t.worker_id is null and t.holds is not null order by t.id`,
+    [slug],
+  )
+  return rows.map(({ run_id }) => run_id)
+}
+
+test('slots that come free one after the other before the next claim call as many as they are, and nobody twice for the same slot', async () => {
+  const worker = await workerOf(database, 'counted', chain('only'))
+  await defineLimit(database, 'counted', { kind: 'concurrency', capacity: 3 }, 'counted')
+  const runs = await startInputs(database, 'counted', [1, 2, 3, 4, 5, 6, 7, 8, 9])
+  const first = await claim(database, worker, 10)
+  expect(runsOf(first)).toEqual(runs.slice(0, 3))
+  for (const task of first) await done(worker, [task])
+  expect(await called('counted')).toEqual(runs.slice(3, 6))
+  const second = await claim(database, worker, 10)
+  expect(runsOf(second)).toEqual(runs.slice(3, 6))
+  await done(worker, second)
+  expect(runsOf(await claim(database, worker, 10))).toEqual(runs.slice(6))
+})
+
+test('who was called and cancelled leaves its slot to the next one, once the others who were called are claimed', async () => {
+  const worker = await workerOf(database, 'left', chain('only'))
+  await defineLimit(database, 'left', { kind: 'concurrency', capacity: 2 }, 'left')
+  const runs = await startInputs(database, 'left', [1, 2, 3, 4, 5, 6])
+  await done(worker, await claim(database, worker, 10))
+  expect(await called('left')).toEqual(runs.slice(2, 4))
+  await cancelRun(database, runs[2]!)
+  expect(runsOf(await claim(database, worker, 10))).toEqual([runs[3]])
+  expect(runsOf(await claim(database, worker, 10))).toEqual([runs[4]])
+  expect(await claim(database, worker, 10)).toEqual([])
+})
+
+test('a claim that has room for some of those who were called calls nobody else for the slots of the rest', async () => {
+  const worker = await workerOf(database, 'parted', chain('only'))
+  const other = await workerFor(database, 'parted')
+  await defineLimit(database, 'parted', { kind: 'concurrency', capacity: 4 }, 'parted')
+  const runs = await startInputs(database, 'parted', [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+  await done(worker, await claim(database, worker, 10))
+  expect(runsOf(await claim(database, worker, 1))).toEqual([runs[4]])
+  expect(await called('parted')).toEqual(runs.slice(5, 8))
+  expect(runsOf(await claim(database, other, 10))).toEqual(runs.slice(5, 8))
+  expect(await claim(database, other, 10)).toEqual([])
+})
+
+test('who comes new waits behind those who wait, also where all who were called find room', async () => {
+  const worker = await workerOf(database, 'new', chain('only'))
+  await defineLimit(database, 'new', { kind: 'concurrency', capacity: 2 }, 'new')
+  const runs = await startInputs(database, 'new', [1, 2, 3, 4, 5])
+  await done(worker, (await claim(database, worker, 10)).slice(0, 1))
+  runs.push(...(await startInputs(database, 'new', [6])))
+  expect(runsOf(await claim(database, worker, 10))).toEqual([runs[2]])
+  for (const next of runs.slice(3)) {
+    const [held] = await database.query<ClaimedTask & { task_id: string }>(
+      'select t.id as task_id, t.step_id, t.attempt from millrace.task t join millrace.run r on r.id = t.run_id where r.slug = $1 and t.worker_id = $2 order by t.id limit 1',
+      ['new', worker.id],
+    )
+    await done(worker, [held!])
+    expect(runsOf(await claim(database, worker, 10))).toEqual([next])
+  }
+})
+
+test('keys of which some had to wait and others did not are claimed together', async () => {
+  const worker = await workerOf(database, 'mixed', chain('only'))
+  await defineLimit(database, 'mixed', { kind: 'concurrency', capacity: 1, key: [['k']] }, 'mixed')
+  const runs = await startInputs(database, 'mixed', [{ k: 'a' }, { k: 'a' }, { k: 'a' }])
+  await done(worker, await claim(database, worker, 10))
+  const [fresh] = await startInputs(database, 'mixed', [{ k: 'b' }])
+  expect(new Set(runsOf(await claim(database, worker, 10)))).toEqual(new Set([runs[1], fresh]))
+  expect(await claim(database, worker, 10)).toEqual([])
+})
+
+/** A worker of two pipelines. */
+const workerOfBoth = async (...slugs: string[]) => {
+  for (const slug of slugs) await registerPipeline(database, slug, chain('only'))
+  const rows = await database.query<{ id: number }>(
+    'select id from millrace.handler where slug = any ($1) order by id',
+    [slugs],
+  )
+  return registerWorker(database, { leaseSeconds: 31_536_000, handlers: rows.map(({ id }) => id) })
+}
+
+const pausePipeline = (slug: string) => database.query('select millrace.pause_pipeline($1)', [slug])
+
+test('slots that were lost come back beside somebody of a paused pipeline who was called before and stays', async () => {
+  const worker = await workerOfBoth('paused-one', 'busy-one')
+  await defineLimit(database, 'paused-one', { kind: 'concurrency', capacity: 1 }, 'paused-one')
+  await defineLimit(database, 'busy-one', { kind: 'concurrency', capacity: 3 }, 'busy-one')
+  await startInputs(database, 'paused-one', [1, 2])
+  await done(worker, await claim(database, worker, 10))
+  await pausePipeline('paused-one')
+  expect(await called('paused-one')).toHaveLength(1)
+  const runs = await startInputs(database, 'busy-one', [1, 2, 3, 4, 5, 6, 7, 8, 9])
+  await done(worker, await claim(database, worker, 10))
+  await cancelRun(database, runs[3]!)
+  await cancelRun(database, runs[4]!)
+  expect(runsOf(await claim(database, worker, 10))).toEqual([runs[5]])
+  expect(runsOf(await claim(database, worker, 10))).toEqual(runs.slice(6, 8))
+})
+
+test('nobody is called whose pipeline is paused, and all are once it goes on', async () => {
+  const worker = await workerOfBoth('halted', 'going')
+  const both = [{ slug: 'halted' }, { slug: 'going' }]
+  await defineLimit(database, 'both', { kind: 'concurrency', capacity: 2 }, both)
+  const halted = await startInputs(database, 'halted', [1, 2, 3, 4, 5])
+  const first = await claim(database, worker, 10)
+  const going = await startInputs(database, 'going', [1, 2])
+  expect(await claim(database, worker, 10)).toEqual([])
+  await pausePipeline('halted')
+  await done(worker, first)
+  expect(await called('halted')).toEqual([])
+  const second = await claim(database, worker, 10)
+  expect(runsOf(second)).toEqual(going)
+  await done(worker, second)
+  expect(await claim(database, worker, 10)).toEqual([])
+  await database.query("select millrace.resume_pipeline('halted')")
+  expect(runsOf(await claim(database, worker, 10))).toEqual(halted.slice(2, 4))
+})
+
+test('a sweep calls for slots that were lost, also where the limit is touched all the time', async () => {
+  const worker = await workerOf(database, 'touched', chain('only'))
+  await defineLimit(database, 'touched', { kind: 'concurrency', capacity: 3 }, 'touched')
+  const runs = await startInputs(database, 'touched', [1, 2, 3, 4, 5, 6, 7, 8])
+  await done(worker, await claim(database, worker, 10))
+  for (const run of runs.slice(3, 6)) await cancelRun(database, run)
+  const touch = () =>
+    database.query(
+      "update millrace.limit_state s set changed_at = millrace.now() from millrace.limit_rule k where k.id = s.rule_id and k.name = 'touched'",
+    )
+  await database.clock.advance('5s')
+  await touch()
+  await sweep(database)
+  expect(await claim(database, worker, 10)).toEqual([])
+  await database.clock.advance('5s')
+  await touch()
+  await sweep(database)
+  expect(runsOf(await claim(database, worker, 10))).toEqual(runs.slice(6))
+})
