@@ -59,7 +59,6 @@ declare
   judged_rules text[];
   judged_passes timestamptz[];
   held_runs uuid[] := array[]::uuid[];
-  marked text;
 begin
   if kept = 0 then
     return;
@@ -97,7 +96,7 @@ begin
   end loop;
 
   -- The table needn't ask for them again (see check_run_version).
-  marked := set_config('millrace.versions', 'found', true);
+  perform set_config('millrace.versions', 'found', true);
 
   -- Refusals first: pause, idempotency key, run key, and the rules on starts.
   if refusing then
