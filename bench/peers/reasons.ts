@@ -7,6 +7,11 @@ const startAlone =
 const startAndClaim =
   'a start of Millrace writes a run and a task, its claim changes both, and every call enters a worker and looks for pauses, rules and turns'
 
+const waitsApart =
+  "what a full rule stops is moved to where claims never look, with an entry that says what it waited for, and is called back when a slot is free: so that it is in nobody's way, it is written four times; and a task counts until its end is committed, where a batch ends as one there"
+const judged =
+  'each task is counted in a row of its key, which an exact limit of all processes needs, besides what a claim and an end write anyway'
+
 const reasons: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'enqueue-one': {
     'BullMQ on Redis': withoutTheDisk,
@@ -32,6 +37,14 @@ const reasons: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       'a job is claimed and deleted; Millrace records the attempt and ends the run besides, with output and times, which is nearly twice the log',
     'pg-boss':
       'a handler gets a thousand jobs and all of them end as one; each task of Millrace ends by itself, with an attempt, output and times of its own',
+  },
+  'limit-one': {
+    'BullMQ on Redis': withoutTheDisk,
+    'pg-boss': waitsApart,
+  },
+  'limit-10000': {
+    'pg-boss': judged,
+    'Graphile Worker': judged,
   },
   takeover: {
     Restate:
