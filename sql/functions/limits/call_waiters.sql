@@ -21,16 +21,16 @@ begin
       from unnest(state_ids, call_waiters.most) g(id, most) join limit_state s on s.id = any (array[g.id]) join limit_rule k on k.id = s.rule_id
      where s.held_until is null or s.held_until <= at
   ), served as materialized (
-    select s.handlers, array(select h.id from unnest(s.handlers) h(id) where h.id <> all (paused_handlers())) as open_handlers from (select served_handlers(at) as handlers offset 0) s
+    select s.handlers, unpaused_handlers(s.handlers) as going from (select served_handlers(at) as handlers offset 0) s
   ), picked as (
     select w.id from room r cross join served
      cross join lateral (
        select w.id from waiting_task w
-        where w.limit_state_id = r.id and not w.paused and w.available_at is null and w.handler = any (served.open_handlers)
+        where w.limit_state_id = r.id and not w.paused and w.available_at is null and w.handler = any (served.going)
         order by w.priority, w.queued_at, w.id limit greatest(r.free, 0) for update skip locked) w
      where r.fifo is null and not r.turns
     union all
-    select w.id from room r cross join served cross join unnest(pick_waiting_turns(r.id, r.free, served.open_handlers)) w(id) where r.fifo is null and r.turns and r.free > 0
+    select w.id from room r cross join served cross join unnest(pick_waiting_turns(r.id, r.free, served.going)) w(id) where r.fifo is null and r.turns and r.free > 0
     union all
     select w.id from room r cross join served
      cross join lateral (

@@ -79,7 +79,7 @@ begin
   if true = any (waits) then
     -- Only those who can go on are waited behind: not what is paused, and not what no live worker serves. Asked for one row of each state:
     -- an exists would be hashed by a planner without statistics, which reads all that wait.
-    served := array(select h.id from unnest(served_handlers(at)) h(id) where h.id <> all (paused_handlers()));
+    served := unpaused_handlers(served_handlers(at));
     waits := array(
       select u.waiting and (select true from waiting_task w where w.limit_state_id = u.id and not w.paused and w.handler = any (served)
                              order by w.priority, w.queued_at, w.id limit 1) is not null
