@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { inject } from 'vitest'
+import { afterEach, inject } from 'vitest'
 
 export interface Program {
   readonly child: ChildProcess
@@ -70,4 +70,16 @@ export function startTypeScript(
   environment: Readonly<Record<string, string | undefined>> = {},
 ): Program {
   return startProgram(process.execPath, ['--import', 'tsx', file, ...args], environment)
+}
+
+/** Takes programs that are killed after the test in which they were started. */
+export function untilTestEnds(): (program: Program) => Program {
+  const programs: Program[] = []
+  afterEach(async () => {
+    for (const program of programs.splice(0)) await program.kill()
+  })
+  return (program) => {
+    programs.push(program)
+    return program
+  }
 }

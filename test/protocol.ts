@@ -275,6 +275,22 @@ export interface CompletionAnswer extends Task {
   output: unknown
 }
 
+/** Completes tasks that give nothing. */
+export function completeAll(
+  sql: Sql,
+  worker: Worker,
+  tasks: readonly Completion['task'][],
+): Promise<CompletionAnswer[]> {
+  return complete(
+    sql,
+    worker,
+    tasks.map((task) => ({ task })),
+  )
+}
+
+/** The runs of tasks, in their order. */
+export const runsOf = (tasks: readonly Pick<Task, 'run_id'>[]): string[] => tasks.map(({ run_id }) => run_id)
+
 export function complete(
   sql: Sql,
   worker: Worker,

@@ -2,18 +2,18 @@
 import { EventEmitter } from 'node:events'
 import fs from 'node:fs'
 import path from 'node:path'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Caller, echoConfig, openFolder, programFile } from '../../test/commands.ts'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
-import { compiled, type Program, startCompiled, startProgram } from '../../test/program.ts'
+import { compiled, type Program, startCompiled, startProgram, untilTestEnds } from '../../test/program.ts'
 import { watchOutput } from './lost-output.ts'
 import { hearOrders } from './worker-orders.ts'
 
 let database: TestDatabase
 let project: Caller
 let config: string
-const programs: Program[] = []
+const kept = untilTestEnds()
 beforeAll(async () => {
   database = await createTestDatabase()
   project = openFolder({ DATABASE_URL: database.url })
@@ -23,25 +23,21 @@ beforeAll(async () => {
       .replace(
         'return input',
         `console.log('it runs')
-    while (!fs.existsSync(${JSON.stringify(`${project.folder}/go`)})) await new Promise((resolve) => setTimeout(resolve, 20))
+    await new Promise((resolve) => {
+      const look = () => fs.existsSync(${JSON.stringify(`${project.folder}/go`)}) && resolve(watcher.close())
+      const watcher = fs.watch(${JSON.stringify(project.folder)}, look)
+      look()
+    })
     return input`,
       )
       .replace('({ input }) => {', 'async ({ input }) => {')
       .replace('import', "import fs from 'node:fs'\nimport"),
   )
 })
-afterEach(async () => {
-  for (const program of programs.splice(0)) await program.kill()
-})
 afterAll(async () => {
   project.close()
   await database.close()
 })
-
-function kept(program: Program): Program {
-  programs.push(program)
-  return program
-}
 
 test('a worker whose output nobody reads any more, on either stream, finishes what it holds and ends with 0', async () => {
   const worker = kept(

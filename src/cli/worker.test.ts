@@ -1,22 +1,19 @@
 // The worker command as a process: what it prints, how it drains, and what it refuses.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Caller, echoConfig, openFolder, programFile } from '../../test/commands.ts'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
 import { createEmptyDatabase } from '../../test/empty-database.ts'
-import { type Program, startCompiled } from '../../test/program.ts'
+import { type Program, startCompiled, untilTestEnds } from '../../test/program.ts'
 
 let database: TestDatabase
 let project: Caller
 let config: string
-const programs: Program[] = []
+const kept = untilTestEnds()
 beforeAll(async () => {
   database = await createTestDatabase()
   project = openFolder({ DATABASE_URL: database.url })
   config = project.write('millrace.config.ts', `${echoConfig}`)
-})
-afterEach(async () => {
-  for (const program of programs.splice(0)) await program.kill()
 })
 afterAll(async () => {
   project.close()
@@ -24,9 +21,7 @@ afterAll(async () => {
 })
 
 function start(url: string, ...args: string[]): Program {
-  const program = startCompiled(programFile, [...args, '--config', config], { DATABASE_URL: url })
-  programs.push(program)
-  return program
+  return kept(startCompiled(programFile, [...args, '--config', config], { DATABASE_URL: url }))
 }
 
 const prints = (program: Program, text: string | RegExp): Promise<true> =>
@@ -91,8 +86,9 @@ test('a second signal gives back at once what still runs, and ends with 1', asyn
       )
       .replace('({ input }) => {', 'async ({ input }) => {'),
   )
-  const worker = startCompiled(programFile, ['worker', '--config', slow], { DATABASE_URL: database.url })
-  programs.push(worker)
+  const worker = kept(
+    startCompiled(programFile, ['worker', '--config', slow], { DATABASE_URL: database.url }),
+  )
   await prints(worker, 'The worker serves slow-echo')
   await project.call('run', 'start', 'slow-echo', '1')
   await prints(worker, 'it runs')

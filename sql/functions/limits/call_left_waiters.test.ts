@@ -6,14 +6,12 @@ import { workerFor, workerOf } from '../../../test/pipeline-worker.ts'
 import {
   cancelRun,
   chain,
-  type ClaimedTask,
   claim,
-  complete,
+  completeAll,
   fail,
   runOf,
   startInputs,
   sweep,
-  type Worker,
 } from '../../../test/protocol.ts'
 
 const { database, one } = await openMeeting()
@@ -24,12 +22,6 @@ afterEach(async () => {
 
 const start = (slug: string, inputs: unknown[]) => startInputs(database, slug, inputs)
 
-const done = (worker: Worker, tasks: ClaimedTask[]) =>
-  complete(
-    database,
-    worker,
-    tasks.map((task) => ({ task })),
-  )
 const lockWaiting = (run: string) =>
   one.query('select from millrace.waiting_task where run_id = $1 for update', [run])
 
@@ -40,7 +32,7 @@ test('who was locked while a slot was given back is called by the sweep', async 
   const first = await claim(database, worker, 10)
   await one.query('begin')
   await lockWaiting(runs[1]!)
-  await done(worker, first)
+  await completeAll(database, worker, first)
   expect(await claim(database, worker, 10)).toEqual([])
   await one.query('rollback')
   expect(await claim(database, worker, 10)).toEqual([])
@@ -59,7 +51,7 @@ test('the sweep looks at all limits in turn, a hundred at a time', async () => {
   expect(await claim(database, worker, 300)).toEqual([])
   await one.query('begin')
   await one.query('select from millrace.waiting_task where run_id = any ($1) for update', [later])
-  await done(worker, first)
+  await completeAll(database, worker, first)
   await one.query('rollback')
   for (let n = 0; n < 4; n++) {
     await database.clock.advance('2s')
@@ -100,7 +92,7 @@ test('a newcomer cancels the run of the oldest holder, and begins once that has 
   await fail(database, worker, [{ task: held[0]! }])
   const next = await claim(database, worker, 10)
   expect(next.map(({ run_id }) => run_id)).toEqual([newcomer])
-  await done(worker, [held[1]!, ...next])
+  await completeAll(database, worker, [held[1]!, ...next])
 })
 
 test('of many newcomers only the newest stay, and whoever left by itself is cancelled for nobody', async () => {
@@ -112,7 +104,7 @@ test('of many newcomers only the newest stay, and whoever left by itself is canc
     'latest',
   )
   await start('latest', [0])
-  await done(worker, await claim(database, worker, 10))
+  await completeAll(database, worker, await claim(database, worker, 10))
   const runs = await start('latest', [1, 2, 3, 4])
   const held = await claim(database, worker, 10)
   await sweep(database)
@@ -121,7 +113,7 @@ test('of many newcomers only the newest stay, and whoever left by itself is canc
   await fail(database, worker, [{ task: held[0]! }])
   const next = await claim(database, worker, 10)
   expect(next.map(({ run_id }) => run_id)).toEqual([runs[3]])
-  await done(worker, next)
+  await completeAll(database, worker, next)
 })
 
 test("the oldest of more than a hundred can't be cancelled, which is said when it is asked", async () => {

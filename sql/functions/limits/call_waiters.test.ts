@@ -6,14 +6,14 @@ import { workerFor, workerOf } from '../../../test/pipeline-worker.ts'
 import {
   cancelRun,
   chain,
-  type ClaimedTask,
   claim,
-  complete,
+  type ClaimedTask,
+  completeAll,
   registerPipeline,
   registerWorker,
+  runsOf,
   startInputs,
   sweep,
-  type Worker,
 } from '../../../test/protocol.ts'
 
 const { database } = await openMeeting()
@@ -21,15 +21,6 @@ const { database } = await openMeeting()
 afterEach(async () => {
   expect(await miscounted(database)).toEqual([])
 })
-
-const done = (worker: Worker, tasks: ClaimedTask[]) =>
-  complete(
-    database,
-    worker,
-    tasks.map((task) => ({ task })),
-  )
-
-const runsOf = (tasks: ClaimedTask[]) => tasks.map(({ run_id }) => run_id)
 
 /** The runs of those who were called and that nobody has claimed, in the order of claims. */
 const called = async (slug: string) => {
@@ -47,11 +38,11 @@ test('slots that come free one after the other before the next claim call as man
   const runs = await startInputs(database, 'counted', [1, 2, 3, 4, 5, 6, 7, 8, 9])
   const first = await claim(database, worker, 10)
   expect(runsOf(first)).toEqual(runs.slice(0, 3))
-  for (const task of first) await done(worker, [task])
+  for (const task of first) await completeAll(database, worker, [task])
   expect(await called('counted')).toEqual(runs.slice(3, 6))
   const second = await claim(database, worker, 10)
   expect(runsOf(second)).toEqual(runs.slice(3, 6))
-  await done(worker, second)
+  await completeAll(database, worker, second)
   expect(runsOf(await claim(database, worker, 10))).toEqual(runs.slice(6))
 })
 
@@ -59,7 +50,7 @@ test('who was called and cancelled leaves its slot to the next one, once the oth
   const worker = await workerOf(database, 'left', chain('only'))
   await defineLimit(database, 'left', { kind: 'concurrency', capacity: 2 }, 'left')
   const runs = await startInputs(database, 'left', [1, 2, 3, 4, 5, 6])
-  await done(worker, await claim(database, worker, 10))
+  await completeAll(database, worker, await claim(database, worker, 10))
   expect(await called('left')).toEqual(runs.slice(2, 4))
   await cancelRun(database, runs[2]!)
   expect(runsOf(await claim(database, worker, 10))).toEqual([runs[3]])
@@ -72,7 +63,7 @@ test('a claim that has room for some of those who were called calls nobody else 
   const other = await workerFor(database, 'parted')
   await defineLimit(database, 'parted', { kind: 'concurrency', capacity: 4 }, 'parted')
   const runs = await startInputs(database, 'parted', [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
-  await done(worker, await claim(database, worker, 10))
+  await completeAll(database, worker, await claim(database, worker, 10))
   expect(runsOf(await claim(database, worker, 1))).toEqual([runs[4]])
   expect(await called('parted')).toEqual(runs.slice(5, 8))
   expect(runsOf(await claim(database, other, 10))).toEqual(runs.slice(5, 8))
@@ -83,7 +74,7 @@ test('who comes new waits behind those who wait, also where all who were called 
   const worker = await workerOf(database, 'new', chain('only'))
   await defineLimit(database, 'new', { kind: 'concurrency', capacity: 2 }, 'new')
   const runs = await startInputs(database, 'new', [1, 2, 3, 4, 5])
-  await done(worker, (await claim(database, worker, 10)).slice(0, 1))
+  await completeAll(database, worker, (await claim(database, worker, 10)).slice(0, 1))
   runs.push(...(await startInputs(database, 'new', [6])))
   expect(runsOf(await claim(database, worker, 10))).toEqual([runs[2]])
   for (const next of runs.slice(3)) {
@@ -91,7 +82,7 @@ test('who comes new waits behind those who wait, also where all who were called 
       'select t.id as task_id, t.step_id, t.attempt from millrace.task t join millrace.run r on r.id = t.run_id where r.slug = $1 and t.worker_id = $2 order by t.id limit 1',
       ['new', worker.id],
     )
-    await done(worker, [held!])
+    await completeAll(database, worker, [held!])
     expect(runsOf(await claim(database, worker, 10))).toEqual([next])
   }
 })
@@ -100,7 +91,7 @@ test('keys of which some had to wait and others did not are claimed together', a
   const worker = await workerOf(database, 'mixed', chain('only'))
   await defineLimit(database, 'mixed', { kind: 'concurrency', capacity: 1, key: [['k']] }, 'mixed')
   const runs = await startInputs(database, 'mixed', [{ k: 'a' }, { k: 'a' }, { k: 'a' }])
-  await done(worker, await claim(database, worker, 10))
+  await completeAll(database, worker, await claim(database, worker, 10))
   const [fresh] = await startInputs(database, 'mixed', [{ k: 'b' }])
   expect(new Set(runsOf(await claim(database, worker, 10)))).toEqual(new Set([runs[1], fresh]))
   expect(await claim(database, worker, 10)).toEqual([])
@@ -123,11 +114,11 @@ test('slots that were lost come back beside somebody of a paused pipeline who wa
   await defineLimit(database, 'paused-one', { kind: 'concurrency', capacity: 1 }, 'paused-one')
   await defineLimit(database, 'busy-one', { kind: 'concurrency', capacity: 3 }, 'busy-one')
   await startInputs(database, 'paused-one', [1, 2])
-  await done(worker, await claim(database, worker, 10))
+  await completeAll(database, worker, await claim(database, worker, 10))
   await pausePipeline('paused-one')
   expect(await called('paused-one')).toHaveLength(1)
   const runs = await startInputs(database, 'busy-one', [1, 2, 3, 4, 5, 6, 7, 8, 9])
-  await done(worker, await claim(database, worker, 10))
+  await completeAll(database, worker, await claim(database, worker, 10))
   await cancelRun(database, runs[3]!)
   await cancelRun(database, runs[4]!)
   expect(runsOf(await claim(database, worker, 10))).toEqual([runs[5]])
@@ -143,11 +134,11 @@ test('nobody is called whose pipeline is paused, and all are once it goes on', a
   const going = await startInputs(database, 'going', [1, 2])
   expect(await claim(database, worker, 10)).toEqual([])
   await pausePipeline('halted')
-  await done(worker, first)
+  await completeAll(database, worker, first)
   expect(await called('halted')).toEqual([])
   const second = await claim(database, worker, 10)
   expect(runsOf(second)).toEqual(going)
-  await done(worker, second)
+  await completeAll(database, worker, second)
   expect(await claim(database, worker, 10)).toEqual([])
   await database.query("select millrace.resume_pipeline('halted')")
   expect(runsOf(await claim(database, worker, 10))).toEqual(halted.slice(2, 4))
@@ -157,7 +148,7 @@ test('a sweep calls for slots that were lost, also where the limit is touched al
   const worker = await workerOf(database, 'touched', chain('only'))
   await defineLimit(database, 'touched', { kind: 'concurrency', capacity: 3 }, 'touched')
   const runs = await startInputs(database, 'touched', [1, 2, 3, 4, 5, 6, 7, 8])
-  await done(worker, await claim(database, worker, 10))
+  await completeAll(database, worker, await claim(database, worker, 10))
   for (const run of runs.slice(3, 6)) await cancelRun(database, run)
   const touch = () =>
     database.query(

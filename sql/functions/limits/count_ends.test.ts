@@ -5,9 +5,9 @@ import { openMeeting } from '../../../test/meeting.ts'
 import { workerFor, workerOf } from '../../../test/pipeline-worker.ts'
 import {
   chain,
-  type ClaimedTask,
   claim,
-  complete,
+  type ClaimedTask,
+  completeAll,
   connect,
   newId,
   type Sql,
@@ -31,13 +31,6 @@ const start = (slug: string, count: number) =>
     Array.from({ length: count }, (_, n) => ({ id: newId(), slug, input: n })),
   )
 
-const done = (sql: Sql, worker: Worker, tasks: ClaimedTask[]) =>
-  complete(
-    sql,
-    worker,
-    tasks.map((task) => ({ task })),
-  )
-
 /** A pipeline under a rule of so many slots, of which 20 are in use. */
 async function crowded(slug: string, capacity: number): Promise<{ worker: Worker; held: ClaimedTask[] }> {
   const worker = await workerOf(database, slug, chain('only'))
@@ -45,7 +38,7 @@ async function crowded(slug: string, capacity: number): Promise<{ worker: Worker
   await start(slug, 21)
   const [first, ...held] = await claim(database, worker, 20)
   // The first end finds them in use, and makes the seats.
-  await done(database, worker, [first!])
+  await completeAll(database, worker, [first!])
   return { worker, held: [...held, ...(await claim(database, worker, 1))] }
 }
 
@@ -54,13 +47,13 @@ test('where many slots are in use, ends wait for no claim under way, and claims 
   await start('free', 30)
   await one.query('begin')
   expect(await claim(one, worker, 10)).toHaveLength(10)
-  await done(other, worker, held.slice(0, 5))
+  await completeAll(other, worker, held.slice(0, 5))
   await one.query('commit')
   expect(await limitsOf(database, 'free')).toEqual([{ key: '', used: 25, waiting: 0 }])
   await one.query('begin')
-  await done(one, worker, held.slice(5, 10))
+  await completeAll(one, worker, held.slice(5, 10))
   expect(await claim(other, worker, 10)).toHaveLength(10)
-  await done(other, worker, held.slice(10, 15))
+  await completeAll(other, worker, held.slice(10, 15))
   expect(await limitsOf(database, 'free')).toEqual([{ key: '', used: 30, waiting: 0 }])
   await one.query('commit')
   expect(await limitsOf(database, 'free')).toEqual([{ key: '', used: 25, waiting: 0 }])
@@ -70,7 +63,7 @@ test('a claim that finds no room waits for the ends under way, and takes no more
   const { worker, held } = await crowded('full', 20)
   await start('full', 10)
   await one.query('begin')
-  await done(one, worker, held.slice(0, 4))
+  await completeAll(one, worker, held.slice(0, 4))
   const meanwhile = claim(other, worker, 10)
   await untilBlocked(database)
   await one.query('commit')
@@ -83,13 +76,13 @@ test('an end that meets a claim whose tasks begin to wait calls as many as it le
   await start('joined', 10)
   await one.query('begin')
   expect(await claim(one, worker, 10)).toEqual([])
-  const meanwhile = done(other, worker, held.slice(0, 3))
+  const meanwhile = completeAll(other, worker, held.slice(0, 3))
   await untilBlocked(database)
   await one.query('commit')
   await meanwhile
   expect(await claim(database, worker, 10)).toHaveLength(3)
   expect(await limitsOf(database, 'joined')).toEqual([{ key: '', used: 20, waiting: 7 }])
-  await done(database, worker, held.slice(3))
+  await completeAll(database, worker, held.slice(3))
   expect(await claim(database, worker, 10)).toHaveLength(7)
 })
 
@@ -105,7 +98,7 @@ test('in a storm of claims and ends at the edge of a limit it is never exceeded,
     workers.map(async (mine, n) => {
       const connection = await connect(database)
       while (await left(connection)) {
-        await done(connection, mine, await claim(connection, mine, 13 + n))
+        await completeAll(connection, mine, await claim(connection, mine, 13 + n))
         expect(await miscounted(connection)).toEqual([])
       }
       await connection.end()
@@ -116,13 +109,13 @@ test('in a storm of claims and ends at the edge of a limit it is never exceeded,
 test('a rule that comes while a task ends does not count it, and one that goes or is forgotten takes its seats along', async () => {
   const { worker, held } = await crowded('short', 100)
   await one.query('begin')
-  await done(one, worker, held.slice(0, 10))
+  await completeAll(one, worker, held.slice(0, 10))
   const defined = defineLimit(other, 'second', concurrency(50), 'short')
   await untilBlocked(database)
   await one.query('commit')
   await defined
   expect(await limitsOf(database, 'second')).toEqual([{ key: '', used: 10, waiting: 0 }])
-  await done(database, worker, held.slice(10))
+  await completeAll(database, worker, held.slice(10))
   const seats = () => database.query('select from millrace.limit_end')
   expect(await seats()).not.toHaveLength(0)
   await database.query("select millrace.remove_limit('short')")
@@ -168,10 +161,10 @@ test('who waits for a limit and has no worker is called when one comes, whatever
   await start('left-alone', 1)
   expect(await claim(database, mine, 1)).toEqual([])
   await database.clock.advance('15s')
-  await done(database, others, first)
+  await completeAll(database, others, first)
   await start('served', 1)
   const second = await claim(database, others, 1)
   expect(second).toHaveLength(1)
-  await done(database, others, second)
+  await completeAll(database, others, second)
   expect(await claim(database, await workerFor(database, 'left-alone'), 1)).toHaveLength(1)
 })

@@ -5,22 +5,23 @@ import { defineLimit, limitsOf, miscounted } from '../../../test/limits.ts'
 import { openMeeting } from '../../../test/meeting.ts'
 import { workerFor, workerOf } from '../../../test/pipeline-worker.ts'
 import {
-  type ClaimedTask,
+  cancelRun,
   chain,
   claim,
+  type ClaimedTask,
   complete,
+  completeAll,
   connect,
   fail,
   pauseRun,
-  cancelRun,
   promote,
   release,
   resumeRun,
+  runsOf,
   type Sql,
   startInputs,
   sweep,
   untilBlocked,
-  type Worker,
 } from '../../../test/protocol.ts'
 
 const { database, one, other } = await openMeeting()
@@ -33,15 +34,6 @@ const concurrency = (capacity: number, key: string[][] = []) => ({ kind: 'concur
 
 const start = (slug: string, inputs: unknown[], priority?: number) =>
   startInputs(database, slug, inputs, priority)
-
-const done = (worker: Worker, tasks: ClaimedTask[]) =>
-  complete(
-    database,
-    worker,
-    tasks.map((task) => ({ task })),
-  )
-
-const runsOf = (tasks: ClaimedTask[]) => tasks.map(({ run_id }) => run_id)
 
 test('a key whose id another state has already is counted by itself, and never exceeded', async () => {
   const worker = await workerOf(database, 'twins', chain('only'))
@@ -58,7 +50,7 @@ test('a key whose id another state has already is counted by itself, and never e
     { key: 'b', used: 1 },
     { key: 'first', used: 1 },
   ])
-  await done(worker, begun)
+  await completeAll(database, worker, begun)
   expect(runsOf(await claim(database, worker, 10))).toEqual([runs[3]])
 })
 
@@ -88,13 +80,13 @@ test('no more begin than there is room for, and each that ends lets the next one
   expect(runsOf(first)).toEqual(runs.slice(0, 2))
   expect(await limitsOf(database, 'narrow')).toEqual([{ key: '', used: 2, waiting: 3 }])
   expect(await claim(database, worker, 10)).toEqual([])
-  await done(worker, first.slice(0, 1))
+  await completeAll(database, worker, first.slice(0, 1))
   const second = await claim(database, worker, 10)
   expect(runsOf(second)).toEqual([runs[2]])
-  await done(worker, [...first.slice(1), ...second])
+  await completeAll(database, worker, [...first.slice(1), ...second])
   const third = await claim(database, worker, 10)
   expect(runsOf(third)).toEqual(runs.slice(3))
-  await done(worker, third)
+  await completeAll(database, worker, third)
   expect(await limitsOf(database, 'narrow')).toEqual([{ key: '', used: 0, waiting: 0 }])
 })
 
@@ -109,8 +101,8 @@ test('a key of the input, of the tenant or of an item counts for itself', async 
     { key: '["b", null]', used: 1, waiting: 0 },
     { key: '[null, null]', used: 1, waiting: 1 },
   ])
-  await done(worker, first)
-  await done(worker, await claim(database, worker, 10))
+  await completeAll(database, worker, first)
+  await completeAll(database, worker, await claim(database, worker, 10))
 })
 
 test('who is called goes before who comes new, and the more urgent is called first', async () => {
@@ -124,11 +116,11 @@ test('who is called goes before who comes new, and the more urgent is called fir
   const [urgent] = await start('called', [3], 1)
   await claim(database, worker, 1)
   const [newcomer] = await start('called', [4], 1)
-  await done(worker, first)
+  await completeAll(database, worker, first)
   for (const expected of [urgent, newcomer, late]) {
     const next = await claim(database, worker, 1)
     expect(runsOf(next)).toEqual([expected])
-    await done(worker, next)
+    await completeAll(database, worker, next)
   }
 })
 
@@ -140,11 +132,11 @@ test('a task takes nothing of one rule while another one stops it', async () => 
   const first = await claim(database, worker, 10)
   expect(runsOf(first)).toEqual([runs[0], runs[3]])
   expect(await limitsOf(database, 'wide')).toEqual([{ key: '', used: 2, waiting: 0 }])
-  await done(worker, first)
+  await completeAll(database, worker, first)
   for (const run of [runs[1], runs[2]]) {
     const next = await claim(database, worker, 10)
     expect(runsOf(next)).toEqual([run])
-    await done(worker, next)
+    await completeAll(database, worker, next)
   }
 })
 
@@ -154,11 +146,11 @@ test('a step that comes next in a chain is judged as every other one', async () 
   await start('chained', [1, 2, 3])
   const first = await claim(database, worker, 10)
   expect(first).toHaveLength(3)
-  expect((await done(worker, first)).filter(({ kind }) => kind === 'next')).toEqual([])
+  expect((await completeAll(database, worker, first)).filter(({ kind }) => kind === 'next')).toEqual([])
   for (let n = 0; n < 3; n++) {
     const next = await claim(database, worker, 10)
     expect(next).toHaveLength(1)
-    await done(worker, next)
+    await completeAll(database, worker, next)
   }
 })
 
@@ -182,12 +174,12 @@ test('what fails, is given back or loses its worker gives back what it held', as
     if (tasks.length === 0) break
     expect(tasks).toHaveLength(1)
     seen.push(...runsOf(tasks))
-    await done(next, tasks)
+    await completeAll(database, next, tasks)
   }
   expect(seen.toSorted()).toEqual(runs.slice(1).toSorted())
   await database.clock.advance('2h')
   await promote(database)
-  await done(next, await claim(database, next, 10))
+  await completeAll(database, next, await claim(database, next, 10))
 })
 
 test('a rule that comes while tasks are held counts them, and one that goes lets all go on', async () => {
@@ -207,7 +199,7 @@ test('a rule that comes while tasks are held counts them, and one that goes lets
   await database.query("select millrace.remove_limit('changing')")
   const last = await claim(database, worker, 10)
   expect(runsOf(last)).toEqual([runs[5]])
-  await done(worker, [...held, ...more, ...fifth, ...last])
+  await completeAll(database, worker, [...held, ...more, ...fifth, ...last])
 })
 
 test("a run that is paused or cancelled while it waits stands in nobody's way", async () => {
@@ -217,14 +209,14 @@ test("a run that is paused or cancelled while it waits stands in nobody's way", 
   const first = await claim(database, worker, 10)
   await pauseRun(database, runs[1]!)
   await cancelRun(database, runs[2]!)
-  await done(worker, first)
+  await completeAll(database, worker, first)
   const next = await claim(database, worker, 10)
   expect(runsOf(next)).toEqual([runs[3]])
   await resumeRun(database, runs[1]!)
-  await done(worker, next)
+  await completeAll(database, worker, next)
   const resumed = await claim(database, worker, 10)
   expect(runsOf(resumed)).toEqual([runs[1]])
-  await done(worker, resumed)
+  await completeAll(database, worker, resumed)
 })
 
 test('a thousand that are stopped are judged once, and stand before nobody', async () => {
@@ -326,8 +318,8 @@ test('what a key counted is forgotten an hour after its last task, and never whi
   const prune = (sql: Sql) => sql.query('select millrace.prune_history()')
   await prune(database)
   expect(await limitsOf(database, 'pruned')).toEqual([{ key: '', used: 1, waiting: 1 }])
-  await done(worker, held)
-  await done(worker, await claim(database, worker, 10))
+  await completeAll(database, worker, held)
+  await completeAll(database, worker, await claim(database, worker, 10))
   await database.clock.advance('59m')
   await prune(database)
   expect(await limitsOf(database, 'pruned')).toEqual([{ key: '', used: 0, waiting: 0 }])
@@ -341,8 +333,8 @@ test('what a key counted is forgotten an hour after its last task, and never whi
   const first = [...(await meanwhile), ...(await claim(database, worker, 10))]
   expect(first).toHaveLength(1)
   expect(await limitsOf(database, 'pruned')).toEqual([{ key: '', used: 1, waiting: 1 }])
-  await done(worker, first)
-  await done(worker, await claim(database, worker, 10))
+  await completeAll(database, worker, first)
+  await completeAll(database, worker, await claim(database, worker, 10))
 })
 
 test("two claims that meet on one key take turns, and together they don't exceed it", async () => {

@@ -5,8 +5,8 @@ import { openMeeting } from '../../../test/meeting.ts'
 import { workerFor, workerOf } from '../../../test/pipeline-worker.ts'
 import {
   chain,
-  type ClaimedTask,
   claim,
+  type ClaimedTask,
   complete,
   connect,
   fail,
@@ -15,6 +15,7 @@ import {
   promote,
   release,
   resumeRun,
+  runsOf,
   type Sql,
   startRuns,
   sweep,
@@ -41,7 +42,6 @@ async function start(
 }
 const many = (count: number, customer: string) => Array.from({ length: count }, () => customer)
 const customerOf = ({ input }: ClaimedTask) => (input as { customer: string }).customer
-const runsOf = (tasks: ClaimedTask[]) => tasks.map(({ run_id }) => run_id)
 const customers = (tasks: ClaimedTask[]) => tasks.map(customerOf).toSorted()
 
 async function oneByOne(worker: Worker, count: number): Promise<string[]> {
