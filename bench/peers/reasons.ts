@@ -8,7 +8,7 @@ const startAndClaim =
   'a start of Millrace writes a run and a task, its claim changes both, and every call enters a worker and looks for pauses, rules and turns'
 
 const waitsApart =
-  "what a full rule stops is moved to where claims never look, with an entry that says what it waited for, and is called back when a slot is free: so that it is in nobody's way, it is written four times; and a task counts until its end is committed, where a batch ends as one there"
+  "what a full rule stops is moved to where claims never look, with an entry that says what it waited for, and is called back when a slot is free: four writes more a task, so that it is in nobody's way; and claims and ends take turns at the rule's row until their commits"
 const judged =
   'each task is counted in a row of its key, which an exact limit of all processes needs, besides what a claim and an end write anyway'
 
@@ -39,7 +39,7 @@ const reasons: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       'a handler gets a thousand jobs and all of them end as one; each task of Millrace ends by itself, with an attempt, output and times of its own',
   },
   'limit-one': {
-    'BullMQ on Redis': withoutTheDisk,
+    'BullMQ on Redis': waitsApart,
     'pg-boss': waitsApart,
   },
   'limit-10000': {
