@@ -191,7 +191,7 @@ grant execute on function millrace.enable_database to millrace_admin;
 
 -- Whoever may read a run may follow it.
 
-grant execute on function millrace.read_progress, millrace.follow_stream, millrace.list_limits, millrace.now, millrace.read_cron_jobs to millrace_viewer;
+grant execute on function millrace.read_progress, millrace.follow_stream, millrace.list_limits, millrace.full_lanes, millrace.now, millrace.read_cron_jobs to millrace_viewer;
 
 -- Applications start runs, and executors outside report their steps, as operators or as workers.
 

@@ -27,6 +27,9 @@ export async function defineLimit(
   return row!.revision
 }
 
+/** The settings of a rule with a key that all inputs without a `k` share: who waits for it is taken out of the lanes, which a rule without keys needn't do. */
+export const sharedKey = (capacity: number) => ({ kind: 'concurrency', capacity, key: [['k']] })
+
 export interface LimitRow {
   key: string
   used: number
@@ -36,7 +39,8 @@ export interface LimitRow {
 /** What a rule counts for each key, and how many wait for it. */
 export function limitsOf(sql: Sql, name: string): Promise<LimitRow[]> {
   return sql.query<LimitRow & Record<string, unknown>>(
-    `select s.key, millrace.limit_used(s) as used, (select count(*)::int from millrace.waiting_task w where w.limit_state_id = s.id) as waiting
+    `select s.key, millrace.limit_used(s) as used, (select count(*)::int from millrace.waiting_task w where w.limit_state_id = s.id)
+              + case when k.in_lanes and s.left_at is not null then millrace.count_in_lanes(k.id)::int else 0 end as waiting
        from millrace.limit_state s join millrace.limit_rule k on k.id = s.rule_id
       where k.name = $1 order by s.key collate "C"`,
     [name],

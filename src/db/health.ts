@@ -29,13 +29,20 @@ export interface HealthRow {
 
 const healthStatement = {
   name: 'millrace_read_health',
-  text: `select
+  // What is ready and has no room under a limit waits (see full_lanes).
+  text: `with left_lane as materialized (
+      select unnest(millrace.full_lanes()) as handler
+    ), counted as materialized (
+      select h.queue, count(*) filter (where t.worker_id is null and l.handler is null)::int as ready, count(*) filter (where t.worker_id is not null)::int as held,
+          min(t.ready_at) filter (where t.worker_id is null and l.handler is null) as ready_since,
+          count(*) filter (where t.worker_id is null and l.handler is not null)::int as waiting
+        from millrace.task t join millrace.handler h on h.id = t.handler left join left_lane l on l.handler = h.id group by h.queue
+    )
+    select
       (select count(*)::int from millrace.worker w where w.state <> 'gone' and w.kind = 'worker' and w.lease_expires_at > c.at) as workers,
       (select coalesce(jsonb_agg(to_jsonb(q) order by q.queue), '[]') from (
-        select h.queue, count(*) filter (where t.worker_id is null)::int as ready, count(*) filter (where t.worker_id is not null)::int as held,
-            coalesce(greatest(0, extract(epoch from c.at - min(t.ready_at) filter (where t.worker_id is null))), 0)::float8 as oldest_seconds
-          from millrace.task t join millrace.handler h on h.id = t.handler group by h.queue) q) as queues,
-      (select count(*)::int from millrace.waiting_task) as waiting,
+        select n.queue, n.ready, n.held, coalesce(greatest(0, extract(epoch from c.at - n.ready_since)), 0)::float8 as oldest_seconds from counted n) q) as queues,
+      (select count(*)::int from millrace.waiting_task) + (select coalesce(sum(n.waiting), 0)::int from counted n) as waiting,
       (select count(*)::int from millrace.dead_letter) as dead_letters,
       (select count(*)::int from millrace.firing f where f.state in ('queued', 'started') and f.deadline_at <= c.at)
         + (select count(*)::int from millrace.firing f

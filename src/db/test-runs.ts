@@ -26,6 +26,9 @@ export async function readStanding(caller: Caller, workerId: string): Promise<Ta
                      from millrace.task t join millrace.step_definition s on s.id = t.step_id
                     where t.worker_id is null and s.batch_size is not null
                    union all
+                   select s.held_until from millrace.limit_state s, millrace.test_clock c
+                    where s.left_at is not null and s.held_until > coalesce(c.frozen_at, clock_timestamp()) + c.moved
+                   union all
                    select a.remind_at from millrace.approval a where a.state = 'open' and a.reminded_at is null
                    union all
                    select s.due_at from millrace.schedule s where s.due_at is not null

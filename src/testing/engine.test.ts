@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { createEngine } from '../../test/engine.ts'
 import { connect } from '../sdk/client.ts'
 import { pipeline } from '../sdk/pipeline.ts'
+import { limit } from '../sdk/limit.ts'
 import type { TestEngine } from './engine.ts'
 
 const day = 86_400_000
@@ -161,6 +162,24 @@ test('runs that a run calls begin at the time of the engine, and are done in one
   const run = await engine.start(sum, null)
   await engine.runUntilIdle({ advanceTime: true })
   expect(await engine.result(run)).toEqual([1, 4, 9])
+})
+
+test('what a limit keeps waiting because a handler asked for quiet goes on in the time of the engine', async () => {
+  const gateway = limit('gateway', { concurrency: 1 })
+  const calling = pipeline('calling', { input: z.int(), limits: [gateway] }).step(
+    'call',
+    async ({ input, backOff }) => {
+      if (input === 1) await backOff('3h')
+      return engine.now().getTime() - began
+    },
+  )
+  const engine = await engineFor([calling])
+  const began = engine.now().getTime()
+  const first = await engine.start(calling, 1)
+  const second = await engine.start(calling, 2)
+  await engine.runUntilIdle({ advanceTime: true })
+  expect(await engine.result(first)).toBe(0)
+  expect(await engine.result(second)).toBeGreaterThanOrEqual(3 * 3_600_000)
 })
 
 test('advance lets what becomes due in between run at its own time, and stops where it was told', async () => {

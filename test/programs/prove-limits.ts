@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { migrate } from '../../src/db/migrate.ts'
 import { connect } from '../../src/sdk/client.ts'
-import { limited } from '../limited.ts'
+import { limited, limitedAlone } from '../limited.ts'
 import { defineLimit, miscounted } from '../limits.ts'
 import { startTestServer } from '../test-server.ts'
 
@@ -18,11 +18,12 @@ const tasks = Number(process.argv[2] ?? 1_000_000)
 const processes = 4
 const killEveryMs = 2_000
 
-/** Key and capacity of each rule. The paths are those of the inputs below. */
+/** Pipeline, key and capacity of each rule. The paths are those of the inputs below. What one rule without keys stops stays where it is ready. */
 const rules = {
-  all: { key: [], capacity: 150 },
-  'by-shop': { key: [['shop']], capacity: 1 },
-  'by-region': { key: [['region']], capacity: 7 },
+  all: { pipeline: limited, key: [], capacity: 150 },
+  'by-shop': { pipeline: limited, key: [['shop']], capacity: 1 },
+  'by-region': { pipeline: limited, key: [['region']], capacity: 7 },
+  alone: { pipeline: limitedAlone, key: [], capacity: 60 },
 } as const
 
 const server = await startTestServer()
@@ -50,25 +51,25 @@ try {
 
 async function prove(): Promise<boolean> {
   const client = connect({ database: url.href })
-  for (const [rule, { key, capacity }] of Object.entries(rules)) {
-    await defineLimit(sql, rule, { kind: 'concurrency', key, capacity }, 'limited')
+  for (const [rule, { pipeline, key, capacity }] of Object.entries(rules)) {
+    await defineLimit(sql, rule, { kind: 'concurrency', key, capacity }, pipeline.slug)
   }
   for (let n = 0; n < tasks; n += 1_000) {
     const inputs = Array.from({ length: Math.min(1_000, tasks - n) }, (_, i) => ({
       shop: (n + i) % 3_001,
       region: (n + i) % 41,
     }))
-    await client.startMany(limited, inputs)
+    for (const pipeline of [limited, limitedAlone]) await client.startMany(pipeline, inputs)
   }
   await client.close()
-  console.log(`${tasks.toLocaleString('en-US')} tasks are ready.`)
+  console.log(`Twice ${tasks.toLocaleString('en-US')} tasks are ready.`)
   const { seconds, kills, samples, wrong } = await workOff()
   console.log(
     `Worked off in ${seconds.toFixed(0)} s by ${processes} processes, with ${kills} kills; counted ${samples} times meanwhile, ${wrong} times wrong.`,
   )
   let isProved = wrong === 0
-  for (const [rule, { key, capacity }] of Object.entries(rules)) {
-    const { attempts, most, full, early } = await fromHistory(key[0]?.[0] ?? null, capacity)
+  for (const [rule, { pipeline, key, capacity }] of Object.entries(rules)) {
+    const { attempts, most, full, early } = await fromHistory(pipeline.slug, key[0]?.[0] ?? null, capacity)
     console.log(
       `${rule}: ${attempts.toLocaleString('en-US')} attempts; at most ${most} of ${capacity} at once, which was reached ${full.toLocaleString('en-US')} times; exceeded ${early} times.`,
     )
@@ -110,20 +111,20 @@ async function startProcess(): Promise<ChildProcess> {
 }
 
 /** Walks over the begins and ends of the attempts of each key, in their order; of two at one moment, the end comes first. */
-async function fromHistory(field: string | null, capacity: number) {
+async function fromHistory(slug: string, field: string | null, capacity: number) {
   const [row] = await sql.query<{ attempts: number; most: number; full: number; early: number }>(
     `with held as (
-       select case when $1::text is null then '' else r.input ->> $1 end as key, a.started_at, a.finished_at
-         from millrace.attempt a join millrace.run r on r.id = a.run_id
+       select case when $2::text is null then '' else r.input ->> $2 end as key, a.started_at, a.finished_at
+         from millrace.attempt a join millrace.run r on r.id = a.run_id and r.slug = $1
      ), moment as (
        select key, started_at as at, 1 as step from held union all select key, finished_at, -1 from held
      ), walked as (
        select step, sum(step) over (partition by key order by at, step rows unbounded preceding) as count from moment
      )
      select (select count(*) from held)::int as attempts, max(count)::int as most,
-            count(*) filter (where step = 1 and count = $2)::int as full, count(*) filter (where step = 1 and count > $2)::int as early
+            count(*) filter (where step = 1 and count = $3)::int as full, count(*) filter (where step = 1 and count > $3)::int as early
        from walked`,
-    [field, capacity],
+    [slug, field, capacity],
   )
   return row!
 }

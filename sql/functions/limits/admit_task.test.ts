@@ -36,7 +36,7 @@ test('an executor outside is told to wait for a limit, and gives back at each en
   expect(held).toMatchObject({ started: true, attempt: 1 })
   expect(await take(second)).toMatchObject({ started: false, reason: 'limit' })
   expect(await take(second)).toMatchObject({ started: false, reason: 'limit' })
-  expect(await limitsOf(database, 'outside')).toEqual([{ key: '', used: 1, waiting: 1 }])
+  expect(await limitsOf(database, 'outside')).toEqual([{ key: '', used: 1, waiting: 3 }])
   await database.query("select millrace.complete_step($1, 'only', $2, 'null')", [first, held.attempt])
 
   const failing = await take(second)

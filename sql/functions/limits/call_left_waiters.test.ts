@@ -1,6 +1,6 @@
 // The net below those who wait for limits, and who is cancelled where the oldest makes room.
 import { afterEach, expect, test } from 'vitest'
-import { defineLimit, limitsOf, miscounted } from '../../../test/limits.ts'
+import { defineLimit, limitsOf, miscounted, sharedKey } from '../../../test/limits.ts'
 import { openMeeting } from '../../../test/meeting.ts'
 import { workerFor, workerOf } from '../../../test/pipeline-worker.ts'
 import {
@@ -27,7 +27,7 @@ const lockWaiting = (run: string) =>
 
 test('who was locked while a slot was given back is called by the sweep', async () => {
   const worker = await workerOf(database, 'skipped', chain('only'))
-  await defineLimit(database, 'skipped', { kind: 'concurrency', capacity: 1 }, 'skipped')
+  await defineLimit(database, 'skipped', sharedKey(1), 'skipped')
   const runs = await start('skipped', [1, 2])
   const first = await claim(database, worker, 10)
   await one.query('begin')
@@ -62,13 +62,13 @@ test('the sweep looks at all limits in turn, a hundred at a time', async () => {
 
 test('a worker that comes calls those whose version nobody served when there was room', async () => {
   const worker = await workerOf(database, 'unserved', chain('only'), { leaseSeconds: 10 })
-  await defineLimit(database, 'unserved', { kind: 'concurrency', capacity: 1 }, 'unserved')
+  await defineLimit(database, 'unserved', sharedKey(1), 'unserved')
   const runs = await start('unserved', [1, 2])
   await claim(database, worker, 10)
   await database.clock.advance('15s')
   await cancelRun(database, runs[0]!)
   await sweep(database)
-  expect(await limitsOf(database, 'unserved')).toEqual([{ key: '', used: 0, waiting: 1 }])
+  expect(await limitsOf(database, 'unserved')).toEqual([{ key: 'null', used: 0, waiting: 1 }])
   const next = await workerFor(database, 'unserved')
   expect((await claim(database, next, 10)).map(({ run_id }) => run_id)).toEqual([runs[1]])
 })

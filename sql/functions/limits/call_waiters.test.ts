@@ -1,16 +1,14 @@
 // Who is called when slots are free again: as many as there are slots, in their order, and nobody who comes new before them.
 import { afterEach, expect, test } from 'vitest'
-import { defineLimit, miscounted } from '../../../test/limits.ts'
+import { defineLimit, miscounted, sharedKey } from '../../../test/limits.ts'
 import { openMeeting } from '../../../test/meeting.ts'
-import { workerFor, workerOf } from '../../../test/pipeline-worker.ts'
+import { workerFor, workerOf, workerOfAll } from '../../../test/pipeline-worker.ts'
 import {
   cancelRun,
   chain,
   claim,
   type ClaimedTask,
   completeAll,
-  registerPipeline,
-  registerWorker,
   runsOf,
   startInputs,
   sweep,
@@ -34,7 +32,7 @@ const called = async (slug: string) => {
 
 test('slots that come free one after the other before the next claim call as many as they are, and nobody twice for the same slot', async () => {
   const worker = await workerOf(database, 'counted', chain('only'))
-  await defineLimit(database, 'counted', { kind: 'concurrency', capacity: 3 }, 'counted')
+  await defineLimit(database, 'counted', sharedKey(3), 'counted')
   const runs = await startInputs(database, 'counted', [1, 2, 3, 4, 5, 6, 7, 8, 9])
   const first = await claim(database, worker, 10)
   expect(runsOf(first)).toEqual(runs.slice(0, 3))
@@ -48,7 +46,7 @@ test('slots that come free one after the other before the next claim call as man
 
 test('who was called and cancelled leaves its slot to the next one, once the others who were called are claimed', async () => {
   const worker = await workerOf(database, 'left', chain('only'))
-  await defineLimit(database, 'left', { kind: 'concurrency', capacity: 2 }, 'left')
+  await defineLimit(database, 'left', sharedKey(2), 'left')
   const runs = await startInputs(database, 'left', [1, 2, 3, 4, 5, 6])
   await completeAll(database, worker, await claim(database, worker, 10))
   expect(await called('left')).toEqual(runs.slice(2, 4))
@@ -61,7 +59,7 @@ test('who was called and cancelled leaves its slot to the next one, once the oth
 test('a claim that has room for some of those who were called calls nobody else for the slots of the rest', async () => {
   const worker = await workerOf(database, 'parted', chain('only'))
   const other = await workerFor(database, 'parted')
-  await defineLimit(database, 'parted', { kind: 'concurrency', capacity: 4 }, 'parted')
+  await defineLimit(database, 'parted', sharedKey(4), 'parted')
   const runs = await startInputs(database, 'parted', [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
   await completeAll(database, worker, await claim(database, worker, 10))
   expect(runsOf(await claim(database, worker, 1))).toEqual([runs[4]])
@@ -72,7 +70,7 @@ test('a claim that has room for some of those who were called calls nobody else 
 
 test('who comes new waits behind those who wait, also where all who were called find room', async () => {
   const worker = await workerOf(database, 'new', chain('only'))
-  await defineLimit(database, 'new', { kind: 'concurrency', capacity: 2 }, 'new')
+  await defineLimit(database, 'new', sharedKey(2), 'new')
   const runs = await startInputs(database, 'new', [1, 2, 3, 4, 5])
   await completeAll(database, worker, (await claim(database, worker, 10)).slice(0, 1))
   runs.push(...(await startInputs(database, 'new', [6])))
@@ -97,22 +95,12 @@ test('keys of which some had to wait and others did not are claimed together', a
   expect(await claim(database, worker, 10)).toEqual([])
 })
 
-/** A worker of two pipelines. */
-const workerOfBoth = async (...slugs: string[]) => {
-  for (const slug of slugs) await registerPipeline(database, slug, chain('only'))
-  const rows = await database.query<{ id: number }>(
-    'select id from millrace.handler where slug = any ($1) order by id',
-    [slugs],
-  )
-  return registerWorker(database, { leaseSeconds: 31_536_000, handlers: rows.map(({ id }) => id) })
-}
-
 const pausePipeline = (slug: string) => database.query('select millrace.pause_pipeline($1)', [slug])
 
 test('slots that were lost come back beside somebody of a paused pipeline who was called before and stays', async () => {
-  const worker = await workerOfBoth('paused-one', 'busy-one')
-  await defineLimit(database, 'paused-one', { kind: 'concurrency', capacity: 1 }, 'paused-one')
-  await defineLimit(database, 'busy-one', { kind: 'concurrency', capacity: 3 }, 'busy-one')
+  const worker = await workerOfAll(database, ['paused-one', 'busy-one'], chain('only'))
+  await defineLimit(database, 'paused-one', sharedKey(1), 'paused-one')
+  await defineLimit(database, 'busy-one', sharedKey(3), 'busy-one')
   await startInputs(database, 'paused-one', [1, 2])
   await completeAll(database, worker, await claim(database, worker, 10))
   await pausePipeline('paused-one')
@@ -126,9 +114,9 @@ test('slots that were lost come back beside somebody of a paused pipeline who wa
 })
 
 test('nobody is called whose pipeline is paused, and all are once it goes on', async () => {
-  const worker = await workerOfBoth('halted', 'going')
+  const worker = await workerOfAll(database, ['halted', 'going'], chain('only'))
   const both = [{ slug: 'halted' }, { slug: 'going' }]
-  await defineLimit(database, 'both', { kind: 'concurrency', capacity: 2 }, both)
+  await defineLimit(database, 'both', sharedKey(2), both)
   const halted = await startInputs(database, 'halted', [1, 2, 3, 4, 5])
   const first = await claim(database, worker, 10)
   const going = await startInputs(database, 'going', [1, 2])
@@ -146,7 +134,7 @@ test('nobody is called whose pipeline is paused, and all are once it goes on', a
 
 test('a sweep calls for slots that were lost, also where the limit is touched all the time', async () => {
   const worker = await workerOf(database, 'touched', chain('only'))
-  await defineLimit(database, 'touched', { kind: 'concurrency', capacity: 3 }, 'touched')
+  await defineLimit(database, 'touched', sharedKey(3), 'touched')
   const runs = await startInputs(database, 'touched', [1, 2, 3, 4, 5, 6, 7, 8])
   await completeAll(database, worker, await claim(database, worker, 10))
   for (const run of runs.slice(3, 6)) await cancelRun(database, run)

@@ -1,6 +1,6 @@
 // The order of locks: worker, reach of the rules, tasks by their ids, seats, states. Each test lets two who might wait for each other meet half-way.
 import { expect, test } from 'vitest'
-import { defineLimit } from '../../../test/limits.ts'
+import { defineLimit, sharedKey } from '../../../test/limits.ts'
 import { openMeeting } from '../../../test/meeting.ts'
 import { workerFor, workerOf } from '../../../test/pipeline-worker.ts'
 import {
@@ -271,7 +271,7 @@ test('the cancellation of a run meets the removal of the limit for which its ste
     { name: 'a', after: [] },
     { name: 'b', after: [] },
   ])
-  await defineLimit(database, 'gone', concurrency(1), 'gone')
+  await defineLimit(database, 'gone', sharedKey(1), 'gone')
   await start('gone', [1])
   await claim(database, worker, 2)
   const [run] = await start('gone', [2])
@@ -293,7 +293,7 @@ test('the cancellation of a run meets the removal of the limit for which its ste
 
 test('while somebody keeps what waits for a limit locked, its removal is tried again and again, and others claim and end meanwhile', async () => {
   const worker = await workerOf(database, 'kept-open', chain('only'))
-  await defineLimit(database, 'kept-open', concurrency(1), 'kept-open')
+  await defineLimit(database, 'kept-open', sharedKey(1), 'kept-open')
   await start('kept-open', [1, 2])
   const [held] = await claim(database, worker, 5)
   const holder = await holderOf(
@@ -313,7 +313,7 @@ test('while somebody keeps what waits for a limit locked, its removal is tried a
 test('a limit that can not be changed behind a transaction says so by a code of its own, and one that comes after another one in a transaction says so at once', async () => {
   await workerOf(database, 'first', chain('only'))
   const worker = await workerOf(database, 'blocked', chain('only'))
-  await defineLimit(database, 'blocked', concurrency(1), 'blocked')
+  await defineLimit(database, 'blocked', sharedKey(1), 'blocked')
   const blocked = "(select k from millrace.limit_rule k where k.name = 'blocked')"
   const rewrite = (sql: Sql, tries: number) =>
     sql.query(withPath(`millrace.change_limit(${blocked}, ${blocked}, '[]', true, $1)`), [tries])

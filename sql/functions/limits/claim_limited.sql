@@ -88,6 +88,8 @@ begin
     else
       -- Rules are read once, and each state once, whatever the planner thinks of how many there are. By both columns of their key, one by one: as a join,
       -- it might read all the keys of a rule. A breaker that is closed is as good as none: no state of it is made, counted or locked.
+      --
+      -- Tasks are locked by one scan: two of them under a union, beside a table with partitions, crash PostgreSQL 18.4 where a row has changed meanwhile.
       with rule as materialized (
         select l.step_id, k.id, k.kind, k.key_paths, k.input_path, k.units_path, k.burst,
                case k.kind when 'breaker' then 1 when 'rate' then 3 else 2 end as turn, case when k.kind = 'rate' then k.unit_ms end as unit_ms,

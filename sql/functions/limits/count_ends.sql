@@ -15,6 +15,7 @@ declare
   seated_ids bigint[];
   seats smallint[];
   settled_ids bigint[];
+  left_some boolean;
 begin
   if crowded_ids <> '{}' then
     select array_agg(g.id), array_agg(free.seat) into seated_ids, seats
@@ -24,12 +25,15 @@ begin
         where e.state_id = g.id and not (select s.waiting from limit_state s where s.id = g.id)
         order by e.seat limit 1 for no key update skip locked) free;
     with settled as (
-      update limit_end e set ended = e.ended + (select count(*) from unnest(count_ends.holds) h(id) where h.id = g.id)
+      update limit_end e set ended_at = at, ended = e.ended + (select count(*) from unnest(count_ends.holds) h(id) where h.id = g.id)
         from unnest(seated_ids, seats) g(id, seat)
        where e.state_id = any (array[g.id]) and e.seat = g.seat and not (select s.waiting from limit_state s where s.id = g.id)
       returning e.state_id
     )
-    select array_agg(s.state_id) into settled_ids from settled s;
+    select array_agg(s.state_id), bool_or((select l.left_at is not null from limit_state l where l.id = s.state_id)) into settled_ids, left_some from settled s;
+    if left_some then
+      perform wake_workers(false);
+    end if;
     holds := array(select h.id from unnest(count_ends.holds) h(id) where h.id <> all (coalesce(settled_ids, '{}')));
   end if;
   if holds <> '{}' then

@@ -1,6 +1,6 @@
 // Ends where a limit has many slots in use: they wait for no claim, and no claim for them; what is counted is never too little, and who waits is called.
 import { afterEach, expect, test } from 'vitest'
-import { defineLimit, limitsOf, miscounted } from '../../../test/limits.ts'
+import { defineLimit, limitsOf, miscounted, sharedKey } from '../../../test/limits.ts'
 import { openMeeting } from '../../../test/meeting.ts'
 import { workerFor, workerOf } from '../../../test/pipeline-worker.ts'
 import {
@@ -31,10 +31,13 @@ const start = (slug: string, count: number) =>
     Array.from({ length: count }, (_, n) => ({ id: newId(), slug, input: n })),
   )
 
-/** A pipeline under a rule of so many slots, of which 20 are in use. */
-async function crowded(slug: string, capacity: number): Promise<{ worker: Worker; held: ClaimedTask[] }> {
+/** A pipeline under a rule, of which 20 slots are in use. */
+async function crowded(
+  slug: string,
+  settings: ReturnType<typeof concurrency>,
+): Promise<{ worker: Worker; held: ClaimedTask[] }> {
   const worker = await workerOf(database, slug, chain('only'))
-  await defineLimit(database, slug, concurrency(capacity), slug)
+  await defineLimit(database, slug, settings, slug)
   await start(slug, 21)
   const [first, ...held] = await claim(database, worker, 20)
   // The first end finds them in use, and makes the seats.
@@ -43,7 +46,7 @@ async function crowded(slug: string, capacity: number): Promise<{ worker: Worker
 }
 
 test('where many slots are in use, ends wait for no claim under way, and claims for no end', async () => {
-  const { worker, held } = await crowded('free', 100)
+  const { worker, held } = await crowded('free', concurrency(100))
   await start('free', 30)
   await one.query('begin')
   expect(await claim(one, worker, 10)).toHaveLength(10)
@@ -60,7 +63,7 @@ test('where many slots are in use, ends wait for no claim under way, and claims 
 })
 
 test('a claim that finds no room waits for the ends under way, and takes no more than they give', async () => {
-  const { worker, held } = await crowded('full', 20)
+  const { worker, held } = await crowded('full', sharedKey(20))
   await start('full', 10)
   await one.query('begin')
   await completeAll(one, worker, held.slice(0, 4))
@@ -68,11 +71,11 @@ test('a claim that finds no room waits for the ends under way, and takes no more
   await untilBlocked(database)
   await one.query('commit')
   expect(await meanwhile).toHaveLength(4)
-  expect(await limitsOf(database, 'full')).toEqual([{ key: '', used: 20, waiting: 6 }])
+  expect(await limitsOf(database, 'full')).toEqual([{ key: 'null', used: 20, waiting: 6 }])
 })
 
 test('an end that meets a claim whose tasks begin to wait calls as many as it leaves room for', async () => {
-  const { worker, held } = await crowded('joined', 20)
+  const { worker, held } = await crowded('joined', sharedKey(20))
   await start('joined', 10)
   await one.query('begin')
   expect(await claim(one, worker, 10)).toEqual([])
@@ -81,7 +84,7 @@ test('an end that meets a claim whose tasks begin to wait calls as many as it le
   await one.query('commit')
   await meanwhile
   expect(await claim(database, worker, 10)).toHaveLength(3)
-  expect(await limitsOf(database, 'joined')).toEqual([{ key: '', used: 20, waiting: 7 }])
+  expect(await limitsOf(database, 'joined')).toEqual([{ key: 'null', used: 20, waiting: 7 }])
   await completeAll(database, worker, held.slice(3))
   expect(await claim(database, worker, 10)).toHaveLength(7)
 })
@@ -107,7 +110,7 @@ test('in a storm of claims and ends at the edge of a limit it is never exceeded,
 })
 
 test('a rule that comes while a task ends does not count it, and one that goes or is forgotten takes its seats along', async () => {
-  const { worker, held } = await crowded('short', 100)
+  const { worker, held } = await crowded('short', concurrency(100))
   await one.query('begin')
   await completeAll(one, worker, held.slice(0, 10))
   const defined = defineLimit(other, 'second', concurrency(50), 'short')
@@ -128,7 +131,7 @@ test('a rule that comes while a task ends does not count it, and one that goes o
 })
 
 test('executors outside that end one step and begin another in one transaction wait for each other, and for no one in a circle', async () => {
-  await crowded('outside', 100)
+  await crowded('outside', concurrency(100))
   const runs = Array.from({ length: 4 }, () => newId())
   await startRuns(
     database,

@@ -16,7 +16,9 @@ as $$
             from (select c.*, limit_used(c) as in_use, w.queued, greatest(c.full_until, c.open_until, c.held_until) as busy_until
                     from (select s.* from limit_state s where s.rule_id = k.id
                            order by s.waiting desc, s.used desc, greatest(s.full_until, s.open_until, s.held_until) desc nulls last limit greatest(1000, list_limits.keys)) c
-                   cross join lateral (select count(*) as queued from (select from waiting_task w where w.limit_state_id = c.id limit 10000) w) w
+                   cross join lateral (
+                     select count(*) + case when k.in_lanes and is_left_full(c, k.capacity) then count_in_lanes(k.id) else 0 end as queued
+                       from (select from waiting_task w where w.limit_state_id = c.id limit 10000) w) w
                    order by w.queued desc, in_use desc, busy_until desc nulls last, c.key
                    limit greatest(0, least(list_limits.keys, 1000))) b) end
     from limit_rule k

@@ -22,6 +22,7 @@ begin
     if found_rule.kind = 'fairness' or found_rule.fifo is not null then
       perform renew_turn_handlers();
     end if;
+    perform place_limits();
     perform wake_workers(false);
     return found_rule;
   end if;
@@ -50,6 +51,7 @@ begin
     perform free_waiters(found_rule.id, at);
     update limit_state s set full_until = null where s.rule_id = found_rule.id;
   end if;
+  perform place_limits();
   perform call_waiters(array(select s.id from limit_state s where s.rule_id = found_rule.id and s.waiting order by s.id for update), at);
   perform wake_workers(false);
   return found_rule;

@@ -8,6 +8,8 @@
 -- wait until it has been. The first one after the time of an open breaker is its probe: it names the breaker among what it holds.
 -- Where the oldest is to be cancelled, the newest tasks that fit keep their runs, and the runs of the others are cancelled.
 --
+-- What a rule without keys stops that leaves it where it is ready (see claim_in_lanes) is not moved.
+--
 -- In a strict order only who is at its head begins (see line_up_tasks); another one that comes here is lined up first.
 --
 -- Its settings are its own: without statistics a planner would sort all who wait (see call_waiters).
@@ -36,6 +38,8 @@ declare
   units float8[];
   bursts int[];
   waits boolean[];
+  laned boolean[];
+  left_ids bigint[] := array[]::bigint[];
   served int[];
   -- What comes later than any task lives shares this time: a claim must not fail because so many wait for a slow rate.
   farthest constant interval := interval '100 years';
@@ -76,6 +80,10 @@ begin
     from (select u.n, t.holds::text as holds, t.ready_at, format('%s %s %s', t.run_id, t.step_id, t.item) as name, case when u.state_id > 0 then dense_rank() over (partition by u.state_id > 0 order by u.state_id) end as place
             from unnest(row_tasks, row_states) with ordinality u(task_id, state_id, n) join task t on t.id = any (array[u.task_id])) p;
   timed := waits;
+  -- What such a rule stops stays where it is (see claim_in_lanes), as long as nobody waits for it elsewhere.
+  if exists (select from limit_rule k where k.in_lanes) then
+    laned := array(select k.in_lanes and not s.waiting from unnest(ids) with ordinality u(id, n) left join limit_state s on s.id = any (array[u.id]) left join limit_rule k on k.id = s.rule_id order by u.n);
+  end if;
   if true = any (waits) then
     -- Only those who can go on are waited behind: not what is paused, and not what no live worker serves. Asked for one row of each state:
     -- an exists would be hashed by a planner without statistics, which reads all that wait.
@@ -131,6 +139,10 @@ begin
       end if;
       exit when stop is not null;
     end loop;
+    if laned[stop] then
+      left_ids := left_ids || ids[stop];
+      stop := 0;
+    end if;
 
     if stop is null then
       task_id := row_tasks[first_row];
@@ -174,6 +186,9 @@ begin
     from unnest(ids, counts, waits, full_untils, probes, holder_lists) u(id, used, waiting, full_until, probe_id, holders)
    where s.id = any (array[u.id]) and (s.used <> u.used or (u.waiting and not s.waiting) or s.holders is distinct from u.holders::bigint[]
                           or s.full_until is distinct from u.full_until or s.probe_id is distinct from u.probe_id);
+  if left_ids <> '{}' then
+    update limit_state s set left_at = at where s.id = any (left_ids);
+  end if;
   if unlined <> '{}' then
     update task t set turn_key = null where t.id = any (unlined) and t.turn_key is not null;
   end if;

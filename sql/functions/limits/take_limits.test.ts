@@ -1,7 +1,7 @@
 // Limits: never exceeded whatever meets, nobody is left behind, and what is stopped costs the others nothing.
 import { afterEach, expect, test } from 'vitest'
 import { seededDraws } from '../../../test/millrace.ts'
-import { defineLimit, limitsOf, miscounted } from '../../../test/limits.ts'
+import { defineLimit, limitsOf, miscounted, sharedKey } from '../../../test/limits.ts'
 import { openMeeting } from '../../../test/meeting.ts'
 import { workerFor, workerOf } from '../../../test/pipeline-worker.ts'
 import {
@@ -311,18 +311,18 @@ test('however many wait for a slow rate, no claim fails for the time of the last
 
 test('what a key counted is forgotten an hour after its last task, and never while a claim is about to count on it', async () => {
   const worker = await workerOf(database, 'pruned', chain('only'))
-  await defineLimit(database, 'pruned', concurrency(1), 'pruned')
+  await defineLimit(database, 'pruned', sharedKey(1), 'pruned')
   await start('pruned', [1, 2])
   const held = await claim(database, worker, 10)
   await database.clock.advance('2h')
   const prune = (sql: Sql) => sql.query('select millrace.prune_history()')
   await prune(database)
-  expect(await limitsOf(database, 'pruned')).toEqual([{ key: '', used: 1, waiting: 1 }])
+  expect(await limitsOf(database, 'pruned')).toEqual([{ key: 'null', used: 1, waiting: 1 }])
   await completeAll(database, worker, held)
   await completeAll(database, worker, await claim(database, worker, 10))
   await database.clock.advance('59m')
   await prune(database)
-  expect(await limitsOf(database, 'pruned')).toEqual([{ key: '', used: 0, waiting: 0 }])
+  expect(await limitsOf(database, 'pruned')).toEqual([{ key: 'null', used: 0, waiting: 0 }])
   await database.clock.advance('2m')
   await start('pruned', [3, 4])
   await one.query('begin')
@@ -332,7 +332,7 @@ test('what a key counted is forgotten an hour after its last task, and never whi
   await one.query('commit')
   const first = [...(await meanwhile), ...(await claim(database, worker, 10))]
   expect(first).toHaveLength(1)
-  expect(await limitsOf(database, 'pruned')).toEqual([{ key: '', used: 1, waiting: 1 }])
+  expect(await limitsOf(database, 'pruned')).toEqual([{ key: 'null', used: 1, waiting: 1 }])
   await completeAll(database, worker, first)
   await completeAll(database, worker, await claim(database, worker, 10))
 })
@@ -355,7 +355,7 @@ test("two claims that meet on one key take turns, and together they don't exceed
 
 test('an end that meets a claim lets one in, whoever comes first', async () => {
   const worker = await workerOf(database, 'ending', chain('only'))
-  await defineLimit(database, 'ending', concurrency(1), 'ending')
+  await defineLimit(database, 'ending', sharedKey(1), 'ending')
   await start('ending', [1, 2])
   const held = await claim(database, worker, 1)
   await one.query('begin')

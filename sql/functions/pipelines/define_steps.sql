@@ -75,6 +75,11 @@ begin
          has_joins = exists (select from step_definition d
                               where d.slug = v.slug and d.version = v.version and cardinality(d.needs) > 1)
    where v.slug = define_steps.slug and v.version = define_steps.version;
+  -- In the order in which whoever defines a rule locks the two tables.
+  if exists (select from limit_rule) then
+    lock table limit_rule in share row exclusive mode;
+  end if;
   perform link_limits(null, define_steps.slug, define_steps.version);
+  perform place_limits();
 end $$;
 comment on function millrace.define_steps(text, int, jsonb) is 'Writes the steps of a new version and what each one leads to.';

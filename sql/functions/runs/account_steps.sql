@@ -20,9 +20,11 @@ as $$
      where a.run_id = told_run
      group by a.step
   ), held as (
-    select t.step_id, count(*) filter (where t.worker_id is not null) as running, count(*) filter (where t.worker_id is null) as ready,
-           0::bigint as waiting
-      from millrace.task t where t.run_id = told_run group by t.step_id
+    -- What is ready and left for want of room under a limit waits.
+    select t.step_id, t.running, case when l.state_id is null then t.unheld else 0 end as ready, case when l.state_id is null then 0 else t.unheld end as waiting
+      from (select t.step_id, t.handler, count(*) filter (where t.worker_id is not null) as running, count(*) filter (where t.worker_id is null) as unheld
+              from millrace.task t where t.run_id = told_run group by t.step_id, t.handler) t
+     cross join lateral (select case when t.unheld > 0 then millrace.lane_limit(t.handler) end as state_id offset 0) l
     union all
     select w.step_id, 0, 0, count(*) from millrace.waiting_task w where w.run_id = told_run group by w.step_id
   ), live as (

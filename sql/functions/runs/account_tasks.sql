@@ -1,13 +1,19 @@
--- What is not finished of a run: held by a worker, ready, or waiting for a time or for something to come; at most 50, those held first. What is ready says
+-- What is not finished of a run: held by a worker, ready, or waiting for a time, a limit or something to come; at most 50, those held first. What is ready says
 -- whether a live worker serves it.
 create or replace function millrace.account_tasks(told_run uuid, at timestamptz) returns jsonb
 language sql stable
 as $$
-  with open as (
+  with lane as materialized (
+    -- What no live worker serves waits for one, but of runs that are executed outside.
+    select h.handler, millrace.lane_limit(h.handler) as state_id
+      from (select distinct t.handler from millrace.task t where t.run_id = told_run and t.worker_id is null) h
+     where h.handler = any (millrace.served_handlers(account_tasks.at)) or (select r.started_via from millrace.run r where r.id = told_run) = 'outside'
+  ), open as (
     select t.step_id, t.handler, t.item, t.attempt, t.failures, t.worker_id, t.aborted_at, coalesce(t.claimed_at, t.ready_at) as since,
-           case when t.worker_id is null then 'ready' else 'running' end as state, null::text as reason, null::timestamptz as available_at,
-           null::bigint as limit_state_id
-      from millrace.task t where t.run_id = told_run
+           case when t.worker_id is not null then 'running' when l.state_id is null then 'ready' else 'waiting' end as state,
+           case when t.worker_id is null and l.state_id is not null then 'limit' end as reason, null::timestamptz as available_at,
+           case when t.worker_id is null then l.state_id end as limit_state_id
+      from millrace.task t left join lane l on l.handler = t.handler where t.run_id = told_run
     union all
     select w.step_id, w.handler, w.item, w.attempt, w.failures, null, null, w.queued_at,
            'waiting', case when w.paused then 'paused' else w.reason end, w.available_at, w.limit_state_id

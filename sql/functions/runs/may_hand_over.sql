@@ -1,5 +1,5 @@
 -- Whether starts may come back already leased to the worker of their own process: it is alive and takes work, serves all of it,
--- nothing is paused or under a rule, and nothing that it could claim stands ahead. All of that is one statement: its snapshot is taken once it has the tables,
+-- nothing is paused or under a rule, and nothing that it could claim stands ahead, but what is left for want of room under a limit. All of that is one statement: its snapshot is taken once it has the tables,
 -- so a start that waited for somebody who defines a rule sees that rule (see limited_handlers).
 create or replace function millrace.may_hand_over(worker_id uuid, lock_key int, handlers int[], least_urgent smallint)
 returns boolean
@@ -21,7 +21,9 @@ begin
           cross join lateral (
             select t.id from task t
              where t.handler = h.id and t.worker_id is null and t.turn_key is null and t.priority <= least_urgent
-             order by t.priority, t.id limit 1) ahead)
+             order by t.priority, t.id limit 1) ahead
+          cross join lateral (select case when ahead.id is not null then lane_limit(h.id) end as state_id offset 0) l
+          where l.state_id is null)
        and not exists (
          select from turn_handler f
           cross join lateral (

@@ -55,6 +55,10 @@ begin
     reason := 'limit';
     select l.sentence, l.due_at into sentence, due_at
       from tell_limit(open.task_id, case when open.item is null then format('''%s''', open.step) else format('Item %s of ''%s''', open.item, open.step) end, at) l;
+  elsif (open.reason = 'queued' or (open.reason = 'needs_version' and told.started_via = 'outside')) and lane_limit(open.handler) is not null then
+    reason := 'limit';
+    select l.sentence, l.due_at into sentence, due_at
+      from tell_lane_limit(open.task_id, case when open.item is null then format('''%s''', open.step) else format('Item %s of ''%s''', open.item, open.step) end, at) l;
   elsif open.reason = 'queued' and exists (select from step_definition d where d.id = open.step_id and d.batch_size is not null) then
     reason := 'batch';
     select b.sentence, b.due_at into sentence, due_at

@@ -21,9 +21,11 @@ as $$
 declare
   at timestamptz := millrace.now();
   left_over int := claim_tasks.room;
-  paused_lanes int[] := millrace.paused_handlers();
+  -- Those that are paused, those whose rule is full (see laned_handlers), and those that take turns where nobody is waited for.
+  shut_lanes int[] := millrace.paused_handlers();
   judged_lanes int[];
   limited_lanes int[];
+  laned_lanes int[] := array[]::int[];
   turn_lanes int[] := array[]::int[];
   waits boolean := claim_tasks.patient;
   level smallint;
@@ -32,6 +34,7 @@ declare
   begun uuid[] := array[]::uuid[];
   claimed int;
   fitted boolean;
+  recent boolean;
   state text;
 begin
   if left_over <= 0 or not enter_worker(claim_tasks.worker_id, claim_tasks.lock_key) then
@@ -41,7 +44,13 @@ begin
   if judged_lanes <> '{}' and waits then
     select p.turn_lanes, p.other_lanes, p.patient into turn_lanes, limited_lanes, waits from prepare_turns(judged_lanes, at) p;
   elsif judged_lanes <> '{}' then
-    limited_lanes := array(select j.handler from unnest(judged_lanes) j(handler) where not exists (select from turn_handler f where f.handler = j.handler));
+    select coalesce(array_agg(j.handler) filter (where f.handler is null), '{}'), shut_lanes || coalesce(array_agg(f.handler) filter (where f.handler is not null), '{}')
+      into limited_lanes, shut_lanes
+      from unnest(judged_lanes) j(handler) left join turn_handler f on f.handler = j.handler;
+  end if;
+  if limited_lanes <> '{}' then
+    select l.laned, shut_lanes || l.full_lanes, l.is_recent into laned_lanes, shut_lanes, recent from laned_handlers(limited_lanes, at) l;
+    limited_lanes := array(select l.handler from unnest(limited_lanes) l(handler) where l.handler <> all (laned_lanes));
   end if;
   for level in
     select distinct lane.priority
@@ -51,20 +60,24 @@ begin
         where t.handler = lane.handler and (t.priority, t.id) > (lane.priority, lane.after) and t.priority <= lane.priority
           and t.worker_id is null and t.turn_key is null
         order by t.priority, t.id limit 1) first
-     where lane.handler <> all (paused_lanes)
+     where lane.handler <> all (shut_lanes)
        and not exists (select from worker w where w.id = claim_tasks.worker_id and (w.ordered_state is not null or w.state = 'draining'))
      union
     select lane.priority
       from unnest(turn_lanes) h(id) cross join generate_series(1, 9) level(n) cross join lateral (select level.n::smallint as priority) lane
      cross join lateral (
        select from task t where t.handler = h.id and t.priority = lane.priority and t.turn_key >= '' and t.worker_id is null order by t.turn_key limit 1) first
-     where h.id <> all (paused_lanes)
+     where h.id <> all (shut_lanes)
        and not exists (select from worker w where w.id = claim_tasks.worker_id and (w.ordered_state is not null or w.state = 'draining'))
      order by 1
   loop
     fitted := false;
     if judged_lanes <> '{}' then
-      kinds := order_lanes(lane_handlers, lane_priorities, lane_positions, level, judged_lanes, limited_lanes, turn_lanes, paused_lanes);
+      kinds := order_lanes(lane_handlers, lane_priorities, lane_positions, level, laned_lanes, limited_lanes, turn_lanes, shut_lanes);
+      -- Who comes after another kind makes no states of new keys: so what fills up again with every end goes first ten times a second, not each time.
+      if recent and kinds && array['limited', 'turning'] then
+        kinds := array_remove(kinds, 'laned') || case when 'laned' = any (kinds) then array['laned'] else '{}' end;
+      end if;
     end if;
     foreach kind in array kinds loop
       continue when (kind = 'fitting' and not waits) or (kind = 'limited' and fitted);
@@ -72,12 +85,15 @@ begin
       if kind <> 'plain' then
         for task_id, run_id, step_id, item, item_value, attempt, priority, handler, failures,
             input, tenant, key, headers, run_created_at, state in
-          select f.* from claim_fitting(claim_tasks.worker_id, limited_lanes, paused_lanes, lane_handlers, lane_priorities, lane_positions, level, left_over, at) f
+          select f.* from claim_fitting(claim_tasks.worker_id, limited_lanes, shut_lanes, lane_handlers, lane_priorities, lane_positions, level, left_over, at) f
            where kind = 'fitting'
            union all
+          select i.* from claim_in_lanes(claim_tasks.worker_id, laned_lanes, shut_lanes, lane_handlers, lane_priorities, lane_positions, level, left_over, waits, at) i
+           where kind = 'laned'
+           union all
           select c.* from claim_limited(claim_tasks.worker_id, case when kind = 'limited' then limited_lanes else '{}' end, case when kind = 'turning' then turn_lanes else '{}' end,
-                                        paused_lanes, lane_handlers, lane_priorities, lane_positions, level, left_over, waits, at) c
-           where kind <> 'fitting'
+                                        shut_lanes, lane_handlers, lane_priorities, lane_positions, level, left_over, waits, at) c
+           where kind in ('limited', 'turning')
         loop
           claimed := claimed + 1;
           if state = 'pending' then
@@ -97,7 +113,7 @@ begin
                 where t.handler = lane.handler and (t.priority, t.id) > (lane.priority, lane.after) and t.priority <= lane.priority
                   and t.worker_id is null and t.turn_key is null
                 order by t.priority, t.id limit left_over for no key update skip locked) c
-             where lane.priority = level and lane.handler <> all (paused_lanes) and lane.handler <> all (judged_lanes)
+             where lane.priority = level and lane.handler <> all (shut_lanes) and lane.handler <> all (judged_lanes)
              order by c.id limit left_over
           ), taken as (
             update task t set worker_id = claim_tasks.worker_id, claimed_at = greatest(at, t.ready_at), attempt = t.attempt + 1

@@ -1,11 +1,12 @@
 -- The kinds of lanes in which something can be claimed at one priority, that first whose first task has been ready for longest: 'plain', 'limited' of
--- handlers under rules, and before it 'fitting' for the try to take all of those at once, 'turning' of those whose tasks take turns. There it is the
--- first task of the first key: what becomes ready after it comes later, so its time comes, and then that of all whose turn it is.
+-- handlers under rules, and before it 'fitting' for the try to take all of those at once, 'laned' of those under one rule that leaves what it stops where it is,
+-- 'turning' of those whose tasks take turns. There it is the first task of the first key: what becomes ready after it comes
+-- later, so its time comes, and then that of all whose turn it is.
 --
 -- Who was called back from where it waited for a limit lies behind all that became ready meanwhile. So it is looked for by itself (its holds are not
 -- null): behind a backlog of other steps, a full rule would let one in each time that all of them have been claimed.
 create or replace function millrace.order_lanes(
-  lane_handlers int[], lane_priorities smallint[], lane_positions bigint[], level smallint, judged_lanes int[], limited_lanes int[], turn_lanes int[], paused_lanes int[])
+  lane_handlers int[], lane_priorities smallint[], lane_positions bigint[], level smallint, laned_lanes int[], limited_lanes int[], turn_lanes int[], paused_lanes int[])
 returns text[]
 language plpgsql
 as $$
@@ -13,7 +14,7 @@ begin
   return array(
     select k.kind
       from (select distinct on (f.kind) f.kind, f.ready_at, f.id
-              from (select case when lane.handler = any (limited_lanes) then 'limited' else 'plain' end as kind, first.ready_at, first.id
+              from (select case when lane.handler = any (limited_lanes) then 'limited' when lane.handler = any (laned_lanes) then 'laned' else 'plain' end as kind, first.ready_at, first.id
                       from unnest(lane_handlers, lane_priorities, lane_positions) lane(handler, priority, after)
                      cross join lateral (
                        select t.ready_at, t.id from millrace.task t
@@ -21,16 +22,16 @@ begin
                           and t.worker_id is null and t.turn_key is null
                         order by t.priority, t.id limit 1) first
                      where lane.priority = level and lane.handler <> all (paused_lanes)
-                       and (lane.handler = any (limited_lanes) or lane.handler <> all (judged_lanes))
+                       and (lane.handler = any (limited_lanes || laned_lanes) or lane.handler <> all (turn_lanes))
                     union all
-                    select case when lane.handler = any (limited_lanes) then 'limited' else 'turning' end, first.ready_at, first.id
+                    select case when lane.handler = any (limited_lanes) then 'limited' when lane.handler = any (laned_lanes) then 'laned' else 'turning' end, first.ready_at, first.id
                       from unnest(lane_handlers, lane_priorities, lane_positions) lane(handler, priority, after)
                      cross join lateral (
                        select t.ready_at, t.id from millrace.task t
                         where t.handler = lane.handler and (t.priority, t.id) > (lane.priority, lane.after) and t.priority <= lane.priority
                           and t.worker_id is null and t.holds is not null
                         order by t.priority, t.id limit 1) first
-                     where lane.priority = level and lane.handler = any (judged_lanes) and lane.handler <> all (paused_lanes)
+                     where lane.priority = level and lane.handler = any (limited_lanes || laned_lanes || turn_lanes) and lane.handler <> all (paused_lanes)
                     union all
                     select 'turning', first.ready_at, first.id
                       from unnest(turn_lanes) h(id)
