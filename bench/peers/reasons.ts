@@ -7,8 +7,9 @@ const startAlone =
 const startAndClaim =
   'a start of Millrace writes a run and a task, its claim changes both, and every call enters a worker and looks for pauses, rules and turns'
 
-const waitsApart =
-  "what a full rule stops is moved to where claims never look, with an entry that says what it waited for, and is called back when a slot is free: four writes more a task, so that it is in nobody's way; and claims and ends take turns at the rule's row until their commits"
+const betweenTwoCommits =
+  'no more tasks than the rule has slots lie between a claim and an end, which are a commit each and count exactly for all processes, and each task ends by itself, with an attempt of its own and an entry that says what it waited for'
+
 const judged =
   'each task is counted in a row of its key, which an exact limit of all processes needs, besides what a claim and an end write anyway'
 
@@ -39,8 +40,8 @@ const reasons: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       'a handler gets a thousand jobs and all of them end as one; each task of Millrace ends by itself, with an attempt, output and times of its own',
   },
   'limit-one': {
-    'BullMQ on Redis': waitsApart,
-    'pg-boss': waitsApart,
+    'BullMQ on Redis': `${withoutTheDisk}; and ${betweenTwoCommits}`,
+    'pg-boss': betweenTwoCommits,
   },
   'limit-10000': {
     'pg-boss': judged,
