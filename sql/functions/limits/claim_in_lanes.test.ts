@@ -327,8 +327,8 @@ test('a limit that holds for some steps, has keys or stands beside another one t
   await database.query("select millrace.remove_limit('steps-too')")
   expect(await inLanes('steps')).toBe(true)
   await completeAll(database, worker, first)
-  expect(runsOf(await claim(database, worker, 10))).toHaveLength(1)
-  expect(runs).toHaveLength(3)
+  // Who waited apart from the lanes is called first.
+  expect(runsOf(await claim(database, worker, 10))).toEqual([runs[1]])
 })
 
 test('nothing begins while a handler has asked for quiet, and all go on after it', async () => {

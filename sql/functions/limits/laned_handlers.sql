@@ -15,6 +15,11 @@ begin
     join millrace.limit_rule k on k.id = r.id and k.in_lanes
     left join millrace.limit_state s on s.rule_id = k.id and s.key = ''
    where s.waiting is not true;
+  if rule_ids is null then
+    laned := '{}';
+    full_lanes := '{}';
+    return;
+  end if;
   select coalesce(array_agg(distinct l.handler), '{}'), coalesce(array_agg(distinct l.handler) filter (where l.rule_id = any (full_rules)), '{}')
     into laned, full_lanes
     from millrace.limited_step l where l.handler = any (limited) and l.rule_id = any (rule_ids);
