@@ -170,11 +170,12 @@ test.each([
 ])('an approval that nobody decided expires, otherwise %s: its step reads %s', async (otherwise, state) => {
   const asked = await ask(`expires-${otherwise}`, { otherwise }, { ms: 1_000 })
   await database.clock.advance(1_001)
-  await expect(decide(database, asked.approval, 'approve')).rejects.toMatchObject({
+  // Over one connection: a server says that a statement failed before it lets go of its locks, and a promotion passes over what is locked.
+  await expect(decide(one, asked.approval, 'approve')).rejects.toMatchObject({
     code: 'MR020',
     message: expect.stringContaining('it expired on'),
   })
-  await promote(database)
+  expect(await promote(one)).toBe(1)
   expect(await asked.result()).toEqual({
     state,
     expired: true,
