@@ -94,7 +94,8 @@ export class Client {
   readonly #allow: AllowedTargets
   readonly #registered = new Map<string, Promise<RegisteredPipeline>>()
   readonly #encryption = new ActiveEncryption()
-  readonly #underWay = new Set<Promise<unknown>>()
+  #underWay = 0
+  #allEnded: (() => void) | undefined
   #session: Promise<Session> | undefined
   #closed = false
 
@@ -343,7 +344,10 @@ export class Client {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await Promise.allSettled(this.#underWay)
+    if (this.#underWay > 0)
+      await new Promise<void>((resolve) => {
+        this.#allEnded = resolve
+      })
     const session = await this.#session?.catch(() => undefined)
     session?.results.close()
     session?.streams.close()
@@ -385,13 +389,13 @@ export class Client {
     )
   }
 
-  /** Remembers a call until it has ended, so that close() waits for it. */
+  /** Counts a call until it has ended, so that close() waits for it. */
   async #finish<T>(call: Promise<T>): Promise<T> {
-    this.#underWay.add(call)
+    this.#underWay++
     try {
       return await call
     } finally {
-      this.#underWay.delete(call)
+      if (--this.#underWay === 0) this.#allEnded?.()
     }
   }
 

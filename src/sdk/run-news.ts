@@ -1,4 +1,5 @@
 // What a client hears of runs: their ends and new parts of their streams, told by notifications on one connection, which is opened when it is first needed.
+import { BusyMap } from '../core/busy-map.ts'
 import { Listener } from '../db/listener.ts'
 
 /** The news that may come next of a run: asked for before a look, so that what comes between the look and the waiting is not missed. */
@@ -10,7 +11,7 @@ export interface NextNews {
 
 export class RunNews {
   readonly #connectionString: string
-  readonly #waiting = new Map<string, Set<() => void>>()
+  readonly #waiting = new BusyMap<string, Set<() => void>>()
   #listener: Listener | undefined
 
   constructor(connectionString: string) {
@@ -58,7 +59,7 @@ export class RunNews {
   }
 
   #wakeAll(): void {
-    for (const runId of [...this.#waiting.keys()]) this.#wake(runId)
+    for (const [runId] of [...this.#waiting.entries()]) this.#wake(runId)
   }
 
   #wake(runId: string): void {

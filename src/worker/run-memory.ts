@@ -1,4 +1,5 @@
 // What a worker remembers of the runs it has in hand: their input, and the outputs of their steps, so that a chain reads nothing.
+import { BusyMap } from '../core/busy-map.ts'
 import type { RunCipher } from '../core/run-cipher.ts'
 import type { OutcomeRow } from '../db/outcomes.ts'
 
@@ -46,7 +47,7 @@ const endedRunsKept = 1_000
 
 /** The runs in hand, and some that were: another task of a run may come back soon. */
 export class RunMemories {
-  readonly #runs = new Map<string, RunMemory>()
+  readonly #runs = new BusyMap<string, RunMemory>()
   readonly #runsKept: number
 
   /** @param slots how many runs may be in hand at once */
@@ -86,7 +87,7 @@ export class RunMemories {
   }
 
   #forgetOldest(): void {
-    for (const [id, run] of this.#runs) {
+    for (const [id, run] of this.#runs.entries()) {
       if (run.tasks > 0) continue
       this.#runs.delete(id)
       if (this.#runs.size <= this.#runsKept) return

@@ -1,11 +1,12 @@
 // Who in this process waits for the end of a run in hand: whoever does is told without a question to the database.
+import { BusyMap } from '../core/busy-map.ts'
 import type { LocalEnd } from '../sdk/local-worker.ts'
 import { RecentIds } from './recent-ids.ts'
 
 type Watcher = (end: LocalEnd) => void
 
 export class RunWatchers {
-  readonly #watchers = new Map<string, Set<Watcher>>()
+  readonly #watchers = new BusyMap<string, Set<Watcher>>()
   /** Runs that parked steps of this worker have called one by one: their ends are heard here at once. */
   readonly #called = new RecentIds()
 

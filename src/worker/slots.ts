@@ -1,9 +1,10 @@
 // The slots of a worker: which tasks it holds, what is set aside for answers under way and for lost ones, and what is free.
+import { BusyMap } from '../core/busy-map.ts'
 import type { HeldTask } from './held-task.ts'
 
 export class Slots {
   readonly size: number
-  readonly #held = new Map<number, HeldTask>()
+  readonly #held = new BusyMap<number, HeldTask>()
   /** By what is held: the tasks of a batch take one together. */
   #taken = 0
   #reserved = 0
