@@ -1,11 +1,9 @@
 // One attempt at a step: its condition, its context, its timeout, and what became of it. A `tx` step is attempted elsewhere.
-import type { Duration } from '../core/duration.ts'
 import { MillraceError, type StepError, toStepError } from '../core/errors.ts'
 import type { StepKind } from '../core/graph.ts'
 import { checkJson } from '../core/json.ts'
-import type { Labels } from '../core/reports.ts'
 import type { CacheOptions } from '../sdk/cache.ts'
-import type { HandlerContext, RunInfo, TransactionClient } from '../sdk/context.ts'
+import type { HandlerContext, RunInfo, StepContext, StepOutputs, TransactionClient } from '../sdk/context.ts'
 import { validate } from '../sdk/standard-schema.ts'
 import { StepSkipped } from '../sdk/step-skipped.ts'
 import type { WorkerArtifacts } from './artifacts.ts'
@@ -14,6 +12,7 @@ import type { WorkerCache } from './cache.ts'
 import { type AttemptDurable, type AttemptReports, heard, type HeldTask } from './held-task.ts'
 import { retryDelayOf } from './http-request.ts'
 import type { WorkerLocks } from './locks.ts'
+import { lazyObject, makersOf } from './lazy-object.ts'
 import { Leaving, type LeavingOutcome } from './leaving.ts'
 import { readSecrets } from './read-secrets.ts'
 import type { RunMemory } from './run-memory.ts'
@@ -53,8 +52,10 @@ export interface AttemptRoom {
 export async function runAttempt(task: HeldTask, room: AttemptRoom): Promise<Outcome> {
   try {
     const context = handlerContext(task, room)
-    if (await isUnwanted(task, context)) return { kind: 'skipped', reason: 'its condition said no' }
-    const { cache } = task.step.handler
+    const { cache, when } = task.step.handler
+    // Most have none, and need not wait to hear so.
+    if (when !== undefined && (await isUnwanted(task, context)))
+      return { kind: 'skipped', reason: 'its condition said no' }
     const output = await (cache === undefined
       ? runHandler(task, context)
       : runHandler(task, context, () => room.cache.output(task, context, () => checkedOutput(task, context))))
@@ -186,55 +187,81 @@ export function timeoutError({ name, timeoutMs }: ServedStep): MillraceError {
   )
 }
 
-/** What a handler is given. */
-export function handlerContext(task: HeldTask, room: AttemptRoom, tx?: TransactionClient): HandlerContext {
-  const { step, run } = task
-  let outputs: Record<string, unknown> | undefined
-  const context = {
-    input: run.input,
-    // Most handlers read one or two of these: what costs something is made when it is asked for.
-    get steps() {
-      outputs ??= outputsOf(run, step.reads)
-      return outputs
-    },
-    get run() {
-      return runInfo(task)
-    },
-    step: step.name,
-    attempt: task.attempt,
-    get idempotencyKey() {
-      return task.item < 0 ? `${run.id}:${step.name}` : `${run.id}:${step.name}:${task.item}`
-    },
-    get abort() {
-      return task.abort.signal
-    },
-    get durable() {
-      task.durable ??= room.durable(task)
-      return task.durable
-    },
-    // Plain functions: a getter for each costs more to make.
-    progress: (done: number, total?: number, note?: string) =>
+/** Which attempt a context is of, and with what it is made. */
+interface Attempted {
+  readonly task: HeldTask
+  readonly room: AttemptRoom
+}
+
+const contextMakers = makersOf<Attempted, StepContext<unknown, StepOutputs>>({
+  input: ({ task }) => task.run.input,
+  steps: ({ task }) => outputsOf(task.run, task.step.reads),
+  run: ({ task }) => runInfo(task),
+  step: ({ task }) => task.step.name,
+  attempt: ({ task }) => task.attempt,
+  idempotencyKey: ({ task: { run, step, item } }) =>
+    item < 0 ? `${run.id}:${step.name}` : `${run.id}:${step.name}:${item}`,
+  abort: ({ task }) => task.abort.signal,
+  durable: ({ task, room }) => (task.durable ??= room.durable(task)),
+  progress:
+    ({ task, room }) =>
+    (done, total, note) =>
       reportsOf(task, room).progress(done, total, note),
-    setMetadata: (patch: Readonly<Record<string, unknown>>) => reportsOf(task, room).setMetadata(patch),
-    metric: (name: string, value: number, labels?: Labels) =>
+  setMetadata:
+    ({ task, room }) =>
+    (patch) =>
+      reportsOf(task, room).setMetadata(patch),
+  metric:
+    ({ task, room }) =>
+    (name, value, labels) =>
       reportsOf(task, room).metric(name, value, labels),
-    stream: { write: (part: unknown) => reportsOf(task, room).stream.write(part) },
-    sql: <Row>(text: TemplateStringsArray, ...values: readonly unknown[]) =>
+  stream: ({ task, room }) => ({ write: (part) => reportsOf(task, room).stream.write(part) }),
+  sql:
+    ({ task, room }) =>
+    <Row>(text: TemplateStringsArray, ...values: readonly unknown[]) =>
       room.sql(task, text, values) as Promise<Row[]>,
-    log: (message: string, fields: Readonly<Record<string, unknown>> = {}) => room.log(task, message, fields),
-    secret: (name: string) => room.secrets.read(task, name),
-    cache: (key: unknown, options: CacheOptions, work: () => unknown) =>
+  log:
+    ({ task, room }) =>
+    (message, fields = {}) =>
+      room.log(task, message, fields),
+  secret:
+    ({ task, room }) =>
+    (name) =>
+      room.secrets.read(task, name),
+  cache:
+    ({ task, room }) =>
+    (key: unknown, options: CacheOptions, work: () => unknown) =>
       heard(room.cache.get(task, key, options, work)) as Promise<never>,
-    lock: (name: string, ...rest: readonly unknown[]) =>
+  lock:
+    ({ task, room }) =>
+    (name: string, ...rest: readonly unknown[]) =>
       heard(room.locks.hold(task, name, ...rest)) as Promise<never>,
-    backOff: (time: Duration, limit?: string) => room.backOffs.hold(task, time, limit),
-    get artifacts() {
-      return room.artifacts.of(task)
-    },
-  }
-  if (run.outcome !== undefined && isEndingKind(step.kind)) addOutcome(context, task)
-  if (tx !== undefined) Object.assign(context, { tx })
-  return task.item < 0 ? context : Object.assign(context, { item: task.itemValue, index: task.item })
+  backOff:
+    ({ task, room }) =>
+    (time, limit) =>
+      room.backOffs.hold(task, time, limit),
+  artifacts: ({ task, room }) => room.artifacts.of(task),
+})
+
+/** In a transaction `durable` says why it is missing, and nobody meets it who only looks at what there is. */
+const contextShapes = [
+  { makers: contextMakers },
+  {
+    makers: new Map([...contextMakers].filter(([name]) => name !== 'durable')),
+    hidden: new Map([...contextMakers].filter(([name]) => name === 'durable')),
+  },
+] as const
+
+/** What a handler is given. Most read two or three of these. */
+export function handlerContext(task: HeldTask, room: AttemptRoom, tx?: TransactionClient): HandlerContext {
+  const outcome = task.run.outcome !== undefined && isEndingKind(task.step.kind) ? outcomeOf(task) : undefined
+  const known = { ...outcome, ...(tx !== undefined && { tx }), ...knownOfItem(task) }
+  return lazyObject(contextShapes[task.step.tx ? 1 : 0], { task, room }, known) as HandlerContext
+}
+
+/** What only the items of a map are told. */
+export function knownOfItem({ item, itemValue }: HeldTask): object | undefined {
+  return item < 0 ? undefined : { item: itemValue, index: item }
 }
 
 function isEndingKind(kind: StepKind): boolean {
@@ -242,10 +269,9 @@ function isEndingKind(kind: StepKind): boolean {
 }
 
 /** What follows the outcome of the run is told of it; what undoes a step, or an item of a map, also what that gave. */
-function addOutcome(context: object, { run, step, item, undone }: HeldTask): void {
-  Object.assign(context, run.outcome)
-  if (step.undoes === undefined) return
-  Object.assign(context, { output: item >= 0 ? undone : run.outputs.get(step.undoes)?.value })
+function outcomeOf({ run, step, item, undone }: HeldTask): object {
+  if (step.undoes === undefined) return { ...run.outcome }
+  return { ...run.outcome, output: item >= 0 ? undone : run.outputs.get(step.undoes)?.value }
 }
 
 function reportsOf(task: HeldTask, room: AttemptRoom): AttemptReports {

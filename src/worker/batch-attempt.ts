@@ -9,11 +9,13 @@ import {
   failure,
   handlerContext,
   isUnwanted,
+  knownOfItem,
   type Outcome,
   outputText,
   timeoutError,
 } from './attempt.ts'
 import { type HeldTask, throwIfAborted } from './held-task.ts'
+import { lazyObject, type LazyShape, type Makers } from './lazy-object.ts'
 
 interface Member {
   readonly task: HeldTask
@@ -137,7 +139,21 @@ async function outcomeOf(
   }
 }
 
-/** What the context of an item holds beside what it needs to be told apart: what waits, or is for one task alone, has no place in a batch. */
+/** Who asks for what no batch has is told so, in the place of a function that is none. */
+const refusals: Makers<{ readonly step: string }> = new Map(
+  ['durable', 'cache', 'lock', 'backOff', 'tx'].map((name) => [
+    name,
+    ({ step }) => {
+      throw new MillraceError(
+        'batch_without',
+        `Step '${step}' asks for '${name}', which a batch does not have: its items begin and end together, each with a lease of its own.`,
+        { fields: { step, name } },
+      )
+    },
+  ]),
+)
+
+/** What an item has of its own context: what waits, or is for one task alone, has no place in a batch. */
 const itemNames = [
   'input',
   'steps',
@@ -151,20 +167,18 @@ const itemNames = [
   'stream',
   'artifacts',
   'log',
-  'item',
-  'index',
 ] as const
 
-const refusedNames = ['durable', 'cache', 'lock', 'backOff', 'tx'] as const
+const itemShape: LazyShape<HandlerContext> = {
+  makers: new Map(itemNames.map((name) => [name, (own) => own[name]])),
+  hidden: refusals,
+}
 
 function batchContext(members: readonly Member[], room: AttemptRoom, abort: Abort): HandlerContext {
-  const { step } = members[0]!.task
-  const context = {
-    items: members.map(({ context: own }) => itemOf(own, step.name)),
-    step: step.name,
-    get abort() {
-      return abort.signal
-    },
+  const step = members[0]!.task.step.name
+  const known = {
+    items: members.map(({ task, context }) => lazyObject(itemShape, context, knownOfItem(task))),
+    step,
     // On behalf of all: the first one carries what is to be told of a query that failed.
     sql: (text: TemplateStringsArray, ...values: readonly unknown[]) =>
       room.sql(members[0]!.task, text, values),
@@ -173,29 +187,8 @@ function batchContext(members: readonly Member[], room: AttemptRoom, abort: Abor
       for (const task of oneOfEachRun(members)) room.log(task, message, fields)
     },
   }
-  return refuse(context, step.name) as unknown as HandlerContext
-}
-
-function itemOf(context: HandlerContext, step: string): object {
-  const all = Object.getOwnPropertyDescriptors(context) as Record<string, PropertyDescriptor>
-  const own = itemNames.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]] as const]))
-  return refuse(Object.defineProperties({}, Object.fromEntries(own)), step)
-}
-
-/** Who asks for what no batch has is told so, in the place of a function that is none. */
-function refuse<Context extends object>(context: Context, step: string): Context {
-  for (const name of refusedNames) {
-    Object.defineProperty(context, name, {
-      get() {
-        throw new MillraceError(
-          'batch_without',
-          `Step '${step}' asks for '${name}', which a batch does not have: its items begin and end together, each with a lease of its own.`,
-          { fields: { step, name } },
-        )
-      },
-    })
-  }
-  return context
+  const makers: Makers<{ readonly step: string }> = new Map([['abort', () => abort.signal]])
+  return lazyObject({ makers, hidden: refusals }, { step }, known) as HandlerContext
 }
 
 /** On record for each of them; those that are held no longer get none, and the others do. */

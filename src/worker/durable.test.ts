@@ -1,4 +1,5 @@
 // Durable operations: run once, replayed in their places, parked while they wait.
+import { inspect } from 'node:util'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -353,6 +354,13 @@ test('a tx step has no durable, and says so', async () => {
   await expect(client.run(run!.id).result()).rejects.toMatchObject({
     fields: { error: { code: 'durable_in_transaction' } },
   })
+  const looked = pipeline('looked-at', { retry: soon }).step('write', { tx: true }, (context) => ({
+    listed: Object.keys({ ...context }).includes('durable'),
+    printed: inspect(context).includes('durable'),
+  }))
+  await opened.worker({ pipelines: [looked] })
+  const other = await client.start(looked, null)
+  expect(await client.run<typeof looked>(other.run!.id).result()).toEqual({ listed: false, printed: false })
 })
 
 test('now, random and uuid are the same for each attempt', async () => {

@@ -370,12 +370,13 @@ export class Running {
   }
 
   async #toOutcome(task: HeldTask): Promise<void> {
-    if (!(await this.#prepare(task))) return
+    // Most have all that they read in hand already: asking once more costs as much as the attempt of a step that does nothing.
+    if (!(await (isPrepared(task) || this.#prepare(task)))) return
     if (task.step.tx) await this.#runTransaction(task)
     else this.#report(task, await runAttempt(task, this.#parts.attemptRoom))
   }
 
-  /** Reads what its handler is given. False where that can't be had, which was reported. */
+  /** Reads what its handler is given, where `isPrepared` does not find it in hand. False where that can't be had, which was reported. */
   async #prepare(task: HeldTask): Promise<boolean> {
     try {
       if (task.step.sealing !== undefined) openTask(task)
@@ -499,4 +500,10 @@ export class Running {
     this.#parts.slots.release(task)
     this.#begun.renew(task)
   }
+}
+
+/** Whether `#prepare` would find nothing to do: nothing that the handler is given is still to be read or opened. */
+function isPrepared({ step, run }: HeldTask): boolean {
+  if (step.sealing !== undefined || step.kind === 'undo' || step.kind === 'finally') return false
+  return step.reads.every((name) => run.outputs.has(name))
 }
