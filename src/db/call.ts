@@ -2,7 +2,7 @@
 import type pg from 'pg'
 import { describeClient } from './connection.ts'
 import { translateDatabaseError } from './database-error.ts'
-import { parameterText, withTextParameters } from './parameter-text.ts'
+import { listText, parameterText, withTextParameters } from './parameter-text.ts'
 
 /** A statement with the name under which a connection may prepare it. */
 export interface Statement {
@@ -96,8 +96,11 @@ function snakeName(name: string): string {
     .toLowerCase()
 }
 
-function queryOf(statement: Statement, values: readonly unknown[], prepare: boolean): pg.QueryConfig {
-  return prepare
-    ? { name: statement.name, text: statement.text, values: values as unknown[] }
-    : { text: statement.text, values: values as unknown[] }
+function queryOf({ name, text }: Statement, given: readonly unknown[], prepare: boolean): pg.QueryConfig {
+  // Of our own statements: whoever writes one gets what the driver makes of a list.
+  const values =
+    name === ''
+      ? [...given]
+      : given.map((value) => (Array.isArray(value) ? (listText(value) ?? value) : value))
+  return prepare ? { name, text, values } : { text, values }
 }

@@ -1,7 +1,8 @@
 // Values as text: PostgreSQL reads them as they were.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
-import { parameterText, withTextParameters } from './parameter-text.ts'
+import { poolCaller } from './call.ts'
+import { listText, parameterText, withTextParameters } from './parameter-text.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -33,4 +34,35 @@ test('numbers, booleans, dates and JSON texts arrive as their types', async () =
     values: [{ a: '"q"' }, null],
     nothing: null,
   })
+})
+
+test('what a list holds that only the driver can write is left to it', async () => {
+  expect([listText([1, null, undefined, true, 'a "b\\']), listText([])]).toEqual([
+    '{1,null,null,true,"a \\"b\\\\"}',
+    '{}',
+  ])
+  expect([Buffer.from('a'), [1], new Date(), {}, 1n].map((element) => listText([element]))).toEqual(
+    Array(5).fill(undefined),
+  )
+  const rows = await poolCaller(database.pool, { prepare: false, database: 'test' }).call<object>(
+    { name: 'lists', text: 'select $1::bytea[] as bytes, $2::int[] as nested, $3::float8[] as numbers' },
+    [
+      [Buffer.from('a')],
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      [0.5, Number.NaN, Number.POSITIVE_INFINITY, 1e300],
+    ],
+  )
+  expect(rows).toEqual([
+    {
+      bytes: [Buffer.from('a')],
+      nested: [
+        [1, 2],
+        [3, 4],
+      ],
+      numbers: [0.5, Number.NaN, Number.POSITIVE_INFINITY, 1e300],
+    },
+  ])
 })

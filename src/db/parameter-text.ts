@@ -15,5 +15,38 @@ export function withTextParameters(statement: string): string {
 
 function elementText(element: unknown): string {
   const text = parameterText(element)
-  return text === null ? 'null' : `"${text.replaceAll(/["\\]/g, '\\$&')}"`
+  return text === null ? 'null' : quoted(text)
+}
+
+/**
+ * A list of texts, numbers, booleans and nulls as PostgreSQL reads it from text: the driver takes twice the time, and writes thousands of lists a second
+ * in a busy worker. Undefined where something else is in it, such as dates or bytes, which is left to the driver.
+ */
+export function listText(list: readonly unknown[]): string | undefined {
+  let text = ''
+  for (const element of list) {
+    const written = plainText(element)
+    if (written === undefined) return undefined
+    text += text === '' ? written : `,${written}`
+  }
+  return `{${text}}`
+}
+
+function plainText(element: unknown): string | undefined {
+  switch (typeof element) {
+    case 'string':
+      return quoted(element)
+    case 'number':
+    case 'boolean':
+      return String(element)
+    default:
+      return element === null || element === undefined ? 'null' : undefined
+  }
+}
+
+const special = /["\\]/
+
+/** In two passes: one pattern for both takes twice the time, and so does replaceAll. */
+function quoted(text: string): string {
+  return special.test(text) ? `"${text.replace(/\\/g, '\\\\').replace(/"/g, '\\"')}"` : `"${text}"`
 }
