@@ -80,7 +80,7 @@ function boundText(kept: Kept): string[] {
   const both = ({ clientCpuMs, serverCpuMs }: Costs) =>
     `${Math.round(1_000 * clientCpuMs)} + ${Math.round(1_000 * serverCpuMs)} µs`
   return [
-    `What is not met is bounded by processor time, which client and server share here: a three-step run at 50 in flight takes ${both(ours)} of it (client + server), the floor ${both(least)}. The floor has no versions, fences, checks, attempts or handlers; the disk has time left, at a commit for each ten runs.`,
+    `At 50 in flight it is the way that bounds: all of them go in step through four calls, each of which waits for the client, the server and the disk in turn; a three-step run takes ${both(ours)} of processor time (client + server), the floor ${both(least)}, and the machine is half idle. Two calls at a time with half of the runs each took 40 % more of it and were no faster, since half of a call's cost is the call's own. Elsewhere what is not met is bounded by processor time, which client and server share here. The floor has no versions, fences, checks, attempts or handlers.`,
     '',
   ]
 }
