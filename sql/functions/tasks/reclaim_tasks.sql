@@ -29,19 +29,20 @@ begin
     with removed as (
       delete from task t using step_definition d
        where t.id = any (task_ids) and t.worker_id = reclaim_tasks.worker_id and d.id = t.step_id
-      returning t.*, d.step, t.aborted_at is null and t.failures + 1 < (retry_policy(d, lost)).max_attempts as again
+      -- Whoever had to wait for these tasks has read the clock before: no attempt ends before it has begun, and none begins before the one it follows has ended.
+      returning t.*, d.step, t.aborted_at is null and t.failures + 1 < (retry_policy(d, lost)).max_attempts as again, greatest(at, t.claimed_at) as ended_at
     ), written as (
       insert into attempt (run_id, step, item, attempt, worker_id, outcome, error, reason, ready_at, started_at, finished_at, retry_at)
-      select r.run_id, r.step, r.item, r.attempt, r.worker_id, 'reclaimed', lost, reclaim_tasks.reason, r.ready_at, r.claimed_at, greatest(at, r.claimed_at),
-             case when r.again then at end
+      select r.run_id, r.step, r.item, r.attempt, r.worker_id, 'reclaimed', lost, reclaim_tasks.reason, r.ready_at, r.claimed_at, r.ended_at,
+             case when r.again then r.ended_at end
         from removed r
     ), parked as (
       insert into waiting_task (handler, priority, run_id, step_id, item, item_value, attempt, failures, reason, available_at, paused)
-      select r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures + 1, 'paused', at, true
+      select r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures + 1, 'paused', r.ended_at, true
         from removed r where r.again and r.paused
     ), again as (
       insert into task (id, handler, priority, run_id, step_id, item, item_value, attempt, failures, ready_at)
-      select r.id, r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures + 1, at
+      select r.id, r.handler, r.priority, r.run_id, r.step_id, r.item, r.item_value, r.attempt, r.failures + 1, r.ended_at
         from removed r where r.again and not r.paused
     )
     select r.run_id, r.step_id, r.item, r.attempt, r.priority, r.paused, r.again, r.aborted_at, r.holds, r.item_value from removed r

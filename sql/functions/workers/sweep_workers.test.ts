@@ -253,6 +253,30 @@ test('PP-C7 a worker that stops while a completion of its own is under way leave
   expect(await outcomesOf(database, run_id)).toEqual(['a completed', 'b reclaimed'])
 })
 
+test('an attempt that is taken back by whoever had to wait ends before the next one begins', async () => {
+  const [worker, heir] = await twoWorkers('waited')
+  const { run_id } = await startRun(database, 'waited')
+  await one.query('begin')
+  await heartbeat(one, worker)
+  const stopping = other.query('select millrace.stop_worker($1, $2)', [worker.id, worker.lockKey])
+  await untilBlocked(database)
+  // The claim begins after the other one has read its clock, and commits before that sees the task.
+  await database.clock.advance('2 seconds')
+  await claimOne(one, worker)
+  await one.query('commit')
+  await stopping
+  await database.clock.advance('-2 seconds')
+  await claim(database, heir, 5)
+  const [first] = await attemptsOf(database, run_id)
+  expect(first?.retry_at?.getTime()).toBeGreaterThanOrEqual(first!.finished_at.getTime())
+  const [next] = await database.query<{ claimed_at: Date }>(
+    'select claimed_at from millrace.task where run_id = $1',
+    [run_id],
+  )
+  expect(next!.claimed_at.getTime()).toBeGreaterThanOrEqual(first!.finished_at.getTime())
+  await cancelRun(database, run_id)
+})
+
 test('A10 a step that kills its worker each time ends as a dead letter, and others go on', async () => {
   const [, heir] = await twoWorkers('poison')
   const handlers = heir.handlers
