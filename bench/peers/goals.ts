@@ -72,15 +72,15 @@ export function goalLines(kept: Kept): string[] {
 
 /** What bounds a run, by its cost and that of the floor. */
 function boundText(kept: Kept): string[] {
-  const costsOf = (name: string) =>
+  const measuredOf = (name: string) =>
     kept.rows['three-steps-50']?.results.find(({ peer, profile }) => peer === name && profile === 'best')
-      ?.costs
-  const [ours, least] = [costsOf('Millrace'), costsOf('Floor')]
-  if (ours === undefined || least === undefined) return []
+  const [ours, least] = [measuredOf('Millrace'), measuredOf('Floor')]
+  if (ours?.costs === undefined || least?.costs === undefined) return []
   const both = ({ clientCpuMs, serverCpuMs }: Costs) =>
     `${Math.round(1_000 * clientCpuMs)} + ${Math.round(1_000 * serverCpuMs)} µs`
+  const busy = (median(ours.values) / 1_000) * (ours.costs.clientCpuMs + ours.costs.serverCpuMs)
   return [
-    `At 50 in flight it is the way that bounds: all of them go in step through four calls, each of which waits for the client, the server and the disk in turn; a three-step run takes ${both(ours)} of processor time (client + server), the floor ${both(least)}, and the machine is half idle. Two calls at a time with half of the runs each took 40 % more of it and were no faster, since half of a call's cost is the call's own. Elsewhere what is not met is bounded by processor time, which client and server share here. The floor has no versions, fences, checks, attempts or handlers.`,
+    `At 50 in flight it is the way that bounds: all of them go in step through four calls, each of which waits for the client, the server and the disk in turn. A three-step run takes ${both(ours.costs)} of processor time (client + server), the floor ${both(least.costs)}, and ${busy.toFixed(1)} processors are at work. Two calls at a time with half of the runs each took 40 % more of it and were no faster, since half of a call's cost is the call's own. Elsewhere what is not met is bounded by processor time, which client and server share here. The floor has no versions, fences, checks, attempts or handlers.`,
     '',
   ]
 }

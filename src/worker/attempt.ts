@@ -243,20 +243,19 @@ const contextMakers = makersOf<Attempted, StepContext<unknown, StepOutputs>>({
   artifacts: ({ task, room }) => room.artifacts.of(task),
 })
 
+const contextShape = { makers: contextMakers }
+
 /** In a transaction `durable` says why it is missing, and nobody meets it who only looks at what there is. */
-const contextShapes = [
-  { makers: contextMakers },
-  {
-    makers: new Map([...contextMakers].filter(([name]) => name !== 'durable')),
-    hidden: new Map([...contextMakers].filter(([name]) => name === 'durable')),
-  },
-] as const
+const transactionShape = {
+  makers: new Map([...contextMakers].filter(([name]) => name !== 'durable')),
+  hidden: new Map([...contextMakers].filter(([name]) => name === 'durable')),
+}
 
 /** What a handler is given. Most read two or three of these. */
 export function handlerContext(task: HeldTask, room: AttemptRoom, tx?: TransactionClient): HandlerContext {
   const outcome = task.run.outcome !== undefined && isEndingKind(task.step.kind) ? outcomeOf(task) : undefined
   const known = { ...outcome, ...(tx !== undefined && { tx }), ...knownOfItem(task) }
-  return lazyObject(contextShapes[task.step.tx ? 1 : 0], { task, room }, known) as HandlerContext
+  return lazyObject(task.step.tx ? transactionShape : contextShape, { task, room }, known) as HandlerContext
 }
 
 /** What only the items of a map are told. */

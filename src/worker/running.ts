@@ -370,7 +370,7 @@ export class Running {
   }
 
   async #toOutcome(task: HeldTask): Promise<void> {
-    // Most have all that they read in hand already: asking once more costs as much as the attempt of a step that does nothing.
+    // Most have all that they read in hand already, and need not ask.
     if (!(await (isPrepared(task) || this.#prepare(task)))) return
     if (task.step.tx) await this.#runTransaction(task)
     else this.#report(task, await runAttempt(task, this.#parts.attemptRoom))
