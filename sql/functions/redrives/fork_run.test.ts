@@ -168,6 +168,25 @@ test('the same id is the same fork, also at the same moment; of another run it i
   await other.end()
 })
 
+test('a fork whose id a start takes at the same time is told that it is taken', async () => {
+  await registerPipeline(database, 'taken', chain('a', 'b'))
+  const worker = await registerWorker(database)
+  const { run_id: run } = await startRun(database, 'taken')
+  await workAs(database, worker, () => undefined)
+  const id = newId()
+  const one = await connect(database)
+  const other = await connect(database)
+  await one.query('begin')
+  await startRun(one, 'taken', null, { id })
+  const second = fork(run, 'b', { id }, other)
+  second.catch(() => {})
+  await untilBlocked(database)
+  await one.query('commit')
+  await expect(second).rejects.toMatchObject({ code: 'MR009' })
+  await one.end()
+  await other.end()
+})
+
 test('a rerun has the input, the tenant, the headers and the priority of its run, and is refused while its key is live', async () => {
   await registerPipeline(database, 'again', chain('a', 'b'), [['n']])
   const worker = await registerWorker(database)

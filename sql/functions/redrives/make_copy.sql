@@ -18,22 +18,27 @@ begin
   end if;
   perform pg_advisory_xact_lock(77426, hashtext(make_copy.new_run::text));
   select l.* into known from run_lineage l where l.run_id = make_copy.new_run;
-  if found then
-    if (known.of_run, known.kind, known.step) is distinct from (make_copy.of_run, make_copy.kind, make_copy.step) then
-      raise exception 'A run id is taken: it is that of another run.' using errcode = 'MR009', hint = 'Give each start an id of its own, or none.';
-    end if;
+  if (known.of_run, known.kind, known.step) is not distinct from (make_copy.of_run, make_copy.kind, make_copy.step) then
     return query select false, known.run_id, 'repeated', null::text;
     return;
   end if;
-  if exists (select from run r where r.id = make_copy.new_run) then
-    raise exception 'A run id is taken: it is that of another run.' using errcode = 'MR009', hint = 'Give each start an id of its own, or none.';
+  if not exists (select from run r where r.id = make_copy.new_run) then
+    begin
+      perform write_audit(case make_copy.kind when 'fork' then 'run.forked' else 'run.rerun' end, 'run', make_copy.of_run::text,
+                          jsonb_build_object('as', make_copy.new_run, 'step', make_copy.step, 'version', make_copy.version,
+                                             'input_edited', nullif(make_copy.input is not null, false)));
+      return query
+        select c.new_run is not null, c.new_run, c.refusal, c.detail
+          from copy_runs(array[make_copy.of_run], array[make_copy.new_run], make_copy.kind, make_copy.version,
+                         case when make_copy.step is null then 'start' else 'step' end, make_copy.step, make_copy.input, make_copy.keep_checkpoints, null, make_copy.reason, at) c;
+      return;
+    exception when unique_violation then
+      -- A start, which takes no such lock, may have taken the id since.
+      if not exists (select from run r where r.id = make_copy.new_run) then
+        raise;
+      end if;
+    end;
   end if;
-  perform write_audit(case make_copy.kind when 'fork' then 'run.forked' else 'run.rerun' end, 'run', make_copy.of_run::text,
-                      jsonb_build_object('as', make_copy.new_run, 'step', make_copy.step, 'version', make_copy.version,
-                                         'input_edited', nullif(make_copy.input is not null, false)));
-  return query
-    select c.new_run is not null, c.new_run, c.refusal, c.detail
-      from copy_runs(array[make_copy.of_run], array[make_copy.new_run], make_copy.kind, make_copy.version,
-                     case when make_copy.step is null then 'start' else 'step' end, make_copy.step, make_copy.input, make_copy.keep_checkpoints, null, make_copy.reason, at) c;
+  raise exception 'A run id is taken: it is that of another run.' using errcode = 'MR009', hint = 'Give each start an id of its own, or none.';
 end $$;
 comment on function millrace.make_copy(uuid, uuid, text, text, text, jsonb, boolean, text) is 'Makes one new run of another.';
