@@ -26,6 +26,9 @@ BENCH_DATABASE_URL names a server whose login may create databases, instead of a
 /** What is about a checkout itself has no second one to be measured in. */
 const notCompared: readonly Figure[] = [firstRun]
 
+/** Both checkouts have their workers and clients connected at once, of some figures more than a fresh install takes. */
+const bothSettings = { max_connections: '300' }
+
 process.exitCode = await main()
 
 async function main(): Promise<number> {
@@ -56,7 +59,7 @@ async function compareWith(
     console.error(revision)
     return 2
   }
-  const server = await openServer({})
+  const server = await openServer(bothSettings)
   const close = async () => {
     await server.close()
     revision.remove()
