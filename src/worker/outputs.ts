@@ -13,7 +13,8 @@ export class OutputReader {
     resolve: () => void
     reject: (error: unknown) => void
   }> = []
-  readonly #underWay = new Map<string, Promise<void>>()
+  /** By what remembers the run: one that was forgotten meanwhile, and is remembered anew, reads for itself. */
+  readonly #underWay = new WeakMap<RunMemory, Map<string, Promise<void>>>()
 
   constructor(caller: Caller) {
     this.#caller = caller
@@ -23,11 +24,13 @@ export class OutputReader {
   async ensure(run: RunMemory, steps: readonly string[]): Promise<void> {
     const missing = steps.filter((step) => !run.outputs.has(step))
     if (missing.length === 0) return
-    const key = `${run.id} ${missing.join(' ')}`
-    let reading = this.#underWay.get(key)
+    const readings = this.#underWay.get(run) ?? new Map<string, Promise<void>>()
+    this.#underWay.set(run, readings)
+    const key = missing.join(' ')
+    let reading = readings.get(key)
     if (reading === undefined) {
-      reading = this.#ask(run, missing).finally(() => this.#underWay.delete(key))
-      this.#underWay.set(key, reading)
+      reading = this.#ask(run, missing).finally(() => readings.delete(key))
+      readings.set(key, reading)
     }
     await reading
   }

@@ -1,6 +1,7 @@
 // What a worker remembers of the runs it has in hand: their input, and the outputs of their steps, so that a chain reads nothing.
 import { BusyMap } from '../core/busy-map.ts'
 import type { RunCipher } from '../core/run-cipher.ts'
+import { isLargerThan } from '../core/value-size.ts'
 import type { OutcomeRow } from '../db/outcomes.ts'
 
 /** An output as it was written, or as it was read; parsed when it is first used. */
@@ -19,6 +20,11 @@ export class RememberedOutput {
       this.#text = undefined
     }
     return this.#value
+  }
+
+  /** Its text, or what it was parsed into, for whoever wants to know how large it is. */
+  get kept(): unknown {
+    return this.#text ?? this.#value
   }
 }
 
@@ -44,6 +50,8 @@ export interface RunMemory {
 }
 
 const endedRunsKept = 1_000
+/** A run that takes more is remembered only while a task of it is in hand, so that all others together take some 64 MB at most. */
+const bytesKept = 32_768
 
 /** The runs in hand, and some that were: another task of a run may come back soon. */
 export class RunMemories {
@@ -86,6 +94,11 @@ export class RunMemories {
     this.#runs.delete(runId)
   }
 
+  /** A task of this run is no longer in hand, and no other may be: what is large is not kept for one that may come back. */
+  left(run: RunMemory): void {
+    if (run.tasks === 0 && this.#runs.get(run.id) === run && isLarge(run)) this.#runs.delete(run.id)
+  }
+
   #forgetOldest(): void {
     for (const [id, run] of this.#runs.entries()) {
       if (run.tasks > 0) continue
@@ -93,4 +106,8 @@ export class RunMemories {
       if (this.#runs.size <= this.#runsKept) return
     }
   }
+}
+
+function isLarge({ input, headers, outputs }: RunMemory): boolean {
+  return isLargerThan([input, headers, ...[...outputs.values()].map((output) => output?.kept)], bytesKept)
 }

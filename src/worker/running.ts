@@ -198,6 +198,7 @@ export class Running {
     task.reported = false
     task.abort.abort(new AttemptAborted(reason))
     this.#release(task)
+    this.#leaveRuns([task])
     this.#watchers.tell(task.run.id, null)
   }
 
@@ -234,6 +235,7 @@ export class Running {
     }
     this.#run(begun)
     this.#tellOfLeft(tasks)
+    this.#leaveRuns(tasks)
     // Where a map or a branch has taken all that it could, more of it may be ready.
     const isMore =
       (begun.length >= tasks.length + reserved && tasks.some(({ step }) => step.spreads)) ||
@@ -248,6 +250,11 @@ export class Running {
     for (const { run } of tasks) if (run.tasks === 0) this.#watchers.tell(run.id, null)
   }
 
+  /** Once what comes next of them is in hand. */
+  #leaveRuns(tasks: readonly HeldTask[]): void {
+    for (const { run } of tasks) this.#memories.left(run)
+  }
+
   /** Failed tasks were answered. */
   failed(tasks: readonly HeldTask[], answers: readonly FailAnswerRow[]): void {
     const retried = new Set(answers.filter(({ kind }) => kind === 'retry').map((answer) => answer.task_id))
@@ -255,6 +262,7 @@ export class Running {
       this.#release(task)
       if (!retried.has(task.taskId)) this.#watchers.tell(task.run.id, null)
     }
+    this.#leaveRuns(tasks)
     this.#parts.freed()
   }
 
@@ -275,6 +283,7 @@ export class Running {
       if (kind === 'lost') this.#watchers.tell(tasks.find(({ taskId }) => taskId === task_id)!.run.id, null)
     }
     this.#run(begun)
+    this.#leaveRuns(tasks)
     // What is called comes along all or none.
     if ((started.any && leased.length === 0) || answers.some(({ kind }) => kind === 'ready'))
       this.#parts.found()
@@ -287,6 +296,7 @@ export class Running {
       this.#release(task)
       this.#watchers.tell(task.run.id, null)
     }
+    this.#leaveRuns(tasks)
     this.#parts.found()
   }
 
