@@ -21,9 +21,9 @@ export function lendClient(client: pg.PoolClient): LentClient {
       : transactionControl.test(textOf(given[0]))
         ? notYours(textOf(given[0]))
         : undefined
-    if (refusal === undefined) return Reflect.apply(client.query, client, given)
+    if (refusal === undefined) return heard(Reflect.apply(client.query, client, given))
     const callback = given.find((argument) => typeof argument === 'function')
-    if (callback === undefined) return Promise.reject(refusal)
+    if (callback === undefined) return heard(Promise.reject(refusal))
     ;(callback as (error: Error) => void)(refusal)
     return undefined
   }
@@ -39,6 +39,12 @@ export function lendClient(client: pg.PoolClient): LentClient {
       taken = true
     },
   }
+}
+
+/** An answer that the handler does not await must not end the process when it is an error. */
+function heard(answer: unknown): unknown {
+  if (answer instanceof Promise) answer.catch(() => {})
+  return answer
 }
 
 function textOf(query: unknown): string {

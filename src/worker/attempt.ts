@@ -219,7 +219,7 @@ const contextMakers = makersOf<Attempted, StepContext<unknown, StepOutputs>>({
   sql:
     ({ task, room }) =>
     <Row>(text: TemplateStringsArray, ...values: readonly unknown[]) =>
-      room.sql(task, text, values) as Promise<Row[]>,
+      heard(room.sql(task, text, values)) as Promise<Row[]>,
   log:
     ({ task, room }) =>
     (message, fields = {}) =>
@@ -227,7 +227,7 @@ const contextMakers = makersOf<Attempted, StepContext<unknown, StepOutputs>>({
   secret:
     ({ task, room }) =>
     (name) =>
-      room.secrets.read(task, name),
+      heard(room.secrets.read(task, name)),
   cache:
     ({ task, room }) =>
     (key: unknown, options: CacheOptions, work: () => unknown) =>
@@ -239,7 +239,7 @@ const contextMakers = makersOf<Attempted, StepContext<unknown, StepOutputs>>({
   backOff:
     ({ task, room }) =>
     (time, limit) =>
-      room.backOffs.hold(task, time, limit),
+      heard(room.backOffs.hold(task, time, limit)),
   artifacts: ({ task, room }) => room.artifacts.of(task),
 })
 

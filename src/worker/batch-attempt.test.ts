@@ -159,6 +159,29 @@ test('a batch has one timeout, at which all of its items fail', async () => {
   ])
 })
 
+test('an answer may be a list of promises: each item ends with its own, and at the timeout those that are left fail', async () => {
+  const goOn = new Arrival<string>()
+  const promising = pipeline('promising', { input: z.object({ n: z.number() }) }).batch(
+    'each',
+    { size: 3, within: '1h', timeout: '150ms', retry: { attempts: 1 } },
+    ({ items }) =>
+      items.map(({ input, abort }) => {
+        if (input.n === 0) return 'at once'
+        abort.addEventListener('abort', () => goOn.arrive((abort.reason as Error).message), { once: true })
+        return input.n === 1 ? Promise.reject(new Error('its own')) : new Promise<string>(() => {})
+      }),
+  )
+  await opened.worker({ pipelines: [promising] })
+  const client = opened.client()
+  const runs = await startAll([0, 1, 2].map((n) => client.start(promising, { n })))
+  expect(await results(runs)).toEqual([
+    'at once',
+    expect.stringContaining('its own'),
+    expect.stringContaining('took longer than its timeout of 150 ms'),
+  ])
+  expect(await goOn.come).toContain('took longer than its timeout')
+})
+
 test('a condition is asked for each item, and those that are not wanted are skipped', async () => {
   const sizes: number[] = []
   const wanted = pipeline('wanted', { input: z.object({ n: z.number() }) }).batch(

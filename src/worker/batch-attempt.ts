@@ -14,8 +14,9 @@ import {
   outputText,
   timeoutError,
 } from './attempt.ts'
-import { type HeldTask, throwIfAborted } from './held-task.ts'
+import { heard, type HeldTask, throwIfAborted } from './held-task.ts'
 import { lazyObject, type LazyShape, type Makers } from './lazy-object.ts'
+import type { ServedStep } from './served-steps.ts'
 
 interface Member {
   readonly task: HeldTask
@@ -55,27 +56,36 @@ async function callHandler(
 ): Promise<void> {
   const { step } = members[0]!.task
   const abort = new Abort()
+  /** Those of whose outcome nothing was told yet. */
+  const open = new Set(members)
+  const tell = (member: Member, outcome: Outcome) => {
+    if (open.delete(member)) told(member.task, outcome)
+  }
   try {
     const context = batchContext(members, room, abort)
-    const answers = checkAnswers(
-      await whileHeld(members, abort, () => step.handler.handler(context)),
-      members.length,
-      step.name,
-    )
-    tellFailedQuery(members, room)
-    await Promise.all(
-      members.map(async ({ task, context: own }, place) =>
-        told(task, await outcomeOf(task, own, answers[place], room)),
-      ),
-    )
+    await whileHeld(open, abort, step, async () => {
+      const answers = checkAnswers(await step.handler.handler(context), members.length, step.name)
+      tellFailedQuery(members, room)
+      // An answer may be a promise, which is as much a part of the attempt as the handler is.
+      await Promise.all(
+        members.map(async (member, place) =>
+          tell(member, await outcomeOf(member.task, member.context, answers[place], room)),
+        ),
+      )
+    })
   } catch (error) {
-    for (const { task } of members) told(task, failure(task, error, room.storeStacks))
+    for (const member of open) tell(member, failure(member.task, error, room.storeStacks))
   }
 }
 
-/** Ends with the work, at the timeout, or as soon as no task of it is held any more: then nobody waits for what the work still does. */
-function whileHeld(members: readonly Member[], abort: Abort, work: () => unknown): Promise<unknown> {
-  const { step } = members[0]!.task
+/** Ends with the work, at the timeout, or as soon as no task of those that are open is held any more: then nobody waits for what the work still does. */
+function whileHeld(
+  open: ReadonlySet<Member>,
+  abort: Abort,
+  step: ServedStep,
+  work: () => Promise<void>,
+): Promise<void> {
+  const members = [...open]
   return new Promise((resolve, reject) => {
     const end = (reason: Error) => {
       // A handler that never ends is not to hold a process any longer.
@@ -86,7 +96,7 @@ function whileHeld(members: readonly Member[], abort: Abort, work: () => unknown
     const timer = setTimeout(
       () => {
         const error = timeoutError(step)
-        for (const { task } of members) task.abort.abort(error)
+        for (const { task } of open) task.abort.abort(error)
         end(error)
       },
       Math.min(step.timeoutMs, 2_147_483_647),
@@ -94,19 +104,24 @@ function whileHeld(members: readonly Member[], abort: Abort, work: () => unknown
     for (const { task } of members) {
       task.abort.listen(() => {
         const reason = task.abort.reason!
-        if (members.every((one) => one.task.lost)) end(reason)
-        else if (members.every((one) => one.task.abort.aborted)) abort.abort(reason)
+        const left = [...open]
+        if (left.every((one) => one.task.lost)) end(reason)
+        else if (left.every((one) => one.task.abort.aborted)) abort.abort(reason)
       })
     }
-    new Promise((begin) => begin(work())).then(resolve, reject).finally(() => {
-      clearTimeout(timer)
-      for (const { task } of members) task.abort.listen()
-    })
+    work()
+      .then(resolve, reject)
+      .finally(() => {
+        clearTimeout(timer)
+        for (const { task } of members) task.abort.listen()
+      })
   })
 }
 
 function checkAnswers(answers: unknown, wanted: number, step: string): readonly unknown[] {
   if (Array.isArray(answers) && answers.length === wanted) return answers
+  // Nobody is there to hear of them.
+  if (Array.isArray(answers)) for (const answer of answers) void heard(Promise.resolve(answer))
   const found = Array.isArray(answers) ? `a list of ${answers.length}` : 'no list'
   throw new MillraceError(
     'batch_answer_invalid',
@@ -181,8 +196,8 @@ function batchContext(members: readonly Member[], room: AttemptRoom, abort: Abor
     step,
     // On behalf of all: the first one carries what is to be told of a query that failed.
     sql: (text: TemplateStringsArray, ...values: readonly unknown[]) =>
-      room.sql(members[0]!.task, text, values),
-    secret: (name: string) => secretOf(members, room, name),
+      heard(room.sql(members[0]!.task, text, values)),
+    secret: (name: string) => heard(secretOf(members, room, name)),
     log: (message: string, fields: Readonly<Record<string, unknown>> = {}) => {
       for (const task of oneOfEachRun(members)) room.log(task, message, fields)
     },

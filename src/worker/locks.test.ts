@@ -113,12 +113,21 @@ test('a lock gives back what its function gives, also where that throws', async 
   expect(await client.run(run!).result()).toBe('given')
 })
 
-test('a lock, a cached value and an artifact that nobody awaits do not end the process when their attempt is over first', async () => {
-  const careless = pipeline('careless').step('work', ({ lock, cache, artifacts }) => {
-    void lock('left-alone', () => undefined)
-    void cache('left-alone', { ttl: '1h' }, () => 1)
-    void artifacts.write('left-alone', 'x')
-  })
+test('whatever a handler is given and does not await ends no process, neither when its attempt is over first nor when it fails', async () => {
+  const careless = pipeline('careless')
+    .step('work', ({ lock, cache, artifacts, sql, secret, backOff }) => {
+      void lock('left-alone', () => undefined)
+      void cache('left-alone', { ttl: '1h' }, () => 1)
+      void artifacts.write('left-alone', 'x')
+      void sql`select 1 / 0`
+      void secret('nobody-knows')
+      void backOff('1s')
+    })
+    .step('write', { tx: true, onError: 'skip', retry: { attempts: 1 } }, ({ tx, sql }) => {
+      void sql`select 1 / 0`
+      void tx.query('commit')
+      void tx.query('select 1 / 0')
+    })
   await opened.worker({ pipelines: [careless] })
   const unheard: unknown[] = []
   const hear = (error: unknown) => unheard.push(error)
