@@ -223,6 +223,7 @@ export const innerCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'http_timeout',
   'replay_mismatch',
   'artifact_corrupt',
+  'artifact_store_failed',
   'cache_in_transaction',
   'batch_answer_invalid',
   'batch_without',

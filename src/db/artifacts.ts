@@ -142,19 +142,29 @@ export interface LeftUploadRow {
   readonly location: string
 }
 
-/** What was left behind in a store, and not touched since a moment. */
+/** What was left behind in a store, and not touched since a moment, but for some. */
 export function listLeftUploads(
   caller: Caller,
-  { store, before, limit }: { readonly store: string; readonly before: Date; readonly limit: number },
+  {
+    store,
+    before,
+    but,
+    limit,
+  }: {
+    readonly store: string
+    readonly before: Date
+    readonly but: readonly string[]
+    readonly limit: number
+  },
 ): Promise<LeftUploadRow[]> {
   return caller.call<LeftUploadRow>(
     {
       name: 'millrace_list_left_uploads',
       text: `select u.id, u.location from millrace.artifact_upload u
-        where u.store = $1 and u.is_left and u.touched_at < $3
+        where u.store = $1 and u.is_left and u.touched_at < $3 and u.id <> all ($4::uuid[])
         order by u.touched_at limit $2`,
     },
-    [store, limit, before],
+    [store, limit, before, but],
   )
 }
 

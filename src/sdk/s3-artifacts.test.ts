@@ -100,6 +100,10 @@ test('an S3 that refuses for a while is asked again, and then the artifact is wh
   expect(await (await client.run(run!).artifact('a')).text()).toBe('whole')
 })
 
+const refuse = (error: unknown) => {
+  throw error
+}
+
 test('objects go with their run, when they are replaced, and when their run was deleted', async () => {
   server.objects.clear()
   const artifacts = store()
@@ -117,16 +121,16 @@ test('objects go with their run, when they are replaced, and when their run was 
   expect(server.objects.size).toBe(3)
   const pool = createPool({ connectionString: database.url, connectionsMax: 1 })
   const caller = poolCaller(pool, { prepare: false, database: describeDatabase(database.url) })
-  await clearAway(caller, artifacts, () => true)
+  await clearAway(caller, artifacts, () => true, refuse)
   // Somebody may be reading what was replaced.
   expect(server.objects.size).toBe(3)
   await database.clock.advance('11 minutes')
-  await clearAway(caller, artifacts, () => true)
+  await clearAway(caller, artifacts, () => true, refuse)
   expect([...server.objects.values()].map(({ bytes }) => bytes.toString()).sort()).toEqual(['second', 'x'])
   await database.clock.advance('60 days')
   await database.query('select millrace.prune_history(1000)')
   await database.clock.advance('11 minutes')
-  await clearAway(caller, artifacts, () => true)
+  await clearAway(caller, artifacts, () => true, refuse)
   expect(server.objects.size).toBe(0)
   expect(await database.query('select from millrace.artifact_upload')).toEqual([])
   await pool.end()

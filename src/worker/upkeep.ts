@@ -77,7 +77,7 @@ export class Upkeep {
         },
         () => this.#goOn(async () => (await pruneHistory(writes, pruneBatch)).more),
         () => this.#goOn(async () => (await sealAuditTrail(writes, sealBatch)) === sealBatch),
-        () => clearAway(artifacts, store, () => !ended.aborted),
+        () => clearAway(artifacts, store, () => !ended.aborted, failed),
       ])
         if (!ended.aborted)
           await work().catch((error) => {

@@ -96,6 +96,11 @@ export const workerErrors = {
     remedy: 'Correct what the message names.',
     permanent: true,
   },
+  artifact_store_failed: {
+    cause: 'The store of artifacts did not remove bytes that no artifact shows any more.',
+    remedy:
+      'Let the store remove what the message names: its right to delete, a hold on the object, its connection. It is tried again every ten minutes, and holds nothing else up.',
+  },
   artifact_store_missing: {
     cause: 'An artifact lies in a store that this process was not given, or whose package is not installed.',
     remedy:
