@@ -47,7 +47,7 @@ export async function startDevServer(
   })
 }
 
-/** @throws MillraceError server_exposed, server_secret_missing, command_invalid, config_invalid, those of checkSchema, and those of openServer */
+/** @throws MillraceError server_exposed, server_secret_missing, command_invalid, config_invalid, those of refuseSchema, and those of openServer */
 export async function startConfiguredServer(
   { terminal, surroundings, project }: Pick<Session, 'terminal' | 'surroundings' | 'project'>,
   config: Config,
@@ -62,7 +62,7 @@ export async function startConfiguredServer(
     certificate: readPem(project, tls.certificate),
     key: readPem(project, tls.key),
   }
-  await refuseSchema(database, 'millrace server')
+  await refuseSchema(database, 'millrace server', choices.parts.includes('api'))
   // It listens first, so that it knows under which port people reach it; who comes early waits.
   const opening = new Opening()
   const listener = await listening(

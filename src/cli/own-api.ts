@@ -33,7 +33,8 @@ export async function withOwnApi<T>(
     if (role === undefined)
       throw new MillraceError(
         'not_allowed',
-        'You may not do this. The login of the database has no role of Millrace.',
+        'You may not do this. The login of the database has no role of Millrace that it may act as.',
+        { hint: 'Let an administrator of the database give it one, such as: grant millrace_operator to app' },
       )
     const config = (await session.findConfig())?.config ?? { pipelines: [] }
     // Only here: what a server needs takes a while to load.

@@ -1,5 +1,6 @@
 // Calls in somebody's name: each is one transaction that says who acts, and has no more rights than the role that they have.
 import pg from 'pg'
+import { MillraceError } from '../core/errors.ts'
 import type { Role } from '../core/role.ts'
 import { type Caller, clientCaller } from './call.ts'
 import { inPoolTransaction } from './transaction.ts'
@@ -85,15 +86,43 @@ function namesText({ actor, role, request }: Acting): string {
   return `select ${told.join(', ')}`
 }
 
-/** The highest role of Millrace that a connection's login is a member of; undefined where it is of none. */
+/** The highest role of Millrace in whose name a connection's login may act; undefined where it is none. */
 export async function strongestRole(caller: Caller): Promise<'admin' | 'operator' | 'viewer' | undefined> {
   const rows = await caller.call<{ role: 'admin' | 'operator' | 'viewer' }>(
     {
       name: 'millrace_strongest_role',
+      // From PostgreSQL 16 on a member may be one that may not take the role.
       text: `select r.role from unnest(array['admin', 'operator', 'viewer']) with ordinality r(role, place)
-        where pg_has_role(session_user, to_regrole('millrace_' || r.role), 'member') order by r.place limit 1`,
+        where case when current_setting('server_version_num')::int < 160000
+          then pg_has_role(session_user, to_regrole('millrace_' || r.role), 'member')
+          else pg_has_role(session_user, to_regrole('millrace_' || r.role), 'set') end
+        order by r.place limit 1`,
     },
     [],
   )
   return rows[0]?.role
+}
+
+/**
+ * Refuses a login that may not act in the name of everybody whom a server lets in: each change would fail.
+ * @throws MillraceError database_rights_missing
+ */
+export async function checkActing(caller: Caller): Promise<void> {
+  if ((await strongestRole(caller)) === 'admin') return
+  const [row] = await caller.call<{ login: string; grant: string }>(
+    {
+      name: 'millrace_read_login',
+      text: `select session_user as login, format('grant millrace_admin to %I', session_user)
+          || case when current_setting('server_version_num')::int < 160000 then '' else ' with set true' end as grant`,
+    },
+    [],
+  )
+  throw new MillraceError(
+    'database_rights_missing',
+    `The login '${row!.login}' may not act as millrace_admin, and a server acts in the name of everybody whom it lets in.`,
+    {
+      fields: { login: row!.login },
+      hint: `Connect as the owner of the schema, or let an administrator of the database run: ${row!.grant};`,
+    },
+  )
 }

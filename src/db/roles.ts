@@ -41,12 +41,36 @@ export async function createRoles(client: pg.ClientBase, text: string): Promise<
     if (outcome === 'refused') result.refused.push(statement)
     else if (outcome === 'done' && statement.creates) result.created.push(statement.role)
   }
+  const join = await neededJoin(client)
+  if (join !== undefined) await runStatement(client, join)
   return { created: result.created, ...describeStatements(result.refused) }
 }
 
 /** The same account without running anything: every needed statement is in `sql`. */
 export async function planRoles(client: pg.ClientBase, text: string): Promise<RolesResult> {
-  return { created: [], ...describeStatements(await neededStatements(client, text)) }
+  const { missing, sql } = describeStatements(await neededStatements(client, text))
+  const join = await neededJoin(client)
+  return { created: [], missing, sql: join === undefined ? sql : `${sql}${join};\n` }
+}
+
+/**
+ * What lets the login that migrates act as an admin, where it may give itself that: it owns the schema anyway, and commands and servers under it act with
+ * the rights of roles. Superusers may already; whoever makes a role may, from PostgreSQL 16 on, only give it on, unless it gives it to itself.
+ */
+async function neededJoin(client: pg.ClientBase): Promise<string | undefined> {
+  const { rows } = await client.query<{ statement: string | null }>(
+    `select case
+         when r.rolsuper then null
+         when a.oid is null or v.number < 160000 then case when r.rolcreaterole and pg_has_role(r.oid, a.oid, 'member') is not true then format('grant millrace_admin to %I', r.rolname) end
+         when pg_has_role(r.oid, a.oid, 'member with admin option') and not pg_has_role(r.oid, a.oid, 'set')
+           then format('grant millrace_admin to %I with inherit false, set true', r.rolname)
+       end as statement
+       from pg_roles r
+      cross join (select current_setting('server_version_num')::int as number) v
+       left join pg_roles a on a.rolname = 'millrace_admin'
+      where r.rolname = current_user`,
+  )
+  return rows[0]?.statement ?? undefined
 }
 
 /** What makes the roles in a script that nobody adapts to the cluster. */

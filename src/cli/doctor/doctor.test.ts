@@ -31,6 +31,7 @@ test('it finds a healthy database without a worker, and warns of the task that n
     'connections',
     'schema',
     'roles',
+    'login',
     'indexes',
   ]) {
     expect(stdout).toMatch(new RegExp(`^ok {4}${check} `, 'm'))

@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import type pg from 'pg'
 import { fill } from '../../core/text-fill.ts'
+import { strongestRole } from '../../db/acting.ts'
 import { type Caller, clientCaller } from '../../db/call.ts'
 import { readCleaning } from '../../db/cleaning.ts'
 import { connectClient, describeDatabase, isPooled } from '../../db/connection.ts'
@@ -27,6 +28,7 @@ import {
   checkClock,
   checkConnections,
   checkIndexes,
+  checkLogin,
   checkPooler,
   checkRoles,
   checkVersion,
@@ -112,6 +114,7 @@ async function examineSchema(client: pg.Client, caller: Caller): Promise<Finding
         const existing = await existingRoles(client, names)
         return checkRoles(names.filter((name) => !existing.includes(name)))
       }),
+      await look('login', async () => checkLogin(await strongestRole(caller))),
       await look('copy', async () => checkCopy(await isCopiedDatabase(caller))),
       await look('indexes', async () => checkIndexes(await listLeftOverIndexes(caller))),
       await look('cleaning', async () => checkCleaning(await readCleaning(caller))),

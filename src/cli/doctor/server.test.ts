@@ -4,6 +4,7 @@ import type { ServerFacts } from '../../db/diagnosis.ts'
 import {
   checkClock,
   checkConnections,
+  checkLogin,
   checkPooler,
   checkRoles,
   checkVersion,
@@ -91,4 +92,12 @@ test('RR-13 what all workers may open is compared with what the server allows', 
   })
   expect(checkConnections({ ...server, connections_open: 45 }, [worker], {}).level).toBe('warn')
   expect(checkConnections(server, [worker, worker, worker], {}).level).toBe('fail')
+})
+
+test('a login that may act as no role is a warning that says what to grant', () => {
+  expect(checkLogin('viewer')).toMatchObject({ level: 'ok', message: 'The login may act as millrace_viewer' })
+  expect(checkLogin(undefined)).toMatchObject({
+    level: 'warn',
+    remedy: expect.stringContaining('grant millrace_admin to app'),
+  })
 })

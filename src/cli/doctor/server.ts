@@ -62,7 +62,7 @@ export function checkPooler(isPooled: boolean, hasDirect: boolean): Finding {
     return ok('pooler', 'Behind a pooler, with `directDatabase` for notifications and the liveness lock')
   return warn(
     'pooler',
-    'The connection goes through a pooler: no notifications, so tasks are looked for each second; no liveness lock, so a dead worker is noticed when its lease ends.',
+    'The connection goes through a pooler: no notifications, so tasks are looked for twice a second; no liveness lock, so a dead worker is noticed when its lease ends.',
     'Write `directDatabase` into millrace.config.ts: the address of the server itself.',
   )
 }
@@ -84,6 +84,16 @@ export function checkRoles(missing: readonly string[]): Finding {
     'roles',
     `${count(missing.length, 'role is', 'roles are')} missing: ${missing.join(', ')}.`,
     'Let somebody with CREATEROLE run what `npx millrace migrate --plan` prints, then migrate again.',
+  )
+}
+
+/** @param strongest the role in whose name the login may act */
+export function checkLogin(strongest: string | undefined): Finding {
+  if (strongest !== undefined) return ok('login', `The login may act as millrace_${strongest}`)
+  return warn(
+    'login',
+    'The login may act in the name of no role of Millrace: servers and commands under it change nothing.',
+    'Let an administrator of the database give it one, such as: grant millrace_admin to app',
   )
 }
 
