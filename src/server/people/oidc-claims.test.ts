@@ -70,7 +70,7 @@ test('whoever the provider knows by the address of somebody here is signed in, a
   says({ sub: 'subject-1', email: 'Ann@example.org', email_verified: true, name: 'Ann' })
   const back = await goes(people)
   expect(back.status).toBe(303)
-  expect(back.headers.get('location')).toBe(`${publicUrl}/console/`)
+  expect(back.headers.get('location')).toBe(`${publicUrl}/reference`)
   const cookie = back.headers.getSetCookie().find((one) => one.startsWith('__Host-millrace_session='))!
   expect(cookie).toContain('SameSite=Strict')
   expect(
@@ -273,7 +273,7 @@ test('in a browser: from a page of the server to the provider, which is another 
     const sites: string[] = []
     page.on('request', (request) => sites.push(new URL(request.url()).host))
     await page.evaluate(`location.assign('/auth/oidc')`)
-    await page.waitForURL(`${url}/console/`)
+    await page.waitForURL(`${url}/reference`)
     expect(sites).toContain(new URL(issuer.url!).host)
     await page.goto(`${url}/auth/link`)
     expect(await page.evaluate(async () => (await fetch('/auth/actor')).json())).toMatchObject({

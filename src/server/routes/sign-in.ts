@@ -35,7 +35,8 @@ export const signInRoutes: readonly Route[] = [
   route(operations.finishProviderSignIn, async ({ room, origin, request }) => {
     const people = openedPeople(room)
     const headers = await people.finishProviderSignIn(request, origin)
-    return redirect(`${people.url}/console/`, headers)
+    // The one page of the server that somebody who signed in can use: there is no console yet.
+    return redirect(`${people.url}/reference`, headers)
   }),
 
   route(operations.showLink, async ({ body, room }) => needLink(room, body.token)),
