@@ -47,7 +47,10 @@ const healthStatement = {
       (select count(*)::int from millrace.firing f where f.state in ('queued', 'started') and f.deadline_at <= c.at)
         + (select count(*)::int from millrace.firing f
             where f.verify_at is not null and f.state = 'completed' and f.closed_at is null and f.deadline_at <= c.at)
-        + (select count(*)::int from millrace.schedule s where s.due_at <= c.at - interval '1 minute') as overdue_firings
+        -- Of one that is tried again each second, its slot says how long it is due.
+        + (select count(*)::int from millrace.schedule s
+            where s.due_at <= c.at + interval '2 seconds'
+              and coalesce(s.next_slot_at + make_interval(secs => s.offset_ms / 1000.0), s.due_at) <= c.at - interval '1 minute') as overdue_firings
     from (select $1::timestamptz as at) c`,
 }
 

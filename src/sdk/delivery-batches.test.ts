@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { beforeAll, expect, test } from 'vitest'
 import { until } from '../../test/deadline.ts'
 import { openMillrace } from '../../test/millrace.ts'
+import { chain, registerPipeline } from '../../test/protocol.ts'
 import { MillraceError } from '../core/errors.ts'
 import { createRunIds } from '../core/uuid.ts'
 import { type Caller, clientCaller, poolCaller } from '../db/call.ts'
@@ -152,6 +153,29 @@ test.each([
   } finally {
     client.release()
   }
+})
+
+test('a delivery whose start waits for what an open transaction holds is kept to come again, and holds up no other one', async () => {
+  await registerPipeline(database, 'held', chain('only'), [['account']])
+  const batches = new DeliveryBatches(() => Promise.resolve(caller))
+  const receive = (id: string, input: unknown, slug?: string) =>
+    batches.receive({ row: accepted(id), body: Buffer.from('{}'), starts: [startOf(input, slug)] })
+  const client = await database.pool.connect()
+  try {
+    await client.query('begin')
+    await client.query(`select millrace.start_run('held', '{"account": 7}')`)
+    const held = [1, 2, 3].map((n) => receive(`held-${n}`, { account: 7 }, 'held'))
+    expect(await receive('free', 1)).toMatchObject({ state: 'accepted', status: 202 })
+    for (const answer of await Promise.all(held))
+      expect(answer).toMatchObject({ state: 'failed', status: 503, reason: 'held_up', is_repeat: false })
+    await client.query('rollback')
+  } finally {
+    client.release()
+  }
+  expect(await receive('held-1', { account: 7 }, 'held')).toMatchObject({
+    state: 'accepted',
+    is_repeat: false,
+  })
 })
 
 test('FO-5 a database that cannot be reached is told to who waits, and to nobody else', async () => {

@@ -24,6 +24,8 @@ interface Waiting extends JudgedDelivery {
 
 const deliveriesPerCall = 200
 const bytesPerCall = 8_388_608
+/** So many of a pipeline are waited for, half a second each. */
+const heldUpMax = 2
 
 export class DeliveryBatches {
   readonly #caller: () => Promise<Caller>
@@ -78,21 +80,44 @@ export class DeliveryBatches {
     return batch
   }
 
-  /** A refused batch is sent again in halves, so that one bad delivery fails alone: then it is kept as failed, and starts nothing. */
-  async #send(caller: Caller, batch: readonly Waiting[]): Promise<void> {
+  /**
+   * A refused batch is sent again in halves, so that one bad delivery fails alone: then it is kept as failed, and starts nothing. Where one waits in vain
+   * for what an open transaction holds, each goes alone. Answers whether that is so of a single one.
+   */
+  async #send(caller: Caller, batch: readonly Waiting[]): Promise<boolean> {
     try {
       const answers = await call(caller, batch)
       batch.forEach(({ resolve }, index) => resolve(answers[index]!))
+      return false
     } catch (error) {
+      const isHeld = isHeldUp(error)
       const [only] = batch
-      if (!isOnesFault(error)) for (const { reject } of batch) reject(error)
-      else if (batch.length > 1) {
-        const half = batch.length >> 1
-        await this.#send(caller, batch.slice(0, half))
-        await this.#send(caller, batch.slice(half))
-      } else if (only !== undefined && only.starts.length > 0) {
-        await this.#send(caller, [{ ...only, row: failedRow(only.row, error, only.tells), starts: [] }])
+      if (!isHeld && !isOnesFault(error)) for (const { reject } of batch) reject(error)
+      else if (batch.length > 1)
+        await (isHeld ? this.#sendApart(caller, batch) : this.#sendHalves(caller, batch))
+      else if (only !== undefined && only.starts.length > 0) {
+        const row = isHeld ? heldUpRow(only.row) : failedRow(only.row, error, only.tells)
+        await this.#send(caller, [{ ...only, row, starts: [] }])
       } else only?.reject(error)
+      return isHeld
+    }
+  }
+
+  async #sendHalves(caller: Caller, batch: readonly Waiting[]): Promise<void> {
+    const half = batch.length >> 1
+    await this.#send(caller, batch.slice(0, half))
+    await this.#send(caller, batch.slice(half))
+  }
+
+  /** After a few of a pipeline, its others are not tried: those of other pipelines wait behind them. */
+  async #sendApart(caller: Caller, batch: readonly Waiting[]): Promise<void> {
+    const heldUp = new Map<string, number>()
+    for (const waiting of batch) {
+      const slugs = waiting.starts.map(({ row }) => row.slug)
+      if (slugs.some((slug) => heldUp.get(slug) === heldUpMax))
+        await this.#send(caller, [{ ...waiting, row: heldUpRow(waiting.row), starts: [] }])
+      else if (await this.#send(caller, [waiting]))
+        for (const slug of slugs) heldUp.set(slug, (heldUp.get(slug) ?? 0) + 1)
     }
   }
 }
@@ -103,6 +128,12 @@ export function failedRow(row: DeliveryRow, error: unknown, tells = true): Deliv
   const message = error instanceof Error ? error.message : String(error)
   const problem = tells ? storableText(message, 2_000) : null
   return { ...row, state: 'failed', status: 500, reason, problem }
+}
+
+/** The row of a delivery whose sender is to come again, since somebody holds what its start needs. */
+function heldUpRow(row: DeliveryRow): DeliveryRow {
+  const problem = 'Its start waited for what an open transaction holds.'
+  return { ...row, state: 'failed', status: 503, reason: 'held_up', problem }
 }
 
 /** Sent again where the answer was lost: under the same ids it is the same. */
@@ -127,6 +158,11 @@ function call(caller: Caller, batch: readonly JudgedDelivery[]): Promise<Deliver
 
 function isLost(error: unknown): boolean {
   return error instanceof MillraceError && error.code === 'database_unreachable'
+}
+
+/** Somebody holds what one of the starts needs. */
+function isHeldUp(error: unknown): boolean {
+  return sqlState(error) === '55P03'
 }
 
 /** Whether a delivery itself may be what the database refused. */

@@ -15,6 +15,8 @@ import type { TriggerTask } from './trigger-work.ts'
 const schedules_at_once = 250
 /** A worker's heartbeats wait while slots are worked out: what is left after so long has the next turn. */
 const evaluation_ms = 250
+/** So long schedules have their turns alone; the rest is for the next look. */
+const alone_ms = 2_000
 const settled_at_once = 500
 const marked_at_once = 1_000
 
@@ -32,10 +34,10 @@ async function evaluateDue(caller: Caller): Promise<boolean> {
   const due = await dueSchedules(caller, schedules_at_once)
   if (due.length === 0) return false
   const evaluations = evaluateInTime(due)
-  const held = await fireAll(caller, due, evaluations)
-  const isAll = due.length < schedules_at_once && evaluations.length === due.length
+  const { held, tried } = await fireAll(caller, due, evaluations)
+  const isAll = due.length < schedules_at_once && tried === due.length
   // Where somebody else is at it, there is nothing to do that they don't do.
-  return held > 0 && (!isAll || evaluations.some(isUnfinished(due[0]!.at)))
+  return (held > 0 || tried < evaluations.length) && (!isAll || evaluations.some(isUnfinished(due[0]!.at)))
 }
 
 /** The first of them, at least one: slots of days that nobody was there for take a while each. */
@@ -53,27 +55,49 @@ function isUnfinished(at: Date): (evaluation: Evaluation) => boolean {
   return ({ next }) => next !== null && next <= at
 }
 
-/** Where all together are refused, each has its turn alone: what is wrong with one schedule is its own fault, and keeps none of the others from firing. */
+interface Fired {
+  /** How many of them held. */
+  readonly held: number
+  readonly tried: number
+}
+
+/** Where all together are refused, or wait for what an open transaction holds, each has its turn alone: so one schedule keeps none of the others from firing. */
 async function fireAll(
   caller: Caller,
   schedules: readonly EvaluatedSchedule[],
   evaluations: readonly Evaluation[],
-): Promise<number> {
+): Promise<Fired> {
   try {
-    return await fireSchedules(caller, evaluations)
+    return { held: await fireSchedules(caller, evaluations), tried: evaluations.length }
   } catch (error) {
-    if (!isOwnFault(error)) throw error
+    if (!isOwnFault(error) && !isHeldUp(error)) throw error
   }
+  const until = performance.now() + alone_ms
   let held = 0
   for (const [index, evaluation] of evaluations.entries()) {
-    try {
-      held += await fireSchedules(caller, [evaluation])
-    } catch (error) {
-      if (!isOwnFault(error)) throw error
-      held += await fireSchedules(caller, [faultyEvaluation(schedules[index]!, error)])
-    }
+    if (performance.now() > until) return { held, tried: index }
+    held += await fireAlone(caller, schedules[index]!, evaluation)
   }
-  return held
+  return { held, tried: evaluations.length }
+}
+
+/** What is wrong with one schedule is its own fault. */
+async function fireAlone(
+  caller: Caller,
+  schedule: EvaluatedSchedule,
+  evaluation: Evaluation,
+): Promise<number> {
+  try {
+    return await fireSchedules(caller, [evaluation])
+  } catch (error) {
+    if (!isOwnFault(error)) throw error
+    return fireSchedules(caller, [faultyEvaluation(schedule, error)])
+  }
+}
+
+/** Somebody holds what one of the starts needs. */
+function isHeldUp(error: unknown): boolean {
+  return sqlState(error) === '55P03'
 }
 
 /** The database refused what it was given: not that it is away, busy, full or not to be written to. */

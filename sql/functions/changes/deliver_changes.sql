@@ -3,7 +3,7 @@
 create or replace function millrace.deliver_changes(most int default 500)
 returns table (done int, more boolean)
 language plpgsql security definer set search_path = millrace, pg_temp
-set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan set lock_timeout = '500ms'
 as $$
 #variable_conflict use_column
 declare

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { listWatches } from '../../../src/db/watches.ts'
 import { openMeeting } from '../../../test/meeting.ts'
 import { seededDraws } from '../../../test/millrace.ts'
-import { chain, connect, type Connection, registerPipeline } from '../../../test/protocol.ts'
+import { chain, connect, type Connection, registerPipeline, startRun } from '../../../test/protocol.ts'
 import {
   applyWatches,
   callerOf,
@@ -141,6 +141,45 @@ test('a change whose start is refused is not lost: it stays with the reason, kee
   await database.query("select millrace.resume_pipeline('refused-ones')")
   await database.clock.advance('10 seconds')
   expect(await toldOf(database, 'refused-ones')).toContainEqual({ id: 3, n: 0 })
+})
+
+test('a change whose start waits for what an open transaction holds keeps its order, and holds up no other key', async () => {
+  await database.query('create table held_up (id int primary key, n int)')
+  await registerPipeline(database, 'held-up-ones', chain('only'), [['id']])
+  await watchTable(database, 'held-up', {
+    table: 'held_up',
+    pipeline: 'held-up-ones',
+    map: { id: ['key', 'id'], n: ['new', 'n'] },
+  })
+  await other.query('begin')
+  await startRun(other, 'held-up-ones', { id: 1 })
+  await one.query('insert into held_up values (1, 0), (2, 0)')
+  await one.query('update held_up set n = 1 where id = 1')
+  expect(await toldOf(database, 'held-up-ones')).toEqual([{ id: 2, n: 0 }])
+  expect(await listWatches(callerOf(database), 'held-up')).toMatchObject([
+    { waiting: 2, held: 1, held_reason: 'an open transaction holds what its start needs' },
+  ])
+  await other.query('rollback')
+  await database.clock.advance('1 second')
+  expect(await toldOf(database, 'held-up-ones')).toEqual([{ id: 1, n: 0 }])
+})
+
+test('where changes are gathered, one whose start was refused is tried again as well', async () => {
+  await database.query('create table gathered_refused (id int primary key, n int)')
+  await registerPipeline(database, 'gathered-refused-ones', chain('only'), [['id']])
+  await watchTable(database, 'gathered-refused', {
+    table: 'gathered_refused',
+    pipeline: 'gathered-refused-ones',
+    map: { id: ['key', 'id'], n: ['new', 'n'] },
+    coalesce_ms: 1_000,
+  })
+  const live = await startRun(database, 'gathered-refused-ones', { id: 1 })
+  await one.query('insert into gathered_refused values (1, 0)')
+  await database.clock.advance('1 second')
+  expect(await toldOf(database, 'gathered-refused-ones')).toEqual([])
+  await database.query('select millrace.cancel_run($1)', [live.run_id])
+  await database.clock.advance('2 seconds')
+  expect(await toldOf(database, 'gathered-refused-ones')).toEqual([{ id: 1, n: 0 }])
 })
 
 test('G5 a write by the run of a change starts other pipelines, and only a real cycle is cut, counted and told', async () => {

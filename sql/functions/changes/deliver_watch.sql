@@ -1,17 +1,20 @@
--- Tells the next batch of a watch, whose row is locked. A start that raises holds up none but its own key. Answers how many changes or runs it dealt with.
+-- Tells the next batch of a watch, whose row is locked. A start that raises, or waits for what an open transaction holds, holds up none but its own key.
+-- Answers how many changes or runs it dealt with.
 create or replace function millrace.deliver_watch(watched millrace.change_watch, most int, at timestamptz) returns int
 language plpgsql
 as $$
 #variable_conflict use_column
 declare
   gathers boolean := watched.settings ? 'coalesce_ms' or (watched.settings ->> 'by_key')::boolean is true;
-  up_to bigint := case when gathers then (select max(c.id) from (select c.id from change c where c.watch_id = watched.id and (c.held_until is null or c.held_until <= at) order by c.id limit 20000) c)
+  up_to bigint := case when gathers then (select max(c.id) from (select c.id from change c where c.watch_id = watched.id and (c.held_until is null or c.held_until <= deliver_watch.at) order by c.id limit 20000) c)
                        else end_of_batch(watched.id, most, at) end;
   gathered jsonb;
   one jsonb;
   done int;
   nothing bigint[];
   dropped int;
+  passed_keys jsonb[] := array[]::jsonb[];
+  waiting int := 0;
 begin
   -- Recorded for somebody else, before the watch was given to this tenant.
   delete from change c where c.watch_id = watched.id and c.id <= up_to and c.tenant is distinct from watched.tenant and watched.tenant is not null;
@@ -43,27 +46,36 @@ begin
     begin
       done := done + start_change_runs(watched, gathered, at);
     exception when others then
-      if sqlstate in ('40001', '40P01', '55P03', '57014') then
+      if sqlstate in ('40001', '40P01', '57014') then
         raise;
       end if;
+      -- All together have waited for long enough for what somebody holds: for each alone a moment will do.
+      perform set_config('lock_timeout', '50ms', true);
       for one in select e from jsonb_array_elements(gathered) e loop
+        continue when jsonb_build_array(one -> 'tenant', one #> '{change,key}') = any (passed_keys);
         begin
           done := done + start_change_runs(watched, jsonb_build_array(one), at);
         exception when others then
-          if sqlstate in ('40001', '40P01', '55P03', '57014') then
+          if sqlstate in ('40001', '40P01', '57014') then
             raise;
           end if;
-          update change c set held_until = at + interval '30 s', held_reason = left(sqlerrm, 500)
+          passed_keys := array_append(passed_keys, jsonb_build_array(one -> 'tenant', one #> '{change,key}'));
+          waiting := waiting + (sqlstate = '55P03')::int;
+          -- The more of them wait for somebody, the longer they step aside for the others.
+          update change c
+             set held_until = deliver_watch.at + case sqlstate when '55P03' then interval '1 s' * waiting else interval '30 s' end,
+                 held_reason = case sqlstate when '55P03' then 'an open transaction holds what its start needs' else left(sqlerrm, 500) end
            where c.watch_id = watched.id and c.id = any (array(select jsonb_array_elements_text(one -> 'ids')::bigint));
         end;
+        exit when waiting >= 20;
       end loop;
     end;
   end if;
   if done = 0 and gathered is null and exists (select from change c where c.watch_id = watched.id and c.id > up_to and c.held_until is null) then
     -- A whole batch waits behind earlier changes of its keys: it steps aside for those after it.
-    update change c set held_until = at + interval '5 s', held_reason = coalesce(c.held_reason, 'waits behind an earlier change of its key')
-     where c.watch_id = watched.id and c.id <= up_to and (c.held_until is null or c.held_until <= at)
-       and c.at <= at - make_interval(secs => coalesce((watched.settings ->> 'coalesce_ms')::int, 0) / 1000.0);
+    update change c set held_until = deliver_watch.at + interval '5 s', held_reason = coalesce(c.held_reason, 'waits behind an earlier change of its key')
+     where c.watch_id = watched.id and c.id <= up_to and (c.held_until is null or c.held_until <= deliver_watch.at)
+       and c.at <= deliver_watch.at - make_interval(secs => coalesce((watched.settings ->> 'coalesce_ms')::int, 0) / 1000.0);
     get diagnostics done = row_count;
   end if;
   -- What is left waits for something, but for what has come meanwhile: that is heard of.

@@ -1,49 +1,36 @@
--- What the ends of firings lead to for their schedules: failures in a row are counted, and pause it once there are as many as it says; what is queued
--- begins. It comes after those ends, because whoever ends a run must not ask for the lock of a schedule. Answers whether there is more.
+-- What the ends of firings lead to for their schedules. It comes after those ends, because whoever ends a run must not ask for the lock of a schedule.
+-- Where a queued start waits for what an open transaction holds, its schedule alone is left for the next time; the others come in no fixed order then, so
+-- that many such schedules keep nobody from a turn. Answers whether there is more.
 create or replace function millrace.settle_firings(most int default 500) returns boolean
 language plpgsql security definer set search_path = millrace, pg_temp
+set lock_timeout = '500ms'
 as $$
 #variable_conflict use_column
 declare
   at timestamptz := millrace.now();
   asked bigint[] := array(select distinct f.schedule_id from (select f.schedule_id from firing f where f.unsettled limit 10 * most) f limit most);
   held bigint[] := array(select s.id from schedule s where s.id = any (asked) order by s.id for update skip locked);
-  counted record;
+  alone bigint;
+  waiting bigint[] := array[]::bigint[];
 begin
   perform refuse_copied_database();
   if held = '{}' then
     return false;
   end if;
-  perform queue_pings(array(select f.id from firing f where f.schedule_id = any (held) and f.unsettled), at);
-  for counted in
-    with ended as (
-      update firing f set unsettled = false where f.schedule_id = any (held) and f.unsettled
-      returning f.id, f.schedule_id, f.run_id, f.closed_at, f.state in ('completed', 'verified') as is_good,
-                f.state = 'unverified' or (f.state = 'failed' and f.reason <> 'run_cancelled') as is_bad
-    ), placed as (
-      select e.*, bool_or(e.is_good) over (partition by e.schedule_id order by e.closed_at, e.id rows between 1 following and unbounded following) as good_after
-        from ended e
-    ), told as (
-      select p.schedule_id, bool_or(p.is_good) as is_good, count(*) filter (where p.is_bad and p.good_after is not true) as bad,
-             (array_agg(p.run_id order by p.closed_at desc, p.id desc) filter (where p.is_bad and p.run_id is not null))[1] as last_run
-        from placed p group by p.schedule_id
-    )
-    update schedule s set failures = case when t.is_good then t.bad else s.failures + t.bad end
-      from told t where s.id = t.schedule_id and (t.is_good or t.bad > 0)
-    returning s.id, s.name, s.failures, s.pause_after, s.paused_at, s.retired_at, t.last_run
-  loop
-    continue when counted.failures < counted.pause_after or counted.pause_after is null or counted.paused_at is not null or counted.retired_at is not null;
-    perform halt_schedule(counted.id, 'millrace', case counted.failures when 1 then 'one firing failed' else format('%s firings in a row failed', counted.failures) end
-                          || coalesce(', the last one by run ' || counted.last_run, ''), at);
-    if counted.last_run is not null then
-      insert into event (run_id, at, actor, kind, detail)
-      values (counted.last_run, at, 'millrace', 'schedule.paused', jsonb_build_object('schedule', counted.name, 'failures', counted.failures));
-    end if;
-  end loop;
-  asked := array(select distinct f.schedule_id from firing f where f.schedule_id = any (held) and f.state = 'queued');
-  if asked <> '{}' then
-    perform admit_firings(asked, at);
-  end if;
-  return exists (select from firing f where f.unsettled);
+  begin
+    perform settle_schedules(held, at);
+  exception when lock_not_available then
+    -- All together have waited for long enough: for each alone a moment will do.
+    perform set_config('lock_timeout', '50ms', true);
+    foreach alone in array array(select h from unnest(held) h order by random()) loop
+      begin
+        perform settle_schedules(array[alone], at);
+      exception when lock_not_available then
+        waiting := waiting || alone;
+        exit when cardinality(waiting) >= 20;
+      end;
+    end loop;
+  end;
+  return exists (select from firing f where f.unsettled and f.schedule_id <> all (waiting));
 end $$;
 comment on function millrace.settle_firings(int) is 'What the ends of firings lead to for their schedules; answers whether there is more.';

@@ -14,6 +14,7 @@ import {
 } from '../../../test/protocol.ts'
 import { defineSchedule, firingsOf, schedulerOn } from '../../../test/schedules.ts'
 import { poolCaller } from '../../../src/db/call.ts'
+import { readHealth } from '../../../src/db/health.ts'
 import { scheduleTasks } from '../../../src/triggers/schedules.ts'
 
 const { database, one, other } = await openMeeting()
@@ -37,8 +38,8 @@ async function openHour(slug: string): Promise<Date> {
 }
 
 /** A worker that serves one pipeline alone. */
-async function openWorker(slug: string) {
-  const { steps } = await registerPipeline(database, slug, chain('only'))
+async function openWorker(slug: string, key: string[][] = []) {
+  const { steps } = await registerPipeline(database, slug, chain('only'), key)
   return registerWorker(database, { handlers: steps.map(({ handler }) => handler) })
 }
 
@@ -242,6 +243,75 @@ test('a schedule that cannot start its run says why, and keeps none of the other
     due_at: null,
     next_slot_at: null,
   })
+})
+
+/** A schedule each minute whose start an open transaction of `one` holds up, and one that nobody does; their names begin alike. */
+async function openHeldUp(name: string, overlap = 'skip'): Promise<Date> {
+  const hour = await openHour(`${name}-free`)
+  await registerPipeline(database, `${name}-held`, chain('only'), [['account']])
+  const settings = { every_ms: 60_000, every_from: beginning.toISOString(), overlap }
+  await defineSchedule(database, `${name}-1`, `${name}-held`, { ...settings, input: { account: 7 } })
+  await defineSchedule(database, `${name}-2`, `${name}-free`, settings)
+  await schedule()
+  return hour
+}
+
+async function holdUp(name: string): Promise<void> {
+  await one.query('begin')
+  await startRun(one, `${name}-held`, { account: 7 })
+}
+
+test('a start that waits for what an open transaction holds keeps none of the others from firing, and its slot fires once that has ended', async () => {
+  const hour = await openHeldUp('waits')
+  await holdUp('waits')
+  await database.clock.freeze(new Date(hour.getTime() + 60_000))
+  await schedule()
+  expect(await firingsOf(database, 'waits-%', hour)).toMatchObject([{ name: 'waits-2', state: 'started' }])
+  await one.query('rollback')
+  await database.clock.freeze(new Date(hour.getTime() + 61_000))
+  await schedule()
+  expect(await firingsOf(database, 'waits-%', hour)).toMatchObject([
+    { name: 'waits-1', at: 60, state: 'started' },
+    { name: 'waits-2', at: 60, state: 'started' },
+  ])
+})
+
+test('a schedule that is tried again each second, since its start is held up, is told as overdue after a minute', async () => {
+  const hour = await openHeldUp('tried')
+  await holdUp('tried')
+  for (const seconds of [60, 119]) {
+    await database.clock.freeze(new Date(hour.getTime() + seconds * 1_000))
+    await schedule()
+  }
+  const caller = poolCaller(database.pool, { prepare: false, database: 'the test database' })
+  expect(await readHealth(caller)).toMatchObject({ overdue_firings: 0 })
+  await database.clock.freeze(new Date(hour.getTime() + 121_000))
+  expect(await readHealth(caller)).toMatchObject({ overdue_firings: 1 })
+  await one.query('rollback')
+})
+
+test('a queued start that waits for what an open transaction holds keeps none of the others queued, and begins once that has ended', async () => {
+  const hour = await openHeldUp('queued', 'queue_one')
+  for (const minutes of [1, 2]) {
+    await database.clock.freeze(new Date(hour.getTime() + minutes * 60_000))
+    await schedule()
+  }
+  await workOff(database, await openWorker('queued-free'))
+  await workOff(database, await openWorker('queued-held', [['account']]))
+  await holdUp('queued')
+  await schedule()
+  expect(await firingsOf(database, 'queued-%', hour)).toMatchObject([
+    { name: 'queued-1', at: 60, state: 'completed' },
+    { name: 'queued-1', at: 120, state: 'queued' },
+    { name: 'queued-2', at: 60, state: 'completed' },
+    { name: 'queued-2', at: 120, state: 'started' },
+  ])
+  await one.query('rollback')
+  await schedule()
+  expect((await firingsOf(database, 'queued-1', hour)).map(({ state }) => state)).toEqual([
+    'completed',
+    'started',
+  ])
 })
 
 test('a schedule that one machine could not read fires again once it is defined again, as it was or corrected', async () => {

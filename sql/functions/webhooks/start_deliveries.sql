@@ -1,7 +1,9 @@
 -- Starts what new deliveries are to start, and answers what became of each start. What an earlier judgement of the same delivery started is left out.
+-- It waits for what an open transaction holds no longer than others of its batch can stand: then nothing of the batch is kept.
 create or replace function millrace.start_deliveries(starts jsonb, given millrace.received_delivery[], known_ids uuid[], answered_ids uuid[], at timestamptz)
 returns millrace.delivery_link[]
 language plpgsql
+set lock_timeout = '500ms'
 as $$
 #variable_conflict use_column
 declare
