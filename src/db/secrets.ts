@@ -43,18 +43,40 @@ export interface SecretWrite {
   /** An envelope, as JSON text. */
   readonly value: string | null
   readonly maxAgeSeconds: number | null
+  /** How long webhooks take the former version beside it; null for not at all. */
+  readonly overlapSeconds: number | null
 }
 
-/** Answers since when it is so. @throws MillraceError secret_changed, argument_invalid */
+/** Written together with the overlap of the former version, or neither. Answers since when it is so. @throws MillraceError secret_changed, argument_invalid */
 export async function writeSecret(caller: Caller, secret: SecretWrite): Promise<Date> {
+  const { name, source, reference, version, value, maxAgeSeconds, overlapSeconds } = secret
   const rows = await caller.call<{ at: Date }>(
     {
       name: 'millrace_write_secret',
-      text: 'select millrace.write_secret($1, $2, $3, $4, $5::jsonb, $6::bigint) as at',
+      text: `with written as materialized (select millrace.write_secret($1, $2, $3, $4::int, $5::jsonb, $6::bigint) as at)
+             select w.at, case when $7::int is not null then ${overlapping('$1', '$4::int - 1', '$7::int')} end as overlaps from written w`,
     },
-    [secret.name, secret.source, secret.reference, secret.version, secret.value, secret.maxAgeSeconds],
+    [name, source, reference, version, value, maxAgeSeconds, overlapSeconds],
   )
   return rows[0]!.at
+}
+
+/** How long webhooks take this version beside the one after it. False where there is none. */
+export async function overlapSecret(
+  caller: Caller,
+  name: string,
+  version: number,
+  seconds: number,
+): Promise<boolean> {
+  const rows = await caller.call<{ found: boolean }>(
+    { name: 'millrace_overlap_secret', text: `select ${overlapping('$1', '$2', '$3')} as found` },
+    [name, version, seconds],
+  )
+  return rows[0]!.found
+}
+
+function overlapping(name: string, version: string, seconds: string): string {
+  return `millrace.overlap_secret(${name}, ${version}, ${seconds})`
 }
 
 /** Holds the secret for the rest of the transaction, where nobody has changed it since. @throws MillraceError revision_conflict */

@@ -105,17 +105,3 @@ export function readWebhookSecrets(caller: Caller, names: readonly string[]): Pr
     [names],
   )
 }
-
-/** How long webhooks take this version beside the one after it. False where there is none. */
-export async function overlapSecret(
-  caller: Caller,
-  name: string,
-  version: number,
-  seconds: number,
-): Promise<boolean> {
-  const rows = await caller.call<{ found: boolean }>(
-    { name: 'millrace_overlap_secret', text: 'select millrace.overlap_secret($1, $2, $3) as found' },
-    [name, version, seconds],
-  )
-  return rows[0]!.found
-}

@@ -65,20 +65,8 @@ export class Secrets {
       options.maxAge === undefined
         ? null
         : Math.ceil(durationMs(options.maxAge, 'The maxAge of a secret') / 1_000)
-    const caller = await this.#caller()
-    for (let write = 1; ; write++) {
-      const standing = (await this.#find(caller, name))?.version ?? 0
-      refuseOther(name, standing, options.ifVersion)
-      const version = standing + 1
-      try {
-        await writeSecret(caller, this.#row({ name, version, maxAgeSeconds }, place))
-        return { version }
-      } catch (error) {
-        // Somebody else wrote it in between: the value belongs to a version, so it is encrypted anew.
-        const taken = error instanceof MillraceError && error.code === 'secret_changed'
-        if (!taken || write >= writesMax) throw error
-      }
-    }
+    const head = { name, maxAgeSeconds, overlapSeconds: null }
+    return writeNext(await this.#caller(), this.#cipher(), head, place, options.ifVersion)
   }
 
   /**
@@ -92,7 +80,7 @@ export class Secrets {
     value?: string,
     options: Pick<SecretOptions, 'ifVersion'> = {},
   ): Promise<{ readonly version: number }> {
-    const found = await this.#find(await this.#caller(), name)
+    const found = await find(await this.#caller(), name)
     if (found === undefined) throw unknown(name)
     if (found.source === 'table') {
       if (value === undefined) throw invalid(name, 'no value: its next one must be given')
@@ -111,34 +99,56 @@ export class Secrets {
   async remove(name: string): Promise<boolean> {
     return removeSecret(await this.#caller(), name)
   }
+}
 
-  async #find(caller: Caller, name: string): Promise<SecretRow | undefined> {
-    return (await listSecrets(caller)).find((row) => row.name === name)
-  }
-
-  #row(head: Pick<SecretWrite, 'name' | 'version' | 'maxAgeSeconds'>, place: SecretPlace): SecretWrite {
-    const { name, version } = head
-    if ('environment' in place)
-      return {
-        ...head,
-        source: 'environment',
-        reference: checkReference(name, place.environment),
-        value: null,
-      }
-    if ('aws' in place)
-      return { ...head, source: 'aws', reference: checkReference(name, place.aws), value: null }
-    checkValue(name, place.value)
-    const cipher = this.#cipher()
-    if (cipher === undefined) {
-      throw new MillraceError(
-        'encryption_key_missing',
-        `Secret '${name}' can't be kept without a key: neither encryptionKeys nor ${keysVariable} gives one.`,
-        { hint: `Make one, and keep it: export ${keysVariable}="k1:$(openssl rand -base64 32)"` },
-      )
+/** Writes the next version of a secret, or its first; a value is encrypted before anything is written. @throws MillraceError as Secrets.set */
+export async function writeNext(
+  caller: Caller,
+  cipher: Cipher | undefined,
+  head: Pick<SecretWrite, 'name' | 'maxAgeSeconds' | 'overlapSeconds'>,
+  place: SecretPlace,
+  ifVersion?: number,
+): Promise<{ readonly version: number }> {
+  const { name } = head
+  for (let write = 1; ; write++) {
+    const standing = (await find(caller, name))?.version ?? 0
+    refuseOther(name, standing, ifVersion)
+    const version = standing + 1
+    try {
+      await writeSecret(caller, rowOf(cipher, { ...head, version }, place))
+      return { version }
+    } catch (error) {
+      // Somebody else wrote it in between: the value belongs to a version, so it is encrypted anew.
+      const taken = error instanceof MillraceError && error.code === 'secret_changed'
+      if (!taken || write >= writesMax) throw error
     }
-    const value = cipher.seal('secrets', fieldOf(name, version), JSON.stringify(place.value))
-    return { ...head, source: 'table', reference: null, value }
   }
+}
+
+async function find(caller: Caller, name: string): Promise<SecretRow | undefined> {
+  return (await listSecrets(caller)).find((row) => row.name === name)
+}
+
+function rowOf(
+  cipher: Cipher | undefined,
+  head: Omit<SecretWrite, 'source' | 'reference' | 'value'>,
+  place: SecretPlace,
+): SecretWrite {
+  const { name, version } = head
+  if ('environment' in place)
+    return { ...head, source: 'environment', reference: checkReference(name, place.environment), value: null }
+  if ('aws' in place)
+    return { ...head, source: 'aws', reference: checkReference(name, place.aws), value: null }
+  checkValue(name, place.value)
+  if (cipher === undefined) {
+    throw new MillraceError(
+      'encryption_key_missing',
+      `Secret '${name}' can't be kept without a key: neither encryptionKeys nor ${keysVariable} gives one.`,
+      { hint: `Make one, and keep it: export ${keysVariable}="k1:$(openssl rand -base64 32)"` },
+    )
+  }
+  const value = cipher.seal('secrets', fieldOf(name, version), JSON.stringify(place.value))
+  return { ...head, source: 'table', reference: null, value }
 }
 
 /** The value of a secret of our own table. @throws MillraceError encryption_key_missing, decryption_failed */

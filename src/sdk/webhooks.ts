@@ -16,11 +16,12 @@ import {
   listReplayable,
   readDelivery,
 } from '../db/deliveries.ts'
-import { defineWebhooks, listWebhooks, overlapSecret, type WebhookRow } from '../db/webhooks.ts'
+import { overlapSecret } from '../db/secrets.ts'
+import { defineWebhooks, listWebhooks, type WebhookRow } from '../db/webhooks.ts'
 import { ReceivedDelivery } from './delivery.ts'
 import { DeliveryBatches } from './delivery-batches.ts'
 import { openBody } from './sealed-deliveries.ts'
-import { Secrets } from './secrets.ts'
+import { Secrets, writeNext } from './secrets.ts'
 import type { Trigger } from './trigger.ts'
 import { definitionRow, isWebhook, type Webhook } from './webhook.ts'
 import { createWebhookHandler, type WebhookHandler, type WebhookHandlerOptions } from './webhook-handler.ts'
@@ -290,8 +291,7 @@ export class Webhooks {
     const [webhook] = await listWebhooks(caller, name)
     if (webhook === undefined) throw unknownWebhook(name)
     const secret = webhook.secrets[0]!
-    const secrets = this.#namedSecrets()
-    const found = (await secrets.list()).find((one) => one.name === secret)
+    const found = (await this.#namedSecrets().list()).find((one) => one.name === secret)
     if (found !== undefined && found.source !== 'table')
       throw new MillraceError(
         'secret_invalid',
@@ -309,9 +309,8 @@ export class Webhooks {
           fields: { name: secret },
         },
       )
-    // First: until the next one is there, this says nothing.
-    if (found !== undefined) await overlapSecret(caller, secret, found.version, overlapSeconds)
-    const { version } = await secrets.set(secret, { value })
+    const head = { name: secret, maxAgeSeconds: null, overlapSeconds }
+    const { version } = await writeNext(caller, this.#parts.cipher(), head, { value })
     return { name: secret, version, value, overlapSeconds: found === undefined ? 0 : overlapSeconds }
   }
 

@@ -8,6 +8,7 @@ as $$
 #variable_conflict use_column
 declare
   at timestamptz := millrace.now();
+  recently timestamptz := at - interval '10 seconds';
 begin
   if (write_secret.name ~ '^[A-Za-z][A-Za-z0-9_./-]{0,199}$') is not true then
     perform refuse_argument('name', 'a letter, then letters, digits and _ . / -, at most 200', quote_literal(write_secret.name));
@@ -39,6 +40,12 @@ begin
     insert into secret_version (name, version, value, created_at, created_by)
     values (write_secret.name, write_secret.version, write_secret.value, at, actor());
   end if;
+  -- The former one counts beside it only where that was asked for with this one: not long ago, since a client of an earlier release asks in a call before.
+  update secret_version v set valid_until = null
+   where v.name = write_secret.name and v.version = write_secret.version - 1 and v.valid_until > at
+     and not exists (select from audit_entry a
+                      where a.subject_kind = 'secret' and a.subject = v.name and a.action = 'secret.overlapped'
+                        and (a.detail ->> 'version')::int = v.version and a.at > recently);
   -- The last ten stay, for what is still at work with one of them.
   delete from secret_version v where v.name = write_secret.name and v.version <= write_secret.version - 10;
   return at;
