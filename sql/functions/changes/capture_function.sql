@@ -1,8 +1,9 @@
 -- The text of the row trigger's function of a watch. It only records: whatever it locks, nobody else waits for.
 --
 -- An update that takes a row into another partition comes as a delete and an insert, between two marks that a statement trigger sets: the delete
--- keeps its row for the insert that follows it in another partition, which tells both as the one update that they are. An update that changes the key, or the tenant,
--- is a delete of the one and an insert of the other.
+-- keeps its row for the insert that follows it in another partition, which tells both as the one update that they are. Where the statement may also insert
+-- or delete, as MERGE does, only an insert of the same key is the row that moved. An update that changes the key, or the tenant, is a delete of the one and
+-- an insert of the other.
 create or replace function millrace.capture_function(watched millrace.change_watch, relation oid) returns text
 language plpgsql stable
 as $$
@@ -14,6 +15,7 @@ declare
   name text := (select c.relnamespace::regnamespace || '.' || quote_ident(c.relname) from pg_class c where c.oid = relation);
   kept text := format('millrace.moved_%s', watched.id);
   apart text;
+  same_key text;
   body text := '';
 begin
   apart := concat_ws(' or ',
@@ -21,9 +23,14 @@ begin
     case when operations ?& array['insert', 'delete'] then
       (select string_agg(format('record_image_ne(row(old.%1$I), row(new.%1$I))', k), ' or ') from unnest(watch_key(watched, relation)) k) end);
   if is_partitioned then
+    -- Of its key, what says in which partition it lies changes as it moves.
+    same_key := (select string_agg(format('nullif(current_setting(%1$L, true), '''')::jsonb -> ''row'' -> %2$L = to_jsonb(new) -> %2$L', kept, k), ' and ')
+                   from unnest(watch_key(watched, relation)) k
+                  where k not in (select a.attname from pg_partition_tree(relation) t join pg_partitioned_table p on p.partrelid = t.relid
+                                    join pg_attribute a on a.attrelid = p.partrelid and a.attnum = any (p.partattrs::int2[])));
     body := format(
-      E'  if coalesce(current_setting(''millrace.moving_%1$s'', true), ''0'') not in ('''', ''0'') then\n    if operation = ''DELETE'' then\n      perform set_config(%2$L, jsonb_build_object(''row'', to_jsonb(old), ''relation'', tg_relid::bigint)::text, true);\n      kept_row := to_jsonb(old);\n    elsif (nullif(current_setting(%2$L, true), '''')::jsonb ->> ''relation'')::bigint <> tg_relid::bigint then\n      kept_row := current_setting(%2$L, true)::jsonb;\n      delete from millrace.change c where c.watch_id = %1$s and c.id = (kept_row ->> ''id'')::bigint;\n      old := jsonb_populate_record(null::%3$s, kept_row -> ''row'');\n      operation := ''UPDATE'';\n      perform set_config(%2$L, '''', true);\n      if (%4$s) is not true then\n        return null;\n      end if;\n    else\n      perform set_config(%2$L, '''', true);\n    end if;\n  end if;\n',
-      watched.id, kept, name, coalesce(capture_conditions(watched, relation, 'update', true), 'true'));
+      E'  if coalesce(current_setting(''millrace.moving_%1$s'', true), ''0'') not in ('''', ''0'') then\n    if operation = ''DELETE'' then\n      perform set_config(%2$L, jsonb_build_object(''row'', to_jsonb(old), ''relation'', tg_relid::bigint)::text, true);\n      kept_row := to_jsonb(old);\n    elsif operation = ''INSERT'' and (nullif(current_setting(%2$L, true), '''')::jsonb ->> ''relation'')::bigint <> tg_relid::bigint\n      and (coalesce(current_setting(''millrace.mixed_%1$s'', true), ''0'') in ('''', ''0'') or (%5$s)) then\n      kept_row := current_setting(%2$L, true)::jsonb;\n      delete from millrace.change c where c.watch_id = %1$s and c.id = (kept_row ->> ''id'')::bigint;\n      old := jsonb_populate_record(null::%3$s, kept_row -> ''row'');\n      operation := ''UPDATE'';\n      perform set_config(%2$L, '''', true);\n      if (%4$s) is not true then\n        return null;\n      end if;\n    else\n      perform set_config(%2$L, '''', true);\n    end if;\n  end if;\n',
+      watched.id, kept, name, coalesce(capture_conditions(watched, relation, 'update', true), 'true'), coalesce(same_key, 'false'));
   end if;
   if operations ? 'insert' then
     body := body || format(E'  if operation = ''INSERT''%s then\n%s  end if;\n',

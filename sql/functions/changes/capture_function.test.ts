@@ -196,6 +196,42 @@ test('G3 what MERGE deletes and inserts beside its updates is no row that moved'
   expect((await toldRuns(database, 'rooms-gone')).map(({ input }) => input.key?.['id'])).toEqual([1])
 })
 
+test('G3 what MERGE deletes in one partition and inserts into another is no row that moved, and what it moves is', async () => {
+  await database.query(
+    'create table hall (id int, region text, n int, primary key (id, region)) partition by list (region)',
+  )
+  await database.query("create table hall_north partition of hall for values in ('n')")
+  await database.query("create table hall_south partition of hall for values in ('s')")
+  await watchTable(database, 'halls-gone', { table: 'hall', key: ['id'], operations: ['delete'] })
+  await watchTable(database, 'halls-changed', { table: 'hall', operations: ['update', 'delete'] })
+  await one.query("insert into hall values (1, 'n', 1), (2, 's', 2), (3, 'n', 3), (4, 'n', 4)")
+  await one.query(`merge into hall using (values (1), (9), (2), (3), (4)) g(id) on hall.id = g.id
+    when matched and g.id in (1, 4) then delete when matched and g.id = 3 then update set region = 's'
+    when matched then update set n = 7 when not matched then insert values (g.id, 's', 0)`)
+  const words = async (slug: string) =>
+    (await toldOf(database, slug)).map(({ operation, key, old, new: now }) => [
+      operation,
+      key?.['id'],
+      old?.['n'],
+      now?.['n'],
+    ])
+  expect((await words('halls-changed')).toSorted()).toEqual([
+    ['delete', 1, 1, undefined],
+    ['delete', 4, 4, undefined],
+    ['update', 2, 2, 7],
+    ['update', 3, 3, 3],
+  ])
+  const gone = async () => (await toldRuns(database, 'halls-gone')).map(({ input }) => input.key?.['id'])
+  expect((await gone()).toSorted()).toEqual([1, 4])
+  await one.query("update hall set region = 'n' where id = 9")
+  await one.query("update hall set id = 5, region = 'n' where id = 3")
+  expect(await words('halls-changed')).toEqual([
+    ['update', 9, 0, 0],
+    ['update', 5, 3, 3],
+  ])
+  expect(await gone()).toHaveLength(2)
+})
+
 test('G3 a table from which others inherit is refused, and one that got an heir later is said', async () => {
   await database.query('create table animal (id int primary key)')
   await watchTable(database, 'animals', { table: 'animal' })

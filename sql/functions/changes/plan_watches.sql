@@ -29,7 +29,7 @@ begin
   if only_name is null then
     return query
       select format('millrace_%s', o.id), 'remove', null::text, array(select millrace.watch_remains(o.id))
-        from (select distinct substring(t.tgname from '^millrace_([0-9]{1,9})_(?:insert|update|delete|truncate|moves|moved)$')::int as id from pg_trigger t where not t.tgisinternal) o
+        from (select distinct substring(t.tgname from '^millrace_([0-9]{1,9})_(?:insert|update|delete|truncate|moves|moved|mixes|mixed)$')::int as id from pg_trigger t where not t.tgisinternal) o
        where o.id is not null and not exists (select from millrace.change_watch w where w.id = o.id) order by o.id;
   end if;
 end $$;

@@ -1,5 +1,5 @@
 -- The triggers that a watch needs, by table: for each statement where it is recorded so, or row triggers, which PostgreSQL gives to each partition by itself, and triggers on statements, which it
--- does not, for truncate, and on partitioned tables for the marks around an update.
+-- does not, for truncate, and on partitioned tables for the marks around an update, and around what inserts and deletes.
 create or replace function millrace.watch_triggers(watched millrace.change_watch, relation oid)
 returns table (name text, on_relation oid, statement text)
 language plpgsql stable
@@ -35,12 +35,11 @@ begin
   end loop;
   if is_partitioned and operations ?| array['insert', 'update', 'delete'] then
     for on_relation in select t.relid from pg_partition_tree(relation) t join pg_class c on c.oid = t.relid where c.relkind = 'p' order by t.level, t.relid loop
-      name := format('millrace_%s_moves', watched.id);
-      statement := format('create trigger %I before update on %s for each statement execute function millrace.mark_moves(%L)', name, qualified_name(on_relation), watched.id);
-      return next;
-      name := format('millrace_%s_moved', watched.id);
-      statement := format('create trigger %I after update on %s for each statement execute function millrace.mark_moves(%L)', name, qualified_name(on_relation), watched.id);
-      return next;
+      return query
+        select format('millrace_%s_%s', watched.id, o.name), on_relation,
+               format('create trigger %I %s on %s for each statement execute function millrace.mark_moves(%s)', format('millrace_%s_%s', watched.id, o.name), o.at,
+                      qualified_name(on_relation), concat_ws(', ', quote_literal(watched.id), quote_literal(o.mark)))
+          from (values ('moves', 'before update', null), ('moved', 'after update', null), ('mixes', 'before insert or delete', 'mixed'), ('mixed', 'after insert or delete', 'mixed')) o(name, at, mark);
     end loop;
   end if;
   if operations ? 'truncate' then
