@@ -4,14 +4,19 @@ import { afterEach, expect, onTestFinished, test } from 'vitest'
 import { openMeeting } from '../../../test/meeting.ts'
 import {
   chain,
+  claim,
   claimOne,
   complete,
   connect,
+  promote,
   registerPipeline,
   registerWorker,
+  runOf,
   startRun,
+  sweep,
   workOff,
 } from '../../../test/protocol.ts'
+import { park } from '../../../test/waiting.ts'
 import { defineSchedule, firingsOf, schedulerOn } from '../../../test/schedules.ts'
 import { poolCaller } from '../../../src/db/call.ts'
 import { readHealth } from '../../../src/db/health.ts'
@@ -351,6 +356,35 @@ test('of two slots that fall due together, and replace each other, the later one
     { at: 2, state: 'skipped', reason: 'overlap' },
     { at: 3, state: 'started' },
   ])
+})
+
+test('a firing that takes the place of two runs begins only once both have ended, and no handler of either is at work', async () => {
+  const hour = await openHour('two')
+  const worker = await openWorker('two')
+  await defineSchedule(database, 'two', 'two', { every_ms: 3_600_000, overlap: 'cancel_other' })
+  const trigger = async (second: number, overlap: string | null = null) => {
+    await database.clock.freeze(new Date(hour.getTime() + second * 1_000))
+    const [row] = await database.query<{ run_id: string }>(
+      `select run_id from millrace.trigger_schedule('two', overlap => $1)`,
+      [overlap],
+    )
+    return row!.run_id
+  }
+  const replaced = [await trigger(1, 'allow'), await trigger(2, 'allow')]
+  const [parked, held] = await claim(database, worker, 2)
+  await park(database, worker, [{ task: parked!, waits: [{ name: 'nap', kind: 'sleep', ms: 60_000 }] }])
+  const newcomer = await trigger(3)
+  for (let turn = 0; turn < 2; turn++) await sweep(database)
+  await promote(database)
+  expect(await claim(database, worker, 10)).toEqual([])
+  expect((await runOf(database, parked!.run_id)).state).toBe('cancelled')
+  expect(replaced).toContain(held!.run_id)
+  await complete(database, worker, [{ task: held! }])
+  for (let turn = 0; turn < 2; turn++) await sweep(database)
+  await promote(database)
+  const begun = await claim(database, worker, 10)
+  expect(begun.map(({ run_id }) => run_id)).toEqual([newcomer])
+  await complete(database, worker, [{ task: begun[0]! }])
 })
 
 test('what waits for a run begins also where that run is cancelled and deleted before anybody has looked', async () => {

@@ -1,4 +1,4 @@
--- Lets runs begin that took the place of others, where those have ended and none of their handlers is at work. A run that was itself replaced
+-- Lets runs begin that took the place of others, where all of those have ended and none of their handlers is at work. A run that was itself replaced
 -- counts as ended only once the one before it has: so at most one of a key is in progress, however many come in a row. What somebody has
 -- locked is looked at again by the next sweep.
 create or replace function millrace.begin_held_starts(at timestamptz) returns void
@@ -13,10 +13,10 @@ begin
   end if;
   for round in 1 .. 100 loop
     ready := array(
-      select h.run_id from held_start h
-       where not exists (select from run r where r.id = h.behind_run and r.finished_at is null)
-         and not exists (select from task t where t.run_id = h.behind_run)
-         and not exists (select from held_start b where b.run_id = h.behind_run)
+      select distinct h.run_id from held_start h
+       where not exists (select from held_start o join run r on r.id = o.behind_run where o.run_id = h.run_id and r.finished_at is null)
+         and not exists (select from held_start o join task t on t.run_id = o.behind_run where o.run_id = h.run_id)
+         and not exists (select from held_start o join held_start b on b.run_id = o.behind_run where o.run_id = h.run_id)
          and not exists (select from cancellation c join run r on r.id = c.run_id where c.run_id = h.run_id and r.finished_at is null)
        limit 1000);
     exit when ready = '{}';
