@@ -227,6 +227,52 @@ test('what an outage leaves behind is one start and one end a schedule, and neve
   await database.clock.reset()
 })
 
+test('a start that did not get through is not sent again after its end, whether that has gone out or waits', async () => {
+  const { name, worker } = await scheduled({ ping_url: origin })
+  await fire(name)
+  await end(worker)
+  answers = [500]
+  await send()
+  expect(heard.map(({ path }) => path)).toEqual(['/start', '/'])
+  await database.clock.advance('3s')
+  await send()
+  expect(heard).toHaveLength(2)
+  expect(await left()).toEqual([])
+  await fire(name)
+  const [start] = await database.query<{ id: string; schedule_id: string }>(
+    'select id, schedule_id from millrace.take_pings()',
+  )
+  await end(worker)
+  await database.query(`select millrace.settle_ping($1, 'start', $2, '{"code": "x", "message": "y"}')`, [
+    start!.schedule_id,
+    start!.id,
+  ])
+  await database.clock.advance('3s')
+  heard.length = 0
+  await send()
+  expect(heard.map(({ path }) => path)).toEqual(['/'])
+  await database.clock.reset()
+})
+
+test('what could not be told to an address is told no more once the schedule has another one, or none', async () => {
+  const { name } = await scheduled({ ping_url: `${origin}/typo`, overlap: 'allow' })
+  const define = (settings: object) =>
+    database.query('select millrace.define_schedule($1, $1, $2)', [
+      name,
+      { every_ms: 3_600_000, overlap: 'allow', ...settings },
+    ])
+  const schedules = new Schedules(() => Promise.resolve(caller))
+  const error = async () => (await schedules.get(name)).pingError
+  for (const settings of [{ ping_url: origin }, {}]) {
+    await fire(name)
+    answers = [404]
+    await send()
+    expect(await error()).toBe('It answered 404.')
+    await define(settings)
+    expect(await error()).toBeNull()
+  }
+})
+
 test('while a start is on its way its end waits, and of two who send each ping goes out once', async () => {
   const { name, worker } = await scheduled({ ping_url: origin })
   await fire(name)

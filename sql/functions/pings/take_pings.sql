@@ -1,5 +1,5 @@
 -- What is to be told to addresses outside now, each the caller's until lease_seconds have passed. An end isn't given out while somebody has the start
--- before it at hand: the two would overtake each other.
+-- before it at hand: the two would overtake each other. And a start that did not get through isn't given out again once its firing has an end.
 create or replace function millrace.take_pings(lease_seconds int default 30, row_limit int default 50)
 returns table (
   id bigint, schedule_id bigint, kind text, signal text, attempts int, schedule text, ping_url text, ping_secret text, run_id uuid, slot_at timestamptz, late_ms bigint,
@@ -19,6 +19,13 @@ begin
   end if;
   -- Nobody asks for it any more.
   delete from ping p using schedule s where p.next_at <= at and s.id = p.schedule_id and s.ping_url is null and s.ping_secret is null;
+  delete from ping p
+   where p.kind = 'start' and p.schedule_id = any (array(
+     select o.schedule_id from ping o join firing f on f.id = o.firing_id
+      where o.kind = 'start' and o.attempts > 0 and o.next_at <= at
+        and (f.closed_at is not null or f.overdue_at is not null
+             or exists (select from ping e where e.schedule_id = o.schedule_id and e.kind = 'end' and e.firing_id >= o.firing_id))
+        for update of o skip locked));
   return query
     with due as (
       select p.schedule_id, p.kind from ping p

@@ -77,6 +77,10 @@ begin
          fault = null, next_slot_at = null,
          due_at = case when s.paused_at is null then at end
    where s.id = known.id;
+  -- What could not be sent to an address says nothing of another one, or of none.
+  if (known.ping_url, known.ping_secret) is distinct from (wanted.ping_url, wanted.ping_secret) then
+    delete from ping p where p.schedule_id = known.id and (p.next_at is null or num_nonnulls(wanted.ping_url, wanted.ping_secret) = 0);
+  end if;
   return known.revision + 1;
 end $$;
 comment on function millrace.define_schedule(text, text, jsonb, text, int) is 'Defines a schedule, or changes it; answers its revision.';
