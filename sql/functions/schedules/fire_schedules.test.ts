@@ -341,6 +341,26 @@ test('a schedule that one machine could not read fires again once it is defined 
   ])
 })
 
+test('a faulty schedule that is corrected fires by its new times from then on; defined again as it was, it goes on where it had stopped', async () => {
+  const hour = await openHour('corrected')
+  await defineSchedule(database, 'corrected', 'corrected', { cron: '0 99 * * *' })
+  await schedule()
+  await database.clock.freeze(new Date(hour.getTime() + 6 * 3_600_000 + 1_000))
+  await defineSchedule(database, 'corrected', 'corrected', { cron: '0 * * * *' })
+  await schedule()
+  expect(await firingsOf(database, 'corrected', hour)).toEqual([])
+  await database.clock.freeze(new Date(hour.getTime() + 7 * 3_600_000))
+  await schedule()
+  expect(await firingsOf(database, 'corrected', hour)).toMatchObject([{ at: 25_200, state: 'started' }])
+  await database.query(
+    `update millrace.schedule set fault = '{"code": "schedule_invalid", "message": "no such zone"}', due_at = null where name = 'corrected'`,
+  )
+  await database.clock.freeze(new Date(hour.getTime() + 9 * 3_600_000))
+  await defineSchedule(database, 'corrected', 'corrected', { cron: '0 * * * *' })
+  await schedule()
+  expect((await firingsOf(database, 'corrected', hour)).map(({ at }) => at)).toContain(28_800)
+})
+
 test('of two slots that fall due together, and replace each other, the later one alone begins', async () => {
   const hour = await openHour('replaced')
   await defineSchedule(database, 'replaced', 'replaced', {
