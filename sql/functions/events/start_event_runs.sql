@@ -45,21 +45,22 @@ begin
     part := array(select f from unnest(fits) f where f.part = number);
     begin
       perform start_subscribed(part, start_event_runs.at);
-    exception
-      when lock_not_available or deadlock_detected or serialization_failure then
+    exception when others then
+      -- What passes by itself is tried again later, with the whole event.
+      if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
         raise;
-      when others then
-        for n in 1 .. cardinality(part) loop
-          begin
-            perform start_subscribed(part[n:n], start_event_runs.at);
-          exception
-            when lock_not_available or deadlock_detected or serialization_failure then
-              raise;
-            when others then
-              insert into event_start (event_id, subscription_id, refusal, detail, at)
-              values ((part[n]).event_id, (part[n]).subscription_id, 'error', left(sqlerrm, 1000), start_event_runs.at);
-          end;
-        end loop;
+      end if;
+      for n in 1 .. cardinality(part) loop
+        begin
+          perform start_subscribed(part[n:n], start_event_runs.at);
+        exception when others then
+          if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
+            raise;
+          end if;
+          insert into event_start (event_id, subscription_id, refusal, detail, at)
+          values ((part[n]).event_id, (part[n]).subscription_id, 'error', left(sqlerrm, 1000), start_event_runs.at);
+        end;
+      end loop;
     end;
   end loop;
   update emitted_event e set due_at = null, settled_at = start_event_runs.at

@@ -1,6 +1,7 @@
 -- Starts the runs of the next events, in the order of their times among those that have committed: an older one that commits later is found
 -- later, because nothing is asked by position. One worker at a time, so that this order is kept. All of a batch go together; where their starts
--- wait for what somebody holds, each goes alone, and the one that does is tried again later; after two of a name, the others of that name as well.
+-- wait for what somebody holds, or something is lacking that comes back by itself, each goes alone, and the one of which it is so is tried again later; after
+-- two of a name, the others of that name as well.
 create or replace function millrace.work_events(batch int default 100)
 returns table (settled int, more boolean)
 language plpgsql security definer set search_path = millrace, pg_temp
@@ -27,7 +28,10 @@ begin
   begin
     settled := start_event_runs(due, at);
     more := settled < cardinality(due);
-  exception when lock_not_available or deadlock_detected or serialization_failure then
+  exception when others then
+    if left(sqlstate, 2) not in ('40', '53', '55', '57', '58', 'XX') then
+      raise;
+    end if;
     names := array(select e.name from unnest(due) with ordinality g(id, n) join emitted_event e on e.id = g.id order by g.n);
     for n in 1 .. cardinality(due) loop
       continue when cardinality(array_positions(held, names[n])) >= 2;
@@ -35,11 +39,14 @@ begin
         done := start_event_runs(due[n:n], at);
         settled := settled + done;
         more := more or done = 0;
-      exception when lock_not_available or deadlock_detected or serialization_failure then
+      exception when others then
+        if left(sqlstate, 2) not in ('40', '53', '55', '57', '58', 'XX') then
+          raise;
+        end if;
         update emitted_event e set tries = e.tries + 1, due_at = at + interval '1 second' * 2 ^ least(e.tries, 6)
          where e.id = due[n] or (names[n] = any (held) and e.name = names[n] and e.id = any (due[n:]));
         held := held || names[n];
-        -- Each of them has cost half a second: the rest is for the next turn.
+        -- Each of them may have cost half a second: the rest is for the next turn.
         waiting := waiting + 1;
         exit when waiting >= 4;
       end;

@@ -91,6 +91,33 @@ test('G1 an event with a lower id that commits later is not skipped', async () =
   expect((await starts()).map(({ event }) => event)).toEqual([early, late])
 })
 
+test('a start that fails for a lack that passes, such as a full disk, is made later', async () => {
+  await subscribe('all', {})
+  await database.query('create sequence tries')
+  // A sequence counts what is rolled back as well.
+  await database.query(`create function lack() returns trigger language plpgsql as $$
+    begin
+      if nextval('public.tries') <= 2 then
+        raise exception 'could not extend file' using errcode = '53100';
+      end if;
+      return new;
+    end $$`)
+  await database.query(
+    "create trigger lack before insert on millrace.run for each row when (new.slug = 'greet') execute function lack()",
+  )
+  try {
+    await emit(database, { n: 1 })
+    expect(await work()).toMatchObject({ settled: 0, more: false })
+    expect(await starts()).toEqual([])
+    await database.clock.advance('2 seconds')
+    expect(await work()).toMatchObject({ settled: 1 })
+    expect(await starts()).toMatchObject([{ input: { n: 1 }, refusal: null }])
+  } finally {
+    await database.query('drop function lack cascade; drop sequence tries')
+    await database.clock.reset()
+  }
+})
+
 test('many workers at once start each event once for each subscription, in the order in which they were emitted', async () => {
   await subscribe('first', {})
   await subscribe('second', {})
