@@ -47,6 +47,9 @@ export interface SecretWrite {
   readonly overlapSeconds: number | null
 }
 
+/** Of a name, a version and seconds. */
+const overlapping = 'millrace.overlap_secret'
+
 /** Written together with the overlap of the former version, or neither. Answers since when it is so. @throws MillraceError secret_changed, argument_invalid */
 export async function writeSecret(caller: Caller, secret: SecretWrite): Promise<Date> {
   const { name, source, reference, version, value, maxAgeSeconds, overlapSeconds } = secret
@@ -54,7 +57,7 @@ export async function writeSecret(caller: Caller, secret: SecretWrite): Promise<
     {
       name: 'millrace_write_secret',
       text: `with written as materialized (select millrace.write_secret($1, $2, $3, $4::int, $5::jsonb, $6::bigint) as at)
-             select w.at, case when $7::int is not null then ${overlapping('$1', '$4::int - 1', '$7::int')} end as overlaps from written w`,
+             select w.at, case when $7::int is not null then ${overlapping}($1, $4::int - 1, $7::int) end as overlaps from written w`,
     },
     [name, source, reference, version, value, maxAgeSeconds, overlapSeconds],
   )
@@ -69,14 +72,10 @@ export async function overlapSecret(
   seconds: number,
 ): Promise<boolean> {
   const rows = await caller.call<{ found: boolean }>(
-    { name: 'millrace_overlap_secret', text: `select ${overlapping('$1', '$2', '$3')} as found` },
+    { name: 'millrace_overlap_secret', text: `select ${overlapping}($1, $2, $3) as found` },
     [name, version, seconds],
   )
   return rows[0]!.found
-}
-
-function overlapping(name: string, version: string, seconds: string): string {
-  return `millrace.overlap_secret(${name}, ${version}, ${seconds})`
 }
 
 /** Holds the secret for the rest of the transaction, where nobody has changed it since. @throws MillraceError revision_conflict */
