@@ -1,7 +1,7 @@
 // How a statement reaches the database: one way for pools, single clients and the callers' own transactions.
 import type pg from 'pg'
 import { describeClient } from './connection.ts'
-import { translateDatabaseError } from './database-error.ts'
+import { isConnectionLoss, translateDatabaseError } from './database-error.ts'
 import { listText, parameterText, withTextParameters } from './parameter-text.ts'
 
 /** A statement with the name under which a connection may prepare it. */
@@ -45,6 +45,25 @@ export function poolCaller(pool: pg.Pool, options: CallerOptions): Caller {
         return (await pool.query(queryOf(statement, values, options.prepare))).rows as Row[]
       } catch (error) {
         throw translateDatabaseError(error, options.database)
+      }
+    },
+  }
+}
+
+/** The same over connections that outlive what the server refuses, where a pool by itself closes them after any error. */
+export function lastingCaller(pool: pg.Pool, options: CallerOptions): Caller {
+  return {
+    call: async <Row>(statement: Statement, values: readonly unknown[]) => {
+      let client: pg.PoolClient | undefined
+      let broken = false
+      try {
+        client = await pool.connect()
+        return (await client.query(queryOf(statement, values, options.prepare))).rows as Row[]
+      } catch (error) {
+        broken = isConnectionLoss(error)
+        throw translateDatabaseError(error, options.database)
+      } finally {
+        client?.release(broken)
       }
     },
   }

@@ -1,7 +1,7 @@
-// The connections of a worker: one each kept for heartbeats, for claims, outcomes and checkpoints, two for artifacts, some for handlers; one more listens.
+// The connections of a worker: one each kept for heartbeats, for claims, outcomes and checkpoints, two for artifacts, two for triggers and upkeep, some for handlers; one more listens.
 import type pg from 'pg'
 import { MillraceError } from '../core/errors.ts'
-import { type Caller, poolCaller } from '../db/call.ts'
+import { type Caller, lastingCaller, poolCaller } from '../db/call.ts'
 import { answerMsMax, createPool, cutClient, describeDatabase, isPoolPooled } from '../db/connection.ts'
 import { eachInTransaction } from '../db/sql-tag.ts'
 import { isPassing } from './flush.ts'
@@ -18,6 +18,8 @@ export interface WorkerConnections {
   readonly checkpointPool: pg.Pool
   /** For the bytes of artifacts; made when the first ones come. */
   readonly artifacts: Caller
+  /** For what starts runs by itself and for upkeep, which steps that hold every connection of handlers must not keep waiting; made when first needed. */
+  readonly upkeep: Caller
   /** Whether statements are prepared by name. */
   readonly prepare: boolean
   /** For what reads. Behind no pooler the transactions of this pool only read, unless they say otherwise. */
@@ -29,13 +31,15 @@ export interface WorkerConnections {
   readonly pooled: boolean
   /** Named in errors. */
   readonly database: string
-  /** Ends all connections where they stand: what looked alive may be half open, and what a lost attempt still does is undone. */
-  cut(): void
+  /** Ends connections where they stand, all of them or those for one purpose: what looked alive may be half open, and what a lost attempt still does is undone. */
+  cut(purpose?: Purpose): void
+  /** Also called again. */
   close(): Promise<void>
 }
 
 /** How many there are at most for each purpose, beside those for handlers. */
-const connectionsMaxBy = { heartbeat: 1, claims: 1, outcomes: 1, checkpoints: 1, artifacts: 2 }
+const connectionsMaxBy = { heartbeat: 1, claims: 1, outcomes: 1, checkpoints: 1, artifacts: 2, upkeep: 2 }
+type Purpose = keyof typeof connectionsMaxBy | 'handlers'
 /** What a worker may open beside those for handlers: these, and the one that listens. */
 export const connectionsBeside = Object.values(connectionsMaxBy).reduce((sum, one) => sum + one, 1)
 
@@ -68,8 +72,9 @@ export async function openConnections(
 
 function connectionsOf(settings: WorkerSettings, database: string, pooled: boolean): WorkerConnections {
   const pools: pg.Pool[] = []
-  const clients = new Set<pg.PoolClient>()
-  const open = (purpose: keyof typeof connectionsMaxBy | 'handlers', answerTimeoutMs?: number) => {
+  const clients = new Map<pg.PoolClient, Purpose>()
+  let closing: Promise<unknown> | undefined
+  const open = (purpose: Purpose, answerTimeoutMs?: number) => {
     const pool = createPool({
       connectionString: settings.database,
       applicationName: `millrace ${purpose}`,
@@ -79,35 +84,41 @@ function connectionsOf(settings: WorkerSettings, database: string, pooled: boole
       ...(purpose === 'heartbeat' ? { idleMs: 0 } : {}),
       readsOnly: purpose === 'handlers',
     })
-    pool.on('connect', (client) => clients.add(client))
+    pool.on('connect', (client) => clients.set(client, purpose))
     pool.on('remove', (client) => clients.delete(client))
     pools.push(pool)
     return pool
   }
-  const caller = (pool: pg.Pool) => poolCaller(pool, { prepare: !pooled, database })
+  const prepared = { prepare: !pooled, database }
+  const unprepared = { prepare: false, database }
+  const caller = (pool: pg.Pool) => poolCaller(pool, prepared)
   const heartbeatPool = open('heartbeat', settings.leaseSeconds * 1_000)
   tellSetAside(heartbeatPool, settings)
   const connectedAt = connectedSince(heartbeatPool, settings.monotonic)
   const handlerPool = open('handlers')
-  const handlers = poolCaller(handlerPool, { prepare: false, database })
+  const handlers = poolCaller(handlerPool, unprepared)
   return {
     // A socket that only looks alive is found by a missing answer, not by TCP a quarter of an hour later.
-    heartbeat: caller(heartbeatPool),
+    heartbeat: lastingCaller(heartbeatPool, prepared),
     connectedAt,
     claims: caller(open('claims', answerMsMax)),
     outcomes: caller(open('outcomes', answerMsMax)),
     checkpointPool: open('checkpoints', answerMsMax),
     artifacts: caller(open('artifacts', answerMsMax)),
+    upkeep: poolCaller(open('upkeep', answerMsMax), unprepared),
     prepare: !pooled,
     handlers,
     writes: pooled ? handlers : eachInTransaction(handlerPool, 'read write', database),
     handlerPool,
     pooled,
     database,
-    cut: () => clients.forEach(cutClient),
+    cut: (purpose) => {
+      for (const [client, its] of clients) if (purpose === undefined || its === purpose) cutClient(client)
+    },
     close: async () => {
       // A handler that hangs may hold a connection for ever: the process's end closes that.
-      await within(closeMs, Promise.all(pools.map((pool) => pool.end())))
+      closing ??= within(closeMs, Promise.all(pools.map((pool) => pool.end())))
+      await closing
     },
   }
 }
@@ -184,9 +195,10 @@ export function pause(ms: number, stopped: AbortSignal): Promise<void> {
   })
 }
 
-/** Waits for the work, but not longer than so many milliseconds. */
-export async function within(ms: number, work: Promise<unknown>): Promise<void> {
+/** Waits for the work, but not longer than so many milliseconds; answers whether it is over. */
+export async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   const enough = new AbortController()
-  await Promise.race([work, pause(ms, enough.signal)])
+  const isOver = await Promise.race([work.then(() => true), pause(ms, enough.signal).then(() => false)])
   enough.abort()
+  return isOver
 }

@@ -27,7 +27,7 @@ export class LostAnswers {
     this.#reconcile = new Reconcile(() => this.#ask(), room.ended)
   }
 
-  /** A call has failed: asks soon, and again later. */
+  /** An answer may have been lost: asks soon, and again later. */
   ask(): void {
     this.#reconcile.want()
   }

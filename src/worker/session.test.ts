@@ -2,11 +2,12 @@
 import { expect, test } from 'vitest'
 import { until } from '../../test/deadline.ts'
 import { openProxy } from '../../test/faults/proxy.ts'
-import { Arrival, asOther, openMillrace } from '../../test/millrace.ts'
+import { Arrival, asOther, countStatements, openMillrace } from '../../test/millrace.ts'
 import { attemptsOf, runOf, sweep } from '../../test/protocol.ts'
 import { poolCaller } from '../db/call.ts'
 import { drainWorker, pauseWorker, resumeWorker } from '../db/workers.ts'
 import { pipeline } from '../sdk/pipeline.ts'
+import { schedule } from '../sdk/schedule.ts'
 import { startWorker } from './worker.ts'
 
 const { database, opened } = await openMillrace()
@@ -30,6 +31,35 @@ function heldPipeline(slug: string, { ignoreAbort = true } = {}) {
   })
   return { definition, began: began.come, finish: () => finish.arrive(), signals }
 }
+
+/** The first times that this table is written to so, that is refused with this state. Gives how often it was, and how to end it. */
+async function refuseAtFirst(times: number, state: string, table: string, when: string) {
+  await database.query(`
+    create sequence public.refused;
+    create function public.refuse() returns trigger language plpgsql as $$
+    begin
+      if nextval('public.refused') <= ${times} then
+        raise exception 'refused at first' using errcode = '${state}';
+      end if;
+      return new;
+    end $$;
+    create trigger refuse before ${when} execute function public.refuse()`)
+  return {
+    /** A sequence keeps what is rolled back. */
+    count: async () => {
+      const [row] = await database.query<{ count: number }>(
+        'select case when is_called then last_value else 0 end::int as count from public.refused',
+      )
+      return row!.count
+    },
+    end: () =>
+      database.query(
+        `drop trigger refuse on ${table}; drop function public.refuse(); drop sequence public.refused`,
+      ),
+  }
+}
+const refuseHeartbeats = (times: number, state: string) =>
+  refuseAtFirst(times, state, 'millrace.worker', 'update of heartbeat_at on millrace.worker for each row')
 
 test('a worker is idle, running, paused, draining and gone, and the database says the same', async () => {
   const { definition, began, finish } = heldPipeline('states')
@@ -204,6 +234,61 @@ test('A6 handlers that hold every handler connection take none from the heartbea
       [answers.map(({ run }) => run!.id)],
     ),
   ).toEqual([])
+})
+
+test('A6 what is due starts while handlers hold every connection that is theirs', async () => {
+  const finish = new Arrival()
+  let running = 0
+  const hungry = pipeline('hungrier').step('hold', { tx: true }, async ({ sql }) => {
+    await sql`select 1`
+    running++
+    await finish.come
+  })
+  const due = pipeline('due').step('only', () => 1)
+  const worker = await opened.worker({
+    pipelines: [hungry, due],
+    triggers: [schedule('each-minute', { pipeline: due, every: '60s' })],
+    slots: 2,
+    connectionsMax: 2,
+    leaseSeconds: 180,
+  })
+  const client = opened.client()
+  const answers = await client.startMany(hungry, [null, null])
+  await until('both hold a connection', async () => running === 2)
+  await database.clock.advance('61 seconds')
+  await worker.tick()
+  await until(
+    'it was started',
+    async () => (await database.query("select 1 from millrace.run where slug = 'due'")).length > 0,
+  )
+  expect(opened.log).toEqual([])
+  finish.arrive()
+  await Promise.all(answers.map(({ run }) => client.run(run!.id).result()))
+})
+
+test('a heartbeat that is refused costs the worker no connection, so that it goes on looking after others', async () => {
+  const hearts = () =>
+    database.query(
+      "select pid from pg_stat_activity where datname = current_database() and application_name = 'millrace heartbeat'",
+    )
+  const worker = await opened.worker({ pipelines: [pipeline('refused-heart').step('one', () => 1)] })
+  const before = await hearts()
+  const refusals = await refuseHeartbeats(1, '40P01')
+  await until('it has beaten again', async () => (await refusals.count()) > 1)
+  await refusals.end()
+  await worker.tick()
+  expect(opened.log.map(({ message }) => message)).toContainEqual(expect.stringContaining('refused at first'))
+  expect([before.length, await hearts()]).toEqual([1, before])
+})
+
+test('a call that is refused has brought nothing, and nobody asks what the worker holds', async () => {
+  await opened.worker({ pipelines: [pipeline('unasked').step('one', () => 1)], heartbeatMs: 200 })
+  const refusals = await refuseHeartbeats(1_000, '40P01')
+  const statements = countStatements()
+  await until('five heartbeats were refused', async () => (await refusals.count()) >= 5)
+  statements.stop()
+  await refusals.end()
+  expect(statements.sent).not.toContain('millrace_list_held_tasks')
 })
 
 test('A8 a worker that is started again under the same name is another one, and what its predecessor held is found', async () => {

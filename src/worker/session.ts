@@ -103,7 +103,7 @@ export class WorkerSession implements LocalWorker {
       monotonic: settings.monotonic,
     })
     const triggerRoom = {
-      caller: connections.writes,
+      caller: connections.upkeep,
       statements: connections.artifacts,
       handlerPool: connections.handlerPool,
       allowTargets: settings.allowTargets,
@@ -206,7 +206,7 @@ export class WorkerSession implements LocalWorker {
       looked: () => this.#claims.look(),
     })
     this.#upkeep = new Upkeep({
-      writes: connections.writes,
+      writes: connections.upkeep,
       artifacts: connections.artifacts,
       store: settings.artifacts,
       key,
@@ -468,15 +468,15 @@ export class WorkerSession implements LocalWorker {
     void this.#secrets.close()
   }
 
+  /** A call has failed that brings no tasks. */
   #failed(error: unknown): void {
     this.#troubles.failed(error)
-    this.#lostAnswers.ask()
   }
 
-  /** A call that had so many slots set aside has no answer. */
+  /** A call that had so many slots set aside has no answer, or was refused and has brought nothing. */
   #lost(error: unknown, reserved: number): void {
     this.#slots.giveBack(reserved)
-    if (isConnectionLost(error)) this.#slots.doubt(reserved)
+    if (isConnectionLost(error)) this.#lostAnswers.doubt(reserved)
     this.#failed(error)
   }
 
@@ -506,6 +506,7 @@ export class WorkerSession implements LocalWorker {
   /** Nobody knows whether a batch was recorded. It is sent again: what was recorded is answered as lost, and what came next is asked for. */
   async #uncertain(error: unknown): Promise<void> {
     this.#failed(error)
+    if (isConnectionLost(error)) this.#lostAnswers.ask()
     await pause(100 + this.#settings.random() * 200, this.#ended.signal)
     if (this.#state === 'gone') throw new Error('the worker is gone')
   }

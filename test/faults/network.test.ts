@@ -175,7 +175,7 @@ test('C5 a worker that fires schedules is cut off and comes back: others fire me
   await database.query(everySecond)
   await slotsFiredBy(cutOff, 2)
   const heir = await programs.start(direct())
-  // In the middle of a transaction that has locked the schedule, which the proxy keeps open at the server.
+  // It never hears that it has fired.
   await proxy.loseAnswerTo('fire_schedules')
   proxy.blackhole()
   await until('it stops itself', () => cutOff.logs.some(({ message }) => message?.includes('is gone')))
