@@ -98,12 +98,10 @@ export class Heartbeats {
     if (this.#stopped) return
     const leaseMs = this.#parts.settings.leaseSeconds * 1_000
     const left = this.#beatAt + leaseMs - this.#parts.monotonic()
-    if (left <= 0) {
-      this.#parts.gone('its lease ran out while the database did not answer')
-      return
-    }
-    this.#deadline = setTimeout(() => this.#watchLease(), left + 1)
-    this.#deadline.unref()
+    if (left <= 0) this.#parts.gone('its lease ran out while the database did not answer')
+    // One that stops already stays under its id, and may be heard again.
+    if (!this.#stopped) this.#deadline = setTimeout(() => this.#watchLease(), left > 0 ? left + 1 : leaseMs)
+    this.#deadline?.unref()
   }
 
   async #beat(): Promise<void> {

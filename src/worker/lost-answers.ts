@@ -1,7 +1,8 @@
 // What to do when an answer that may have brought tasks was lost: the worker asks what it holds, begins that, and gives back what it can't.
 import type { Caller } from '../db/call.ts'
-import { type ClaimedTask, listHeldTasks, releaseTasks, type WorkerKey } from '../db/tasks.ts'
+import { type ClaimedTask, type HeldRow, listHeldTasks, releaseTasks, type WorkerKey } from '../db/tasks.ts'
 import { Reconcile } from './reconcile.ts'
+import type { Releases } from './releases.ts'
 import type { Running } from './running.ts'
 import type { ServedSteps } from './served-steps.ts'
 import type { Slots } from './slots.ts'
@@ -12,6 +13,9 @@ export interface LostAnswersRoom {
   readonly slots: Slots
   readonly served: ServedSteps
   readonly running: () => Running
+  /** Whether the worker stops: then it begins nothing, and all that it did not know of goes back. */
+  readonly isStopping: () => boolean
+  readonly releases: Releases
   /** Fires when the worker has left. */
   readonly ended: AbortSignal
   /** All is known again: look for more. */
@@ -48,9 +52,14 @@ export class LostAnswers {
     const tasks = await listHeldTasks(caller, key)
     if (ended.aborted) return
     const running = this.#room.running()
-    running.begin(tasks.filter(({ aborted }) => !aborted))
+    const isStopping = this.#room.isStopping()
+    if (!isStopping) running.begin(tasks.filter(({ aborted }) => !aborted))
     slots.trust(doubted)
     const unbegun = tasks.filter((task) => running.neverBegins(task))
+    if (isStopping) {
+      this.#room.releases.add(unbegun.map(rowOf))
+      return
+    }
     const left = unbegun.filter(({ aborted }) => !aborted)
     const comesInBatches = ({ step_id: id }: ClaimedTask) => this.#room.served.byId.get(id)?.batched === true
     await this.#release(
@@ -67,7 +76,10 @@ export class LostAnswers {
 
   async #release(tasks: readonly ClaimedTask[], reason: string): Promise<void> {
     if (tasks.length === 0) return
-    const rows = tasks.map(({ task_id: taskId, step_id: stepId, attempt }) => ({ taskId, stepId, attempt }))
-    await releaseTasks(this.#room.caller, this.#room.key, rows, reason)
+    await releaseTasks(this.#room.caller, this.#room.key, tasks.map(rowOf), reason)
   }
+}
+
+function rowOf({ task_id: taskId, step_id: stepId, attempt }: ClaimedTask): HeldRow {
+  return { taskId, stepId, attempt }
 }

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { findBrokenInvariants } from '../../test/checker.ts'
 import { until } from '../../test/deadline.ts'
 import { openProxy, type Proxy } from '../../test/faults/proxy.ts'
-import { asOther, openMillrace } from '../../test/millrace.ts'
+import { asOther, atRest, countStatements, openMillrace } from '../../test/millrace.ts'
 import { attemptsOf, newId } from '../../test/protocol.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 
@@ -155,6 +155,38 @@ test.each(['park_tasks', 'complete_tasks'])(
     const [child] = await ended()
     expect(beganBy(run!.id)).toEqual([`${run!.id} call 1`, `${run!.id} call 2`])
     expect(beganBy(child!.id)).toEqual([`${child!.id} one`, `${child!.id} two`])
+  },
+)
+
+test.each([
+  ['claim', 'one', ['released']],
+  ['complete', 'two', ['completed', 'released']],
+] as const)(
+  'A9 a stop while the answer to %s_tasks is lost gives back what that brought, and no attempt is used up',
+  async (verb, step, outcomes) => {
+    const statements = countStatements()
+    const worker = await behindProxy()
+    // Or a claim that brings nothing loses its answer.
+    await atRest(statements)
+    statements.stop()
+    const client = opened.client({ database: asOther(database.url) })
+    const lost = proxy.loseAnswerTo(`millrace_${verb}_tasks`)
+    const [{ run }] = (await client.startMany(chain, [{ n: 1 }])) as [{ run: { id: string } }]
+    await lost
+    const tasks = () =>
+      database.query(
+        `select d.step, t.worker_id is not null as held, t.failures from millrace.task t join millrace.step_definition d on d.id = t.step_id
+          where t.run_id = $1`,
+        [run.id],
+      )
+    const isHeld = async () =>
+      JSON.stringify(await tasks()) === JSON.stringify([{ step, held: true, failures: 0 }])
+    await until(`step ${step} is leased`, isHeld)
+    const stopped = worker.stop()
+    proxy.cut()
+    await stopped
+    expect((await attemptsOf(database, run.id)).map(({ outcome }) => outcome)).toEqual(outcomes)
+    expect(await tasks()).toEqual([{ step, held: false, failures: 0 }])
   },
 )
 

@@ -8,7 +8,8 @@ import { poolCaller } from '../db/call.ts'
 import { drainWorker, pauseWorker, resumeWorker } from '../db/workers.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 import { schedule } from '../sdk/schedule.ts'
-import { startWorker } from './worker.ts'
+import type { WorkerOptions } from './options.ts'
+import { beginWorker, startWorker } from './worker.ts'
 
 const { database, opened } = await openMillrace()
 
@@ -58,8 +59,18 @@ async function refuseAtFirst(times: number, state: string, table: string, when: 
       ),
   }
 }
+const refuseReleases = (times: number, state: string) =>
+  refuseAtFirst(
+    times,
+    state,
+    'millrace.attempt',
+    "insert on millrace.attempt for each row when (new.outcome = 'released')",
+  )
 const refuseHeartbeats = (times: number, state: string) =>
   refuseAtFirst(times, state, 'millrace.worker', 'update of heartbeat_at on millrace.worker for each row')
+
+const givenBack = (run: string) =>
+  database.query('select failures, worker_id from millrace.task where run_id = $1', [run])
 
 test('a worker is idle, running, paused, draining and gone, and the database says the same', async () => {
   const { definition, began, finish } = heldPipeline('states')
@@ -136,10 +147,28 @@ test('A9 a second, forced stop gives back what still runs at once, and no attemp
   await stopped
   expect(signals[0]!.aborted).toBe(true)
   expect(await outcomes(run!.id)).toEqual(['released'])
-  expect(
-    await database.query('select failures, worker_id from millrace.task where run_id = $1', [run!.id]),
-  ).toEqual([{ failures: 0, worker_id: null }])
+  expect(await givenBack(run!.id)).toEqual([{ failures: 0, worker_id: null }])
 })
+
+test.each([
+  ['is undone for the sake of another', '40001', 1],
+  ['is refused twice', '57014', 2],
+] as const)(
+  'A9 a stop whose giving back %s (%s) gives back again, and no attempt is used up',
+  async (_, state, times) => {
+    const { definition, began } = heldPipeline(`refused-${state}`)
+    const worker = await opened.worker({ pipelines: [definition] })
+    const client = opened.client({ database: asOther(database.url) })
+    const { run } = await client.start(definition, null)
+    await began
+    const refusals = await refuseReleases(times, state)
+    await worker.stop({ force: true })
+    expect(await refusals.count()).toBe(times + 1)
+    await refusals.end()
+    expect(await outcomes(run!.id)).toEqual(['released'])
+    expect(await givenBack(run!.id)).toEqual([{ failures: 0, worker_id: null }])
+  },
+)
 
 test('A9 a stop whose time is over gives back what still runs, also a tx step that never ends', async () => {
   const began = new Arrival()
@@ -172,6 +201,55 @@ test('a stop ends while the database is away', async () => {
   await worker.stop()
   expect(worker.state).toBe('gone')
   await proxy.close()
+})
+
+test('a forced stop does not wait for a database that has gone silent', async () => {
+  const proxy = await openProxy(database.url)
+  const { definition, began, signals } = heldPipeline('silent')
+  const worker = await startWorker({
+    database: proxy.through(database.url),
+    pipelines: [definition],
+    leaseSeconds: 60,
+  })
+  const client = opened.client()
+  await client.start(definition, null)
+  await began
+  await worker.tick()
+  proxy.blackhole()
+  void worker.tick()
+  const asked = performance.now()
+  await worker.stop({ force: true })
+  expect(performance.now() - asked).toBeLessThan(30_000)
+  expect(signals[0]!.aborted).toBe(true)
+  await proxy.close()
+})
+
+test('a forced stop does not wait for a worker that still begins, which leaves nothing open', async () => {
+  const proxy = await openProxy(database.url)
+  proxy.blackhole()
+  const silent = beginWorker({ database: proxy.through(database.url), pipelines: [], log: () => {} })
+  const refused = expect(silent.serving).rejects.toThrow()
+  const asked = performance.now()
+  await silent.worker.stop({ force: true })
+  expect(performance.now() - asked).toBeLessThan(2_000)
+  await proxy.close()
+  await refused
+
+  const { definition } = heldPipeline('hardly-begun')
+  for (let round = 0; round < 10; round++) {
+    const { worker, serving } = beginWorker({
+      database: database.url,
+      pipelines: [definition],
+      name: 'hardly',
+    })
+    // So that it is found anywhere in its beginning.
+    for (let turn = 0; turn < round * 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+    const begun = serving.catch(() => {})
+    await worker.stop({ force: true })
+    await begun
+    expect(worker.state).toBe('gone')
+  }
+  await noConnectionLeft()
 })
 
 test('A3 a worker that was swept aborts what it held, goes on under a new id, and its late success does not count', async () => {
@@ -334,6 +412,73 @@ test('C4 a worker that hears nothing for a whole lease stops itself by its own m
   await proxy.close()
 })
 
+/** A worker that drains, beside its one step, which goes on for an hour if nobody stops it. */
+async function drainingWorker(slug: string, options: Omit<WorkerOptions, 'pipelines'>) {
+  const { definition, began, signals } = heldPipeline(slug)
+  const log: string[] = []
+  const worker = await startWorker({
+    ...options,
+    pipelines: [definition],
+    drainMs: 3_600_000,
+    log: ({ message }) => void log.push(message),
+  })
+  const { run } = await opened.client({ database: asOther(database.url) }).start(definition, null)
+  await began
+  const { id } = worker
+  void worker.stop()
+  await until('it drains', async () => (await storedState(id)) === 'draining')
+  // The beat that told it.
+  await worker.tick()
+  const isGone = `Worker ${id} is gone while it stops`
+  return {
+    worker,
+    run: run!.id,
+    signals,
+    saysThatItIsGone: () => log.filter((line) => line.startsWith(isGone)),
+  }
+}
+
+test('C4 a worker that stops and hears nothing for a whole lease tells its steps to stop, and ends', async () => {
+  const proxy = await openProxy(database.url)
+  let monotonic = 0
+  const { worker, signals, saysThatItIsGone } = await drainingWorker('cut-off-at-its-end', {
+    database: proxy.through(database.url),
+    leaseSeconds: 10,
+    monotonic: () => monotonic,
+  })
+  proxy.refuse()
+  proxy.cut()
+  monotonic += 10_001
+  await worker.tick()
+  await until('the handler is told', async () => signals[0]!.aborted)
+  await worker.stopped
+  expect(saysThatItIsGone()).toHaveLength(1)
+  await proxy.close()
+})
+
+test('A3 a worker that is swept while it stops tells its steps to stop, and ends', async () => {
+  const { worker, run, signals, saysThatItIsGone } = await drainingWorker('swept-at-its-end', {
+    database: database.url,
+    leaseSeconds: 180,
+    heartbeatMs: 60_000,
+  })
+  await database.clock.advance('1 hour')
+  await sweep(database)
+  await worker.tick()
+  await worker.stopped
+  expect(signals[0]!.aborted).toBe(true)
+  expect(saysThatItIsGone()).toHaveLength(1)
+  expect(await outcomes(run)).toEqual(['reclaimed'])
+})
+
+const noConnectionLeft = () =>
+  until('no connection is left', async () => {
+    const [row] = await database.query<{ left: number }>(
+      "select count(*)::int as left from pg_stat_activity where datname = current_database() and application_name like 'millrace%'",
+    )
+    return row!.left === 0
+  })
+
 test('A13 workers that are started and stopped at once neither hang nor leak nor reject unheard', async () => {
   const quick = pipeline('quick').step('do', () => 1)
   const unheard: unknown[] = []
@@ -347,12 +492,7 @@ test('A13 workers that are started and stopped at once neither hang nor leak nor
     )
     await Promise.all(workers.flatMap((worker) => [worker.stop(), worker.stop({ force: round % 2 === 0 })]))
   }
-  await until('no connection is left', async () => {
-    const [row] = await database.query<{ left: number }>(
-      "select count(*)::int as left from pg_stat_activity where datname = current_database() and application_name like 'millrace%'",
-    )
-    return row!.left === 0
-  })
+  await noConnectionLeft()
   process.off('unhandledRejection', hear)
   expect(unheard).toEqual([])
   expect(

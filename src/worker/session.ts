@@ -7,7 +7,7 @@ import { translateDatabaseError } from '../db/database-error.ts'
 import { readClock } from '../db/diagnosis.ts'
 import type { Listener } from '../db/listener.ts'
 import { readPackageVersion } from '../db/schema-files.ts'
-import { releaseTasks, type WorkerKey } from '../db/tasks.ts'
+import type { WorkerKey } from '../db/tasks.ts'
 import { registerWorker, stopWorker } from '../db/workers.ts'
 import type { HandedOver, LocalEnd, LocalWorker } from '../sdk/local-worker.ts'
 import { WorkerArtifacts } from './artifacts.ts'
@@ -32,6 +32,7 @@ import { machineOfProcess } from './machine.ts'
 import type { WorkerSettings } from './options.ts'
 import { heldRow } from './outcome-rows.ts'
 import { OutputReader } from './outputs.ts'
+import { Releases } from './releases.ts'
 import { Reports } from './reports.ts'
 import { Running } from './running.ts'
 import type { ServedSteps } from './served-steps.ts'
@@ -43,7 +44,7 @@ import { triggerTasks } from '../triggers/trigger-tasks.ts'
 import { Upkeep } from './upkeep.ts'
 import { Wakes } from './wakes.ts'
 
-/** How often, and for how long each time, a stop waits for the last answers before it leaves what is left to be reclaimed. */
+/** How often, and for how long each time, a stop gives back what is left and waits for the last answers; what is left then is reclaimed. */
 const lastTurns = 5
 const lastTurnMs = 1_000
 /** Between two looks whether lost answers were asked for. */
@@ -74,6 +75,7 @@ export class WorkerSession implements LocalWorker {
   #state: WorkerState = 'starting'
   #ordered: 'none' | 'paused' | 'draining' = 'none'
   readonly #lostAnswers: LostAnswers
+  readonly #releases: Releases
   readonly #troubles: Troubles
   #turning = false
   #batchesFirst = false
@@ -120,16 +122,19 @@ export class WorkerSession implements LocalWorker {
     const { monotonic } = settings
     const reports = new Reports(connections.claims, key, monotonic)
     this.#troubles = new Troubles(settings.log, monotonic)
+    const failed = (error: unknown) => this.#failed(error)
+    this.#releases = new Releases({ caller: connections.claims, key, ended: this.#ended.signal, failed })
     this.#lostAnswers = new LostAnswers({
       caller: connections.claims,
       key,
       slots: this.#slots,
       served,
       running: () => this.#running,
+      isStopping: () => this.#state === 'draining',
+      releases: this.#releases,
       ended: this.#ended.signal,
       asked: () => this.#claims.wake(),
     })
-    const failed = (error: unknown) => this.#failed(error)
     const durableRoom = this.#durableRoom(failed)
     const handlerSql = new HandlerSql(connections)
     this.#running = new Running({
@@ -310,11 +315,19 @@ export class WorkerSession implements LocalWorker {
     const waited = pause(drainMs, AbortSignal.any([forced, this.#ended.signal]))
     await Promise.race([this.#heartbeats.tick(), waited])
     await Promise.race([this.#slots.empty(), waited])
-    for (let turn = 0; turn < lastTurns && !this.#slots.isEmpty; turn++) {
-      await within(lastTurnMs, this.#giveBack())
-      await within(lastTurnMs, this.#slots.empty())
+    for (let turn = 0; turn < lastTurns && !this.#hasNothingLeft; turn++) {
+      this.#giveBack()
+      const answers = [this.#releases.answered(), this.#slots.empty(), this.#certain()]
+      await within(lastTurnMs, Promise.all(answers))
     }
     await this.#end('it was stopped')
+  }
+
+  /** Tells what still runs to stop, for whatever comes of it: its slots are free. What is reported stays, since the database says what becomes of that. */
+  loseHeld(reason: string): readonly HeldTask[] {
+    const left = [...this.#slots.held()].filter((task) => !task.reported)
+    for (const task of left) this.#running.lose(task, reason)
+    return left
   }
 
   /** By hand: begins a turn, in which it takes what it finds until it is told to rest. Called again, it prolongs the lease and looks again. */
@@ -347,6 +360,17 @@ export class WorkerSession implements LocalWorker {
 
   get #isInDoubt(): boolean {
     return this.#slots.doubted > 0 && this.#state !== 'gone'
+  }
+
+  /** When lost answers were asked for, or the worker has left. */
+  async #certain(): Promise<void> {
+    while (this.#isInDoubt) await pause(doubtMs, this.#ended.signal)
+  }
+
+  /** Whether nothing is held, on its way to it, or on its way back, so that its end takes nothing from anybody. */
+  get #hasNothingLeft(): boolean {
+    if (this.#ended.signal.aborted) return true
+    return this.#slots.isEmpty && this.#releases.isAnswered && !this.#isInDoubt
   }
 
   get attempts(): number {
@@ -440,19 +464,14 @@ export class WorkerSession implements LocalWorker {
   }
 
   /** What still runs is told to stop and given back: no failure is counted, others may take it at once. */
-  async #giveBack(): Promise<void> {
-    const left = [...this.#slots.held()].filter((task) => !task.reported)
-    if (left.length === 0) return
-    const rows = left.map(heldRow)
-    for (const task of left) this.#running.lose(task, 'the worker stops')
-    await releaseTasks(this.#connections.claims, this.#key, rows, 'the worker was stopped').catch((error) =>
-      this.#failed(error),
-    )
+  #giveBack(): void {
+    this.#releases.add(this.loseHeld('the worker stops').map(heldRow))
   }
 
   async #end(reason: string): Promise<void> {
     this.#leave()
-    await this.#heartbeats.stop()
+    // A beat that nobody answers would keep the one connection for a whole lease.
+    if (!(await within(lastTurnMs, this.#heartbeats.stop()))) this.#connections.cut('heartbeat')
     await within(
       lastTurns * lastTurnMs,
       stopWorker(this.#connections.heartbeat, this.#key, reason).catch(() => {}),

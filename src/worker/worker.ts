@@ -1,6 +1,7 @@
 // A worker process: connects for as long as it takes, keeps one session after the other, and stops in good order.
 import { randomUUID } from 'node:crypto'
 import { MillraceError } from '../core/errors.ts'
+import { count } from '../core/wording.ts'
 import { Listener } from '../db/listener.ts'
 import { checkSchemaOf } from '../db/schema-check.ts'
 import { addLocalWorker, removeLocalWorker } from '../sdk/local-worker.ts'
@@ -88,6 +89,7 @@ class WorkerProcess implements BegunWorker, HandTurnedWorker {
   readonly #settings: WorkerSettings
   readonly #stopping = new AbortController()
   readonly #forced = new AbortController()
+  readonly #isForced: Promise<void>
   #connections: WorkerConnections | undefined
   #listener: Listener | undefined
   #served: ServedSteps | undefined
@@ -97,12 +99,15 @@ class WorkerProcess implements BegunWorker, HandTurnedWorker {
   /** How many attempts it began under earlier ids. */
   #begunBefore = 0
   #stop: Promise<void> | undefined
-  #closing: Promise<void> | undefined
+  #isClosed = false
   #resolveStopped: () => void = () => {}
   readonly stopped: Promise<void>
 
   constructor(settings: WorkerSettings) {
     this.#settings = settings
+    this.#isForced = new Promise((resolve) => {
+      this.#forced.signal.addEventListener('abort', () => resolve())
+    })
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve
     })
@@ -144,6 +149,7 @@ class WorkerProcess implements BegunWorker, HandTurnedWorker {
       await this.#close()
       throw error
     }
+    if (this.#isClosed) await this.#close()
   }
 
   async tick(): Promise<void> {
@@ -239,6 +245,8 @@ class WorkerProcess implements BegunWorker, HandTurnedWorker {
       registerSession(randomUUID(), this.#settings, this.#served!, this.#connections!),
     )
     await this.#listener!.holdLock(key.lockKey)
+    // The id is counted as gone when its lease is over: it has held nothing.
+    if (this.#isClosed) return
     const session = new WorkerSession(
       key,
       this.#settings,
@@ -246,7 +254,7 @@ class WorkerProcess implements BegunWorker, HandTurnedWorker {
       this.#connections!,
       this.#listener!,
       {
-        gone: (reason) => this.#beginAnew(session, reason),
+        gone: (reason) => this.#gone(session, reason),
         drainOrdered: () => void this.stop(),
       },
     )
@@ -257,9 +265,23 @@ class WorkerProcess implements BegunWorker, HandTurnedWorker {
       addLocalWorker(this.#settings.database, session)
   }
 
+  /** Others may run what a session holds from now on. One that ends anyhow does not begin anew. */
+  #gone(session: WorkerSession, reason: string): void {
+    if (this.#session !== session) return
+    if (!this.#stopping.signal.aborted) {
+      this.#beginAnew(session, reason)
+      return
+    }
+    const lost = session.loseHeld(reason).length
+    if (lost === 0) return
+    this.#settings.log({
+      level: 'warn',
+      message: `Worker ${session.id} is gone while it stops: ${reason}. What it held runs elsewhere: ${count(lost, 'step was', 'steps were')} told to stop.`,
+    })
+  }
+
   /** A swept id never heartbeats again: what it held is aborted, and the worker goes on under a new one. */
   #beginAnew(session: WorkerSession, reason: string): void {
-    if (this.#session !== session || this.#stopping.signal.aborted) return
     this.#settings.log({
       level: 'warn',
       message: `Worker ${session.id} is gone: ${reason}. It goes on under a new id.`,
@@ -292,8 +314,8 @@ class WorkerProcess implements BegunWorker, HandTurnedWorker {
 
   async #drain(): Promise<void> {
     this.#stopping.abort()
-    await this.#starting?.catch(() => {})
-    await this.#beginningAnew
+    await Promise.race([this.#starting?.catch(() => {}), this.#isForced])
+    await Promise.race([this.#beginningAnew, this.#isForced])
     const session = this.#session
     if (session !== undefined) {
       removeLocalWorker(this.#settings.database, session)
@@ -302,15 +324,11 @@ class WorkerProcess implements BegunWorker, HandTurnedWorker {
     await this.#close()
   }
 
-  #close(): Promise<void> {
-    this.#closing ??= this.#closeAll()
-    return this.#closing
-  }
-
-  async #closeAll(): Promise<void> {
+  /** Ends what there is by now. A start that a forced stop did not wait for ends what it opens later. */
+  async #close(): Promise<void> {
+    this.#isClosed = true
     this.#stopping.abort()
-    await this.#listener?.close()
-    await this.#connections?.close()
+    await Promise.all([this.#listener?.close(), this.#connections?.close()])
     this.#resolveStopped()
   }
 }
