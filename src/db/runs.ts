@@ -39,10 +39,21 @@ export interface StartAnswerRow {
   readonly passes_at: Date | null
 }
 
-const startRunsStatement = {
+// But for the last argument, which says whether ids may be another start's.
+const startRunsCall = `millrace.start_runs($1::uuid[], $2::text[], $3::int[], $4::jsonb[],
+    $5::smallint[], $6::text[], $7::jsonb[], $8::timestamptz[], $9::text[], $10::int[], $11::text, $12::uuid, $13::int, $14::int, $15::boolean`
+const startColumns = 'reason, run_id, live_run_id, task_id, step_id, rule, passes_at'
+
+const patientStatement = {
+  name: 'millrace_start_runs_patiently',
+  text: `select ${startColumns} from ${startRunsCall}, $16::boolean)`,
+}
+
+// The bound holds for this transaction, from before the function begins.
+const boundedStatement = {
   name: 'millrace_start_runs',
-  text: `select reason, run_id, live_run_id, task_id, step_id, rule, passes_at from millrace.start_runs($1::uuid[], $2::text[], $3::int[], $4::jsonb[],
-    $5::smallint[], $6::text[], $7::jsonb[], $8::timestamptz[], $9::text[], $10::int[], $11::text, $12::uuid, $13::int, $14::int, $15::boolean, $16::boolean)`,
+  text: `with bound as materialized (select set_config('lock_timeout', $17, true) <> '' as is_set)
+    select ${startColumns} from bound cross join lateral ${startRunsCall}, $16::boolean and is_set)`,
 }
 
 /**
@@ -50,6 +61,7 @@ const startRunsStatement = {
  *
  * @param givenIds false where every id was made for this call: then none can be another start's
  * @param wakeAlways notify sleeping workers without looking for any: right inside somebody else's transaction
+ * @param lockMs for how long it waits for what somebody's transaction holds, before it starts nothing (55P03); unless told, for as long as a statement may take
  * @throws MillraceError pipeline_unknown, key_value_missing, run_id_off_clock, too_many_starts
  */
 export function startRuns(
@@ -60,9 +72,11 @@ export function startRuns(
     readonly handOver?: HandOver | undefined
     readonly wakeAlways: boolean
     readonly givenIds?: boolean
+    readonly lockMs?: number | undefined
   },
 ): Promise<StartAnswerRow[]> {
-  return caller.call<StartAnswerRow>(startRunsStatement, [
+  const isBounded = options.lockMs !== undefined
+  return caller.call<StartAnswerRow>(isBounded ? boundedStatement : patientStatement, [
     rows.map((row) => row.id),
     rows.map((row) => row.slug),
     rows.map((row) => row.version),
@@ -79,6 +93,7 @@ export function startRuns(
     options.handOver?.room ?? 0,
     options.wakeAlways,
     options.givenIds ?? true,
+    ...(isBounded ? [`${options.lockMs}ms`] : []),
   ])
 }
 

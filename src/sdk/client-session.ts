@@ -38,7 +38,11 @@ export async function openSession(
     caller,
     sealed,
     via,
-    starts: new StartBatches({ caller, sealed, via }, (starts) => workerFor(database, starts)),
+    starts: new StartBatches(
+      { caller, sealed, via },
+      (starts) => workerFor(database, starts),
+      pool.options.max,
+    ),
     news,
     results: new RunResults({ caller, news, watcher, sealed }),
     streams: new RunStreams({ caller, news, watcher, sealed }),

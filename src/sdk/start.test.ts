@@ -1,6 +1,7 @@
 // Starts: their options, their refusals, their batches.
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { until } from '../../test/deadline.ts'
 import { countStatements, openMillrace } from '../../test/millrace.ts'
 import { newId, runOf } from '../../test/protocol.ts'
 import type { LocalWorker } from './local-worker.ts'
@@ -173,10 +174,58 @@ test('a start asks the worker of its process for as many slots as its run begins
   const starts = new StartBatches(
     { via: 'sdk', caller, sealed: new SealedRuns(caller, undefined) },
     () => worker,
+    4,
   )
   const start = { slug: two.slug, version: 1, input: null, graph: two.graph }
   await Promise.all([newId(), newId()].map((id) => starts.start(pendingStart({ ...start, id }, {}))))
   expect(asked).toEqual([4])
+})
+
+test('a start that needs what an open transaction holds waits by itself, and holds up none of the others of its process', async () => {
+  const client = opened.client()
+  const own = await database.pool.connect()
+  await own.query('begin')
+  expect(await client.start(keyed, { state: 'held' }, { tx: own })).toMatchObject({ created: true })
+  let answered = 0
+  const held = [1, 2, 3, 4, 5].map(() =>
+    client.start(keyed, { state: 'held' }).finally(() => {
+      answered++
+    }),
+  )
+  const others = Array.from({ length: 40 }, (_, n) =>
+    n % 2 === 0 ? client.start(numbered, { n }) : client.start(keyed, { state: `free ${n}` }),
+  )
+  for (const answer of await Promise.all(others)) expect(answer.created).toBe(true)
+  // Those that come later don't wait for them either, nor for the time after which they had stepped aside.
+  expect(await client.start(numbered, { n: 1 })).toMatchObject({ created: true })
+  held.push(client.start(keyed, { state: 'held' }))
+  expect(await client.start(keyed, { state: 'free' })).toMatchObject({ created: true })
+  expect(answered).toBe(0)
+  await own.query('rollback')
+  own.release()
+  const answers = await Promise.all(held)
+  expect(answers.filter(({ created }) => created)).toHaveLength(1)
+  for (const answer of answers) if (!answer.created) expect(answer.reason).toBe('live')
+  expect(await client.start(keyed, { state: 'held' })).toMatchObject({ created: false, reason: 'live' })
+})
+
+test('where a lock on a table holds up all starts, each is made once it is gone', async () => {
+  const client = opened.client()
+  const own = await database.pool.connect()
+  await own.query('begin')
+  await own.query('lock table millrace.run in access exclusive mode')
+  const starts = Array.from({ length: 30 }, (_, n) => client.start(numbered, { n }))
+  await until('some wait beside the batches', async () => {
+    const [row] = await database.query<{ waiting: number }>(
+      `select count(*)::int as waiting from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+    )
+    return (row?.waiting ?? 0) >= 3
+  })
+  await own.query('commit')
+  own.release()
+  const answers = await Promise.all(starts)
+  expect(new Set(answers.map(({ run }) => run!.id)).size).toBe(30)
+  for (const { created } of answers) expect(created).toBe(true)
 })
 
 test('startMany answers in the order of its inputs, over several calls', async () => {

@@ -243,24 +243,47 @@ interface WaitingStart {
   readonly reject: (error: unknown) => void
 }
 
+/** For so long a batch waits for what somebody's open transaction holds, such as a run key; and then each part of it. */
+const batchWaitMs = 200
+const partWaitMs = 50
+/** So many parts of one batch may wait in vain, which is enough to find one start among all; the others go with a later batch. */
+const waitsMax = 12
 /**
  * Natural batching of single starts: whatever was started while the previous call was under way goes with the next one. There is
- * no timer, so an idle process answers at once and a busy one shares its commits.
+ * no timer, so an idle process answers at once and a busy one shares its commits. A start that needs what somebody's open transaction holds
+ * waits beside the batches, so that it holds up no other.
  */
 export class StartBatches {
   readonly #parts: StartParts
   readonly #findWorker: (starts: readonly PendingStart[]) => LocalWorker | undefined
+  /** How many starts wait beside the batches at a time, each on a connection of its own. */
+  readonly #patientMax: number
   #waiting: WaitingStart[] = []
   #busy = false
+  readonly #patient: WaitingStart[] = []
+  #patientCalls = 0
+  /** How many starts wait beside the batches, by pipeline and run key. */
+  readonly #heldUp = new Map<string, number>()
 
-  constructor(parts: StartParts, findWorker: (starts: readonly PendingStart[]) => LocalWorker | undefined) {
+  /** @param connections how many there are; with one alone, starts wait in their batch */
+  constructor(
+    parts: StartParts,
+    findWorker: (starts: readonly PendingStart[]) => LocalWorker | undefined,
+    connections: number,
+  ) {
     this.#parts = parts
     this.#findWorker = findWorker
+    this.#patientMax = connections >> 1
   }
 
   start(start: PendingStart): Promise<StartAnswer> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ start, resolve, reject })
+      const waiting = { start, resolve, reject }
+      if (this.#heldUp.has(keyOf(start))) {
+        this.#waitBeside(waiting)
+        return
+      }
+      this.#waiting.push(waiting)
       if (!this.#busy) {
         this.#busy = true
         setImmediate(() => void this.#flush())
@@ -271,7 +294,7 @@ export class StartBatches {
   async #flush(): Promise<void> {
     const batch = this.#waiting.splice(0, startsPerCall)
     this.#waiting.unshift(...batch.splice(this.#fitting(batch)))
-    await this.#send(batch)
+    await this.#send(batch, this.#patientMax === 0 ? undefined : batchWaitMs, { left: waitsMax })
     if (this.#waiting.length > 0) setImmediate(() => void this.#flush())
     else this.#busy = false
   }
@@ -284,30 +307,81 @@ export class StartBatches {
     return fitting * 2 >= batch.length ? fitting : batch.length
   }
 
-  /** A refused batch is sent again in halves, so that one bad start fails alone. */
-  async #send(batch: readonly WaitingStart[]): Promise<void> {
-    const starts = batch.map((entry) => entry.start)
-    const worker = this.#findWorker(starts)
+  /**
+   * A refused batch is sent again in halves, so that one bad start fails alone; so is one that waits in vain, and then that one start waits beside.
+   * @param waits how many more may wait in vain
+   */
+  async #send(
+    batch: readonly WaitingStart[],
+    lockMs: number | undefined,
+    waits: { left: number },
+  ): Promise<void> {
     try {
-      const rows = await callStart(this.#parts, starts, worker)
-      const answers = answersOf(starts, rows, (index, runId) => {
-        void conflictOf(this.#parts, starts[index]!, runId).then(batch[index]!.reject)
-      })
-      await addPauseWords(this.#parts.caller, starts, answers)
-      batch.forEach((entry, index) => {
-        const answer = answers[index]
-        if (answer !== undefined) entry.resolve(answer)
-      })
+      await this.#call(batch, this.#findWorker(batch.map(({ start }) => start)), lockMs)
     } catch (error) {
-      if (batch.length === 1 || !isOnesFault(error)) {
+      const isHeldUp = lockMs !== undefined && sqlState(error) === '55P03'
+      if (!isHeldUp && (batch.length === 1 || !isOnesFault(error))) {
         for (const entry of batch) entry.reject(error)
         return
       }
+      if (isHeldUp && batch.length === 1) {
+        this.#waitBeside(batch[0]!)
+        return
+      }
+      if (isHeldUp && --waits.left < 0) {
+        this.#waiting.push(...batch)
+        return
+      }
+      const partMs = isHeldUp ? partWaitMs : lockMs
       const half = batch.length >> 1
-      await this.#send(batch.slice(0, half))
-      await this.#send(batch.slice(half))
+      await this.#send(batch.slice(0, half), partMs, waits)
+      await this.#send(batch.slice(half), partMs, waits)
     }
   }
+
+  /** Starts a batch, and answers those who wait for it. */
+  async #call(
+    batch: readonly WaitingStart[],
+    worker: LocalWorker | undefined,
+    lockMs: number | undefined,
+  ): Promise<void> {
+    const starts = batch.map((entry) => entry.start)
+    const rows = await callStart(this.#parts, starts, worker, lockMs)
+    const answers = answersOf(starts, rows, (index, runId) => {
+      void conflictOf(this.#parts, starts[index]!, runId).then(batch[index]!.reject)
+    })
+    await addPauseWords(this.#parts.caller, starts, answers)
+    batch.forEach((entry, index) => {
+      const answer = answers[index]
+      if (answer !== undefined) entry.resolve(answer)
+    })
+  }
+
+  /** Others of its run key wait behind it; those whose key only the database knows are found out one by one. */
+  #waitBeside(waiting: WaitingStart): void {
+    const key = keyOf(waiting.start)
+    if (waiting.start.key !== null && waiting.start.key !== undefined)
+      this.#heldUp.set(key, (this.#heldUp.get(key) ?? 0) + 1)
+    this.#patient.push(waiting)
+    if (this.#patientCalls < this.#patientMax) void this.#waitOn()
+  }
+
+  async #waitOn(): Promise<void> {
+    this.#patientCalls++
+    for (let next = this.#patient.shift(); next !== undefined; next = this.#patient.shift()) {
+      const { start, reject } = next
+      await this.#call([next], undefined, undefined).catch(reject)
+      const key = keyOf(start)
+      const left = (this.#heldUp.get(key) ?? 0) - 1
+      if (left > 0) this.#heldUp.set(key, left)
+      else this.#heldUp.delete(key)
+    }
+    this.#patientCalls--
+  }
+}
+
+function keyOf({ row: { slug, tenant }, key }: PendingStart): string {
+  return JSON.stringify([slug, tenant, key])
 }
 
 /** Whether a start itself may be what the database refused: what our functions raise, and values that it can't take. */
@@ -327,6 +401,7 @@ async function callStart(
   { caller, via }: Pick<StartParts, 'caller' | 'via'>,
   starts: readonly PendingStart[],
   worker: LocalWorker | undefined,
+  lockMs?: number,
 ): Promise<StartAnswerRow[]> {
   const handOver = worker?.reserve(starts.reduce((tasks, { entries }) => tasks + entries, 0))
   const rows = starts.map((start) => start.row)
@@ -337,6 +412,7 @@ async function callStart(
         handOver,
         wakeAlways: false,
         givenIds: starts.some((start) => start.givenId),
+        lockMs,
       }),
     )
     if (handOver !== undefined) worker?.take(handOver.room, handedOver(starts, answer))
