@@ -2,7 +2,7 @@
 -- follows the outcome begins, or the run ends. Called whenever the last task of such a run may have left.
 --
 -- The run's row is locked before its tasks are looked for: of two tasks that leave in two transactions at once, the second sees that nothing is
--- left. New tasks come in the transaction in which the last one left, so who ends the run from outside still sees all of them (lock_run_tasks).
+-- left. It is locked also while no outcome is known yet: one of the two may be about to bring it. New tasks come in the transaction in which the last one left, so who ends the run from outside still sees all of them (lock_run_tasks).
 create or replace function millrace.advance_outcomes(run_ids uuid[], at timestamptz) returns void
 language plpgsql
 as $$
@@ -12,8 +12,9 @@ declare
   next_id int;
 begin
   for ending in
-    select r.* from run r where r.id = any (run_ids) and r.outcome is not null and r.finished_at is null order by r.id for update
+    select r.* from run r where r.id = any (run_ids) and r.finished_at is null order by r.id for update
   loop
+    continue when ending.outcome is null;
     continue when exists (select from task t where t.run_id = ending.id) or exists (select from waiting_task w where w.run_id = ending.id);
     next_id := next_ending(ending);
     if next_id is not null then

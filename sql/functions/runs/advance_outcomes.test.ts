@@ -437,6 +437,42 @@ describe('what follows an outcome', () => {
   })
 })
 
+describe('an aborted item of a map that ended early and the last step leave at once', () => {
+  /** The held tasks of a run: an item of a map that ended without it, and the step that comes last. */
+  async function lastTwo(slug: string) {
+    const worker = await workerOf(database, slug, [
+      { name: 'list' },
+      { name: 'each', kind: 'map', over: 'list', after: ['list'], on_error: 'skip' },
+      { name: 'last', after: ['each'] },
+      onSuccess,
+    ])
+    const { run_id } = await startRun(database, slug)
+    await complete(database, worker, [{ task: await claimOne(database, worker), output: [10, 20] }])
+    await giveBack(worker)
+    const [first, second] = await claim(database, worker, 2)
+    await fail(database, worker, [{ task: first!, error: permanent }])
+    const last = await claimOne(database, worker)
+    expect(await nameOf(last)).toBe('last')
+    return { worker, run_id, pair: [second!, last] as const }
+  }
+
+  test.each([
+    ['the item', [0, 1]],
+    ['the last step', [1, 0]],
+  ] as const)('where %s is first, the other one waits, and onSuccess begins', async (which, [mine, his]) => {
+    const slug = `leaves-first-${which.replaceAll(' ', '-')}`
+    const { worker, run_id, pair } = await lastTwo(slug)
+    await one.query('begin')
+    await complete(one, worker, [{ task: pair[mine] }])
+    const second = complete(other, worker, [{ task: pair[his] }])
+    await Promise.race([untilBlocked(database), second])
+    await one.query('commit')
+    await second
+    expect(await workSlowly(worker)).toEqual(['on-success'])
+    expect((await runOf(database, run_id)).state).toBe('completed')
+  })
+})
+
 test('a step that is given back while its run is cancelled lets what follows begin', async () => {
   const worker = await workerOf(database, 'given-back', [...chain('a', 'b'), undo('a')])
   const { run_id: run } = await startRun(database, 'given-back')
