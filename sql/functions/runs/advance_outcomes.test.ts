@@ -473,6 +473,22 @@ describe('an aborted item of a map that ended early and the last step leave at o
   })
 })
 
+test('a run that was redriven and is paused when it fails again numbers the attempts of onFailure on', async () => {
+  const worker = await workerOf(database, 'paused-again', [...chain('a'), onFailure])
+  const { run_id } = await startRun(database, 'paused-again')
+  expect(await workSlowly(worker, ['a'])).toEqual(['a', 'on-failure'])
+  await database.clock.advance(1000)
+  await database.query('select * from millrace.start_redrive($1)', [JSON.stringify({ runs: [run_id] })])
+  const task = await claimOne(database, worker)
+  expect(await pauseRun(database, run_id)).toBe(true)
+  await fail(database, worker, [{ task, error: permanent }])
+  expect(await claim(database, worker, 9)).toEqual([])
+  await resumeRun(database, run_id)
+  expect(await workSlowly(worker)).toEqual(['on-failure'])
+  expect(await attemptsOf(database, run_id, 'on-failure')).toMatchObject([{ attempt: 1 }, { attempt: 2 }])
+  expect((await runOf(database, run_id)).state).toBe('failed')
+})
+
 test('a step that is given back while its run is cancelled lets what follows begin', async () => {
   const worker = await workerOf(database, 'given-back', [...chain('a', 'b'), undo('a')])
   const { run_id: run } = await startRun(database, 'given-back')

@@ -11,6 +11,7 @@ declare
   found_items int[] := array[-1];
   found_values jsonb[] := array[null::jsonb];
   most int;
+  last_attempt int;
 begin
   select d.* into definition from step_definition d where d.id = ending_step;
   select d.over into mapped from step_definition d
@@ -28,9 +29,11 @@ begin
   most := least(cardinality(found_items), definition.concurrency);
   perform add_tasks(array_fill((ending).id, array[most]), array_fill(ending_step, array[most]), found_items[:most], found_values[:most],
                     array[(ending).id], array[(ending).priority], array[(ending).paused_at is not null], null, 0, 10::smallint, '{}', at);
-  -- Where it ran already, before the run was redriven, its attempts are numbered on.
-  update task t set attempt = before.attempt
-    from (select max(a.attempt) as attempt from attempt a where a.run_id = (ending).id and a.step = definition.step) before
-   where t.run_id = (ending).id and t.step_id = ending_step and t.worker_id is null and t.attempt < before.attempt;
+  -- Where it ran already, before the run was redriven, its attempts are numbered on; in a paused run its tasks wait.
+  select max(a.attempt) into last_attempt from attempt a where a.run_id = (ending).id and a.step = definition.step;
+  update task t set attempt = last_attempt
+   where t.run_id = (ending).id and t.step_id = ending_step and t.worker_id is null and t.attempt < last_attempt;
+  update waiting_task w set attempt = last_attempt
+   where w.run_id = (ending).id and w.step_id = ending_step and w.attempt < last_attempt;
 end $$;
 comment on function millrace.begin_ending(millrace.run, int, timestamptz) is 'Makes the tasks of a step that follows a run''s outcome.';
