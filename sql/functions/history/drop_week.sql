@@ -1,4 +1,4 @@
--- Drops one week of history. What is still live or undecided in it moves to the default partitions first.
+-- Drops one week of history. What is still live or undecided in it, and what such a run called, moves to the default partitions first.
 create or replace function millrace.drop_week(week text) returns void
 language plpgsql
 as $$
@@ -11,8 +11,13 @@ begin
     continue when to_regclass(format('millrace.%I', parent || '_' || week)) is null;
     execute format('alter table millrace.%I detach partition millrace.%I', parent, parent || '_' || week);
   end loop;
-  execute format('select coalesce(array_agg(r.id), ''{}'') from millrace.%I r
-                   where r.finished_at is null or exists (select from millrace.dead_letter l where l.run_id = r.id)', 'run_' || week) into kept;
+  execute format('select coalesce(array_agg(r.id), ''{}'') from millrace.%1$I r
+                   where r.finished_at is null or exists (select from millrace.dead_letter l where l.run_id = r.id)
+                      or (r.parent_run_id is not null and not r.detached and exists (
+                            select from (select id, finished_at from millrace.run union all select id, finished_at from millrace.%1$I) p
+                             where p.id = r.parent_run_id
+                               and (p.finished_at is null or exists (select from millrace.dead_letter l where l.run_id = p.id))))',
+                 'run_' || week) into kept;
   if to_regclass(format('millrace.%I', 'artifact_' || week)) is not null then
     execute format('insert into millrace.artifact_upload (id, of_run, name, type, task_id, step_id, attempt, store, location, size, touched_at, is_left)
                     select a.id, a.run_id, '''', a.type, 0, 0, a.attempt, a.store, a.location, a.size, millrace.now(), true

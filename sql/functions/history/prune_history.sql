@@ -1,5 +1,6 @@
 -- Drops history beyond its retention: of the whole installation by partition, of a pipeline with a shorter one in bounded batches.
--- Live runs and failed ones that nobody has decided on move to the default partition with their history before the old one is dropped.
+-- Live runs and failed ones that nobody has decided on move to the default partition with their history before the old one is dropped. What
+-- such a run called and waited for stays as long: a step that is tried again reads how its calls ended.
 -- A lock that can't be had within a second is tried again with the next call. Answers with the partitions dropped and the rows deleted.
 create or replace function millrace.prune_history(batch int default 1000)
 returns table (dropped_partitions int, deleted_runs int, more boolean)
@@ -44,6 +45,10 @@ begin
        and r.id < uuid_floor(at - make_interval(days => least(p.retention_days, (extract(epoch from at - keep_from) / 86400)::int)))
        and (p.retention_days is not null or r.tableoid = 'millrace.run_default'::regclass)
        and not exists (select from dead_letter l where l.run_id = r.id)
+       -- Who called it may still read how it ended.
+       and not (r.parent_run_id is not null and not r.detached and exists (
+             select from run p where p.id = any (array[r.parent_run_id])
+                and (p.finished_at is null or exists (select from dead_letter l where l.run_id = p.id))))
      limit batch
   )
   select coalesce(array_agg(id), '{}') into old_runs from doomed;

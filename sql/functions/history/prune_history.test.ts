@@ -1,10 +1,12 @@
 // Pruning: what is over goes, by the week or in batches; what is live, queued or undecided stays.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { checkpointsOf, park, send, writeCheckpoints } from '../../../test/waiting.ts'
+import { checkpointsOf, park, send, type Wait, writeCheckpoints } from '../../../test/waiting.ts'
 import { findBrokenInvariants } from '../../../test/checker.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { workerOf } from '../../../test/pipeline-worker.ts'
 import {
   chain,
+  claim,
   claimOne,
   complete,
   connect,
@@ -236,6 +238,48 @@ test('what a run stored, asked and was sent goes with it; of one that sleeps it 
   expect(await partitionOf(slept)).toBe('run_default')
   expect(await findBrokenInvariants(database, [slept])).toEqual([])
 })
+
+test.each([
+  ['its own retention is short', 'short', 1],
+  ['its week is beyond all retention', 'old', 40],
+])(
+  'a called run that has ended stays until its caller has read how, also where %s',
+  async (_, slug, days) => {
+    await database.clock.advance('1 day')
+    await database.query('select millrace.create_partitions()')
+    const parents = await workerOf(database, `${slug}-caller`, chain('asks'))
+    const children = await workerOf(database, `${slug}-called`, chain('works'))
+    if (slug === 'short')
+      await database.query('update millrace.pipeline set retention_days = 1 where slug = $1', [
+        `${slug}-called`,
+      ])
+    const parent = await start(`${slug}-caller`)
+    const now = (await database.clock.now()).getTime()
+    const waits: Wait[] = [
+      {
+        name: 'both',
+        kind: 'call',
+        children: [0, 1].map((n) => ({ id: newId(now), slug: `${slug}-called`, input: n })),
+      },
+    ]
+    const asking = await claimOne(database, parents)
+    await park(database, parents, [{ task: asking, waits }])
+    const [first, second] = await claim(database, children, 2)
+    await complete(database, children, [{ task: first!, output: 'first' }])
+    await database.clock.advance(`${days + 1} days`)
+    await prune()
+    expect(await partitionOf(first!.run_id)).not.toBe('gone')
+    await complete(database, children, [{ task: second!, output: 'second' }])
+    await complete(database, parents, [{ task: await claimOne(database, parents) }])
+    const outcomes = await database.query<{ output: string }>(
+      "select output from millrace.read_children($1, 'asks', -1, 'both')",
+      [parent],
+    )
+    expect(outcomes.map(({ output }) => output).toSorted()).toEqual(['first', 'second'])
+    await prune()
+    expect(await partitionOf(first!.run_id)).toBe('gone')
+  },
+)
 
 test('whoever makes partitions gives way to those at work, before a deadlock would be looked for', async () => {
   await database.clock.advance('60 days')
