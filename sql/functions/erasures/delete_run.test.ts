@@ -2,7 +2,10 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { defineLimit, miscounted } from '../../../test/limits.ts'
 import { asOther, openMillrace } from '../../../test/millrace.ts'
+import { workerOf } from '../../../test/pipeline-worker.ts'
+import { cancelRun, chain, claim, claimOne, complete, startRun } from '../../../test/protocol.ts'
 import { pipeline } from '../../../src/sdk/pipeline.ts'
 
 const { database, opened } = await openMillrace()
@@ -182,4 +185,20 @@ test('two who delete a run at once do it once, and a worker that is still at an 
   expect(
     (await findInTables(run!.id)).filter((table) => !['audit_entry', 'erasure'].includes(table)),
   ).toEqual([])
+})
+
+test('a run that is deleted while a step of it is still being aborted gives back what the step held of limits', async () => {
+  const worker = await workerOf(database, 'slotted', chain('only'))
+  await defineLimit(database, 'slotted-one', { kind: 'concurrency', capacity: 1 }, 'slotted')
+  const { run_id } = await startRun(database, 'slotted')
+  const aborted = await claimOne(database, worker)
+  const next = await startRun(database, 'slotted')
+  expect(await claim(database, worker, 1)).toEqual([])
+  await cancelRun(database, run_id)
+  await database.query('select millrace.delete_run($1)', [run_id])
+  expect(await complete(database, worker, [{ task: aborted }])).toMatchObject([{ kind: 'lost' }])
+  expect(await miscounted(database)).toEqual([])
+  const task = await claimOne(database, worker)
+  expect(task.run_id).toBe(next.run_id)
+  await complete(database, worker, [{ task }])
 })

@@ -9,12 +9,22 @@ declare
   kept_table text;
   n bigint;
   counts jsonb := '{}'::jsonb;
+  freed bigint[];
 begin
   -- What waits for their end in a schedule hears of it while their firings are still there.
   if exists (select from firing f where f.run_id = any (run_ids) and f.unsettled) then
     perform settle_firings();
   end if;
   perform lock_run_tasks(run_ids);
+  -- A task that is still being aborted holds its slots, and whoever reports its end later finds nothing any more.
+  with removed as (
+    delete from task t where t.run_id = any (run_ids) returning t.holds
+  )
+  select (select count(*) from removed), (select array_agg(h.id) from removed r cross join unnest(r.holds) h(id)) into n, freed;
+  counts := add_counts(counts, jsonb_build_object('task', n));
+  if freed is not null then
+    perform release_limits(freed, millrace.now());
+  end if;
   perform 1 from join_state j where j.run_id = any (run_ids) order by j.run_id, j.step_id for update;
   perform 1 from run r where r.id = any (run_ids) order by r.id for update;
   select r.id into live from run r where r.id = any (run_ids) and r.finished_at is null limit 1;
@@ -37,7 +47,7 @@ begin
   counts := add_counts(counts, jsonb_build_object('delivery', forget_deliveries(run_ids), 'emitted_event', forget_events(run_ids)));
   perform leave_artifacts(run_ids);
   foreach kept_table in array tables_of_runs() loop
-    continue when kept_table = 'idempotency';
+    continue when kept_table in ('task', 'idempotency');
     execute format('delete from millrace.%I where run_id = any ($1)', kept_table) using run_ids;
     get diagnostics n = row_count;
     counts := add_counts(counts, jsonb_build_object(kept_table, n));
