@@ -17,6 +17,8 @@ begin
     select g.place from unnest(slugs) with ordinality g(slug, place)
      where exists (select from pipeline where paused_at is not null)
        and exists (select from pipeline p where p.slug = g.slug and p.paused_at is not null)
+       -- A start that is asked again began before the pause.
+       and not exists (select from run r where r.id = any (array[run_ids[g.place]]))
   loop
     reason := 'paused';
     refused := refused || place;

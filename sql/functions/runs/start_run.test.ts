@@ -1,7 +1,7 @@
 // Starts in plain SQL: an argument that can't be right is refused by its name, with what is allowed.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
-import { chain, registerPipeline } from '../../../test/protocol.ts'
+import { cancelRun, chain, newId, registerPipeline, startRun } from '../../../test/protocol.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -60,4 +60,21 @@ test('PP-C13 an argument that is null is as if it were left out', async () => {
   const [stored] = await database.query('select priority, headers, tenant, started_via from millrace.run')
   expect(started).toBeDefined()
   expect(stored).toEqual({ priority: 5, headers: null, tenant: null, started_via: 'sql' })
+})
+
+test('a start that is sent again after its pipeline was paused is answered as it was, and a new one is refused', async () => {
+  await registerPipeline(database, 'asked-again', chain('only'))
+  const id = newId()
+  expect(await startRun(database, 'asked-again', { n: 1 }, { id })).toMatchObject({ created: true })
+  await database.query("select millrace.pause_pipeline('asked-again')")
+  expect(await startRun(database, 'asked-again', { n: 1 }, { id })).toMatchObject({
+    created: true,
+    run_id: id,
+  })
+  expect(await startRun(database, 'asked-again', { n: 1 }, { id: newId() })).toMatchObject({
+    created: false,
+    reason: 'paused',
+  })
+  await database.query("select millrace.resume_pipeline('asked-again')")
+  await cancelRun(database, id)
 })
