@@ -29,6 +29,14 @@ begin
   for why_ended in select distinct c.reason from cancellation c where c.run_id = any (live) loop
     perform cancel_runs(array(select c.run_id from cancellation c where c.run_id = any (live) and c.reason = why_ended), why_ended, at);
   end loop;
-  delete from cancellation c using run r where c.run_id = any (asked) and r.id = c.run_id and r.finished_at is not null;
+  -- One that continued itself meanwhile goes on as another, which is asked in its place; both are seen by one statement, or neither.
+  with ended as (
+    delete from cancellation c using run r where c.run_id = any (asked) and r.id = c.run_id and r.finished_at is not null
+    returning c.run_id, c.reason, c.asked_at
+  )
+  insert into cancellation (run_id, reason, asked_at)
+  select (e.detail ->> 'as')::uuid, c.reason, c.asked_at
+    from ended c join event e on e.run_id = any (array[c.run_id]) and e.kind = 'run.continued'
+      on conflict (run_id) do nothing;
 end $$;
 comment on function millrace.carry_out_cancellations(int, timestamptz) is 'Cancels runs whose parent ended without them.';

@@ -1,6 +1,6 @@
 -- Ends a run whose last step continues it as another, and starts that one, in one transaction: there is no moment in which the run key is
 -- free, or two runs have it. The new run is of the same version, with the same tenant, headers and priority, and in the place of the old one
--- for whoever called it. Fenced as complete_tasks is.
+-- for whoever called it; what was paused goes on paused. Fenced as complete_tasks is.
 create or replace function millrace.continue_run(
   worker_id uuid, lock_key int, task_id bigint, step_id int, attempt int, next_run_id uuid, input jsonb) returns boolean
 language plpgsql security definer set search_path = millrace, pg_temp
@@ -43,6 +43,9 @@ begin
   if refusal is not null then
     raise exception 'Run % can''t be continued: the start of ''%'' was refused (%).', ended.id, ended.slug, refusal
       using errcode = 'MR016', hint = 'The step is tried again under its retry policy.';
+  end if;
+  if ended.paused_at is not null then
+    perform pause_run(continue_run.next_run_id, 'the run that it continues was paused');
   end if;
   if exists (select from callback) then
     perform hand_on_callbacks(ended.id, continue_run.next_run_id, true);
