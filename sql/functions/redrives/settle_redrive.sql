@@ -21,6 +21,8 @@ begin
   select array_agg(i.run_id), array_agg(i.failed_at) into runs, ats
     from (select run_id, failed_at from redrive_item where redrive_id = asked.id and state = 'open' order by tries, run_id limit most) i;
   if runs is null then
+    -- What is missing in the counts was erased before its turn came.
+    update redrive d set input = null, finished_at = at where d.id = asked.id and d.finished_at is null;
     return 0;
   end if;
   begin

@@ -281,6 +281,19 @@ test('a run that failed again after it was ordered is another failure, and is no
   expect(await runOf(database, run)).toMatchObject({ state: 'failed' })
 })
 
+test('a redrive of which a run is deleted before its turn is over once the others are', async () => {
+  const runs: string[] = []
+  for (const _ of [1, 2, 3]) runs.push((await failed('erased-item', chain('a'), 'a')).run)
+  const { redrive_id, total } = await redrive(database, { pipeline: 'erased-item' }, { rate: 1 })
+  expect(total).toBe(3)
+  await database.query('select millrace.delete_run($1)', [runs[2]])
+  for (const _ of runs) {
+    await database.clock.advance(5_000)
+    await work()
+  }
+  expect(await standing(redrive_id)).toMatchObject({ done: 2, refused: 0, finished_at: expect.any(Date) })
+})
+
 test('it is refused as live while another run holds its key, and so it is when that one is started at the same moment', async () => {
   const { run } = await failed('keyed', chain('a'), 'a', { input: { n: 7 }, key: [['n']] })
   const other = await connect(database)
