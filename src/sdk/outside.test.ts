@@ -51,8 +51,11 @@ async function begun(outside: Outside): Promise<{ id: string; hold: Hold }> {
   return { id: run!.id, hold: await taken(outside, run!.id, 'fetch') }
 }
 
-async function taken(outside: Outside, runId: string, step: string): Promise<Hold> {
-  const answer = await outside.startStep(runId, step, { leaseSeconds: 60 })
+async function taken(outside: Outside, runId: string, step: string, item?: number): Promise<Hold> {
+  const answer = await outside.startStep(runId, step, {
+    leaseSeconds: 60,
+    ...(item !== undefined && { item }),
+  })
   if (!answer.started) throw new Error(answer.reason)
   return answer.hold
 }
@@ -351,4 +354,22 @@ test('PP-C17 a function that keeps its own state beside it adopts the protocol: 
     'reclaimed',
     'completed',
   ])
+})
+
+test('an executor outside undoes a map item by item', async () => {
+  const steps = [
+    { name: 'list' },
+    { name: 'each', kind: 'map', over: 'list', after: ['list'] },
+    { name: 'last', after: ['each'], max_attempts: 1 },
+    { name: 'undo-each', kind: 'undo', undoes: 'each' },
+  ]
+  await database.query("select millrace.register_pipeline('undone-outside', $1)", [JSON.stringify({ steps })])
+  const outside = outsideOf()
+  const id = (await outside.ensureRun('undone-outside', {})).run!.id
+  await outside.complete(await taken(outside, id, 'list'), ['x', 'y'])
+  for (const item of [0, 1]) await outside.complete(await taken(outside, id, 'each', item), item)
+  await outside.fail(await taken(outside, id, 'last'), new Error('No.'))
+  await expect(outside.startStep(id, 'undo-each')).rejects.toMatchObject({ code: 'argument_invalid' })
+  for (const item of [0, 1]) await outside.complete(await taken(outside, id, 'undo-each', item), null)
+  expect((await runOf(database, id)).state).toBe('failed')
 })

@@ -1,5 +1,5 @@
 -- The definition of a run's step by name. An unknown run or step is an error that names it; so is an item where there is none, and a
--- map without one, since neither could ever be started.
+-- map, or what undoes one, without one, since neither could ever be started.
 create or replace function millrace.find_step(run_id uuid, step text, item int) returns millrace.step_definition
 language plpgsql stable
 as $$
@@ -7,6 +7,7 @@ as $$
 declare
   found_run record;
   definition millrace.step_definition;
+  undoes_map boolean;
 begin
   if find_step.run_id is null then
     perform millrace.refuse_argument('run_id', 'the id of a run', null);
@@ -25,10 +26,14 @@ begin
       using errcode = 'MR007', hint = (select 'Its steps: ' || string_agg(d.step, ', ' order by d.position) from millrace.step_definition d
                                         where d.slug = found_run.slug and d.version = found_run.version and d.kind <> 'end');
   end if;
-  if definition.kind = 'map' and (find_step.item >= 0) is not true then
-    perform millrace.refuse_argument('item', format('the place of an item, from 0, as step ''%s'' is a map', find_step.step), find_step.item::text);
+  undoes_map := definition.kind = 'undo' and exists (
+    select from millrace.step_definition d
+     where d.slug = definition.slug and d.version = definition.version and d.step = definition.undoes and d.kind = 'map');
+  if (definition.kind = 'map' or undoes_map) and (find_step.item >= 0) is not true then
+    perform millrace.refuse_argument('item', format('the place of an item, from 0, as step ''%s'' %s a map', find_step.step,
+                                                    case when undoes_map then 'undoes' else 'is' end), find_step.item::text);
   end if;
-  if definition.kind <> 'map' and find_step.item is distinct from -1 then
+  if definition.kind <> 'map' and not undoes_map and find_step.item is distinct from -1 then
     perform millrace.refuse_argument('item', format('-1 or left out, as step ''%s'' is no map', find_step.step), find_step.item::text);
   end if;
   return definition;
