@@ -17,13 +17,19 @@ begin
     return false;
   end if;
   update run r set paused_at = at, revision = revision + 1 where r.id = pause_run.run_id;
-  update task t set paused = true where t.run_id = pause_run.run_id and t.worker_id is not null;
-  update waiting_task w set paused = true where w.run_id = pause_run.run_id;
-  with parked as (
-    delete from task t where t.run_id = pause_run.run_id and t.claimed_at is null returning t.*
-  )
-  insert into waiting_task (handler, priority, run_id, step_id, item, item_value, attempt, failures, reason, available_at, paused)
-  select handler, priority, run_id, step_id, item, item_value, attempt, failures, 'paused', ready_at, true from parked;
+  -- A redrive that it waited for has opened tasks that were not locked above. So what is ready is taken first, and what was claimed before that
+  -- is marked after it; what came of one that left in between is looked for again.
+  loop
+    with parked as (
+      delete from task t where t.run_id = pause_run.run_id and t.claimed_at is null returning t.*
+    )
+    insert into waiting_task (handler, priority, run_id, step_id, item, item_value, attempt, failures, reason, available_at, paused)
+    select handler, priority, run_id, step_id, item, item_value, attempt, failures, 'paused', ready_at, true from parked;
+    update task t set paused = true where t.run_id = pause_run.run_id and t.worker_id is not null;
+    update waiting_task w set paused = true where w.run_id = pause_run.run_id;
+    exit when not exists (select from task t where t.run_id = pause_run.run_id and not t.paused)
+          and not exists (select from waiting_task w where w.run_id = pause_run.run_id and not w.paused);
+  end loop;
   perform write_event(pause_run.run_id, 'run.paused', jsonb_strip_nulls(jsonb_build_object('reason', pause_run.reason)));
   perform write_audit('run.paused', 'run', pause_run.run_id::text);
   return true;
