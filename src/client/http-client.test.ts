@@ -82,6 +82,34 @@ test('a start whose answer is lost is sent again, and is one run', async () => {
   expect(await countRuns('lost')).toBe(1)
 })
 
+test('a field that is there and undefined is as if it were left out: what is sent again carries the same id or key', async () => {
+  const sent: string[] = []
+  const client = connectHttp({
+    url: await served(),
+    key: 'ann',
+    retryDelayMs: 1,
+    fetch: async (request, init) => {
+      const response = await fetch(request, init)
+      sent.push(new Headers(init?.headers).get('idempotency-key') ?? JSON.parse(String(init?.body)).run)
+      if (sent.length % 2 === 0) return response
+      await response.text()
+      throw new TypeError('the connection was lost')
+    },
+  })
+  const started = await client.startRun({
+    body: { pipeline: 'client-sweep', tenant: 'undefined', run: undefined },
+  })
+  expect(started.created).toBe(true)
+  expect(await countRuns('undefined')).toBe(1)
+  // As JavaScript, or whoever spreads options of their own, writes it.
+  const options: object = { idempotencyKey: undefined }
+  const cancelled = await client.cancelRun({ params: { run: started.run!.id }, body: {}, ...options })
+  expect(cancelled).toEqual({ changed: true })
+  expect(sent[0]).toMatch(/^[0-9a-f-]{36}$/)
+  expect(sent).toEqual([sent[0], sent[0], sent[2], sent[2]])
+  expect(sent[2]).toMatch(/^[0-9a-f-]{36}$/)
+})
+
 test('a server that cannot be reached, is busy or is none says so by its code', async () => {
   let sent = 0
   const answering = (make: () => Response) =>

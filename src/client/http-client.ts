@@ -118,8 +118,12 @@ function sentOnce(
 ): AnyCall {
   if (method !== 'post') return call
   // A start is known by its id. An idempotency key of a start is the caller's alone.
-  if (name === 'startRun') return { ...call, body: { run: newId(), ...(call.body as object) } }
-  return seesToRepeats ? call : { idempotencyKey: newId(), ...call }
+  if (name === 'startRun') {
+    const body = call.body as { readonly run?: string | undefined } | undefined
+    // A field that is there and undefined is as if it were left out: it takes no other's place.
+    return { ...call, body: { ...body, run: body?.run ?? newId() } }
+  }
+  return seesToRepeats ? call : { ...call, idempotencyKey: call.idempotencyKey ?? newId() }
 }
 
 function isSafe({ name, method, seesToRepeats }: ClientRoute, { ifRevision }: AnyCall): boolean {
