@@ -17,10 +17,11 @@ begin
   select * into answer
     from start_run(ensure_run.slug, ensure_run.input, ensure_run.id, ensure_run.version, 5, ensure_run.tenant, ensure_run.headers, started_via => 'outside');
   if answer.created and ensure_run.silence_seconds is not null then
-    -- Asked again under its own id, the run may have ended by now: a deadline that comes after its end nobody would remove.
+    -- Asked again under its own id, the run may have ended by now: a deadline that comes after its end nobody would remove. And the id may be that of
+    -- a run which workers have at hand: of that nothing would be heard here, however well it goes.
     insert into run_deadline (run_id, silence_seconds, deadline_at)
     select r.id, ensure_run.silence_seconds, millrace.now() + make_interval(secs => ensure_run.silence_seconds)
-      from (select id from run where id = answer.run_id and finished_at is null for share) r
+      from (select id from run where id = answer.run_id and finished_at is null and started_via = 'outside' for share) r
         on conflict do nothing;
   end if;
   return query select answer.created, answer.reason, answer.run_id;

@@ -206,9 +206,9 @@ begin
 
   -- An id that a caller gave, or asks for again, may be that of another start: then this one did not happen, and that is said.
   if given_ids and exists (
-       select from unnest(run_ids, slugs, inputs, keep) g(id, slug, input, keep) join run r on r.id = g.id
-        where g.keep is not false and (r.slug <> g.slug or (not same_input(r.input, g.input) and not exists (select from coalesced_start c where c.run_id = r.id)))) then
-    raise exception 'A run id is taken: it is that of a run of another pipeline, or with another input.'
+       select from unnest(run_ids, slugs, inputs, tenants, keep) g(id, slug, input, tenant, keep) join run r on r.id = g.id
+        where g.keep is not false and (r.slug <> g.slug or r.tenant is distinct from g.tenant or (not same_input(r.input, g.input) and not exists (select from coalesced_start c where c.run_id = r.id)))) then
+    raise exception 'A run id is taken: it is that of a run of another pipeline or tenant, or with another input.'
       using errcode = 'MR009', hint = 'Give each start an id of its own, or none.';
   end if;
 

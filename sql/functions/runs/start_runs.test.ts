@@ -150,6 +150,21 @@ test('a start that is asked again under its own id is the same start, however of
   expect((await runOf(database, id)).state).toBe('cancelled')
 })
 
+test('an id is the same start within its tenant alone', async () => {
+  const id = newId()
+  expect(await startRun(database, 'plain', 1, { id, tenant: 'a' })).toMatchObject({ created: true })
+  expect(await startRun(database, 'plain', 1, { id, tenant: 'a' })).toMatchObject({
+    created: true,
+    run_id: id,
+  })
+  for (const tenant of ['b', null])
+    await expect(
+      startRun(database, 'plain', 1, { id, ...(tenant === null ? {} : { tenant }) }),
+    ).rejects.toMatchObject({
+      code: 'MR009',
+    })
+})
+
 test('E2 a hundred parallel posts with one idempotency key are one run', async () => {
   const answers = await hundredTimes((connection) =>
     startRun(connection, 'plain', { order: 1 }, { idempotencyKey: 'post-1' }),

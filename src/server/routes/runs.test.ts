@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { pipeline } from '../../sdk/pipeline.ts'
 import { apiOn } from '../../../test/api.ts'
 import { openMillrace } from '../../../test/millrace.ts'
+import { runOf, sweep as sweepWorkers } from '../../../test/protocol.ts'
 
 const { database, opened } = await openMillrace()
 const openApi = apiOn(database)
@@ -52,6 +53,37 @@ test('PP-S7 a run id that is none is refused by the name of its field, and one o
   expect(await ask({ role: 'viewer' }, 'POST', `/runs/${body.run.id}/cancel`, {})).toMatchObject({
     status: 403,
   })
+})
+
+test('an id under which a run of another tenant lies is no start of one’s own, and gives that run no deadline', async () => {
+  await opened.client().start(sweep, null)
+  await database.clock.freeze()
+  const { ask } = await openApi()
+  const start = { pipeline: 'api-sweep', input: { state: 'TX' } }
+  const { body } = await ask({}, 'POST', '/runs', { ...start, tenant: 'b' })
+  const run = body.run.id
+  const taken = { status: 409, body: { code: 'idempotency_conflict' } }
+
+  const bound = { name: 'of a', tenant: 'a', kind: 'key' } as const
+  const ensured = { ...start, run, silence_seconds: 1 }
+  expect(await ask(bound, 'POST', '/runs/ensure', ensured)).toMatchObject(taken)
+  expect(await ask(bound, 'POST', '/runs', { ...start, run })).toMatchObject(taken)
+  expect(await ask({}, 'POST', '/runs', { ...start, run, tenant: 'a' })).toMatchObject(taken)
+  expect(await ask({}, 'POST', '/runs', { ...start, run })).toMatchObject(taken)
+  // A wrong guess at its input is told apart from a right one by nothing.
+  const guessed = await ask(bound, 'POST', '/runs', { ...start, run, input: { state: 'NM' } })
+  const right = await ask(bound, 'POST', '/runs', { ...start, run })
+  const { correlation_id: _, ...answer } = right.body
+  expect(guessed.body).toMatchObject(answer)
+  // Of its own tenant it is the same start. But workers have it at hand: of that nothing is heard here.
+  expect(await ask({ tenant: 'b', kind: 'key' }, 'POST', '/runs/ensure', ensured)).toMatchObject({
+    body: { created: true, run: { id: run } },
+  })
+
+  expect(await database.query('select run_id from millrace.run_deadline')).toEqual([])
+  await database.clock.advance('2 seconds')
+  await sweepWorkers(database)
+  expect((await runOf(database, run)).state).toBe('pending')
 })
 
 test('an input that does not fit the schema of the server’s own pipeline starts nothing, and none takes its defaults', async () => {
