@@ -435,6 +435,7 @@ grant execute on function
   millrace.link_provider,
   millrace.begin_session,
   millrace.find_session,
+  millrace.read_session,
   millrace.end_session,
   millrace.end_sessions,
   millrace.begin_sign_in,

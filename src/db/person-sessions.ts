@@ -11,7 +11,7 @@ export interface FoundSession {
   readonly payloads: boolean
 }
 
-/** Undefined for one that has ended, however. @param tokenHash SHA-256 in base64url */
+/** The session of a request, which is used by that. Undefined for one that has ended, however. @param tokenHash SHA-256 in base64url */
 export async function findSession(
   caller: Caller,
   tokenHash: string,
@@ -21,6 +21,22 @@ export async function findSession(
     {
       name: 'millrace_find_session',
       text: 'select session_id, person_id, email, name, role, payloads from millrace.find_session($1, $2)',
+    },
+    [tokenHash, idleSeconds],
+  )
+  return rows[0]
+}
+
+/** The same without using it: so it ends when it would have. */
+export async function readSession(
+  caller: Caller,
+  tokenHash: string,
+  idleSeconds: number,
+): Promise<FoundSession | undefined> {
+  const rows = await caller.call<FoundSession>(
+    {
+      name: 'millrace_read_session',
+      text: 'select session_id, person_id, email, name, role, payloads from millrace.read_session($1, $2)',
     },
     [tokenHash, idleSeconds],
   )

@@ -119,7 +119,7 @@ async function answered(
     ifRevision: operation.revised === true ? revisionOf(request) : undefined,
     idempotencyKey: request.headers.get('idempotency-key') ?? undefined,
     request,
-    again: async () => (await authenticate(parts.authenticators, request, origin))?.actor,
+    again: async () => (await authenticate(parts.authenticators, request, origin, true))?.actor,
   })
   if (answer instanceof Response) return answer
   if (operation.answer === undefined) return new Response(null, { status: operation.status })

@@ -20,17 +20,23 @@ interface KeyFacts {
 /**
  * One way: undefined where the request shows no credential of its kind.
  *
+ * @param isAgain the request is one that was let in, and its answer goes on: that is no use of what it shows
  * @throws MillraceError not_signed_in for one that is wrong, expired or revoked, without saying which
  */
-export type Authenticator = (request: Request, origin: Origin) => Promise<SignedIn | undefined>
+export type Authenticator = (
+  request: Request,
+  origin: Origin,
+  isAgain?: boolean,
+) => Promise<SignedIn | undefined>
 
 export async function authenticate(
   authenticators: readonly Authenticator[],
   request: Request,
   origin: Origin,
+  isAgain = false,
 ): Promise<SignedIn | undefined> {
   for (const one of authenticators) {
-    const found = await one(request, origin)
+    const found = await one(request, origin, isAgain)
     if (found !== undefined) return found
   }
   return undefined

@@ -3,7 +3,7 @@ import type { Actor } from '../../api/access.ts'
 import { scopesOf } from '../../api/access.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { Caller } from '../../db/call.ts'
-import { findSession, type FoundSession } from '../../db/person-sessions.ts'
+import { findSession, type FoundSession, readSession } from '../../db/person-sessions.ts'
 import type { Authenticator } from '../authenticate.ts'
 import type { Origin } from '../origin.ts'
 import type { ServerLog } from '../server-log.ts'
@@ -85,23 +85,23 @@ export async function openPeople(room: PeopleRoom, url: string, options: PeopleO
     triesMax: signIn.triesMax ?? triesMaxDefault,
     windowSeconds: signIn.windowSeconds ?? windowSecondsDefault,
   })
-  const sessionOf: People['sessionOf'] = async (request) => {
+  const lookedUp = async (request: Request, look: typeof findSession): Promise<FoundSession | undefined> => {
     const token = sessionToken(request, cookies, secret)
-    return token === undefined ? undefined : findSession(room.reads, hashToken(token), idleSeconds)
+    return token === undefined ? undefined : look(room.reads, hashToken(token), idleSeconds)
   }
   return {
     url,
     idleSeconds,
     lock,
-    sessionOf,
+    sessionOf: (request) => lookedUp(request, findSession),
     isBreached:
       breachCheck === false
         ? () => Promise.resolve(false)
         : createBreachCheck(room.log, breachCheck === true ? undefined : breachCheck),
     hasProvider: options.oidc !== undefined,
     // A session that has ended is none: whoever has one must be able to sign in anew.
-    authenticate: async (request) => {
-      const session = await sessionOf(request)
+    authenticate: async (request, _, isAgain) => {
+      const session = await lookedUp(request, isAgain === true ? readSession : findSession)
       return session === undefined ? undefined : { actor: actorOf(session), ambient: true }
     },
     signIn: (credentials, origin) =>

@@ -5,6 +5,7 @@ import type { z } from 'zod'
 import { actorOf, apiOn, type OpenedApi } from '../../../test/api.ts'
 import { until } from '../../../test/deadline.ts'
 import { Arrival, countStatements, openMillrace } from '../../../test/millrace.ts'
+import { peopleOn, publicUrl } from '../../../test/people.ts'
 import { streamOperations } from '../../api/streams.ts'
 import { poolCaller } from '../../db/call.ts'
 import { registerPipeline } from '../../db/pipelines.ts'
@@ -13,6 +14,7 @@ import { listen } from '../listen.ts'
 
 const { database, opened } = await openMillrace()
 const openApi = apiOn(database)
+const openPeople = peopleOn(database)
 
 let release = new Arrival()
 const talking = pipeline('stream-talking').step('talk', async ({ stream }) => {
@@ -225,6 +227,28 @@ test('who is no longer let in is told nothing more: the credential is looked at 
   now += 1_000
   await database.query('select millrace.cancel_run($1)', [id])
   expect(await reading.next()).toBeUndefined()
+})
+
+test('a session that only a stream still shows ends for want of use, whatever the stream tells', async () => {
+  let now = Date.now()
+  await database.clock.freeze()
+  const { add, person, server } = await openPeople({ sessions: { idleSeconds: 120 } }, { now: () => now })
+  await add('idle@example.org')
+  const ann = await person('idle@example.org')
+  expect((await ann.ask('GET', '/auth/actor')).status).toBe(200)
+  const stream = new Request(`${publicUrl}/runs/events?pipeline=stream-idle`, {
+    headers: { cookie: ann.cookie, 'sec-fetch-site': 'same-origin' },
+  })
+  const reading = new Reading(await server.fetch(stream))
+  const told = [(await reading.next())?.event]
+  for (let seconds = 30; seconds <= 180 && told.at(-1) !== undefined; seconds += 30) {
+    await database.clock.advance('30 seconds')
+    now += 30_000
+    await opened.client().start(idle, null)
+    told.push((await reading.next())?.event)
+  }
+  expect(told).toEqual(['runs', 'changed', 'changed', 'changed', undefined])
+  expect((await ann.ask('GET', '/auth/actor')).status).toBe(401)
 })
 
 test('where the credential cannot be looked at again the stream ends, and the log says why', async () => {
