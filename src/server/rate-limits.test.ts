@@ -3,9 +3,11 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { apiOn, type OpenedApi } from '../../test/api.ts'
 import { until } from '../../test/deadline.ts'
 import { countStatements, openMillrace } from '../../test/millrace.ts'
+import { pipeline } from '../sdk/pipeline.ts'
 
-const { database } = await openMillrace()
+const { database, opened } = await openMillrace()
 const openApi = apiOn(database)
+const echo = pipeline('limits-echo').step('say', () => 1)
 
 afterEach(async () => {
   vi.useRealTimers()
@@ -19,11 +21,14 @@ async function statusesOf(
     address,
     headers = {},
     path = '/runs',
-  }: { address?: string; headers?: Record<string, string>; path?: string },
+    method = 'GET',
+  }: { address?: string; headers?: Record<string, string>; path?: string; method?: string },
 ): Promise<number[]> {
   const answers = await Promise.all(
     Array.from({ length: count }, () =>
-      api.server.fetch(new Request(`http://millrace.test${path}`, { headers }), { remoteAddress: address }),
+      api.server.fetch(new Request(`http://millrace.test${path}`, { method, headers }), {
+        remoteAddress: address,
+      }),
     ),
   )
   return answers.map(({ status }) => status)
@@ -130,6 +135,19 @@ test('J6 wrong keys are counted at event streams, probes and assets as well', as
     expect(countOf(statuses, 401)).toBe(10)
     expect(countOf(statuses, 429)).toBe(5)
   }
+})
+
+test('JQ-2 the heads of event streams are counted, and read nothing of the run but that it is there', async () => {
+  await opened.client().start(echo, null)
+  const api = await openApi({ rateLimits: { keyPerHour: 5 } })
+  const headers = await keyOf(api)
+  const [run] = await database.query<{ id: string }>('select id from millrace.run')
+  const statements = countStatements()
+  const path = `/runs/${run!.id}/events`
+  const heads = await statusesOf(api, 20, { headers, path, method: 'HEAD' })
+  statements.stop()
+  expect([countOf(heads, 200), countOf(heads, 429)]).toEqual([5, 15])
+  expect(statements.sent.filter((one) => one.includes('millrace_read_run'))).toEqual([])
 })
 
 test('JQ-2 a flood is counted by a few statements, and probes not at all', async () => {

@@ -38,9 +38,8 @@ export function rateLimitGuard({ pool, limits }: RateLimiterParts): Guard {
   const minutes = new RequestCounts(storeClient, { prefix: 'address', seconds: 60 })
   const hours = new RequestCounts(storeClient, { prefix: 'key', seconds: 3_600 })
   return async (guarded, next) => {
-    const { signedIn, operation } = guarded
-    const isFree = operation.uncounted === true || operation.media === 'text/event-stream'
-    if (!isFree || isWrong(guarded)) {
+    const { signedIn } = guarded
+    if (!isFree(guarded) || isWrong(guarded)) {
       const counted = countedFor(guarded)
       if (counted !== undefined)
         await (signedIn?.actor.kind === 'key'
@@ -49,6 +48,12 @@ export function rateLimitGuard({ pool, limits }: RateLimiterParts): Guard {
     }
     return next()
   }
+}
+
+/** A stream stays open, and there are bounds on how many may. Of its head nothing stays, so that no other bound would hold. */
+function isFree({ operation, request }: Guarded): boolean {
+  if (operation.media === 'text/event-stream') return request.method !== 'HEAD'
+  return operation.uncounted === true
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Access } from '../../api/access.ts'
 import { operations } from '../../api/catalogue.ts'
 import { followAccess } from '../../api/streams.ts'
 import { type ErrorCode, MillraceError } from '../../core/errors.ts'
-import { readRun } from '../../db/run-list.ts'
+import { findOwner } from '../../db/owners.ts'
 import type { StreamRow } from '../../db/streams.ts'
 import { authorize } from '../authorize.ts'
 import { eventStream, type EventStreamParts } from '../event-stream.ts'
@@ -22,7 +22,7 @@ const listsMax = 100
 export const streamRoutes: readonly Route[] = [
   route(operations.followRun, async (call) => {
     const { run } = call.params
-    if ((await readRun(call.room.reads, run)) === undefined)
+    if ((await findOwner(call.room.reads, 'run', run)) === undefined)
       throw new MillraceError('run_unknown', `There is no run ${run}.`, { fields: { runId: run } })
     const { room } = call
     return followed(call, { kind: 'run', key: `run ${run}`, asked: run }, (parts) =>
