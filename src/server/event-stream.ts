@@ -18,15 +18,25 @@ export const streamsMaxDefault = 5_000
 export interface StreamBounds {
   /** Event streams that one server has open at most; 5,000 unless told. */
   readonly streamsMax?: number | undefined
-  /** Of one person or key; 100 unless told. */
+  /** Of one person or key, and of all tokens of one of them for one run; 100 unless told. */
   readonly streamsPerActorMax?: number | undefined
+}
+
+/** Different lists that one person or key follows at a time: far fewer than a server does, so that nobody takes them all. */
+const listsPerActorMax = 10
+
+/** What one person or key has open. */
+interface Own {
+  streams: number
+  /** How many streams follow each list. */
+  readonly lists: Map<string, number>
 }
 
 /** How many event streams are open, and whose. */
 export class OpenStreams {
   readonly #max: number
   readonly #perActorMax: number
-  readonly #byActor = new Map<string, number>()
+  readonly #byActor = new Map<string, Own>()
   #open = 0
 
   constructor({ streamsMax = streamsMaxDefault, streamsPerActorMax = 100 }: StreamBounds) {
@@ -38,26 +48,41 @@ export class OpenStreams {
     return this.#open
   }
 
-  /** Counts one more; answers with what ends it. @throws MillraceError too_many_requests */
-  open({ kind, id }: Pick<Actor, 'kind' | 'id'>): () => void {
-    const whose = `${kind} ${id}`
-    const own = this.#byActor.get(whose) ?? 0
-    if (own >= this.#perActorMax)
-      throw tooMany(`You have ${own} event streams open, the most that one may have.`)
+  /** Counts one more; answers with what ends it. @param list the key of the list that it follows @throws MillraceError too_many_requests */
+  open(actor: Pick<Actor, 'kind' | 'id' | 'run'>, list?: string): () => void {
+    const whose = countedFor(actor)
+    const own: Own = this.#byActor.get(whose) ?? { streams: 0, lists: new Map() }
+    if (own.streams >= this.#perActorMax)
+      throw tooMany(`You have ${own.streams} event streams open, the most that one may have.`)
+    if (list !== undefined && !own.lists.has(list) && own.lists.size >= listsPerActorMax)
+      throw tooMany(`You follow ${own.lists.size} different lists, the most that one may.`)
     if (this.#open >= this.#max)
       throw tooMany(`This server has ${this.#open} event streams open, the most that it serves.`)
     this.#open += 1
-    this.#byActor.set(whose, own + 1)
+    own.streams += 1
+    if (list !== undefined) own.lists.set(list, (own.lists.get(list) ?? 0) + 1)
+    this.#byActor.set(whose, own)
     let isOpen = true
     return () => {
       if (!isOpen) return
       isOpen = false
       this.#open -= 1
-      const left = this.#byActor.get(whose)! - 1
-      if (left === 0) this.#byActor.delete(whose)
-      else this.#byActor.set(whose, left)
+      own.streams -= 1
+      if (list !== undefined) forget(own.lists, list)
+      if (own.streams === 0) this.#byActor.delete(whose)
     }
   }
+}
+
+/** All tokens bear the id of who made them: those for one run, which its visitors hold, take nothing from those for another one. */
+function countedFor({ kind, id, run }: Pick<Actor, 'kind' | 'id' | 'run'>): string {
+  return kind === 'token' ? `${kind} ${id} ${run}` : `${kind} ${id}`
+}
+
+function forget(lists: Own['lists'], list: string): void {
+  const left = lists.get(list)! - 1
+  if (left === 0) lists.delete(list)
+  else lists.set(list, left)
 }
 
 function tooMany(sentence: string): MillraceError {

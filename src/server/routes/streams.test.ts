@@ -322,13 +322,52 @@ test('C6 who asks for the head of a stream keeps none open', async () => {
 })
 
 test('C6 a list that somebody follows is followed by others, however many lists there are', async () => {
-  const api = await openApi({ streamsPerActorMax: 200 })
-  const list = (n: number) => follow(api, ann, `/runs/events?tenant=tenant-${n}`)
+  const api = await openApi()
+  const many = Array.from(
+    { length: 11 },
+    (_, n) => ({ name: `one of many ${n}`, id: `many-${n}`, role: 'viewer' }) as const,
+  )
+  for (const one of many) await api.ask(one, 'GET', '/runs?limit=1')
+  const list = (n: number) => follow(api, many[Math.floor(n / 10)]!, `/runs/events?tenant=tenant-${n}`)
   const all = await Promise.all(Array.from({ length: 100 }, (_, n) => list(n)))
+  expect(all.map(({ status }) => status)).toEqual(all.map(() => 200))
   expect((await list(100)).status).toBe(429)
-  const shared = await list(0)
+  const shared = await follow(api, many[10]!, '/runs/events?tenant=tenant-0')
   expect(shared.status).toBe(200)
   await Promise.all([...all, shared].map(({ body }) => body!.cancel()))
+})
+
+test('C6 whoever follows ten lists is refused another one, and keeps no list from others', async () => {
+  const api = await openApi()
+  const [greedy, other] = (['greedy', 'other'] as const).map(
+    (name) => ({ name, id: name, kind: 'key', role: 'viewer' }) as const,
+  )
+  const list = (n: number, who = greedy!) => follow(api, who, `/runs/events?tenant=tenant-${n}`)
+  const all: Response[] = []
+  for (let n = 0; n < 10; n++) all.push(await list(n))
+  expect(all.map(({ status }) => status)).toEqual(all.map(() => 200))
+  const refused = await list(10)
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '30'])
+  const [again, theirs] = [await list(0), await list(10, other)]
+  expect([again.status, theirs.status]).toEqual([200, 200])
+  // One of two that follow a list leaves: it is followed still. Both have left: there is room for another one.
+  await again.body!.cancel()
+  expect((await list(10)).status).toBe(429)
+  await all[0]!.body!.cancel()
+  const last = await list(11)
+  expect(last.status).toBe(200)
+  await Promise.all([...all.slice(1), theirs, last].map(({ body }) => body!.cancel()))
+})
+
+test('C6 who follows a run by a token takes nothing from those who follow another run by tokens of the same key', async () => {
+  const api = await openApi({ streamsPerActorMax: 2 })
+  const tokens = { kind: 'token', id: 'the key that made them', role: 'viewer' } as const
+  const [one, other] = [await start(api, 'stream-idle'), await start(api, 'stream-idle')]
+  const open = (run: string) => follow(api, { ...tokens, name: `of ${run}`, run }, `/runs/${run}/events`)
+  const all = [await open(one), await open(one), await open(other)]
+  expect(all.map(({ status }) => status)).toEqual([200, 200, 200])
+  expect((await open(one)).status).toBe(429)
+  await Promise.all(all.map(({ body }) => body!.cancel()))
 })
 
 test('C6 one that follows too much is refused, and a stream that is left makes room', async () => {

@@ -72,7 +72,7 @@ function followed(
   tell: (following: Following) => EventStreamParts['events'],
 ): Response {
   const { room, actor, request, origin } = call
-  const close = room.streams.open(actor)
+  const close = room.streams.open(actor, subject.kind === 'list' ? subject.key : undefined)
   const follower = room.lookout.follow(subject)
   const lastId = request.headers.get('last-event-id') ?? undefined
   const events = tell({ follower, lastId, may: stillMay(call, followAccess[subject.kind]) })
