@@ -406,6 +406,52 @@ test('only an admin deletes a run, and a trial counts what would go', async () =
   expect(await ask(admin, 'GET', path)).toMatchObject({ status: 404, body: { code: 'run_unknown' } })
 })
 
+test('a list by time goes on where a page ended, also when the row at its end is gone by then', async () => {
+  const { ask } = await openApi()
+  const admin = { name: 'root@example.org', role: 'admin' } as const
+  const worker = await opened.worker({ pipelines: [asking, failing] })
+  const runs: string[] = []
+  for (let n = 0; n < 3; n++) {
+    const asked = { pipeline: 'verbs-asking', tenant: 'gone' }
+    const { body: started } = await ask(ann, 'POST', '/runs', asked)
+    const run = started.run.id
+    await until(
+      'it is asked',
+      async () => (await ask(ann, 'GET', `/approvals?run=${run}`)).body.items.length === 1,
+    )
+    await ask(admin, 'POST', `/runs/${run}/callbacks`, { url: 'https://hooks.example.com/x', secret: 'x' })
+    await ask(ann, 'POST', `/runs/${run}/cancel`, {})
+    await ask(ann, 'POST', '/redrives', { filter: { tenant: `nobody ${n}` } })
+    runs.push(run)
+  }
+  await worker.stop({ force: true })
+  const bound = { kind: 'key', role: 'operator', tenant: 'gone' } as const
+  const lists = [
+    { who: bound, path: '/approvals?state=all', gone: runs[0]!, of: 'run_id', then: runs.slice(1) },
+    { who: bound, path: '/callbacks?open=true', gone: runs[2]!, of: 'run_id', then: [runs[1]!] },
+  ]
+  for (const { who, path, gone, of, then } of lists) {
+    const first = await ask(who, 'GET', `${path}&limit=1`)
+    expect(first.body.items).toMatchObject([{ [of]: gone }])
+    expect(first.body.items[0]).not.toHaveProperty('position')
+    expect((await ask(admin, 'DELETE', `/runs/${gone}`)).status).toBe(200)
+    const rest = await ask(who, 'GET', `${path}&limit=2&cursor=${first.body.next}`)
+    expect(rest.body).toMatchObject({ items: then.map((run) => ({ [of]: run })), next: null })
+  }
+  const newest = await ask(ann, 'GET', '/redrives?limit=1')
+  expect(newest.body.items).toMatchObject([{ filter: { tenant: 'nobody 2' } }])
+  await database.query('delete from millrace.redrive where id = $1', [newest.body.items[0].id])
+  const next = await ask(ann, 'GET', `/redrives?limit=1&cursor=${newest.body.next}`)
+  expect(next.body.items).toMatchObject([{ filter: { tenant: 'nobody 1' } }])
+  // As cursors were made before.
+  const former = Buffer.from(JSON.stringify([newest.body.items[0].id])).toString('base64url')
+  for (const path of ['/approvals', '/callbacks', '/redrives'])
+    expect(await ask(ann, 'GET', `${path}?cursor=${former}`)).toMatchObject({
+      status: 400,
+      body: { code: 'request_invalid' },
+    })
+})
+
 test('an approval is listed, decided by whom it names, and by nobody else', async () => {
   const { ask } = await openApi()
   await opened.worker({ pipelines: [asking] })

@@ -1,6 +1,7 @@
 // Approvals: the questions that runs put to people, and what these decide.
 import type { ApprovalState } from '../core/state.ts'
 import type { Caller } from './call.ts'
+import type { Place } from './list-bounds.ts'
 import { retryTransaction } from './transaction.ts'
 
 export interface ApprovalRow {
@@ -25,6 +26,11 @@ export interface ApprovalRow {
   readonly decided_at: Date | null
 }
 
+export interface ListedApprovalRow extends ApprovalRow {
+  /** When it was created, to the microsecond: where a page ended. */
+  readonly position: string
+}
+
 export interface ApprovalFilter {
   /** Undefined lists all. */
   readonly states?: readonly ApprovalState[] | undefined
@@ -34,22 +40,23 @@ export interface ApprovalFilter {
   readonly tenant?: string | undefined
   /** Only of runs of these pipelines. */
   readonly pipelines?: readonly string[] | undefined
-  /** Only those after this one, by id. */
-  readonly after?: string | undefined
+  /** Only those after this one. */
+  readonly after?: Place | undefined
   readonly limit: number
 }
 
 /** Approvals, the oldest first. */
-export function listApprovals(caller: Caller, filter: ApprovalFilter): Promise<ApprovalRow[]> {
-  return caller.call<ApprovalRow>(
+export function listApprovals(caller: Caller, filter: ApprovalFilter): Promise<ListedApprovalRow[]> {
+  return caller.call<ListedApprovalRow>(
     {
       name: 'millrace_list_approvals',
       text: `select a.id, a.run_id, r.slug as pipeline, a.step, nullif(a.item, -1) as item, a.name, a.state, a.title, a.data, a.roles, a.people, a.quorum,
           (select count(*)::int from millrace.approval_decision d where d.approval_id = a.id and d.decision = 'approve') as approvals,
-          a.form, a.created_at, a.reminded_at, a.expires_at, a.decided_at
+          a.form, a.created_at, a.reminded_at, a.expires_at, a.decided_at,
+          to_char(a.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as position
         from millrace.approval a join millrace.run r on r.id = a.run_id
        where ($1::text[] is null or a.state = any ($1)) and ($2::uuid is null or a.run_id = $2) and ($3::uuid is null or a.id = $3)
-         and ($5::text is null or r.tenant = $5) and ($6::text[] is null or r.slug = any ($6)) and ($7::uuid is null or (a.created_at, a.id) > (select b.created_at, b.id from millrace.approval b where b.id = $7))
+         and ($5::text is null or r.tenant = $5) and ($6::text[] is null or r.slug = any ($6)) and ($7::timestamptz is null or (a.created_at, a.id) > ($7, $8::uuid))
        order by a.created_at, a.id limit $4`,
     },
     [
@@ -59,7 +66,7 @@ export function listApprovals(caller: Caller, filter: ApprovalFilter): Promise<A
       filter.limit,
       filter.tenant ?? null,
       filter.pipelines ?? null,
-      filter.after ?? null,
+      ...(filter.after ?? [null, null]),
     ],
   )
 }

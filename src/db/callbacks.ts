@@ -1,6 +1,6 @@
 // The SQL functions of callbacks: what is told to other servers when runs end, and what became of it.
 import type { Caller } from './call.ts'
-import type { ListBounds } from './list-bounds.ts'
+import type { ListBounds, Place } from './list-bounds.ts'
 import { retryTransaction } from './transaction.ts'
 
 export type CallbackEnd = 'completed' | 'failed' | 'cancelled'
@@ -135,6 +135,11 @@ export interface DeliveryRow {
   readonly attempts: readonly DeliveryAttemptRow[]
 }
 
+export interface ListedDeliveryRow extends DeliveryRow {
+  /** When it was queued, to the microsecond: where a page ended. */
+  readonly position: string
+}
+
 /** The deliveries, the newest first, each with its attempts. */
 export function listDeliveries(
   caller: Caller,
@@ -142,24 +147,26 @@ export function listDeliveries(
     readonly id: string | null
     readonly runId: string | null
     readonly open: boolean | null
+    /** Only those behind this one. */
+    readonly after?: Place | undefined
     readonly limit: number
-  } & Omit<ListBounds, 'limit'>,
-): Promise<DeliveryRow[]> {
-  return caller.call<DeliveryRow>(
+  } & Omit<ListBounds, 'after' | 'limit'>,
+): Promise<ListedDeliveryRow[]> {
+  return caller.call<ListedDeliveryRow>(
     {
       name: 'millrace_list_callback_deliveries',
       text: `select d.id, d.run_id, r.slug as pipeline, d.url, d.secret, d.ended, d.ended_at, d.queued_at, d.due_at, d.attempts as failed_attempts,
                     d.delivered_at, d.given_up_at, d.reason, c.disabled_at is not null as disabled,
                     coalesce((select jsonb_agg(jsonb_build_object('number', a.number, 'at', a.at, 'duration_ms', a.duration_ms, 'status', a.status,
-                      'reason', a.reason) order by a.number) from millrace.callback_attempt a where a.delivery_id = d.id), '[]') as attempts
+                      'reason', a.reason) order by a.number) from millrace.callback_attempt a where a.delivery_id = d.id), '[]') as attempts,
+                    to_char(d.queued_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as position
                from millrace.callback_delivery d
                join millrace.run r on r.id = d.run_id
                left join millrace.callback c on c.id = d.callback_id
               where ($1::uuid is null or d.id = $1) and ($2::uuid is null or d.run_id = $2)
                 and ($3::boolean is null or (d.delivered_at is null) = $3)
                 and ($5::text is null or r.tenant = $5) and ($6::text[] is null or r.slug = any ($6))
-                and ($7::uuid is null or exists (select from millrace.callback_delivery l
-                  where l.id = $7 and (d.queued_at < l.queued_at or (d.queued_at = l.queued_at and d.id > l.id))))
+                and ($7::timestamptz is null or d.queued_at < $7 or (d.queued_at = $7 and d.id > $8::uuid))
               order by d.queued_at desc, d.id limit $4`,
     },
     [
@@ -169,7 +176,7 @@ export function listDeliveries(
       filter.limit,
       filter.tenant ?? null,
       filter.pipelines ?? null,
-      filter.after ?? null,
+      ...(filter.after ?? [null, null]),
     ],
   )
 }

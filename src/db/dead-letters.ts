@@ -1,5 +1,6 @@
 // Dead letters one by one: the failed runs that nobody has decided on.
 import type { Caller } from './call.ts'
+import type { Place } from './list-bounds.ts'
 
 export interface DeadLetterRow {
   readonly run: string
@@ -21,7 +22,7 @@ export interface DeadLetterFilter {
   /** Only of these. */
   readonly pipelines?: readonly string[] | undefined
   /** Only those after this one: its position. */
-  readonly after?: readonly [failedAt: string, run: string] | undefined
+  readonly after?: Place | undefined
   readonly limit: number
 }
 

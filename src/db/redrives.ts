@@ -1,6 +1,7 @@
 // The SQL functions that give failed runs fresh attempts, and that make new runs of others; and what failures have in common.
 import type { RunState } from '../core/state.ts'
 import type { Caller } from './call.ts'
+import type { Place } from './list-bounds.ts'
 import { retryTransaction } from './transaction.ts'
 
 /** How redriven runs go on; as it goes to the database. */
@@ -118,6 +119,11 @@ export interface RedriveStandingRow {
 const standing = `d.id, case when d.aborted_at is not null then 'aborted' when d.finished_at is not null then 'completed' else 'open' end as state,
   d.filter, d.restart, d.step, d.version, d.rate, d.reason, d.total, d.done, d.refused, d.created_at, d.created_by, d.finished_at, d.aborted_by`
 
+export interface ListedRedriveRow extends RedriveStandingRow {
+  /** When it was ordered, to the microsecond: where a page ended. */
+  readonly position: string
+}
+
 export interface RedriveListFilter {
   /** Only those that are not done yet. */
   readonly open: boolean
@@ -125,8 +131,8 @@ export interface RedriveListFilter {
   readonly tenant?: string | undefined
   /** Only those that were ordered for one of these pipelines. */
   readonly pipelines?: readonly string[] | undefined
-  /** Only those before this one, by id. */
-  readonly before?: string | undefined
+  /** Only those before this one. */
+  readonly before?: Place | undefined
   readonly limit: number
 }
 
@@ -134,16 +140,16 @@ export interface RedriveListFilter {
 export function listRedrives(
   caller: Caller,
   { open, tenant, pipelines, before, limit }: RedriveListFilter,
-): Promise<RedriveStandingRow[]> {
-  return caller.call<RedriveStandingRow>(
+): Promise<ListedRedriveRow[]> {
+  return caller.call<ListedRedriveRow>(
     {
       name: 'millrace_list_redrives',
-      text: `select ${standing} from millrace.redrive d
+      text: `select ${standing}, to_char(d.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as position from millrace.redrive d
        where (not $1 or d.finished_at is null) and ($3::text is null or d.filter ->> 'tenant' = $3) and ($4::text[] is null or d.filter ->> 'pipeline' = any ($4))
-         and ($5::uuid is null or (d.created_at, d.id) < (select b.created_at, b.id from millrace.redrive b where b.id = $5))
+         and ($5::timestamptz is null or (d.created_at, d.id) < ($5, $6::uuid))
        order by d.created_at desc, d.id desc limit $2`,
     },
-    [open, limit, tenant ?? null, pipelines ?? null, before ?? null],
+    [open, limit, tenant ?? null, pipelines ?? null, ...(before ?? [null, null])],
   )
 }
 

@@ -11,6 +11,7 @@ import {
   listApprovals,
 } from '../db/approvals.ts'
 import type { Caller } from '../db/call.ts'
+import { withoutPosition } from '../db/list-bounds.ts'
 
 type RowNames = 'run_id' | 'created_at' | 'reminded_at' | 'expires_at' | 'decided_at'
 
@@ -62,7 +63,7 @@ export class Approvals {
   async list({ state = 'open', run, limit = 100 }: ApprovalFilter = {}): Promise<Approval[]> {
     const states = state === 'all' ? undefined : [state]
     const rows = await listApprovals(await this.#open(), { states, runId: run, limit })
-    return rows.map(approvalOf)
+    return rows.map(withoutPosition).map(approvalOf)
   }
 
   /**

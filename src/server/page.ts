@@ -2,6 +2,7 @@
 import { time } from '../api/values.ts'
 import { MillraceError } from '../core/errors.ts'
 import { isUuid } from '../core/uuid.ts'
+import { type Place, withoutPosition } from '../db/list-bounds.ts'
 
 /** @param position what the next page begins behind: values of the order's columns */
 export function cursorOf(position: readonly (string | number | null)[]): string {
@@ -44,6 +45,20 @@ function parsed(cursor: string): unknown {
   } catch {
     return undefined
   }
+}
+
+/** Where a page of a list by time ended. @throws MillraceError request_invalid */
+export function placeOf(cursor: string | undefined): Place | undefined {
+  return positionOf(cursor, ['time', 'uuid']) as Place | undefined
+}
+
+/** A page of a list by time. Its rows are told without their positions. */
+export function pageByTime<Row extends { readonly id: string; readonly position: string }>(
+  rows: readonly Row[],
+  limit: number,
+): { readonly items: ReadonlyArray<Omit<Row, 'position'>>; readonly next: string | null } {
+  const page = pageOfRows(rows, limit, ({ position, id }) => [position, id])
+  return { ...page, items: page.items.map(withoutPosition) }
 }
 
 /** A page out of one row more than it holds: the surplus says that there is a next one. */

@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander'
 import { approvalStates, type ApprovalState } from '../../core/state.ts'
 import { type ApprovalRow, listApprovals } from '../../db/approvals.ts'
+import { withoutPosition } from '../../db/list-bounds.ts'
 import { text, wholeNumber } from '../option-values.ts'
 import { runIdOf } from '../run-id.ts'
 import { age } from '../run-words.ts'
@@ -31,7 +32,7 @@ export function listCommand(current: CurrentSession): Command {
           limit,
         }),
       )
-      session.terminal.answer(rows)
+      session.terminal.answer(rows.map(withoutPosition))
       if (rows.length > 0) printTable(session.terminal, columns(state === 'open'), rows)
       else session.terminal.print(state === 'open' ? 'No approval is open.' : 'There is no such approval.')
     })

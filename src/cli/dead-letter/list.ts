@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { oneLine } from '../../core/wording.ts'
 import { type DeadLetterRow, listDeadLetters } from '../../db/dead-letters.ts'
+import { withoutPosition } from '../../db/list-bounds.ts'
 import { text, wholeNumber } from '../option-values.ts'
 import { age } from '../run-words.ts'
 import type { CurrentSession } from '../session.ts'
@@ -24,7 +25,7 @@ export function listCommand(current: CurrentSession): Command {
     .action(async (choices: Choices) => {
       const session = current()
       const rows = await session.withDatabase(({ caller }) => listDeadLetters(caller, choices))
-      session.terminal.answer(rows.map(shown))
+      session.terminal.answer(rows.map(withoutPosition))
       if (rows.length === 0) {
         session.terminal.print('No failed run waits for a decision.')
         return
@@ -33,12 +34,6 @@ export function listCommand(current: CurrentSession): Command {
       session.terminal.print()
       session.terminal.print('Give them fresh attempts with: npx millrace dead-letter redrive RUN')
     })
-}
-
-/** Where a page ends is no business of a reader. */
-function shown(row: DeadLetterRow): Omit<DeadLetterRow, 'position'> {
-  const { position: _, ...rest } = row
-  return rest
 }
 
 function columns(now: Date): Column<DeadLetterRow>[] {

@@ -11,24 +11,24 @@ import {
   delegateApproval,
   listApprovals,
 } from '../../db/approvals.ts'
+import { withoutPosition } from '../../db/list-bounds.ts'
 import { refuseAgent } from '../agent-request.ts'
-import { pageOfRows, positionOf } from '../page.ts'
+import { pageByTime, placeOf } from '../page.ts'
 import { payloadsFor } from '../payloads.ts'
 import { type Route, route } from '../route.ts'
 
 export const approvalRoutes: readonly Route[] = [
   route(operations.listApprovals, async ({ query, actor, within, room }) => {
     const { limit, cursor, state, run } = query
-    const [after] = positionOf(cursor, ['uuid']) ?? []
     const rows = await listApprovals(room.reads, {
       states: state === 'all' ? undefined : [state],
       runId: run,
       tenant: within.tenant ?? undefined,
       pipelines: within.pipelines ?? undefined,
-      after: after as string | undefined,
+      after: placeOf(cursor),
       limit: limit + 1,
     })
-    const page = pageOfRows(rows, limit, ({ id }) => [id])
+    const page = pageByTime(rows, limit)
     return { ...page, items: page.items.map((row) => approvalFor(actor, row)) }
   }),
 
@@ -38,7 +38,7 @@ export const approvalRoutes: readonly Route[] = [
       throw new MillraceError('approval_unknown', `There is no approval ${params.approval}.`, {
         fields: { approval: params.approval },
       })
-    return approvalFor(actor, row)
+    return approvalFor(actor, withoutPosition(row))
   }),
 
   route(operations.decideApproval, async ({ params, body, actor, caller }) => {

@@ -2,8 +2,9 @@
 import { operations } from '../../api/catalogue.ts'
 import { MillraceError } from '../../core/errors.ts'
 import { listDeliveries, resendCallback } from '../../db/callbacks.ts'
+import { withoutPosition } from '../../db/list-bounds.ts'
 import { Callbacks } from '../../sdk/callbacks.ts'
-import { pageOfRows, positionOf } from '../page.ts'
+import { pageByTime, placeOf } from '../page.ts'
 import { type Route, route } from '../route.ts'
 
 export const callbackRoutes: readonly Route[] = [
@@ -16,22 +17,21 @@ export const callbackRoutes: readonly Route[] = [
   })),
 
   route(operations.listCallbacks, async ({ query: { limit, cursor, run, open }, within, room }) => {
-    const [after] = positionOf(cursor, ['uuid']) ?? []
     const rows = await listDeliveries(room.reads, {
       ...within,
       id: null,
       runId: run ?? null,
       open: open ?? null,
-      after: after as string | undefined,
+      after: placeOf(cursor),
       limit: limit + 1,
     })
-    return pageOfRows(rows, limit, ({ id }) => [id])
+    return pageByTime(rows, limit)
   }),
 
   route(operations.showCallback, async ({ params, room }) => {
     const one = { id: params.callback, runId: null, open: null, limit: 1 }
     const [row] = await listDeliveries(room.reads, one)
-    if (row !== undefined) return row
+    if (row !== undefined) return withoutPosition(row)
     throw new MillraceError('callback_unknown', `There is no delivery '${params.callback}'.`, {
       fields: { id: params.callback },
     })

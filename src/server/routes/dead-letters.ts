@@ -1,21 +1,21 @@
 // The routes of dead letters.
 import { operations } from '../../api/catalogue.ts'
-import { type DeadLetterRow, listDeadLetters } from '../../db/dead-letters.ts'
+import { listDeadLetters } from '../../db/dead-letters.ts'
+import { withoutPosition } from '../../db/list-bounds.ts'
 import { listFailures } from '../../db/redrives.ts'
-import { pageOfRows, positionOf } from '../page.ts'
+import { pageOfRows, placeOf } from '../page.ts'
 import { type Route, route } from '../route.ts'
 import { tenantWithin } from '../within.ts'
 
 export const deadLetterRoutes: readonly Route[] = [
   route(operations.listDeadLetters, async ({ query, within, room }) => {
     const { limit, cursor, pipeline, fingerprint } = query
-    const after = positionOf(cursor, ['time', 'uuid']) as [string, string] | undefined
     const rows = await listDeadLetters(room.reads, {
       pipeline,
       fingerprint,
       tenant: tenantWithin(within, query.tenant),
       pipelines: within.pipelines ?? undefined,
-      after,
+      after: placeOf(cursor),
       limit: limit + 1,
     })
     const page = pageOfRows(rows, limit, ({ position, run }) => [position, run])
@@ -33,8 +33,3 @@ export const deadLetterRoutes: readonly Route[] = [
     return { items: rows.map(({ last_run_id: last_run, ...row }) => ({ ...row, last_run })) }
   }),
 ]
-
-function withoutPosition(row: DeadLetterRow): Omit<DeadLetterRow, 'position'> {
-  const { position: _, ...rest } = row
-  return rest
-}

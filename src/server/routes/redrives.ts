@@ -13,7 +13,7 @@ import {
 } from '../../db/redrives.ts'
 import { type FailureFilter, Redrives } from '../../sdk/redrives.ts'
 import { defined } from '../defined.ts'
-import { pageOfRows, positionOf } from '../page.ts'
+import { pageByTime, placeOf } from '../page.ts'
 import { type Route, route, type Within } from '../route.ts'
 import { checkPipeline, tenantWithin } from '../within.ts'
 
@@ -32,15 +32,14 @@ export const redriveRoutes: readonly Route[] = [
 
   route(operations.listRedrives, async ({ query, within, room }) => {
     const { limit, cursor, state } = query
-    const [before] = positionOf(cursor, ['uuid']) ?? []
     const rows = await listRedrives(room.reads, {
       open: state === 'open',
       tenant: within.tenant ?? undefined,
       pipelines: within.pipelines ?? undefined,
-      before: before as string | undefined,
+      before: placeOf(cursor),
       limit: limit + 1,
     })
-    return pageOfRows(rows, limit, ({ id }) => [id])
+    return pageByTime(rows, limit)
   }),
 
   route(operations.showRedrive, async ({ params, room }) => readKnown(room.reads, params.redrive)),
