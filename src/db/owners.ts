@@ -23,6 +23,17 @@ const textByKind: Readonly<Record<OwnedKind, string>> = {
   callback: `select r.slug as pipeline, r.tenant, r.id as run from millrace.callback_delivery d join millrace.run r on r.id = d.run_id where d.id = $1::uuid`,
 }
 
+/** To whom runs belong, those that there are. */
+export function findRunOwners(caller: Caller, runs: readonly string[]): Promise<Owner[]> {
+  return caller.call<Owner>(
+    {
+      name: 'millrace_owners_of_runs',
+      text: 'select r.slug as pipeline, r.tenant, r.id as run from millrace.run r where r.id = any ($1::uuid[])',
+    },
+    [runs],
+  )
+}
+
 /** Undefined where there is no such thing. @param named what the path names: checked by the operation's schema before */
 export async function findOwner(caller: Caller, kind: OwnedKind, named: string): Promise<Owner | undefined> {
   const rows = await caller.call<Owner>({ name: `millrace_owner_${kind}`, text: textByKind[kind] }, [named])

@@ -3,7 +3,7 @@ import { type Access, type Actor, reaches } from '../api/access.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
 import type { OwnedKind } from '../core/owned-kind.ts'
-import { findOwner, type Owner } from '../db/owners.ts'
+import { findOwner, findRunOwners, type Owner } from '../db/owners.ts'
 
 /**
  * Lets through, or throws. What belongs to another tenant, pipeline or run is answered as what does not exist.
@@ -20,8 +20,7 @@ export async function authorize(
   if (!reaches(actor.role, access.role)) throw notAllowed(`It takes the role ${access.role}.`)
   if (actor.scopes !== null && access.scope !== null && !actor.scopes.includes(access.scope))
     throw notAllowed(`It takes the scope ${access.scope}.`)
-  const bound = actor.tenant !== null || actor.pipelines !== null || actor.run !== null
-  if (!bound || access.subject === 'nothing') return
+  if (!isBound(actor) || access.subject === 'nothing') return
   if (access.subject === 'installation')
     throw notAllowed('It concerns all of the installation, and this key is bound to a part of it.')
   if (access.subject === 'list') {
@@ -33,6 +32,22 @@ export async function authorize(
     throw new MillraceError('not_found', `There is no such ${access.subject}.`)
   if (access.subject === 'pipeline' && actor.tenant !== null && access.scope?.endsWith(':read') !== true)
     throw notAllowed('A pipeline serves all tenants, and this key is bound to one.')
+}
+
+/** Whether somebody is let through to a part of the installation alone. */
+export function isBound({ tenant, pipelines, run }: Actor): boolean {
+  return tenant !== null || pipelines !== null || run !== null
+}
+
+/** Those of the runs to which a bound actor is let through. */
+export async function ownRuns(
+  access: Access,
+  actor: Actor,
+  runs: readonly string[],
+  reads: Caller,
+): Promise<ReadonlySet<string | null>> {
+  const owners = runs.length === 0 ? [] : await findRunOwners(reads, runs)
+  return new Set(owners.filter((owner) => belongsTo(access, actor, owner)).map(({ run }) => run))
 }
 
 function belongsTo(access: Access, actor: Actor, owner: Owner): boolean {

@@ -85,6 +85,53 @@ test('K1 why a run waits names no run of another tenant to a key of its own', as
   release.arrive()
 })
 
+test('K1 what a run called, and what called it, is told of in numbers alone to a key of one of the two pipelines', async () => {
+  const release = new Arrival()
+  const called = pipeline('withheld-called').step('go', async () => {
+    await release.come
+    return 1
+  })
+  const calling = pipeline('withheld-calling').step('ask', ({ durable }) => durable.call(called, null))
+  await opened.worker({ pipelines: [called, calling] })
+  const { ask } = await openApi()
+  const { run: parent } = await opened.client().start(calling, null)
+  const child = await until('it is called', async () => {
+    const { body } = await ask(ann, 'GET', '/runs?pipeline=withheld-called&state=running')
+    return body.items?.[0]?.id as string | undefined
+  })
+  const waits = async (who: Partial<Actor>) =>
+    (await ask(who, 'GET', `/runs/${parent!.id}/account`)).body.tasks.listed[0]?.waits[0]
+  await until('it waits', async () => (await waits(ann)) !== undefined)
+  expect(await waits(ann)).toMatchObject({ child_run: child })
+
+  const key = { kind: 'key', role: 'viewer' } as const
+  const ofParent: Partial<Actor> = { ...key, pipelines: ['withheld-calling'] }
+  const token: Partial<Actor> = { kind: 'token', role: 'viewer', run: parent!.id }
+  for (const who of [ofParent, token]) {
+    for (const verb of ['', '/account', '/why', '/progress', '/lineage', '/result']) {
+      const { status, body } = await ask(who, 'GET', `/runs/${parent!.id}${verb}`)
+      expect(status).toBe(200)
+      expect(JSON.stringify(body), verb).not.toContain(child)
+      expect(JSON.stringify(body), verb).not.toContain('withheld-called')
+    }
+    const { body } = await ask(who, 'GET', `/runs/${parent!.id}/account`)
+    expect(body.children).toEqual({ total: 1, states: { running: 1 }, listed: [] })
+  }
+  const ofChild: Partial<Actor> = { ...key, pipelines: ['withheld-called'] }
+  for (const verb of ['', '/account']) {
+    const { body } = await ask(ofChild, 'GET', `/runs/${child}${verb}`)
+    expect(JSON.stringify(body), verb).not.toContain(parent!.id)
+    expect((body.run ?? body).parent_run_id).toBeNull()
+  }
+  const both: Partial<Actor> = { ...key, pipelines: ['withheld-called', 'withheld-calling'] }
+  for (const who of [both, ann]) {
+    const { body } = await ask(who, 'GET', `/runs/${parent!.id}/account`)
+    expect(body.children.listed).toMatchObject([{ run: child, pipeline: 'withheld-called' }])
+    expect((await ask(who, 'GET', `/runs/${child}`)).body.parent_run_id).toBe(parent!.id)
+  }
+  release.arrive()
+})
+
 test('what an encrypted run failed with and logged is read where the server has its key, by whoever may see payloads', async () => {
   const encryptionKeys = { k: Buffer.alloc(32, 7).toString('base64') }
   const sealed = pipeline('withheld-sealed', { encrypt: true }).step(

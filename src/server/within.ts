@@ -3,7 +3,8 @@ import type { Actor } from '../api/access.ts'
 import { followAccess } from '../api/streams.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
-import { authorize } from './authorize.ts'
+import type { RunAccount } from '../core/account-data.ts'
+import { isBound, ownRuns } from './authorize.ts'
 import type { Within } from './route.ts'
 
 /** The tenant that is meant: the one that is named, or that the key is bound to. @throws MillraceError not_allowed */
@@ -19,18 +20,78 @@ export function checkPipeline(within: Within, pipeline: string): void {
   throw new MillraceError('pipeline_unknown', `There is no pipeline '${pipeline}'.`, { fields: { pipeline } })
 }
 
-/** A run as sentences name it, with its step. */
-const namedRun = /(?:'[^']*'(?: item \d+)? of )?run ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/g
+/** A run as sentences name it, with its step or its pipeline. */
+const namedRun =
+  /(?:'[^']*'(?: item \d+)? of )?run ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?: of '[^']*')?/g
 
 /** What stands in the way of a run may be runs of others: whoever is bound learns that they are, and not which. */
 export async function withoutOthers(actor: Actor, reads: Caller, sentence: string): Promise<string> {
-  let told = sentence
-  for (const [words, run] of sentence.matchAll(namedRun)) {
-    const isTheirs = await authorize(followAccess.run, actor, { run }, reads).then(
-      () => true,
-      () => false,
-    )
-    if (!isTheirs) told = told.replace(words, 'another run')
-  }
-  return told
+  if (!isBound(actor)) return sentence
+  return naming(await ownRuns(followAccess.run, actor, runsIn(sentence), reads), sentence)
 }
+
+function runsIn(sentence: string): string[] {
+  return [...sentence.matchAll(namedRun)].map(([, run]) => run!)
+}
+
+/** The sentence with no other runs by their names than these. */
+function naming(own: ReadonlySet<string | null>, sentence: string): string {
+  return sentence.replaceAll(namedRun, (words, run: string) => (own.has(run) ? words : 'another run'))
+}
+
+/** A run that was called by one of others says nothing of it to whoever is bound. */
+export async function withoutOtherParent<Row extends { readonly parent_run_id: string | null }>(
+  actor: Actor,
+  reads: Caller,
+  row: Row,
+): Promise<Row> {
+  const { parent_run_id: parent } = row
+  if (!isBound(actor) || parent === null) return row
+  const own = await ownRuns(followAccess.run, actor, [parent], reads)
+  return own.has(parent) ? row : { ...row, parent_run_id: null }
+}
+
+/** What a run called, waits for and was called by may be runs of others: whoever is bound learns how many there are, and not which. */
+export async function withoutOtherRuns(
+  actor: Actor,
+  reads: Caller,
+  account: RunAccount,
+): Promise<RunAccount> {
+  if (!isBound(actor)) return account
+  const { run, children, tasks, attempts } = account
+  const named = [
+    run.parent_run_id,
+    ...children.listed.map((child) => child.run),
+    ...tasks.listed.flatMap(({ waits }) => waits.map((wait) => wait.child_run)),
+    ...attempts.listed.flatMap(({ reason }) => runsIn(reason ?? '')),
+  ].filter((id) => id !== null)
+  const own = await ownRuns(followAccess.run, actor, named, reads)
+  return {
+    ...account,
+    run: own.has(run.parent_run_id) ? run : { ...run, ...noCaller },
+    children: { ...children, listed: children.listed.filter((child) => own.has(child.run)) },
+    tasks: {
+      ...tasks,
+      listed: tasks.listed.map((task) => ({
+        ...task,
+        waits: task.waits.map((wait) => (own.has(wait.child_run) ? wait : { ...wait, child_run: null })),
+      })),
+    },
+    attempts: {
+      ...attempts,
+      listed: attempts.listed.map((attempt) => ({
+        ...attempt,
+        reason: attempt.reason === null ? null : naming(own, attempt.reason),
+      })),
+    },
+  }
+}
+
+const noCaller = {
+  parent_run_id: null,
+  parent_step: null,
+  parent_item: null,
+  parent_call: null,
+  parent_place: null,
+  detached: null,
+} as const

@@ -31,7 +31,13 @@ import {
 } from '../payloads.ts'
 import type { ServerRoom } from '../room.ts'
 import { type Route, route } from '../route.ts'
-import { checkPipeline, tenantWithin, withoutOthers } from '../within.ts'
+import {
+  checkPipeline,
+  tenantWithin,
+  withoutOtherParent,
+  withoutOtherRuns,
+  withoutOthers,
+} from '../within.ts'
 
 export const runRoutes: readonly Route[] = [
   route(operations.listRuns, async ({ query, within, room }) => {
@@ -82,7 +88,7 @@ export const runRoutes: readonly Route[] = [
       headers,
       is_output_left_out: isLeftOut,
       ...row
-    } = await readRunOf(room, params.run)
+    } = await withoutOtherParent(actor, room.reads, await readRunOf(room, params.run))
     const sealed = sealedRuns(room)
     return {
       ...row,
@@ -97,7 +103,11 @@ export const runRoutes: readonly Route[] = [
   }),
 
   route(operations.accountRun, async ({ params, actor, room }) =>
-    accountFor(actor, room, await runAccount(room.reads, params.run)),
+    accountFor(
+      actor,
+      room,
+      await withoutOtherRuns(actor, room.reads, await runAccount(room.reads, params.run)),
+    ),
   ),
 
   route(operations.whyRun, async ({ params, query, actor, room }) => {
