@@ -1,5 +1,6 @@
 // Schedules over HTTP: defined, shown, steered, fired by hand, and never with a query of the caller.
-import { expect, test } from 'vitest'
+import pg from 'pg'
+import { expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { chain, registerPipeline } from '../../../test/protocol.ts'
 import { apiOn } from '../../../test/api.ts'
@@ -151,4 +152,53 @@ test('a key of one tenant defines its own schedules, and none of others', async 
   expect(await ask(bound, 'PUT', '/schedules/bound', body)).toMatchObject({ status: 404 })
   expect((await ask(acme, 'GET', '/schedules')).body.items).toMatchObject([{ name: 'acme-own' }])
   expect((await ask(bound, 'GET', '/schedules')).body.items).toEqual([])
+})
+
+/** Once a statement of this name has been answered, and before anybody hears of it, something else happens; once. */
+function rightAfter(name: string, happens: () => Promise<unknown>): void {
+  const query = pg.Client.prototype.query
+  const spy = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (
+    this: pg.Client,
+    ...given: unknown[]
+  ) {
+    const [first] = given
+    const answered = given.at(-1)
+    if (typeof first === 'object' && first !== null && Reflect.get(first, 'name') === name) {
+      spy.mockRestore()
+      given[given.length - 1] = (...answer: unknown[]) =>
+        void happens().then(() => (answered as (...answer: unknown[]) => void)(...answer))
+    }
+    return Reflect.apply(query, this, given) as never
+  } as never)
+}
+
+test('JQ-10 a name that another tenant takes while a bound key defines it is neither changed nor shown, whatever revision was told', async () => {
+  const { ask } = await openApi()
+  const acme = { name: 'of acme', kind: 'key', role: 'operator', tenant: 'acme' } as const
+  const body = { pipeline: 'digest', every_ms: 60_000 }
+  for (const [n, headers] of [{ 'if-match': '"1"' }, { 'if-match': '"7"' }, {}].entries()) {
+    const path = `/schedules/taken-${n}`
+    rightAfter('millrace_owner_schedule', () =>
+      database.query(`select millrace.define_schedule($1, 'digest', $2)`, [
+        `taken-${n}`,
+        JSON.stringify({ every_ms: 90_000, tenant: 'other' }),
+      ]),
+    )
+    const refused = await ask(acme, 'PUT', path, body, headers)
+    expect(refused).toMatchObject({
+      status: 409,
+      body: { code: 'revision_conflict', fields: { present: null } },
+    })
+    expect((await ask(ann, 'GET', path)).body).toMatchObject({
+      tenant: 'other',
+      every_ms: 90_000,
+      revision: 1,
+    })
+  }
+  // What is theirs is shown to them, as it is now.
+  await ask(acme, 'PUT', '/schedules/acme-kept', body)
+  const stale = await ask(acme, 'PUT', '/schedules/acme-kept', body, { 'if-match': '"5"' })
+  expect(stale).toMatchObject({ status: 409, body: { fields: { seen: 5, present: { revision: 1 } } } })
+  const taken = await ask(acme, 'PUT', '/schedules/acme-kept', body, { 'if-match': '"1"' })
+  expect(taken).toMatchObject({ status: 200 })
 })

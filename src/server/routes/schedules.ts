@@ -20,12 +20,12 @@ import {
   triggerSchedule,
 } from '../../db/schedules.ts'
 import { Schedules, unknownSchedule } from '../../sdk/schedules.ts'
-import { withinBounds } from '../bound-definition.ts'
+import { presentWithin, withinBounds } from '../bound-definition.ts'
 import { checkedInput } from '../checked-input.ts'
 import { pageOfRows, positionOf } from '../page.ts'
 import { withPresent } from '../present.ts'
 import type { ServerRoom } from '../room.ts'
-import { type Route, route } from '../route.ts'
+import { type Call, type Route, route } from '../route.ts'
 
 export const scheduleRoutes: readonly Route[] = [
   route(operations.listSchedules, async ({ query, within, actor, room }) => {
@@ -80,37 +80,38 @@ export const scheduleRoutes: readonly Route[] = [
       )
     const standing = await found(room, name)
     refuseNewQuery(name, settings.expect, standing)
-    const bounds = await withinBounds(room, within, {
-      kind: 'schedule',
-      name,
-      pipeline,
-      tenant: settings.tenant,
-      ifRevision,
-      standing: () => Promise.resolve(standing?.revision ?? 0),
+    return presently({ room, actor, within, name }, async () => {
+      const bounds = await withinBounds(room, within, {
+        kind: 'schedule',
+        name,
+        pipeline,
+        tenant: settings.tenant,
+        ifRevision,
+        standing: () => Promise.resolve(standing?.revision ?? 0),
+      })
+      const input = await checkedInput(room, pipeline, settings.input)
+      if (input !== undefined) checkJson(input, { what: `The input of schedule '${name}'` })
+      // What the body leaves out is left out of the JSON that the database gets.
+      const wanted = { ...settings, input, tenant: bounds.tenant } as ScheduleSettings
+      const definition = { name, slug: pipeline, settings: wanted }
+      return { revision: await defineSchedule(caller, definition, bounds.ifRevision) }
     })
-    const input = await checkedInput(room, pipeline, settings.input)
-    if (input !== undefined) checkJson(input, { what: `The input of schedule '${name}'` })
-    // What the body leaves out is left out of the JSON that the database gets.
-    const wanted = { ...settings, input, tenant: bounds.tenant } as ScheduleSettings
-    return presently(room, actor, name, async () => ({
-      revision: await defineSchedule(caller, { name, slug: pipeline, settings: wanted }, bounds.ifRevision),
-    }))
   }),
 
-  route(operations.removeSchedule, ({ params, caller, ifRevision, room, actor }) =>
-    presently(room, actor, params.schedule, async () => ({
+  route(operations.removeSchedule, ({ params, caller, ifRevision, room, actor, within }) =>
+    presently({ room, actor, within, name: params.schedule }, async () => ({
       changed: await removeSchedule(caller, params.schedule, ifRevision),
     })),
   ),
 
-  route(operations.pauseSchedule, ({ params, body, caller, ifRevision, room, actor }) =>
-    presently(room, actor, params.schedule, async () => ({
+  route(operations.pauseSchedule, ({ params, body, caller, ifRevision, room, actor, within }) =>
+    presently({ room, actor, within, name: params.schedule }, async () => ({
       changed: await pauseSchedule(caller, params.schedule, body.reason ?? null, ifRevision),
     })),
   ),
 
-  route(operations.resumeSchedule, ({ params, caller, ifRevision, room, actor }) =>
-    presently(room, actor, params.schedule, async () => ({
+  route(operations.resumeSchedule, ({ params, caller, ifRevision, room, actor, within }) =>
+    presently({ room, actor, within, name: params.schedule }, async () => ({
       changed: await resumeSchedule(caller, params.schedule, ifRevision),
     })),
   ),
@@ -156,10 +157,14 @@ async function firingInput(room: ServerRoom, name: string, input: unknown): Prom
   return checkedInput(room, schedule.pipeline, input)
 }
 
-function presently<T>(room: ServerRoom, actor: Actor, name: string, work: () => Promise<T>): Promise<T> {
+interface Change extends Pick<Call, 'room' | 'actor' | 'within'> {
+  readonly name: string
+}
+
+function presently<T>({ room, actor, within, name }: Change, work: () => Promise<T>): Promise<T> {
   return withPresent(room, work, async (outside) => {
-    const row = await found(outside, name)
-    return row === undefined ? null : told(row, actor)
+    const row = await presentWithin(outside, within, { kind: 'schedule', name }, () => found(outside, name))
+    return row === null ? null : told(row, actor)
   })
 }
 

@@ -9,11 +9,11 @@ import {
   type SubscriptionRow,
   type SubscriptionSettings,
 } from '../../db/events.ts'
-import { withinBounds } from '../bound-definition.ts'
+import { presentWithin, withinBounds } from '../bound-definition.ts'
 import { pageOfRows, positionOf } from '../page.ts'
 import { withPresent } from '../present.ts'
 import type { ServerRoom } from '../room.ts'
-import { type Route, route } from '../route.ts'
+import { type Route, route, type Within } from '../route.ts'
 
 export const subscriptionRoutes: readonly Route[] = [
   route(operations.listSubscriptions, async ({ query: { limit, cursor, event }, within, room }) => {
@@ -36,43 +36,48 @@ export const subscriptionRoutes: readonly Route[] = [
 
   route(operations.defineSubscription, async ({ params, body, within, caller, ifRevision, room }) => {
     const { subscription: name } = params
-    const bounds = await withinBounds(room, within, {
-      kind: 'subscription',
-      name,
-      pipeline: body.pipeline,
-      tenant: body.tenant,
-      ifRevision,
-      standing: async () => (await found(room, name))?.revision ?? 0,
+    return presently(room, within, name, async () => {
+      const bounds = await withinBounds(room, within, {
+        kind: 'subscription',
+        name,
+        pipeline: body.pipeline,
+        tenant: body.tenant,
+        ifRevision,
+        standing: async () => (await found(room, name))?.revision ?? 0,
+      })
+      // What the body leaves out is left out of the JSON that the database gets.
+      const settings = { ...body, tenant: bounds.tenant } as SubscriptionSettings
+      return { revision: await defineSubscription(caller, name, settings, bounds.ifRevision) }
     })
-    // What the body leaves out is left out of the JSON that the database gets.
-    const settings = { ...body, tenant: bounds.tenant } as SubscriptionSettings
-    return presently(room, name, async () => ({
-      revision: await defineSubscription(caller, name, settings, bounds.ifRevision),
-    }))
   }),
 
-  route(operations.pauseSubscription, ({ params: { subscription }, caller, ifRevision, room }) =>
-    presently(room, subscription, async () => ({
+  route(operations.pauseSubscription, ({ params: { subscription }, caller, ifRevision, within, room }) =>
+    presently(room, within, subscription, async () => ({
       changed: await pauseSubscription(caller, subscription, true, ifRevision),
     })),
   ),
 
-  route(operations.resumeSubscription, ({ params: { subscription }, caller, ifRevision, room }) =>
-    presently(room, subscription, async () => ({
+  route(operations.resumeSubscription, ({ params: { subscription }, caller, ifRevision, within, room }) =>
+    presently(room, within, subscription, async () => ({
       changed: await pauseSubscription(caller, subscription, false, ifRevision),
     })),
   ),
 
-  route(operations.removeSubscription, async ({ params: { subscription }, caller, ifRevision, room }) => {
-    await presently(room, subscription, () => removeSubscription(caller, subscription, ifRevision))
-    return undefined
-  }),
+  route(
+    operations.removeSubscription,
+    async ({ params: { subscription }, caller, ifRevision, within, room }) => {
+      await presently(room, within, subscription, () => removeSubscription(caller, subscription, ifRevision))
+      return undefined
+    },
+  ),
 ]
 
 async function found(room: ServerRoom, name: string): Promise<SubscriptionRow | undefined> {
   return (await listSubscriptions(room.reads, null, { name, limit: 1 }))[0]
 }
 
-function presently<T>(room: ServerRoom, name: string, work: () => Promise<T>): Promise<T> {
-  return withPresent(room, work, (outside) => found(outside, name))
+function presently<T>(room: ServerRoom, within: Within, name: string, work: () => Promise<T>): Promise<T> {
+  return withPresent(room, work, (outside) =>
+    presentWithin(outside, within, { kind: 'subscription', name }, () => found(outside, name)),
+  )
 }
