@@ -19,22 +19,34 @@ export async function publishTokenKey(
   )
 }
 
-/** Undefined where it is over, or the API key or the person by whom the token was made is no longer let in, or sees no payloads any more where it does. */
-export async function findTokenKey(
+/** What a token says of the key that checks it, and of who made it. */
+export interface AskedTokenKey {
+  readonly id: string
+  readonly key: string | undefined
+  readonly person: string | undefined
+  readonly payloads: boolean
+}
+
+/**
+ * In the order in which they were asked for: undefined where one is over, or the API key or the person by whom the token was made is no longer let in, or
+ * sees no payloads any more where it does.
+ */
+export async function findTokenKeys(
   caller: Caller,
-  id: string,
-  madeBy: {
-    readonly key?: string | undefined
-    readonly person?: string | undefined
-    readonly payloads: boolean
-  },
-): Promise<PublicKey | undefined> {
+  all: readonly AskedTokenKey[],
+): Promise<Array<PublicKey | undefined>> {
   const rows = await caller.call<{ public_key: PublicKey | null }>(
     {
-      name: 'millrace_find_token_key',
-      text: 'select millrace.find_token_key($1::uuid, $2::uuid, $3::uuid, $4) as public_key',
+      name: 'millrace_find_token_keys',
+      text: `select millrace.find_token_key(a.id, a.key, a.person, a.payloads) as public_key
+        from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::boolean[]) with ordinality a(id, key, person, payloads, place) order by a.place`,
     },
-    [id, madeBy.key ?? null, madeBy.person ?? null, madeBy.payloads],
+    [
+      all.map(({ id }) => id),
+      all.map(({ key }) => key ?? null),
+      all.map(({ person }) => person ?? null),
+      all.map(({ payloads }) => payloads),
+    ],
   )
-  return rows[0]?.public_key ?? undefined
+  return rows.map(({ public_key: found }) => found ?? undefined)
 }

@@ -1,7 +1,7 @@
 // Owns who asks by an API key. A key that is known is remembered for half a second, so that a revoked one is refused by every server within one.
 import { timingSafeEqual } from 'node:crypto'
 import type { Actor, Scope } from '../api/access.ts'
-import type { FoundApiKey } from '../db/api-keys.ts'
+import { findApiKeys, type FoundApiKey } from '../db/api-keys.ts'
 import type { Caller } from '../db/call.ts'
 import { digestOfKey, prefixOfKey } from '../sdk/api-keys.ts'
 import type { Authenticator, SignedIn } from './authenticate.ts'
@@ -22,7 +22,7 @@ export interface KeyAuthenticatorParts {
 /** Takes whatever comes as Bearer and is no token. @throws MillraceError not_signed_in, in its authenticator */
 export function keyAuthenticator({ reads, used }: KeyAuthenticatorParts): Authenticator {
   const memory = new ShortMemory<FoundApiKey | undefined>({ ms: rememberedMs, entriesMax: rememberedMax })
-  const lookups = new KeyLookups(reads)
+  const lookups = new KeyLookups((prefixes: readonly string[]) => keysOf(reads, prefixes))
   return async (request, origin) => {
     const shown = bearerOf(request)
     if (shown === undefined || isToken(shown)) return undefined
@@ -38,6 +38,15 @@ export function keyAuthenticator({ reads, used }: KeyAuthenticatorParts): Authen
 }
 
 const nothing = new Uint8Array(32)
+
+async function keysOf(
+  reads: Caller,
+  prefixes: readonly string[],
+): Promise<ReadonlyArray<FoundApiKey | undefined>> {
+  const found = await findApiKeys(reads, prefixes)
+  const byPrefix = new Map(found.map((key) => [key.prefix, key]))
+  return prefixes.map((prefix) => byPrefix.get(prefix))
+}
 
 function signedInBy(key: FoundApiKey): SignedIn {
   const actor: Actor = {

@@ -1,29 +1,28 @@
-// Owns the look-ups of keys: what is shown while one is under way shares the next. So whoever tries keys costs the database one statement at a time, however
-// many are tried, and keeps no connection from others.
-import { findApiKeys, type FoundApiKey } from '../db/api-keys.ts'
-import type { Caller } from '../db/call.ts'
+// Owns the look-ups of keys, of programs and of those by which tokens are checked: what is shown while one is under way shares the next. So whoever tries
+// them costs the database one statement at a time, however many are tried, and keeps no connection from others.
 
-interface Shown {
-  readonly prefix: string
-  readonly resolve: (found: FoundApiKey | undefined) => void
+interface Shown<Asked, Found> {
+  readonly asked: Asked
+  readonly resolve: (found: Found | undefined) => void
   readonly reject: (error: unknown) => void
 }
 
-const prefixesPerCall = 1_000
+const keysPerCall = 1_000
 
-export class KeyLookups {
-  readonly #reads: Caller
-  #waiting: Shown[] = []
+export class KeyLookups<Asked, Found> {
+  readonly #ask: (all: readonly Asked[]) => Promise<ReadonlyArray<Found | undefined>>
+  #waiting: Array<Shown<Asked, Found>> = []
   #busy = false
 
-  constructor(reads: Caller) {
-    this.#reads = reads
+  /** @param ask one statement for many; it answers in their order */
+  constructor(ask: (all: readonly Asked[]) => Promise<ReadonlyArray<Found | undefined>>) {
+    this.#ask = ask
   }
 
-  /** The key of a prefix; undefined where none is taken now. */
-  find(prefix: string): Promise<FoundApiKey | undefined> {
+  /** Undefined where none is taken now. */
+  find(asked: Asked): Promise<Found | undefined> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ prefix, resolve, reject })
+      this.#waiting.push({ asked, resolve, reject })
       if (!this.#busy) void this.#look()
     })
   }
@@ -31,14 +30,10 @@ export class KeyLookups {
   async #look(): Promise<void> {
     this.#busy = true
     while (this.#waiting.length > 0) {
-      const all = this.#waiting.splice(0, prefixesPerCall)
+      const all = this.#waiting.splice(0, keysPerCall)
       try {
-        const found = await findApiKeys(
-          this.#reads,
-          all.map(({ prefix }) => prefix),
-        )
-        const byPrefix = new Map(found.map((key) => [key.prefix, key]))
-        for (const { prefix, resolve } of all) resolve(byPrefix.get(prefix))
+        const found = await this.#ask(all.map(({ asked }) => asked))
+        for (const [place, { resolve }] of all.entries()) resolve(found[place])
       } catch (error) {
         for (const { reject } of all) reject(error)
       }

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { pipeline } from '../sdk/pipeline.ts'
 import { apiOn, type OpenedApi } from '../../test/api.ts'
 import { until } from '../../test/deadline.ts'
-import { openMillrace } from '../../test/millrace.ts'
+import { countStatements, openMillrace } from '../../test/millrace.ts'
 
 const { database, opened } = await openMillrace()
 let nowMs = Date.now()
@@ -109,6 +109,29 @@ test('a token that was changed, or signed by somebody else or by nobody, is refu
   for (const one of wrong)
     for (const asked of [run, other])
       expect((await api.ask(null, 'GET', `/runs/${asked}`, undefined, bearer(one))).status).toBe(401)
+})
+
+test('J6 two hundred forged tokens at once cost a few statements, and a right one among them is taken', async () => {
+  const api = await openApi({ now: () => nowMs, rateLimits: false })
+  const run = await startOne()
+  const right = await tokenFor(api, run)
+  const { privateKey } = await generateKeyPair('ES256')
+  const forged = await Promise.all(
+    Array.from({ length: 200 }, () =>
+      new SignJWT({ run, tenant: null, payloads: false, name: 'x', key: randomUUID() })
+        .setProtectedHeader({ alg: 'ES256', kid: randomUUID() })
+        .sign(privateKey),
+    ),
+  )
+  const statements = countStatements()
+  const statuses = await Promise.all(
+    [...forged, right].map(
+      async (token) => (await api.ask(null, 'GET', `/runs/${run}`, undefined, bearer(token))).status,
+    ),
+  )
+  statements.stop()
+  expect(statements.sent.filter((one) => one.includes('find_token_key')).length).toBeLessThan(5)
+  expect([new Set(statuses.slice(0, -1)), statuses.at(-1)]).toEqual([new Set([401]), 200])
 })
 
 test('the private key lies in no table, and its pair is changed after twelve hours', async () => {

@@ -7,9 +7,10 @@ import { uuid } from '../api/values.ts'
 import { MillraceError } from '../core/errors.ts'
 import { uuidV7 } from '../core/uuid.ts'
 import type { Caller } from '../db/call.ts'
-import { findTokenKey, publishTokenKey, type PublicKey } from '../db/token-keys.ts'
+import { type AskedTokenKey, findTokenKeys, publishTokenKey, type PublicKey } from '../db/token-keys.ts'
 import type { Authenticator } from './authenticate.ts'
 import { bearerOf, refused } from './bearer.ts'
+import { KeyLookups } from './key-lookups.ts'
 import { ShortMemory } from './short-memory.ts'
 
 const tokenSecondsMax = 3_600
@@ -53,10 +54,12 @@ export interface AskedToken {
 export class RunTokens {
   readonly #parts: RunTokensParts
   readonly #memory = new ShortMemory<PublicKey | undefined>({ ms: rememberedMs, entriesMax: rememberedMax })
+  readonly #lookups: KeyLookups<AskedTokenKey, PublicKey>
   #pair: Promise<Pair> | undefined
 
   constructor(parts: RunTokensParts) {
     this.#parts = parts
+    this.#lookups = new KeyLookups((all) => findTokenKeys(parts.caller, all))
   }
 
   /** A token for one run. @throws MillraceError not_allowed where one token asks for the next */
@@ -113,9 +116,9 @@ export class RunTokens {
   async #verified(token: string): Promise<z.infer<typeof claims>> {
     const { kid, said } = readToken(token)
     // Asked with what the token says of itself, which is believed only once its signature has been checked with the answer.
-    const publicKey = await this.#memory.get(
-      `${kid} ${said.key ?? ''} ${said.person ?? ''} ${said.payloads}`,
-      () => findTokenKey(this.#parts.caller, kid, said),
+    const { key, person, payloads } = said
+    const publicKey = await this.#memory.get(`${kid} ${key ?? ''} ${person ?? ''} ${payloads}`, () =>
+      this.#lookups.find({ id: kid, key, person, payloads }),
     )
     if (publicKey === undefined) throw refused()
     try {
