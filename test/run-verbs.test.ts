@@ -427,16 +427,16 @@ test('a list by time goes on where a page ended, also when the row at its end is
   await worker.stop({ force: true })
   const bound = { kind: 'key', role: 'operator', tenant: 'gone' } as const
   const lists = [
-    { who: bound, path: '/approvals?state=all', gone: runs[0]!, of: 'run_id', then: runs.slice(1) },
-    { who: bound, path: '/callbacks?open=true', gone: runs[2]!, of: 'run_id', then: [runs[1]!] },
+    { who: bound, path: '/approvals?state=all', gone: runs[0]!, of: 'run_id', rest: runs.slice(1) },
+    { who: bound, path: '/callbacks?open=true', gone: runs[2]!, of: 'run_id', rest: [runs[1]!] },
   ]
-  for (const { who, path, gone, of, then } of lists) {
+  for (const { who, path, gone, of, rest } of lists) {
     const first = await ask(who, 'GET', `${path}&limit=1`)
     expect(first.body.items).toMatchObject([{ [of]: gone }])
     expect(first.body.items[0]).not.toHaveProperty('position')
     expect((await ask(admin, 'DELETE', `/runs/${gone}`)).status).toBe(200)
-    const rest = await ask(who, 'GET', `${path}&limit=2&cursor=${first.body.next}`)
-    expect(rest.body).toMatchObject({ items: then.map((run) => ({ [of]: run })), next: null })
+    const page = await ask(who, 'GET', `${path}&limit=2&cursor=${first.body.next}`)
+    expect(page.body).toMatchObject({ items: rest.map((run) => ({ [of]: run })), next: null })
   }
   const newest = await ask(ann, 'GET', '/redrives?limit=1')
   expect(newest.body.items).toMatchObject([{ filter: { tenant: 'nobody 2' } }])

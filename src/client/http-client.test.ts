@@ -90,7 +90,7 @@ test('a field that is there and undefined is as if it were left out: what is sen
     retryDelayMs: 1,
     fetch: async (request, init) => {
       const response = await fetch(request, init)
-      sent.push(new Headers(init?.headers).get('idempotency-key') ?? JSON.parse(String(init?.body)).run)
+      sent.push(new Headers(init?.headers).get('idempotency-key') ?? JSON.parse(init?.body as string).run)
       if (sent.length % 2 === 0) return response
       await response.text()
       throw new TypeError('the connection was lost')

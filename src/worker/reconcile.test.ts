@@ -171,7 +171,8 @@ test.each([
     statements.stop()
     const client = opened.client({ database: asOther(database.url) })
     const lost = proxy.loseAnswerTo(`millrace_${verb}_tasks`)
-    const [{ run }] = (await client.startMany(chain, [{ n: 1 }])) as [{ run: { id: string } }]
+    const [answer] = await client.startMany(chain, [{ n: 1 }])
+    const run = answer!.run!
     await lost
     const tasks = () =>
       database.query(
