@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { until } from '../../test/deadline.ts'
 import { countStatements, openMillrace } from '../../test/millrace.ts'
-import { newId, runOf } from '../../test/protocol.ts'
+import { newId, runOf, untilBlocked } from '../../test/protocol.ts'
 import type { LocalWorker } from './local-worker.ts'
 import { pipeline } from './pipeline.ts'
 import { SealedRuns } from './sealed-runs.ts'
@@ -207,6 +207,33 @@ test('a start that needs what an open transaction holds waits by itself, and hol
   expect(answers.filter(({ created }) => created)).toHaveLength(1)
   for (const answer of answers) if (!answer.created) expect(answer.reason).toBe('live')
   expect(await client.start(keyed, { state: 'held' })).toMatchObject({ created: false, reason: 'live' })
+})
+
+test('starts that wait for one key for long leave others that wait their turn', async () => {
+  const client = opened.client()
+  const [long, short] = await Promise.all([database.pool.connect(), database.pool.connect()])
+  for (const [own, state] of [
+    [long, 'long'],
+    [short, 'short'],
+  ] as const) {
+    await own.query('begin')
+    await client.start(keyed, { state }, { tx: own })
+  }
+  let isLongOver = false
+  const longs = [1, 2, 3].map(() =>
+    client.start(keyed, { state: 'long' }).finally(() => {
+      isLongOver = true
+    }),
+  )
+  const shorts = [1, 2].map(() => client.start(keyed, { state: 'short' }))
+  await untilBlocked(database)
+  await short.query('rollback')
+  short.release()
+  expect((await Promise.all(shorts)).map(({ created }) => created).toSorted()).toEqual([false, true])
+  expect(isLongOver).toBe(false)
+  await long.query('rollback')
+  long.release()
+  expect((await Promise.all(longs)).filter(({ created }) => created)).toHaveLength(1)
 })
 
 test('where a lock on a table holds up all starts, each is made once it is gone', async () => {

@@ -248,6 +248,16 @@ const batchWaitMs = 200
 const partWaitMs = 50
 /** So many parts of one batch may wait in vain, which is enough to find one start among all; the others go with a later batch. */
 const waitsMax = 12
+/** For so long one that waits beside the batches does so at a time; then another key has its turn. After so many turns it is given up, as a statement would be. */
+const turnMs = 1_000
+const turnsMax = 60
+
+/** Starts of one pipeline and run key that wait beside the batches: the first of them asks, and with its answer the others go with a batch again. */
+interface Beside {
+  readonly starts: WaitingStart[]
+  turns: number
+  isAsking: boolean
+}
 /**
  * Natural batching of single starts: whatever was started while the previous call was under way goes with the next one. There is
  * no timer, so an idle process answers at once and a busy one shares its commits. A start that needs what somebody's open transaction holds
@@ -256,14 +266,13 @@ const waitsMax = 12
 export class StartBatches {
   readonly #parts: StartParts
   readonly #findWorker: (starts: readonly PendingStart[]) => LocalWorker | undefined
-  /** How many starts wait beside the batches at a time, each on a connection of its own. */
-  readonly #patientMax: number
+  /** How many of those that wait beside ask at a time, each on a connection of its own. */
+  readonly #askersMax: number
   #waiting: WaitingStart[] = []
   #busy = false
-  readonly #patient: WaitingStart[] = []
-  #patientCalls = 0
-  /** How many starts wait beside the batches, by pipeline and run key. */
-  readonly #heldUp = new Map<string, number>()
+  /** In the order of their turns. Those without a run key, or with one that only the database knows, are each by itself. */
+  readonly #beside = new Map<string | symbol, Beside>()
+  #askers = 0
 
   /** @param connections how many there are; with one alone, starts wait in their batch */
   constructor(
@@ -273,28 +282,29 @@ export class StartBatches {
   ) {
     this.#parts = parts
     this.#findWorker = findWorker
-    this.#patientMax = connections >> 1
+    this.#askersMax = connections >> 1
   }
 
   start(start: PendingStart): Promise<StartAnswer> {
     return new Promise((resolve, reject) => {
       const waiting = { start, resolve, reject }
-      if (this.#heldUp.has(keyOf(start))) {
-        this.#waitBeside(waiting)
-        return
-      }
-      this.#waiting.push(waiting)
-      if (!this.#busy) {
-        this.#busy = true
-        setImmediate(() => void this.#flush())
-      }
+      const beside = this.#beside.get(keyOf(start))
+      if (beside === undefined) this.#wait([waiting])
+      else beside.starts.push(waiting)
     })
+  }
+
+  #wait(starts: readonly WaitingStart[]): void {
+    this.#waiting.push(...starts)
+    if (this.#busy || starts.length === 0) return
+    this.#busy = true
+    setImmediate(() => void this.#flush())
   }
 
   async #flush(): Promise<void> {
     const batch = this.#waiting.splice(0, startsPerCall)
     this.#waiting.unshift(...batch.splice(this.#fitting(batch)))
-    await this.#send(batch, this.#patientMax === 0 ? undefined : batchWaitMs, { left: waitsMax })
+    await this.#send(batch, this.#askersMax === 0 ? undefined : batchWaitMs, { left: waitsMax })
     if (this.#waiting.length > 0) setImmediate(() => void this.#flush())
     else this.#busy = false
   }
@@ -319,23 +329,28 @@ export class StartBatches {
     try {
       await this.#call(batch, this.#findWorker(batch.map(({ start }) => start)), lockMs)
     } catch (error) {
-      const isHeldUp = lockMs !== undefined && sqlState(error) === '55P03'
-      if (!isHeldUp && (batch.length === 1 || !isOnesFault(error))) {
-        for (const entry of batch) entry.reject(error)
-        return
-      }
-      if (isHeldUp && batch.length === 1) {
-        this.#waitBeside(batch[0]!)
-        return
-      }
-      if (isHeldUp && --waits.left < 0) {
-        this.#waiting.push(...batch)
-        return
-      }
-      const partMs = isHeldUp ? partWaitMs : lockMs
-      const half = batch.length >> 1
-      await this.#send(batch.slice(0, half), partMs, waits)
-      await this.#send(batch.slice(half), partMs, waits)
+      if (lockMs !== undefined && isHeldUp(error)) await this.#takeApart(batch, waits)
+      else if (batch.length === 1 || !isOnesFault(error)) for (const entry of batch) entry.reject(error)
+      else for (const half of halvesOf(batch)) await this.#send(half, lockMs, waits)
+    }
+  }
+
+  /** One of a batch waits in vain. Its pipelines go apart first: those of the others have their answers before it is found. */
+  async #takeApart(batch: readonly WaitingStart[], waits: { left: number }): Promise<void> {
+    if (batch.length === 1) this.#waitBeside(batch[0]!)
+    else if (--waits.left < 0) this.#waiting.push(...batch)
+    else {
+      const pipelines = byPipeline(batch)
+      const parts = pipelines.length > 1 ? pipelines : halvesOf(batch)
+      const heldUp: Array<readonly WaitingStart[]> = []
+      for (const part of parts)
+        await this.#call(part, this.#findWorker(part.map(({ start }) => start)), partWaitMs).catch(
+          async (error) => {
+            if (isHeldUp(error)) heldUp.push(part)
+            else await this.#send(part, partWaitMs, waits)
+          },
+        )
+      for (const part of heldUp) await this.#takeApart(part, waits)
     }
   }
 
@@ -357,31 +372,69 @@ export class StartBatches {
     })
   }
 
-  /** Others of its run key wait behind it; those whose key only the database knows are found out one by one. */
   #waitBeside(waiting: WaitingStart): void {
     const key = keyOf(waiting.start)
-    if (waiting.start.key !== null && waiting.start.key !== undefined)
-      this.#heldUp.set(key, (this.#heldUp.get(key) ?? 0) + 1)
-    this.#patient.push(waiting)
-    if (this.#patientCalls < this.#patientMax) void this.#waitOn()
+    const beside = this.#beside.get(key)
+    if (beside === undefined) this.#beside.set(key, { starts: [waiting], turns: 0, isAsking: false })
+    else beside.starts.push(waiting)
+    if (this.#askers < this.#askersMax) void this.#askInTurns()
   }
 
-  async #waitOn(): Promise<void> {
-    this.#patientCalls++
-    for (let next = this.#patient.shift(); next !== undefined; next = this.#patient.shift()) {
-      const { start, reject } = next
-      await this.#call([next], undefined, undefined).catch(reject)
-      const key = keyOf(start)
-      const left = (this.#heldUp.get(key) ?? 0) - 1
-      if (left > 0) this.#heldUp.set(key, left)
-      else this.#heldUp.delete(key)
+  /** One key after the other, for as long as any has none that asks for it. */
+  async #askInTurns(): Promise<void> {
+    this.#askers++
+    for (;;) {
+      const next = [...this.#beside].find(([, { isAsking }]) => !isAsking)
+      if (next === undefined) break
+      const [key, beside] = next
+      beside.isAsking = true
+      const isOver = await this.#ask(beside)
+      beside.isAsking = false
+      // Whoever has had a turn comes last.
+      this.#beside.delete(key)
+      if (isOver) this.#wait(beside.starts)
+      else this.#beside.set(key, beside)
     }
-    this.#patientCalls--
+    this.#askers--
+  }
+
+  /** One turn of the first of a key. True once it has its answer. */
+  async #ask(beside: Beside): Promise<boolean> {
+    const first = beside.starts[0]!
+    try {
+      await this.#call([first], undefined, turnMs)
+    } catch (error) {
+      if (isHeldUp(error) && ++beside.turns < turnsMax) return false
+      first.reject(error)
+    }
+    beside.starts.shift()
+    return true
   }
 }
 
-function keyOf({ row: { slug, tenant }, key }: PendingStart): string {
-  return JSON.stringify([slug, tenant, key])
+function keyOf({ row: { slug, tenant }, key }: PendingStart): string | symbol {
+  return key === null || key === undefined ? Symbol(slug) : JSON.stringify([slug, tenant, key])
+}
+
+function halvesOf<T>(batch: readonly T[]): Array<readonly T[]> {
+  const half = batch.length >> 1
+  return [batch.slice(0, half), batch.slice(half)]
+}
+
+function byPipeline(batch: readonly WaitingStart[]): Array<readonly WaitingStart[]> {
+  const parts = new Map<string, WaitingStart[]>()
+  for (const waiting of batch) {
+    const { slug } = waiting.start.row
+    const part = parts.get(slug)
+    if (part === undefined) parts.set(slug, [waiting])
+    else part.push(waiting)
+  }
+  return [...parts.values()]
+}
+
+/** Somebody's open transaction holds what one of the starts needs. */
+function isHeldUp(error: unknown): boolean {
+  return sqlState(error) === '55P03'
 }
 
 /** Whether a start itself may be what the database refused: what our functions raise, and values that it can't take. */

@@ -80,6 +80,7 @@ function reading(client: HttpClient): RemoteStatements {
 function changing(client: HttpClient): RemoteStatements {
   return {
     millrace_start_runs: startRuns(client),
+    millrace_start_runs_patiently: startRuns(client),
     millrace_cancel_run: async (
       run: string,
       reason: string | null,
