@@ -109,15 +109,16 @@ export class DeliveryBatches {
     await this.#send(caller, batch.slice(half))
   }
 
-  /** After a few of a pipeline, its others are not tried: those of other pipelines wait behind them. */
+  /** After a few of the same pipelines, their others are not tried: those of other pipelines wait behind them. */
   async #sendApart(caller: Caller, batch: readonly Waiting[]): Promise<void> {
     const heldUp = new Map<string, number>()
     for (const waiting of batch) {
-      const slugs = waiting.starts.map(({ row }) => row.slug)
-      if (slugs.some((slug) => heldUp.get(slug) === heldUpMax))
-        await this.#send(caller, [{ ...waiting, row: heldUpRow(waiting.row), starts: [] }])
-      else if (await this.#send(caller, [waiting]))
-        for (const slug of slugs) heldUp.set(slug, (heldUp.get(slug) ?? 0) + 1)
+      // Of those that start the same pipelines: which of them it is that is held up, nobody says.
+      const slugs = JSON.stringify(waiting.starts.map(({ row }) => row.slug).toSorted())
+      const before = heldUp.get(slugs) ?? 0
+      if (before === heldUpMax)
+        await this.#send(caller, [{ ...waiting, row: heldUpRow(waiting.row, true), starts: [] }])
+      else if (await this.#send(caller, [waiting])) heldUp.set(slugs, before + 1)
     }
   }
 }
@@ -131,8 +132,10 @@ export function failedRow(row: DeliveryRow, error: unknown, tells = true): Deliv
 }
 
 /** The row of a delivery whose sender is to come again, since somebody holds what its start needs. */
-function heldUpRow(row: DeliveryRow): DeliveryRow {
-  const problem = 'Its start waited for what an open transaction holds.'
+function heldUpRow(row: DeliveryRow, isUntried = false): DeliveryRow {
+  const problem = isUntried
+    ? 'Those before it waited for what an open transaction holds, and it starts the same pipelines.'
+    : 'Its start waited for what an open transaction holds.'
   return { ...row, state: 'failed', status: 503, reason: 'held_up', problem }
 }
 
