@@ -68,18 +68,18 @@ test('RR-13 a worker opens as many connections as it is said to, beside those fo
   const settings = workerSettings({ database: database.url, pipelines: [greeting], connectionsMax: 2 })
   const connections = await openConnections(settings, new AbortController().signal)
   const wait = { name: '', text: 'select pg_sleep(0.1)' }
-  const { heartbeat, claims, outcomes, artifacts, upkeep, handlers, checkpointPool } = connections
+  const { heartbeat, claims, outcomes, artifacts, triggers, upkeep, handlers, checkpointPool } = connections
   const many = <T>(ask: () => Promise<T>) => Array.from({ length: 4 }, ask)
   try {
     await Promise.all([
-      ...[heartbeat, claims, outcomes, artifacts, upkeep, handlers].flatMap((caller) =>
+      ...[heartbeat, claims, outcomes, artifacts, triggers, upkeep, handlers].flatMap((caller) =>
         many(() => caller.call(wait, [])),
       ),
       ...many(() => checkpointPool.query(wait.text)),
     ])
     const [open] = await database.query<{ count: number }>(
       `select count(*)::int as count from pg_stat_activity
-       where datname = current_database() and application_name ~ '^millrace (heartbeat|claims|outcomes|checkpoints|artifacts|upkeep|handlers)$'`,
+       where datname = current_database() and application_name ~ '^millrace (heartbeat|claims|outcomes|checkpoints|artifacts|triggers|upkeep|handlers)$'`,
     )
     expect(open!.count).toBe(connectionsBeside - 1 + settings.connectionsMax)
   } finally {

@@ -1,4 +1,4 @@
-// The connections of a worker: one each kept for heartbeats, for claims, outcomes and checkpoints, two for artifacts, two for triggers and upkeep, some for handlers; one more listens.
+// The connections of a worker: one each kept for heartbeats, for claims, outcomes and checkpoints, two for artifacts and for triggers, one for upkeep, some for handlers; one more listens.
 import type pg from 'pg'
 import { MillraceError } from '../core/errors.ts'
 import { type Caller, lastingCaller, poolCaller } from '../db/call.ts'
@@ -18,7 +18,9 @@ export interface WorkerConnections {
   readonly checkpointPool: pg.Pool
   /** For the bytes of artifacts; made when the first ones come. */
   readonly artifacts: Caller
-  /** For what starts runs by itself and for upkeep, which steps that hold every connection of handlers must not keep waiting; made when first needed. */
+  /** For what starts runs by itself, which neither steps that hold every connection of handlers nor upkeep must keep waiting; made when first needed. */
+  readonly triggers: Caller
+  /** For what a worker does for all of them now and then; made when first needed. */
   readonly upkeep: Caller
   /** Whether statements are prepared by name. */
   readonly prepare: boolean
@@ -38,7 +40,15 @@ export interface WorkerConnections {
 }
 
 /** How many there are at most for each purpose, beside those for handlers. */
-const connectionsMaxBy = { heartbeat: 1, claims: 1, outcomes: 1, checkpoints: 1, artifacts: 2, upkeep: 2 }
+const connectionsMaxBy = {
+  heartbeat: 1,
+  claims: 1,
+  outcomes: 1,
+  checkpoints: 1,
+  artifacts: 2,
+  triggers: 2,
+  upkeep: 1,
+}
 type Purpose = keyof typeof connectionsMaxBy | 'handlers'
 /** What a worker may open beside those for handlers: these, and the one that listens. */
 export const connectionsBeside = Object.values(connectionsMaxBy).reduce((sum, one) => sum + one, 1)
@@ -105,6 +115,7 @@ function connectionsOf(settings: WorkerSettings, database: string, pooled: boole
     outcomes: caller(open('outcomes', answerMsMax)),
     checkpointPool: open('checkpoints', answerMsMax),
     artifacts: caller(open('artifacts', answerMsMax)),
+    triggers: poolCaller(open('triggers', answerMsMax), unprepared),
     upkeep: poolCaller(open('upkeep', answerMsMax), unprepared),
     prepare: !pooled,
     handlers,

@@ -105,7 +105,7 @@ export class WorkerSession implements LocalWorker {
       monotonic: settings.monotonic,
     })
     const triggerRoom = {
-      caller: connections.upkeep,
+      caller: connections.triggers,
       statements: connections.artifacts,
       handlerPool: connections.handlerPool,
       allowTargets: settings.allowTargets,
@@ -316,18 +316,22 @@ export class WorkerSession implements LocalWorker {
     await Promise.race([this.#heartbeats.tick(), waited])
     await Promise.race([this.#slots.empty(), waited])
     for (let turn = 0; turn < lastTurns && !this.#hasNothingLeft; turn++) {
-      this.#giveBack()
+      this.giveBackHeld('the worker stops')
       const answers = [this.#releases.answered(), this.#slots.empty(), this.#certain()]
       await within(lastTurnMs, Promise.all(answers))
     }
     await this.#end('it was stopped')
   }
 
-  /** Tells what still runs to stop, for whatever comes of it: its slots are free. What is reported stays, since the database says what becomes of that. */
-  loseHeld(reason: string): readonly HeldTask[] {
+  /**
+   * What still runs is told to stop and given back: no failure is counted, others may take it at once. What others have taken already is answered as lost,
+   * and what is reported stays, since the database says what becomes of that. Answers with how many these were.
+   */
+  giveBackHeld(reason: string): number {
     const left = [...this.#slots.held()].filter((task) => !task.reported)
     for (const task of left) this.#running.lose(task, reason)
-    return left
+    this.#releases.add(left.map(heldRow))
+    return left.length
   }
 
   /** By hand: begins a turn, in which it takes what it finds until it is told to rest. Called again, it prolongs the lease and looks again. */
@@ -461,11 +465,6 @@ export class WorkerSession implements LocalWorker {
   #gone(reason: string): void {
     if (this.#state === 'gone') return
     this.#events.gone(reason)
-  }
-
-  /** What still runs is told to stop and given back: no failure is counted, others may take it at once. */
-  #giveBack(): void {
-    this.#releases.add(this.loseHeld('the worker stops').map(heldRow))
   }
 
   async #end(reason: string): Promise<void> {

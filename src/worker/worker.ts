@@ -272,11 +272,11 @@ class WorkerProcess implements BegunWorker, HandTurnedWorker {
       this.#beginAnew(session, reason)
       return
     }
-    const lost = session.loseHeld(reason).length
+    const lost = session.giveBackHeld(reason)
     if (lost === 0) return
     this.#settings.log({
       level: 'warn',
-      message: `Worker ${session.id} is gone while it stops: ${reason}. What it held runs elsewhere: ${count(lost, 'step was', 'steps were')} told to stop.`,
+      message: `Worker ${session.id} is gone while it stops: ${reason}. What it held may run elsewhere: ${count(lost, 'step was', 'steps were')} told to stop.`,
     })
   }
 

@@ -54,7 +54,7 @@ test('RR-13 pools that open more connections than the server allows are a failur
   const { findings } = JSON.parse(stdout) as { findings: { check: string }[] }
   expect(findings.find(({ check }) => check === 'connections')).toMatchObject({
     level: 'fail',
-    message: expect.stringContaining('may open 909 connections'),
+    message: expect.stringContaining('may open 910 connections'),
     remedy: expect.stringContaining('worker.connectionsMax'),
   })
 })

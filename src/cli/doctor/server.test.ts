@@ -83,14 +83,14 @@ test('RR-13 what all workers may open is compared with what the server allows', 
     has_lock: true,
     silent_seconds: 0,
   }
-  expect(workerConnections({})).toBe(29)
-  expect(workerConnections({ slots: 8 })).toBe(17)
-  expect(workerConnections({ slots: 400, connectionsMax: 5 })).toBe(14)
+  expect(workerConnections({})).toBe(30)
+  expect(workerConnections({ slots: 8 })).toBe(18)
+  expect(workerConnections({ slots: 400, connectionsMax: 5 })).toBe(15)
   expect(checkConnections(server, [worker], {})).toMatchObject({
     level: 'ok',
-    message: '1 live worker and one more may open 58 connections, others hold 4, the server allows 97',
+    message: '1 live worker and one more may open 60 connections, others hold 4, the server allows 97',
   })
-  expect(checkConnections({ ...server, connections_open: 45 }, [worker], {}).level).toBe('warn')
+  expect(checkConnections({ ...server, connections_open: 40 }, [worker], {}).level).toBe('warn')
   expect(checkConnections(server, [worker, worker, worker], {}).level).toBe('fail')
 })
 
