@@ -50,8 +50,8 @@ export class Proxy {
   heal(): void {
     this.#mode = 'pass'
     for (const { client, server } of this.#pairs) {
-      if (client.destroyed) server.resetAndDestroy()
-      if (server.destroyed) client.resetAndDestroy()
+      if (client.destroyed) reset(server)
+      if (server.destroyed) reset(client)
     }
   }
 
@@ -69,8 +69,8 @@ export class Proxy {
   /** Ends all connections at once, with a reset. */
   cut(): void {
     for (const { client, server } of this.#pairs) {
-      client.resetAndDestroy()
-      server.resetAndDestroy()
+      reset(client)
+      reset(server)
     }
   }
 
@@ -88,7 +88,7 @@ export class Proxy {
 
   #accept(client: net.Socket): void {
     if (this.#mode === 'refuse') {
-      client.resetAndDestroy()
+      reset(client)
       return
     }
     const pair: Pair = { client, server: net.connect(this.#target), mute: this.#mode === 'swallow' }
@@ -132,6 +132,12 @@ export class Proxy {
     pair.client.destroy()
     pair.server.destroy()
   }
+}
+
+/** One that has said goodbye can't be reset any more: Node would say it is destroyed, and keep its handle open. */
+function reset(socket: net.Socket): void {
+  if (socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
 }
 
 /** A proxy before the server of this database, on an address of this machine. */
