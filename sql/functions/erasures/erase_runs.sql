@@ -10,10 +10,14 @@ declare
   n bigint;
   counts jsonb := '{}'::jsonb;
   freed bigint[];
+  schedules bigint[];
 begin
   -- What waits for their end in a schedule hears of it while their firings are still there.
-  if exists (select from firing f where f.run_id = any (run_ids) and f.unsettled) then
-    perform settle_firings();
+  schedules := array(select distinct f.schedule_id from firing f where f.run_id = any (run_ids) and f.unsettled);
+  if schedules <> '{}' then
+    perform refuse_copied_database();
+    perform 1 from schedule s where s.id = any (schedules) order by s.id for update;
+    perform settle_schedules(schedules, millrace.now());
   end if;
   perform lock_run_tasks(run_ids);
   -- A task that is still being aborted holds its slots, and whoever reports its end later finds nothing any more.

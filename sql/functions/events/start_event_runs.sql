@@ -54,7 +54,9 @@ begin
         begin
           perform start_subscribed(part[n:n], start_event_runs.at);
         exception when others then
-          if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
+          -- What may as well be for good is tried again for some minutes, and then costs no more than this start.
+          if left(sqlstate, 2) in ('40', '53', '57') or sqlstate = '55P03'
+             or (left(sqlstate, 2) in ('55', '58', 'XX') and (select e.tries from emitted_event e where e.id = (part[n]).event_id) < 10) then
             raise;
           end if;
           insert into event_start (event_id, subscription_id, refusal, detail, at)

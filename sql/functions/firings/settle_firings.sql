@@ -31,6 +31,7 @@ begin
       end;
     end loop;
   end;
-  return exists (select from firing f where f.unsettled and f.schedule_id <> all (waiting));
+  -- Where so many wait, the rest is for the next heartbeat.
+  return cardinality(waiting) < 20 and exists (select from firing f where f.unsettled and f.schedule_id <> all (waiting));
 end $$;
 comment on function millrace.settle_firings(int) is 'What the ends of firings lead to for their schedules; answers whether there is more.';

@@ -25,8 +25,8 @@ begin
     )
     insert into waiting_task (handler, priority, run_id, step_id, item, item_value, attempt, failures, reason, available_at, paused)
     select handler, priority, run_id, step_id, item, item_value, attempt, failures, 'paused', ready_at, true from parked;
-    update task t set paused = true where t.run_id = pause_run.run_id and t.worker_id is not null;
-    update waiting_task w set paused = true where w.run_id = pause_run.run_id;
+    update task t set paused = true where t.run_id = pause_run.run_id and t.worker_id is not null and not t.paused;
+    update waiting_task w set paused = true where w.run_id = pause_run.run_id and not w.paused;
     exit when not exists (select from task t where t.run_id = pause_run.run_id and not t.paused)
           and not exists (select from waiting_task w where w.run_id = pause_run.run_id and not w.paused);
   end loop;
