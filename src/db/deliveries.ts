@@ -1,6 +1,7 @@
 // The SQL functions of deliveries: received in batches, listed, read for a replay, pruned, encrypted anew.
 import type { DeliveryOutcome, DeliveryState } from '../core/state.ts'
 import type { Caller } from './call.ts'
+import type { Place } from './list-bounds.ts'
 import { retryTransaction } from './transaction.ts'
 
 /** A delivery that was judged, as it goes to the database. */
@@ -114,23 +115,28 @@ const listed = `d.id, d.webhook, d.provider_id, d.tenant, d.received_at, d.judge
   coalesce((select jsonb_agg(jsonb_build_object('pipeline', l.pipeline, 'outcome', l.outcome, 'run_id', l.run_id, 'rule', l.rule, 'passes_at', l.passes_at)
                              order by l.pipeline) from millrace.delivery_run l where l.delivery_id = d.id), '[]') as runs`
 
+export interface ListedDeliveryRow extends DeliveryListRow {
+  /** When it was received, to the microsecond: where a page ended. */
+  readonly position: string
+}
+
 /** The newest first, behind one of them. */
 export function listDeliveries(
   caller: Caller,
   { webhook, state, since, until }: DeliveryFilter,
   most: number,
-  after: string | null = null,
-): Promise<DeliveryListRow[]> {
-  return caller.call<DeliveryListRow>(
+  after?: Place,
+): Promise<ListedDeliveryRow[]> {
+  return caller.call<ListedDeliveryRow>(
     {
       name: 'millrace_list_deliveries',
-      text: `select ${listed} from millrace.delivery d
+      text: `select ${listed}, to_char(d.received_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as position from millrace.delivery d
         where ($1::text is null or d.webhook = $1) and ($2::text is null or d.state = $2)
           and ($3::timestamptz is null or d.received_at >= $3) and ($4::timestamptz is null or d.received_at < $4)
-          and ($6::uuid is null or (d.received_at, d.id) < (select l.received_at, l.id from millrace.delivery l where l.id = $6))
+          and ($6::timestamptz is null or (d.received_at, d.id) < ($6, $7::uuid))
         order by d.received_at desc, d.id desc limit $5`,
     },
-    [webhook ?? null, state ?? null, since ?? null, until ?? null, most, after],
+    [webhook ?? null, state ?? null, since ?? null, until ?? null, most, ...(after ?? [null, null])],
   )
 }
 

@@ -57,6 +57,12 @@ test('a webhook gets a secret that is shown once, and what failed is replayed in
   const second = await ask(ann, 'GET', `/deliveries?limit=1&cursor=${first.body.next}`)
   expect(second.body.next).toBeNull()
   expect(second.body.items[0].id).not.toBe(first.body.items[0].id)
+  expect(first.body.items[0]).not.toHaveProperty('position')
+  // Whoever pages on while old deliveries go gets those that stay.
+  const { next: behind } = (await ask(ann, 'GET', '/deliveries?limit=1')).body
+  await database.query('delete from millrace.delivery where id = $1', [first.body.items[0].id])
+  const rest = await ask(ann, 'GET', `/deliveries?limit=1&cursor=${behind}`)
+  expect(rest.body.items).toMatchObject([{ id: second.body.items[0].id }])
 
   const given = `whsec_${randomBytes(32).toString('base64')}`
   const next = await ask({}, 'POST', '/webhooks/orders/rotate', { value: given, overlap_seconds: 3_600 })

@@ -4,7 +4,7 @@ import { operations } from '../../api/catalogue.ts'
 import { MillraceError } from '../../core/errors.ts'
 import { type DeliveryListRow, findDelivery, listDeliveries } from '../../db/deliveries.ts'
 import { listWebhooks } from '../../db/webhooks.ts'
-import { pageOfRows, positionOf } from '../page.ts'
+import { pageByTime, pageOfRows, placeOf, positionOf } from '../page.ts'
 import { type Route, route } from '../route.ts'
 
 export const webhookRoutes: readonly Route[] = [
@@ -44,10 +44,8 @@ export const webhookRoutes: readonly Route[] = [
 
   route(operations.listDeliveries, async ({ query, actor, room }) => {
     const { limit, cursor, webhook, state, ...times } = query
-    const [after] = positionOf(cursor, ['uuid']) ?? []
     const filter = { webhook, state, ...datesOf(times) }
-    const rows = await listDeliveries(room.reads, filter, limit + 1, after as string | undefined)
-    const page = pageOfRows(rows, limit, ({ id }) => [id])
+    const page = pageByTime(await listDeliveries(room.reads, filter, limit + 1, placeOf(cursor)), limit)
     return { items: page.items.map((row) => told(row, actor)), next: page.next }
   }),
 
