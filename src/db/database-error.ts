@@ -140,6 +140,11 @@ export function isConnectionLoss(error: unknown, state = sqlState(error)): boole
   return NETWORK_CODES.has(networkCode(error)) || DRIVER_MESSAGES.test(error.message)
 }
 
+/** Whether the call waited for longer than it may for what somebody's open transaction holds: nothing of it was done. */
+export function isHeldUp(error: unknown): boolean {
+  return sqlState(error) === '55P03'
+}
+
 /** A database that somebody has closed to connections lets nobody in for a while; the same state from elsewhere means something else. */
 function isShut(error: Error, state: string): boolean {
   return state === '55000' && reportedError(error)?.routine === 'CheckMyDatabase'

@@ -1,6 +1,7 @@
 // The client that a handler is lent for one transaction: it can't end the transaction, and is worth nothing afterwards.
 import type pg from 'pg'
 import { MillraceError } from '../core/errors.ts'
+import { heard } from '../core/heard.ts'
 
 export interface LentClient {
   readonly client: pg.PoolClient
@@ -39,12 +40,6 @@ export function lendClient(client: pg.PoolClient): LentClient {
       taken = true
     },
   }
-}
-
-/** An answer that the handler does not await must not end the process when it is an error. */
-function heard(answer: unknown): unknown {
-  if (answer instanceof Promise) answer.catch(() => {})
-  return answer
 }
 
 function textOf(query: unknown): string {

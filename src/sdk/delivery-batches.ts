@@ -2,7 +2,7 @@
 import { MillraceError } from '../core/errors.ts'
 import { storableText } from '../core/short-text.ts'
 import type { Caller } from '../db/call.ts'
-import { sqlState } from '../db/database-error.ts'
+import { isHeldUp, sqlState } from '../db/database-error.ts'
 import { type DeliveryAnswerRow, type DeliveryRow, receiveDeliveries } from '../db/deliveries.ts'
 import { isUndoneByConflict, retryWhen } from '../db/transaction.ts'
 import type { PendingStart } from './start.ts'
@@ -161,11 +161,6 @@ function call(caller: Caller, batch: readonly JudgedDelivery[]): Promise<Deliver
 
 function isLost(error: unknown): boolean {
   return error instanceof MillraceError && error.code === 'database_unreachable'
-}
-
-/** Somebody holds what one of the starts needs. */
-function isHeldUp(error: unknown): boolean {
-  return sqlState(error) === '55P03'
 }
 
 /** Whether a delivery itself may be what the database refused. */

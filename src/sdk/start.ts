@@ -7,7 +7,7 @@ import type { Cipher } from '../core/encryption.ts'
 import { isUuid } from '../core/uuid.ts'
 import { type Caller, type Transaction, transactionCaller } from '../db/call.ts'
 import { addCallbacks, type CallbackRow } from '../db/callbacks.ts'
-import { sqlState } from '../db/database-error.ts'
+import { isHeldUp, sqlState } from '../db/database-error.ts'
 import { type StartAnswerRow, type StartRow, startRuns } from '../db/runs.ts'
 import { inPoolTransaction, isUndoneByConflict, retryTransaction, retryWhen } from '../db/transaction.ts'
 import type { AllowedTargets } from '../net/target.ts'
@@ -258,6 +258,7 @@ interface Beside {
   turns: number
   isAsking: boolean
 }
+
 /**
  * Natural batching of single starts: whatever was started while the previous call was under way goes with the next one. There is
  * no timer, so an idle process answers at once and a busy one shares its commits. A start that needs what somebody's open transaction holds
@@ -295,7 +296,8 @@ export class StartBatches {
   }
 
   #wait(starts: readonly WaitingStart[]): void {
-    this.#waiting.push(...starts)
+    // One by one: as arguments of one call, so many as may wait for a key would be too many.
+    for (const waiting of starts) this.#waiting.push(waiting)
     if (this.#busy || starts.length === 0) return
     this.#busy = true
     setImmediate(() => void this.#flush())
@@ -430,11 +432,6 @@ function byPipeline(batch: readonly WaitingStart[]): Array<readonly WaitingStart
     else part.push(waiting)
   }
   return [...parts.values()]
-}
-
-/** Somebody's open transaction holds what one of the starts needs. */
-function isHeldUp(error: unknown): boolean {
-  return sqlState(error) === '55P03'
 }
 
 /** Whether a start itself may be what the database refused: what our functions raise, and values that it can't take. */

@@ -6,7 +6,7 @@ import {
   faultyEvaluation,
 } from '../core/due-slots.ts'
 import type { Caller } from '../db/call.ts'
-import { sqlState } from '../db/database-error.ts'
+import { isHeldUp, sqlState } from '../db/database-error.ts'
 import { markOverdue, settleFirings } from '../db/firings.ts'
 import { dueSchedules, fireSchedules } from '../db/schedules.ts'
 import type { TriggerTask } from './trigger-work.ts'
@@ -93,11 +93,6 @@ async function fireAlone(
     if (!isOwnFault(error)) throw error
     return fireSchedules(caller, [faultyEvaluation(schedule, error)])
   }
-}
-
-/** Somebody holds what one of the starts needs. */
-function isHeldUp(error: unknown): boolean {
-  return sqlState(error) === '55P03'
 }
 
 /** The database refused what it was given: not that it is away, busy, full or not to be written to. */

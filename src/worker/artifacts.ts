@@ -1,6 +1,7 @@
 // Artifacts as attempts write and read them: in chunks of a megabyte, hashed on the way, and shown once all of it is there.
 import { createHash, randomUUID } from 'node:crypto'
 import { MillraceError } from '../core/errors.ts'
+import { heard } from '../core/heard.ts'
 import { isShortText } from '../core/short-text.ts'
 import { finishUpload, leaveUpload, openUpload, type Upload, writeChunk } from '../db/artifacts.ts'
 import type { Caller } from '../db/call.ts'
@@ -16,7 +17,7 @@ import {
   type ArtifactWriteOptions,
   openArtifact,
 } from '../sdk/artifacts.ts'
-import { AttemptAborted, heard, type HeldTask, throwIfAborted } from './held-task.ts'
+import { AttemptAborted, type HeldTask, throwIfAborted } from './held-task.ts'
 import { untilAnswered } from './turn-batches.ts'
 import { refuseSecrets } from './secret-names.ts'
 

@@ -1,5 +1,6 @@
 // The attempts of a batch: one call of the handler for several tasks, each of which has its own outcome.
 import { MillraceError } from '../core/errors.ts'
+import { heard } from '../core/heard.ts'
 import type { HandlerContext } from '../sdk/context.ts'
 import { validate } from '../sdk/standard-schema.ts'
 import { StepSkipped } from '../sdk/step-skipped.ts'
@@ -14,7 +15,7 @@ import {
   outputText,
   timeoutError,
 } from './attempt.ts'
-import { heard, type HeldTask, throwIfAborted } from './held-task.ts'
+import { type HeldTask, throwIfAborted } from './held-task.ts'
 import { lazyObject, type LazyShape, type Makers } from './lazy-object.ts'
 import type { ServedStep } from './served-steps.ts'
 

@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
-import { isConnectionLoss, sqlState } from '../db/database-error.ts'
+import { isConnectionLoss, isHeldUp, sqlState } from '../db/database-error.ts'
 import {
   type CompleteAnswerRow,
   type CompletedRow,
@@ -308,8 +308,7 @@ export class Flush {
 
 /** Somebody held a lock for longer than a statement may take: nothing was recorded, and a finished step is not failed for it. */
 export function isBlocked(error: unknown): boolean {
-  const state = sqlState(error)
-  return state === '57014' || state === '55P03'
+  return sqlState(error) === '57014' || isHeldUp(error)
 }
 
 /** Whether an answer may have been lost, so that nobody knows what the database has done. */

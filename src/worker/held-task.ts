@@ -67,9 +67,3 @@ export function throwIfAborted({ abort }: Pick<HeldTask, 'abort'>): void {
 export class AttemptAborted extends Error {
   override readonly name = 'AttemptAborted'
 }
-
-/** Whoever doesn't await it leaves its error unheard, such as that its attempt is over; that must not end the process. */
-export function heard<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {})
-  return promise
-}

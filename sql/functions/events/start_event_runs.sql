@@ -47,7 +47,7 @@ begin
       perform start_subscribed(part, start_event_runs.at);
     exception when others then
       -- What passes by itself is tried again later, with the whole event.
-      if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
+      if is_passing_fault(sqlstate) then
         raise;
       end if;
       for n in 1 .. cardinality(part) loop
@@ -55,8 +55,8 @@ begin
           perform start_subscribed(part[n:n], start_event_runs.at);
         exception when others then
           -- What may as well be for good is tried again for some minutes, and then costs no more than this start.
-          if left(sqlstate, 2) in ('40', '53', '57') or sqlstate = '55P03'
-             or (left(sqlstate, 2) in ('55', '58', 'XX') and (select e.tries from emitted_event e where e.id = (part[n]).event_id) < 10) then
+          if is_passing_fault(sqlstate)
+             and (left(sqlstate, 2) in ('40', '53', '57') or sqlstate = '55P03' or (select e.tries from emitted_event e where e.id = (part[n]).event_id) < 10) then
             raise;
           end if;
           insert into event_start (event_id, subscription_id, refusal, detail, at)

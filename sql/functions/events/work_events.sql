@@ -29,7 +29,7 @@ begin
     settled := start_event_runs(due, at);
     more := settled < cardinality(due);
   exception when others then
-    if left(sqlstate, 2) not in ('40', '53', '55', '57', '58', 'XX') then
+    if not is_passing_fault(sqlstate) then
       raise;
     end if;
     names := array(select e.name from unnest(due) with ordinality g(id, n) join emitted_event e on e.id = g.id order by g.n);
@@ -40,7 +40,7 @@ begin
         settled := settled + done;
         more := more or done = 0;
       exception when others then
-        if left(sqlstate, 2) not in ('40', '53', '55', '57', '58', 'XX') then
+        if not is_passing_fault(sqlstate) then
           raise;
         end if;
         update emitted_event e set tries = e.tries + 1, due_at = at + interval '1 second' * 2 ^ least(e.tries, 6)

@@ -12,7 +12,7 @@ begin
     return;
   exception when others then
     -- What passes by itself is tried again with the whole evaluation.
-    if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
+    if is_passing_fault(sqlstate) then
       raise;
     end if;
   end;
@@ -20,7 +20,7 @@ begin
     begin
       perform start_firing_runs(array[begun], replacing, at);
     exception when others then
-      if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
+      if is_passing_fault(sqlstate) then
         raise;
       end if;
       update firing f
