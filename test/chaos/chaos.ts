@@ -7,6 +7,7 @@ import { Load } from './load.ts'
 import { type Done, Nemesis } from './nemesis.ts'
 import { watchName } from './pipelines.ts'
 import { planFaults } from './plan.ts'
+import type { Return } from './server-nemesis.ts'
 import { figureOf, recoveriesOf, type Recovery, undisturbed } from './recovery.ts'
 import { Soak } from './soak.ts'
 import { Stage } from './stage.ts'
@@ -38,6 +39,7 @@ const slots = 10
 /** Within which what is live has been counted anew. */
 const countedMs = 1_000
 /** A recovery that takes longer is told with the account of its run. */
+const slowReturnsTold = 5
 const slowRecoveryMs = 30_000
 /** Of the disk: with more on it no other run is started, and no other fault begins. */
 const diskShareMax = 0.9
@@ -154,6 +156,7 @@ async function reportOf(
     seats.flatMap(({ deaths }) => deaths),
   )
   await tellSlowest(stage, recoveries, options.tell)
+  tellSlowReturns(nemesis.server.returns, options.tell)
   const promises = [...load.tally.broken, ...broken, ...verdict.broken]
   return {
     seed: options.seed,
@@ -179,7 +182,7 @@ async function reportOf(
     recoveries: [true, false].map((alone) =>
       recoveryFigures(alone, alone ? undisturbed(recoveries, nemesis.done) : recoveries),
     ),
-    backAfterRestart: figureOf(nemesis.server.backAfterRestart),
+    backAfterRestart: figureOf(nemesis.server.returns.map(({ ms }) => ms)),
     backAfterListener: figureOf(nemesis.server.backAfterListener),
     growths: soak.growths,
     backends: soak.backends,
@@ -201,6 +204,16 @@ async function tellSlowest(
     `The slowest recovery: ${what}, of a worker ${way} that died at ${new Date(at).toISOString()}, ${(ms / 1_000).toFixed(2)} s.`,
   )
   if (ms > slowRecoveryMs) tell(await dumpStuck(server, [what.split(' ')[0]!]))
+}
+
+function tellSlowReturns(returns: readonly Return[], tell: ChaosOptions['tell']): void {
+  const slowest = [...returns].sort((a, b) => b.ms - a.ms).slice(0, slowReturnsTold)
+  for (const { after, at, last, ms } of slowest) {
+    const whom = last.length === 0 ? 'a task to begin' : `workers ${last.join(', ')}`
+    tell(
+      `Back after ${(ms / 1_000).toFixed(2)} s from ${at.toISOString()}, after '${after}', waiting for ${whom}.`,
+    )
+  }
 }
 
 function recoveryFigures(alone: boolean, recoveries: readonly Recovery[]): Report['recoveries'][number] {

@@ -5,15 +5,24 @@ import pg from 'pg'
 import { until } from '../deadline.ts'
 import { isThere } from '../faults/own-server.ts'
 import type { Fault, ServerFault } from './plan.ts'
+import type { SeatOptions } from './fleet.ts'
 import { type Stage, strace } from './stage.ts'
 
 /** Longer than anybody may need: what takes longer is told as this. */
 const backMsMax = 20_000
 const mendMsMax = 120_000
 
+/** How long it took until all workers that are well were back at work, from the readiness of a server that had ended. */
+export interface Return {
+  readonly ms: number
+  readonly after: ServerFault
+  readonly at: Date
+  /** How the workers reach the server that were not back a look before the last. */
+  readonly last: readonly SeatOptions['way'][]
+}
+
 export class ServerNemesis {
-  /** From the readiness of a server that had ended until all workers that are well are back at work, in milliseconds. */
-  readonly backAfterRestart: number[] = []
+  readonly returns: Return[] = []
   /** From the end of a listening connection until another one listens. */
   readonly backAfterListener: number[] = []
   /** Whether the disk is full on purpose. */
@@ -32,7 +41,7 @@ export class ServerNemesis {
         await server.crash()
         await pause(ms / 2)
         await server.start()
-        return this.#measureReturn()
+        return this.#measureReturn(kind)
       case 'backend killed':
         return this.#killBackend()
       case 'backends terminated':
@@ -50,7 +59,7 @@ export class ServerNemesis {
         this.isFilling = false
         // With no room for its log the server ends itself, and does not come back while there is none.
         await server.start()
-        return this.#measureReturn()
+        return this.#measureReturn(kind)
       case 'fsync error':
         return this.#failFsync()
       case 'connections exhausted':
@@ -91,7 +100,7 @@ export class ServerNemesis {
     )
     if (victim === undefined) throw new Error('no backend is there')
     process.kill(victim.pid, 'SIGKILL')
-    await this.#restarted(victim.pid)
+    await this.#restarted(victim.pid, 'backend killed')
   }
 
   /** The checkpointer is told that its data can't be written: the server ends all backends and recovers. */
@@ -115,7 +124,7 @@ export class ServerNemesis {
       await until('strace is attached', () => said.includes('attached'), 5_000)
       await server.query('create table if not exists public.synced (); drop table public.synced')
       await server.query('checkpoint').catch(() => {})
-      await this.#restarted(victim!.pid)
+      await this.#restarted(victim!.pid, 'fsync error')
     } finally {
       tracer.kill('SIGKILL')
       await ended
@@ -123,10 +132,10 @@ export class ServerNemesis {
   }
 
   /** Once the backend is gone and the server answers again, having ended all others. */
-  async #restarted(pid: number): Promise<void> {
+  async #restarted(pid: number, after: ServerFault): Promise<void> {
     await until('the end of the backend', () => !isThere(pid), 10_000)
     await this.#answers()
-    await this.#measureReturn()
+    await this.#measureReturn(after)
   }
 
   async #terminate(which: string): Promise<number[]> {
@@ -222,8 +231,9 @@ export class ServerNemesis {
   }
 
   /** Each worker that was well all the while has been heard since the server is ready, and one of them has begun a task. */
-  async #measureReturn(): Promise<void> {
+  async #measureReturn(after: ServerFault): Promise<void> {
     const ready = performance.now()
+    let last: Return['last'] = []
     const [now] = await this.#stage.parts.server.query<{ now: Date }>('select clock_timestamp() as now')
     while (performance.now() - ready < backMsMax) {
       const rows = await this.#stage.parts.server.query<{ pid: number; works: boolean }>(
@@ -232,11 +242,12 @@ export class ServerNemesis {
         [now!.now],
       )
       const wanted = this.#stage.parts.seats.filter(({ wellSince }) => (wellSince ?? Infinity) < ready)
-      const isBack = wanted.every((seat) => rows.some(({ pid }) => pid === seat.pid))
-      if (isBack && (wanted.length === 0 || rows.some(({ works }) => works))) break
+      const away = wanted.filter((seat) => !rows.some(({ pid }) => pid === seat.pid))
+      if (away.length === 0 && (wanted.length === 0 || rows.some(({ works }) => works))) break
+      last = away.map(({ options }) => options.way)
       await pause(20)
     }
-    this.backAfterRestart.push(performance.now() - ready)
+    this.returns.push({ ms: performance.now() - ready, after, at: now!.now, last })
   }
 }
 
