@@ -101,8 +101,9 @@ export class Listener {
         applicationName: this.#options.applicationName ?? 'millrace listener',
         connectTimeoutMs: Math.max(1_000, this.#pingMs / 2),
       })
-      this.#pooled = await isPooled(client)
-      if (!this.#pooled) await this.#listen(client)
+      const connected = client
+      this.#pooled = await this.#answered(connected, () => isPooled(connected))
+      if (!this.#pooled) await this.#answered(connected, () => this.#listen(connected))
     } catch (error) {
       await client?.end().catch(() => {})
       this.#retry(error as Error)
@@ -134,9 +135,11 @@ export class Listener {
     const client = this.#client
     if (client === undefined || this.#lockKey === undefined || this.#locked) return
     try {
-      const { rows } = await client.query<{ locked: boolean }>(
-        'select pg_try_advisory_lock($1, $2) as locked',
-        [livenessClass, this.#lockKey],
+      const { rows } = await this.#answered(client, () =>
+        client.query<{ locked: boolean }>('select pg_try_advisory_lock($1, $2) as locked', [
+          livenessClass,
+          this.#lockKey,
+        ]),
       )
       this.#locked = rows[0]?.locked === true
     } catch (error) {
@@ -153,14 +156,22 @@ export class Listener {
 
   async #ping(client: pg.Client): Promise<void> {
     if (this.#client !== client) return
-    const deadline = setTimeout(() => this.#lost(client, new Error('no answer to a ping')), this.#pingMs / 2)
-    deadline.unref()
     try {
-      await client.query('select 1')
+      await this.#answered(client, () => client.query('select 1'))
       await this.#takeLock()
       if (this.#client === client) this.#schedulePing(client)
     } catch (error) {
       this.#lost(client, error as Error)
+    }
+  }
+
+  /** Half as long as pings are apart, also for what is asked before the first of them: a connection that only looks alive ends. */
+  async #answered<Answer>(client: pg.Client, ask: () => Promise<Answer>): Promise<Answer> {
+    const silent = new Error('the server did not answer')
+    const deadline = setTimeout(() => client.connection.stream.destroy(silent), this.#pingMs / 2)
+    deadline.unref()
+    try {
+      return await ask()
     } finally {
       clearTimeout(deadline)
     }
