@@ -201,6 +201,7 @@ grant execute on function
   millrace.start_runs,
   millrace.ensure_run,
   millrace.watch_run,
+  millrace.watch_runs,
   millrace.tell_pause,
   millrace.start_step,
   millrace.heartbeat_step,

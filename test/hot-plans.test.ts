@@ -267,13 +267,16 @@ const verbs: [string, (sql: Connection) => Promise<unknown>][] = [
     },
   ],
   [
-    'read_outputs, run_progress and watch_run',
+    'read_outputs, run_progress, watch_run and watch_runs',
     async (sql) => {
       const { run_id } = await startRun(sql, 'backlog')
       await sql.query(
         `select millrace.run_progress($1), millrace.watch_run($1, gen_random_uuid(), 60), millrace.read_outputs(array[$1::uuid], array['a'])`,
         [run_id],
       )
+      await sql.query('select from millrace.watch_runs($1, gen_random_uuid(), 60)', [
+        [run_id, (await startRun(sql, 'backlog')).run_id],
+      ])
     },
   ],
 ]

@@ -195,6 +195,33 @@ export async function watchRun(
   return rows[0]
 }
 
+export interface WatchedRun extends RunStanding {
+  readonly id: string
+  /** Whether its end will be told; false of a run that has ended, and where somebody held it at that moment. */
+  readonly registered: boolean
+}
+
+/**
+ * The same for some runs together, each with its output and error or without; those that nobody knows are left out. Waits for nobody: a live
+ * run that somebody holds is to be asked for again.
+ */
+export async function watchRuns(
+  caller: Caller,
+  runs: ReadonlyArray<{ readonly id: string; readonly values: boolean }>,
+  watcher: string,
+  seconds: number,
+): Promise<WatchedRun[]> {
+  return caller.call<WatchedRun>(
+    {
+      name: 'millrace_watch_runs',
+      text: `select w.id, w.registered, w.slug, w.state,
+               case when w.id = any ($4::uuid[]) then w.output end as output, case when w.id = any ($4::uuid[]) then w.error end as error
+          from millrace.watch_runs($1, $2, $3) w`,
+    },
+    [runs.map(({ id }) => id), watcher, seconds, runs.flatMap(({ id, values }) => (values ? [id] : []))],
+  )
+}
+
 export interface EnsureAnswerRow {
   readonly created: boolean
   readonly reason: string | null

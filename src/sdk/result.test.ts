@@ -38,7 +38,7 @@ test('a run of this process is awaited without a statement of its own', async ()
   )
   statements.stop()
   expect(outputs).toEqual(Array.from({ length: 10 }, (_, n) => ({ kind: `k${n}` })))
-  expect(statements.sent).not.toContain('millrace_watch_run')
+  expect(statements.sent).not.toContain('millrace_watch_runs')
 })
 
 test('two that wait for the same run are both told', async () => {
@@ -77,8 +77,54 @@ test('a run of another process is heard of by notification: the database is aske
   hold.arrive()
   expect(await result).toBe('from afar')
   statements.stop()
-  expect(statements.sent.filter((name) => name === 'millrace_watch_run').length).toBeLessThanOrEqual(3)
+  expect(statements.sent.filter((name) => name === 'millrace_watch_runs').length).toBeLessThanOrEqual(3)
   expect(await client.run(run!).result()).toBe('from afar')
+})
+
+test('two hundred runs of other processes are awaited by a handful of statements, and each is told its own end', async () => {
+  const hold = new Arrival()
+  const many = pipeline('many-remote', { input: z.object({ n: z.number() }) }).step(
+    'do',
+    async ({ input }) => {
+      await hold.come
+      return input.n
+    },
+  )
+  await opened.worker({ pipelines: [many] })
+  const client = opened.client({ database: asOther(database.url) })
+  const answers = await client.startMany(
+    many,
+    Array.from({ length: 200 }, (_, n) => ({ n })),
+  )
+  const statements = countStatements()
+  const results = answers.map(({ run }) => client.run<typeof many>(run!).result())
+  await isAwaited(answers.at(-1)!.run!.id)
+  expect(statements.sent.filter((name) => name.startsWith('millrace_watch_run')).length).toBeLessThan(20)
+  hold.arrive()
+  expect(await Promise.all(results)).toEqual(Array.from({ length: 200 }, (_, n) => n))
+  statements.stop()
+  expect(statements.sent.filter((name) => name.startsWith('millrace_watch_run')).length).toBeLessThan(40)
+})
+
+test('a run that somebody’s open transaction holds delays no other’s result', async () => {
+  await opened.worker({ pipelines: [kinds] })
+  const client = opened.client({ database: asOther(database.url) })
+  const held = await opened
+    .client()
+    .start(kinds, { kind: 'held' }, { availableAt: new Date(Date.now() + 3_600_000) })
+  const free = await opened.client().start(kinds, { kind: 'free' })
+  const stranger = await database.pool.connect()
+  await stranger.query('begin')
+  await stranger.query('select from millrace.run where id = $1 for update', [held.run!.id])
+  const waiting = client.run(held.run!).result()
+  expect(await client.run(free.run!).result()).toEqual({ kind: 'free' })
+  const unknown = client.run(newId()).result()
+  await expect(unknown).rejects.toMatchObject({ code: 'run_unknown' })
+  await stranger.query('rollback')
+  stranger.release()
+  await isAwaited(held.run!.id)
+  await opened.client().run(held.run!).cancel()
+  await expect(waiting).rejects.toMatchObject({ code: 'run_cancelled' })
 })
 
 test('a failed, a cancelled and an unknown run reject with what happened, whoever ran them', async () => {
@@ -113,6 +159,33 @@ test('whoever waits no longer than so long is told so, and the run goes on', asy
   })
   await opened.worker({ pipelines: [kinds] })
   expect(await client.run(run!).result()).toEqual({ kind: 'nobody serves it' })
+})
+
+test('a database that says nothing is waited for no longer than told, and with 0 for as long as a look takes', async () => {
+  const proxy = await openProxy(database.url)
+  const client = opened.client({ database: proxy.through(database.url) })
+  const { run } = await client.start(kinds, { kind: 'silence' })
+  await expect(client.run(run!).result({ timeoutMs: 0 })).rejects.toMatchObject({
+    code: 'wait_timeout',
+    message: `Run ${run!.id} did not end within 0 ms; it goes on by itself.`,
+  })
+  proxy.blackhole()
+  await expect(client.run(run!).result({ timeoutMs: 50 })).rejects.toMatchObject({
+    code: 'wait_timeout',
+    message: expect.stringMatching(/^Whether run \S+ ended within 50 ms is not known, since/),
+  })
+  proxy.cut()
+  proxy.heal()
+  await client.close()
+  await proxy.close()
+})
+
+test.each([Number.NaN, -1, 'soon'])('a time to wait of %s is refused', async (timeoutMs) => {
+  const waiting = opened
+    .client()
+    .run(newId())
+    .result({ timeoutMs: timeoutMs as number })
+  await expect(waiting).rejects.toMatchObject({ code: 'argument_invalid', fields: { argument: 'timeoutMs' } })
 })
 
 test('closing the client ends the waiting for results', async () => {

@@ -1,10 +1,12 @@
 // Waiting for the end of a run: told by the worker of this process, by notification, and by looking now and then.
 import { MillraceError } from '../core/errors.ts'
+import { heard } from '../core/heard.ts'
 import type { Caller } from '../db/call.ts'
 import { isFinal, type RunState } from '../core/state.ts'
 import { isAway } from '../db/database-error.ts'
-import { type RunStanding, watchRun } from '../db/runs.ts'
+import type { RunStanding } from '../db/runs.ts'
 import type { LocalEnd, LocalWorker } from './local-worker.ts'
+import { RunLooks } from './run-looks.ts'
 import type { RunNews } from './run-news.ts'
 import type { SealedRuns } from './sealed-runs.ts'
 
@@ -13,7 +15,10 @@ const localOnlyMs = 1_000
 /** Where notifications arrive, looking is only the net below them. */
 const lookEveryMs = { listening: 10_000, deaf: 1_000 }
 const awayMs = 500
-const watchSeconds = 600
+/** However short the time is that somebody waits, the database has so long to answer. */
+const answerMs = 1_000
+/** For so long the first look waits for notifications; where they don't come by then, it looks without. */
+const listenMs = 1_000
 
 export interface ResultOptions {
   /** Milliseconds to wait at most; without it, as long as it takes. */
@@ -30,16 +35,14 @@ export interface RunResultsParts {
 
 /** One for a client: it listens from when the first result is awaited that no local worker tells. */
 export class RunResults {
-  readonly #caller: Caller
+  readonly #looks: RunLooks
   readonly #news: RunNews
-  readonly #watcher: string
   readonly #sealed: SealedRuns
   #closed = false
 
   constructor({ caller, news, watcher, sealed }: RunResultsParts) {
-    this.#caller = caller
+    this.#looks = new RunLooks(caller, watcher)
     this.#news = news
-    this.#watcher = watcher
     this.#sealed = sealed
   }
 
@@ -69,16 +72,16 @@ export class RunResults {
 
   async #end(runId: string, deadline: number, options: ResultOptions, values: boolean): Promise<RunStanding> {
     for (;;) {
-      const ended = this.#news.next(runId)
-      const seen = await this.#look(runId, values)
-      if (!(seen instanceof Error) && isFinal(seen.state)) {
-        ended.forget()
-        return seen
+      const news = this.#news.next(runId)
+      try {
+        const seen = await this.#lookBy(deadline, runId, values)
+        if (!(seen instanceof Error) && isFinal(seen.state)) return seen
+        const left = deadline - performance.now()
+        if (left > 0) await news.within(Math.min(this.#lookAgainMs(seen), left))
+        if (deadline <= performance.now()) throw waitTimeout(runId, options.timeoutMs!, seen)
+      } finally {
+        news.forget()
       }
-      const left = deadline - performance.now()
-      if (left <= 0) ended.forget()
-      else await ended.within(Math.min(this.#lookAgainMs(seen), left))
-      if (deadline <= performance.now()) throw waitTimeout(runId, options.timeoutMs!, seen)
     }
   }
 
@@ -95,6 +98,13 @@ export class RunResults {
   #lookAgainMs(seen: RunStanding | Error): number {
     if (seen instanceof Error) return awayMs
     return this.#news.listening ? lookEveryMs.listening : lookEveryMs.deaf
+  }
+
+  /** A look that has no answer by then is as one that finds the database away. */
+  async #lookBy(deadline: number, runId: string, values: boolean): Promise<RunStanding | Error> {
+    const look = heard(this.#look(runId, values))
+    if (deadline === Number.POSITIVE_INFINITY) return look
+    return within(Math.max(answerMs, deadline - performance.now()), look, new Error('it does not answer.'))
   }
 
   /** How the run stands, or why the database can't say so at present. */
@@ -119,11 +129,8 @@ export class RunResults {
 
   /** Listens first, then registers and looks: an end in between is told by one of the two. */
   async #standing(runId: string, values: boolean): Promise<RunStanding> {
-    await this.#news.start()
-    const standing = await watchRun(this.#caller, runId, this.#watcher, {
-      seconds: watchSeconds,
-      values,
-    })
+    await within(listenMs, this.#news.start(), undefined)
+    const standing = await this.#looks.look(runId, values)
     if (standing === undefined) {
       throw new MillraceError('run_unknown', `There is no run ${runId}.`, { fields: { runId } })
     }
@@ -146,7 +153,28 @@ async function toldLocally(runId: string, worker: LocalWorker, ms: number): Prom
   return end
 }
 
+/** What comes first: the answer, or the end of so many milliseconds, with what stands for it then. */
+async function within<Answer, Late>(ms: number, answer: Promise<Answer>, late: Late): Promise<Answer | Late> {
+  let timer: NodeJS.Timeout | undefined
+  const over = new Promise<Late>((resolve) => {
+    timer = setTimeout(() => resolve(late), Math.min(ms, 2_147_483_647))
+  })
+  try {
+    return await Promise.race([answer, over])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 function deadlineOf({ timeoutMs }: ResultOptions): number {
+  if (timeoutMs !== undefined && !(timeoutMs >= 0))
+    throw new MillraceError(
+      'argument_invalid',
+      `The timeoutMs ${timeoutMs} of a result is no number from 0.`,
+      {
+        fields: { argument: 'timeoutMs' },
+      },
+    )
   return timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs
 }
 
