@@ -18,6 +18,7 @@ import { idleRun } from './figures/idle-run.ts'
 import { idleWorker } from './figures/idle-worker.ts'
 import { redrive } from './figures/redrive.ts'
 import { limits } from './figures/limits.ts'
+import { runsElsewhere } from './figures/runs-elsewhere.ts'
 import { schedules } from './figures/schedules.ts'
 import { serverStart } from './figures/server-start.ts'
 import { signalLatency } from './figures/signal-latency.ts'
@@ -31,6 +32,7 @@ import { writers } from './figures/writers.ts'
 
 export const figures: readonly Figure[] = [
   ...threeStepRuns,
+  runsElsewhere,
   drain,
   startMany,
   wakeUp,
