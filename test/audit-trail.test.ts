@@ -17,6 +17,7 @@ import { migrate } from '../src/db/migrate.ts'
 import { createEmptyDatabase } from './empty-database.ts'
 import { createLogin } from './login.ts'
 import { openMillrace } from './millrace.ts'
+import { chain, registerPipeline } from './protocol.ts'
 
 const { database, opened } = await openMillrace()
 const caller = poolCaller(database.pool, { prepare: false, database: 'the test database' })
@@ -53,6 +54,48 @@ async function linesOf(after = 0): Promise<string[]> {
 }
 
 const read = (lines: readonly string[]) => Readable.from(lines.map((line) => line.trimEnd()))
+
+test('a split that gets other weights, and a callback that is told of other ends, are on record', async () => {
+  await registerPipeline(database, 'trail-split', chain('one'))
+  await registerPipeline(database, 'trail-split', chain('two'))
+  const split = (weights: readonly number[]) =>
+    database.query(`select millrace.split_pipeline('trail-split', '{1,2}', $1)`, [weights])
+  const tell = (ends: readonly string[]) =>
+    database.query(`select millrace.define_code_callbacks($1, '{trail-split}')`, [
+      { 'trail-split': [{ url: 'https://hooks.example/ends', events: ends, secret: 'hook' }] },
+    ])
+  await split([99, 1])
+  await tell(['failed'])
+  await entries()
+  await split([1, 99])
+  expect(
+    (await entries()).map(({ action, before, after }) => [action, before?.['weight'], after?.['weight']]),
+  ).toEqual([
+    ['pipeline_share.changed', 99, 1],
+    ['pipeline_share.changed', 1, 99],
+  ])
+  await tell(['failed', 'completed'])
+  expect((await entries()).map(({ action, subject }) => `${action} ${subject}`)).toEqual([
+    'callback.changed trail-split',
+  ])
+  await split([1, 99])
+  await tell(['failed', 'completed'])
+  expect(await entries()).toEqual([])
+})
+
+test('of what is audited only what nobody changes in place has no trigger for changes', async () => {
+  const tables = await database.query<{ name: string }>(
+    `select c.relname as name from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_proc p on p.oid = t.tgfoid
+      where p.proname = 'audit_row' group by c.relname having bit_or(t.tgtype::int) & 16 = 0 order by 1`,
+  )
+  // A session's end moves by itself while somebody is at work.
+  expect(tables.map(({ name }) => name)).toEqual([
+    'change_backfill',
+    'erasure',
+    'person_session',
+    'pipeline_version',
+  ])
+})
 
 test('FO-13 what people define, pause and remove is on record: who, by which login, when, from where, before and after', async () => {
   // That a copy of the template may run is on record there.
