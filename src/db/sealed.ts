@@ -121,14 +121,20 @@ export interface SealedSecretRow {
   readonly value: unknown
 }
 
-/** The stored values of secrets that are encrypted with another key than this one, a hundred at most. */
-export function readSealedSecrets(caller: Caller, key: string): Promise<SealedSecretRow[]> {
+/** The stored values of secrets that are encrypted with another key than this one: the next hundred behind a version of one. */
+export function readSealedSecrets(
+  caller: Caller,
+  key: string,
+  after?: Pick<SealedSecretRow, 'name' | 'version'>,
+): Promise<SealedSecretRow[]> {
   return caller.call<SealedSecretRow>(
     {
       name: 'millrace_read_sealed_secrets',
-      text: 'select name, version, value from millrace.read_sealed_secrets($1)',
+      text: `select s.name, s.version, s.value from millrace.read_sealed_secrets($1) s
+              where $2::text is null or (s.name, s.version) > ($2::text collate "C", $3::int)
+              order by s.name collate "C", s.version limit 100`,
     },
-    [key],
+    [key, after?.name ?? null, after?.version ?? null],
   )
 }
 

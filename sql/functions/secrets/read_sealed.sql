@@ -8,16 +8,21 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off se
 as $$
 #variable_conflict use_column
 declare
-  looked uuid[] := array(
+  looked uuid[];
+  -- A run in the clear that called encrypted ones keeps what they gave, encrypted as they are.
+  callers uuid[];
+begin
+  -- Nothing looked at would be answered as nothing left.
+  if (most between 1 and 10000) is not true then
+    perform refuse_argument('most', 'from 1 to 10,000', most::text);
+  end if;
+  looked := array(
     select r.id from (
       select n.id from pipeline_version v
        cross join lateral (select r.id from run r where r.slug = v.slug and r.version = v.version and (after is null or r.id > after)
                               and r.finished_at is not null order by r.id limit most) n
        where v.is_encrypted) r
      order by r.id limit most);
-  -- A run in the clear that called encrypted ones keeps what they gave, encrypted as they are.
-  callers uuid[];
-begin
   if looked = '{}' then
     return;
   end if;
@@ -40,9 +45,12 @@ begin
       union all
       select p.run_id, 'stream_part.value', p.step, p.item, null, p.position, p.value from stream_part p where p.run_id = any (looked)
       union all
-      select e.run_id, 'event.detail', e.step, e.item, null, e.id, e.detail from event e where e.run_id = any (looked)
+      select e.run_id, 'event.detail', e.step, e.item, null, e.id, e.detail from event e
+       where e.run_id = any (looked) or (e.run_id = any (callers) and e.kind = 'run.redriven')
       union all
-      select l.run_id, 'dead_letter.error', null, null, null, null, l.error from dead_letter l where l.run_id = any (looked)) s
+      select l.run_id, 'dead_letter.error', null, null, null, null, l.error from dead_letter l where l.run_id = any (looked)
+      union all
+      select f.run_id, 'firing.error', null, null, null, f.id, f.error from firing f where f.run_id = any (looked)) s
      where s.value is not null and has_other_key(s.value, read_sealed.key);
   return query select looked[cardinality(looked)], null::text, null::text, null::int, null::text, null::bigint, null::jsonb;
 end $$;

@@ -6,6 +6,6 @@ as $$
 #variable_conflict use_column
 begin
   return query
-    select v.name, v.version, v.value from secret_version v where has_other_key(v.value, read_sealed_secrets.key) order by v.name, v.version limit 100;
+    select v.name, v.version, v.value from secret_version v where has_other_key(v.value, read_sealed_secrets.key) order by v.name, v.version;
 end $$;
 comment on function millrace.read_sealed_secrets(text) is 'The stored values of secrets that are encrypted with another key than this one.';

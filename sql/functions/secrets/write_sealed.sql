@@ -41,6 +41,8 @@ begin
         update event e set detail = given.new where e.run_id = given.run_id and e.id = given.number and e.detail = given.old;
       when 'dead_letter.error' then
         update dead_letter l set error = given.new where l.run_id = given.run_id and l.error = given.old;
+      when 'firing.error' then
+        update firing f set error = given.new where f.id = given.number and f.run_id = given.run_id and f.error = given.old;
       else
         perform refuse_argument('places', 'as read_sealed answers them', given.place);
     end case;
