@@ -208,6 +208,7 @@ export const innerCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'secret_in_name',
   'client_closed',
   'report_buffer_full',
+  'report_failed',
   'approval_cancelled',
   'approval_expired',
   'approval_rejected',

@@ -156,6 +156,12 @@ export function isAway(error: unknown): boolean {
   return sqlState(error)?.startsWith('53') ?? false
 }
 
+/** Whether what was sent is refused for what it says, by our functions or for its values, here or there: the same would be refused again. */
+export function isRefusal(error: unknown): boolean {
+  if (error instanceof MillraceError) return !FAILURES.some(({ code }) => code === error.code)
+  return /^2[23]/.test(sqlState(error) ?? '')
+}
+
 const AWAY_CODES: ReadonlySet<ErrorCode> = new Set([
   'database_unreachable',
   'database_full',

@@ -3,6 +3,7 @@ import { afterEach, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { until } from '../../test/deadline.ts'
 import { openProxy } from '../../test/faults/proxy.ts'
+import { createLogin } from '../../test/login.ts'
 import { openMillrace } from '../../test/millrace.ts'
 import { attemptsOf, newId, runOf, sweep } from '../../test/protocol.ts'
 import { tellAccount } from '../core/account.ts'
@@ -289,6 +290,49 @@ test('PP-C16 the buffer is bounded: log lines go first, then what is new, and th
   expect((await attemptsOf(database, id))[0]).toMatchObject({ outcome: 'completed' })
   await outside.close()
   await proxy.close()
+})
+
+test('PP-C16 a database that is silent, instead of refusing connections, holds up the first call alone', async () => {
+  const proxy = await openProxy(database.url)
+  const outside = outsideOf({ database: proxy.through(database.url), bestEffort: { bufferMax: 100 } })
+  proxy.blackhole()
+  const answer = await outside.ensureRun('imported', newFile())
+  const hold = await taken(outside, answer.run!.id, 'fetch')
+  for (let line = 1; line <= 50; line++) await outside.log(hold, `line ${line}`)
+  expect(await outside.heartbeat(hold)).toBe(true)
+  expect(await outside.complete(hold)).toBe('buffered')
+  proxy.heal()
+  await until('all is sent', () => outside.flush())
+  expect(await attemptsOf(database, answer.run!.id)).toMatchObject([{ outcome: 'completed' }])
+  expect(await events(answer.run!.id, 'step.log')).toHaveLength(50)
+  await outside.close()
+  await proxy.close()
+})
+
+test.each([
+  ['a right is missing for a while', 'revoke millrace_worker from $', 'grant millrace_worker to $'],
+  ['nobody is let in for a while', 'alter role $ nologin', 'alter role $ login'],
+])('PP-C16 where %s, what was kept stays kept, and is sent afterwards', async (_, taking, giving) => {
+  const login = await createLogin(database, 'millrace_worker')
+  const proxy = await openProxy(login.url)
+  const outside = outsideOf({ database: proxy.through(login.url), bestEffort: { bufferMax: 100 } })
+  const { id, hold } = await begun(outside)
+  proxy.refuse()
+  proxy.cut()
+  await outside.log(hold, 'kept')
+  expect(await outside.complete(hold, 'fetched')).toBe('buffered')
+  const role = new URL(login.url).username
+  await database.query(taking.replace('$', role))
+  proxy.heal()
+  for (let n = 0; n < 3; n++) expect(await outside.flush()).toBe(false)
+  await database.query(giving.replace('$', role))
+  await until('all is sent', () => outside.flush())
+  expect(await events(id, 'step.log')).toHaveLength(1)
+  expect((await attemptsOf(database, id))[0]).toMatchObject({ outcome: 'completed' })
+  expect((await events(id, 'run.report_gap'))[0]!.detail).toMatchObject({ count: 2, refused: 0, dropped: 0 })
+  await outside.close()
+  await proxy.close()
+  await login.close()
 })
 
 test('without best effort a report that cannot be sent rejects', async () => {

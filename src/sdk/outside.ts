@@ -82,6 +82,9 @@ export type StepAnswer =
 /** `repeated`: it was recorded before, its answer was lost. `buffered`: it is sent when the database is back. */
 export type Report = 'recorded' | 'repeated' | 'buffered'
 
+/** A server that is silent, and refuses nothing, holds up work at best effort for no longer. What it was told and did not answer is told again. */
+const bestEffortBounds = { connectTimeoutMs: 3_000, answerTimeoutMs: 10_000 }
+
 /** Opens a connection for an executor outside. @throws MillraceError connection_string_invalid */
 export function connectOutside(options: OutsideOptions): Outside {
   return new Outside(options)
@@ -101,7 +104,7 @@ export class Outside {
       connectionString: options.database,
       applicationName: 'millrace outside',
       connectionsMax: options.connectionsMax ?? 2,
-      answerTimeoutMs: answerMsMax,
+      ...(options.bestEffort === undefined ? { answerTimeoutMs: answerMsMax } : bestEffortBounds),
     })
     this.#newId = createRunIds({ now: options.now ?? Date.now, random: createRandomBytes() })
     this.#buffer =
@@ -172,14 +175,10 @@ export class Outside {
 
   /** Prolongs the hold. False where the run is being ended and the work should stop. @throws MillraceError attempt_lost */
   async heartbeat(hold: Hold): Promise<boolean> {
-    if (this.#buffer?.isWaiting === true && !(await this.#buffer.flush())) return true
-    const beat = this.#send((caller) => heartbeatStep(caller, this.#keyOf(hold)))
-    if (this.#buffer === undefined) return beat
+    const beat: Send<boolean> = (caller) => heartbeatStep(caller, this.#keyOf(hold))
+    if (this.#buffer === undefined) return this.#send(beat)
     // A heartbeat is about now: there is none to catch up on.
-    return beat.catch((error: unknown) => {
-      if (isAway(error)) return true
-      throw error
-    })
+    return (await this.#buffer.ask(beat)) ?? true
   }
 
   /** Writes a line into the run's account. @throws MillraceError attempt_lost */

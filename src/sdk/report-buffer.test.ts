@@ -1,24 +1,85 @@
 // What a buffer of reports remembers, and that it is bounded, however long the database is away.
 import { expect, test } from 'vitest'
+import { until } from '../../test/deadline.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
 import { ReportBuffer } from './report-buffer.ts'
 
 /** A database that can be away, and what was sent to it. */
-function bufferOf(bufferMax: number) {
-  const database = { away: true, statements: [] as Array<{ text: string; values: readonly unknown[] }> }
+function bufferOf(bufferMax: number, onDropped?: (error: MillraceError) => void) {
+  const database = {
+    away: true,
+    opened: 0,
+    statements: [] as Array<{ text: string; values: readonly unknown[] }>,
+  }
   const caller: Caller = {
     call: ({ text }, values) => {
       database.statements.push({ text, values })
       return Promise.resolve([])
     },
   }
-  const open = () =>
-    database.away
+  const open = () => {
+    database.opened++
+    return database.away
       ? Promise.reject(new MillraceError('database_unreachable', 'It is away.'))
       : Promise.resolve(caller)
-  return { database, buffer: new ReportBuffer({ bufferMax }, open) }
+  }
+  return { database, buffer: new ReportBuffer({ bufferMax, ...(onDropped && { onDropped }) }, open) }
 }
+
+test('once a try has found the database away, nothing new waits for it until the buffer has tried again', async () => {
+  const { database, buffer } = bufferOf(10)
+  expect(await buffer.report('a', async () => 'told')).toBe('buffered')
+  for (const run of ['a', 'b']) expect(await buffer.report(run, async () => 'told')).toBe('buffered')
+  expect(await buffer.ask(async () => 'asked')).toBeUndefined()
+  expect(database.opened).toBe(1)
+  database.away = false
+  expect(await buffer.report('c', async () => 'told')).toBe('buffered')
+  expect(await buffer.flush()).toBe(true)
+  expect(await buffer.report('d', async () => 'told')).toBe('told')
+  expect(await buffer.ask(async () => 'asked')).toBe('asked')
+  await buffer.close()
+})
+
+test('what is kept is sent by itself, also where new reports come without a pause', async () => {
+  const { database, buffer } = bufferOf(1_000_000)
+  let sent = false
+  await buffer.report('a', async () => void (sent = true))
+  database.away = false
+  await until('the first one is sent', async () => {
+    for (let n = 0; n < 100; n++) await buffer.report('b', async () => {})
+    return sent
+  })
+  await buffer.close()
+})
+
+test('a report at which the database fails time and again is dropped after ten tries, and told; one that it refuses for what it says is not tried again', async () => {
+  const dropped: MillraceError[] = []
+  const { database, buffer } = bufferOf(10, (error) => dropped.push(error))
+  let [tries, refusals, told] = [0, 0, false]
+  await buffer.report('a', () => {
+    tries++
+    throw new TypeError('it is broken')
+  })
+  await buffer.report('a', () => {
+    refusals++
+    throw new MillraceError('attempt_lost', 'It is lost.')
+  })
+  await buffer.report('a', async () => void (told = true))
+  expect(await buffer.flush()).toBe(false)
+  expect(tries).toBe(0)
+  database.away = false
+  for (let n = 1; n < 10; n++) {
+    expect(await buffer.flush()).toBe(false)
+    expect(tries).toBe(n)
+  }
+  expect(await buffer.flush()).toBe(true)
+  expect([tries, refusals, told]).toEqual([10, 1, true])
+  expect(dropped).toMatchObject([{ code: 'report_failed', fields: { runId: 'a' } }])
+  const [, , reports, refused, lost] = database.statements[0]!.values
+  expect([reports, refused, lost]).toEqual([1, 1, 1])
+  await buffer.close()
+})
 
 test('a report says of itself whether it comes late: only what was begun without the database is remembered', async () => {
   const { database, buffer } = bufferOf(10)
@@ -26,6 +87,7 @@ test('a report says of itself whether it comes late: only what was begun without
   const send = async (_caller: Caller, isLate: boolean) => void late.push(isLate)
   expect(await buffer.report('a', send)).toBe('buffered')
   database.away = false
+  expect(await buffer.flush()).toBe(true)
   await buffer.report('b', send)
   expect(late).toEqual([true, false])
   await buffer.close()

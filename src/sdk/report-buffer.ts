@@ -1,14 +1,14 @@
 // The reports that an executor outside could not send: kept in their order, bounded, sent when the database is back, and the gap told.
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
-import { isAway } from '../db/database-error.ts'
+import { isAway, isRefusal } from '../db/database-error.ts'
 import { reportGap } from '../db/runs.ts'
 import { isUndoneByConflict, retryWhen } from '../db/transaction.ts'
 
 export interface ReportBufferOptions {
   /** How many reports are kept at most. Log lines go first where there are more. */
   readonly bufferMax: number
-  /** Called with `report_buffer_full` for a report that was dropped. */
+  /** Called for a report that was dropped: with `report_buffer_full`, or with `report_failed` where the database failed at it time and again. */
   readonly onDropped?: (error: MillraceError) => void
   /** Milliseconds of a clock that is never set, to tell how long the gap was. */
   readonly monotonic?: () => number
@@ -30,16 +30,21 @@ interface BufferedReport {
   readonly runId: string
   readonly send: Send<unknown>
   readonly expendable: boolean
+  failures: number
 }
 
 interface Gap {
   readonly since: number
+  failures: number
   reports: number
   refused: number
   dropped: number
 }
 
 const tryAgainMs = { min: 200, max: 5_000 }
+/** After so many tries, about half a minute, what fails while the database lets us in is not kept any longer: the rest waits behind it. */
+const failuresMax = 10
+const away = Symbol('away')
 /**
  * How many runs and steps that were begun without the database are known by what became of them, at least: as many as reports are kept, of which each
  * may need one. The oldest is forgotten first.
@@ -58,6 +63,8 @@ export class ReportBuffer {
   #flushing: Promise<boolean> | undefined
   #timer: NodeJS.Timeout | undefined
   #failures = 0
+  /** The last try failed: until the next one, which is the timer's or a flush by hand, nobody waits for the database. */
+  #isFailing = false
   #closed = false
 
   constructor(options: ReportBufferOptions, open: () => Promise<Caller>) {
@@ -67,7 +74,7 @@ export class ReportBuffer {
   }
 
   /** Whether something waits to be sent: then everything new waits behind it. */
-  get isWaiting(): boolean {
+  get #isWaiting(): boolean {
     return this.#reports.length > 0 || this.#gaps.size > 0
   }
 
@@ -77,16 +84,16 @@ export class ReportBuffer {
     send: Send<T>,
     { expendable = false }: { readonly expendable?: boolean } = {},
   ): Promise<T | 'buffered'> {
-    if (!this.isWaiting || (await this.flush())) {
-      try {
-        const caller = await this.#open()
-        return await retryWhen(isUndoneByConflict, () => send(caller, false))
-      } catch (error) {
-        if (!isAway(error)) throw error
-      }
-    }
-    this.#keep({ runId, send, expendable })
+    const answer = await this.#try(send)
+    if (answer !== away) return answer
+    this.#keep({ runId, send, expendable, failures: 0 })
     return 'buffered'
+  }
+
+  /** Asks what is of no use later; undefined while the database is away. Rejects with what the database says against it. */
+  async ask<T>(send: Send<T>): Promise<T | undefined> {
+    const answer = await this.#try(send)
+    return answer === away ? undefined : answer
   }
 
   /** Sends what it keeps, in order. True where nothing is left. */
@@ -98,7 +105,7 @@ export class ReportBuffer {
   }
 
   async close(): Promise<void> {
-    if (this.isWaiting) await this.flush()
+    if (this.#isWaiting) await this.flush()
     this.#closed = true
     clearTimeout(this.#timer)
   }
@@ -121,6 +128,18 @@ export class ReportBuffer {
     return this.#attempts.get(nameOf(hold))
   }
 
+  async #try<T>(send: Send<T>): Promise<T | typeof away> {
+    if (this.#isFailing || (this.#isWaiting && !(await this.flush()))) return away
+    try {
+      const caller = await this.#open()
+      return await retryWhen(isUndoneByConflict, () => send(caller, false))
+    } catch (error) {
+      if (!isAway(error)) throw error
+      this.#tryLater()
+      return away
+    }
+  }
+
   #remember<Value>(known: Map<string, Value>, name: string, value: Value): void {
     // What is said once more is the youngest.
     known.delete(name)
@@ -135,7 +154,7 @@ export class ReportBuffer {
       this.#reports.push(report)
     } else {
       gap.dropped++
-      this.#tellDropped(report.runId)
+      this.#tellFull(report.runId)
     }
     this.#tryLater()
   }
@@ -144,7 +163,7 @@ export class ReportBuffer {
   #gapOf(runId: string): Gap {
     const known = this.#gaps.get(runId)
     if (known !== undefined) return known
-    const gap = { since: this.#monotonic(), reports: 0, refused: 0, dropped: 0 }
+    const gap = { since: this.#monotonic(), failures: 0, reports: 0, refused: 0, dropped: 0 }
     if (this.#gaps.size < this.#options.bufferMax) this.#gaps.set(runId, gap)
     return gap
   }
@@ -154,11 +173,11 @@ export class ReportBuffer {
     if (index < 0) return false
     const [{ runId }] = this.#reports.splice(index, 1) as [BufferedReport]
     this.#gapOf(runId).dropped++
-    this.#tellDropped(runId)
+    this.#tellFull(runId)
     return true
   }
 
-  #tellDropped(runId: string): void {
+  #tellFull(runId: string): void {
     const { bufferMax, onDropped } = this.#options
     onDropped?.(
       new MillraceError(
@@ -173,13 +192,15 @@ export class ReportBuffer {
 
   async #flush(): Promise<boolean> {
     try {
-      while (this.#reports.length > 0) await this.#sendFirst()
-      for (const [runId, gap] of this.#gaps) await this.#tellGap(runId, gap)
-    } catch (error) {
-      if (!isAway(error)) throw error
+      while (this.#isWaiting) {
+        await (this.#reports.length > 0 ? this.#sendFirst() : this.#tellFirstGap())
+        this.#isFailing = false
+      }
+    } catch {
       this.#tryLater()
       return false
     }
+    this.#isFailing = false
     this.#failures = 0
     return true
   }
@@ -187,16 +208,23 @@ export class ReportBuffer {
   async #sendFirst(): Promise<void> {
     const report = this.#reports[0]!
     const gap = this.#gapOf(report.runId)
+    let failed: unknown
     try {
       const caller = await this.#open()
       await retryWhen(isUndoneByConflict, () => report.send(caller, true))
       gap.reports++
     } catch (error) {
-      if (isAway(error)) throw error
-      // Too late: the attempt lost its step meanwhile, or the run ended. The fence holds for what comes late as well.
-      gap.refused++
+      if (isRefusal(error)) {
+        // Too late: the attempt lost its step meanwhile, or the run ended. The fence holds for what comes late as well.
+        gap.refused++
+      } else {
+        keepTrying(report, error)
+        gap.dropped++
+        failed = error
+      }
     }
     this.#forget(report)
+    if (failed !== undefined) this.#tellFailed(report.runId, failed)
   }
 
   /** A full buffer may have dropped it while it was being sent. */
@@ -204,23 +232,51 @@ export class ReportBuffer {
     if (this.#reports[0] === report) this.#reports.shift()
   }
 
-  async #tellGap(runId: string, gap: Gap): Promise<void> {
-    const caller = await this.#open()
-    const told = reportGap(caller, this.realRun(runId), { ...gap, lastedMs: this.#monotonic() - gap.since })
-    await told.catch((error: unknown) => {
+  async #tellFirstGap(): Promise<void> {
+    const [runId, gap] = this.#gaps.entries().next().value!
+    const { since, failures: _, ...counts } = gap
+    try {
+      const caller = await this.#open()
+      await reportGap(caller, this.realRun(runId), { ...counts, lastedMs: this.#monotonic() - since })
+    } catch (error) {
       // A run that was refused has no account to tell it in.
-      if (isAway(error)) throw error
-    })
+      if (!isRefusal(error)) keepTrying(gap, error)
+    }
     this.#gaps.delete(runId)
   }
 
+  #tellFailed(runId: string, cause: unknown): void {
+    this.#options.onDropped?.(
+      new MillraceError(
+        'report_failed',
+        `A report on run ${runId} was dropped: the database failed at it ${failuresMax} times, at last with: ${String(cause)}`,
+        { fields: { runId }, cause },
+      ),
+    )
+  }
+
   #tryLater(): void {
-    if (this.#closed) return
-    clearTimeout(this.#timer)
+    this.#isFailing = true
+    if (this.#closed || this.#timer !== undefined) return
     const wait = Math.min(tryAgainMs.min * 2 ** this.#failures++, tryAgainMs.max)
-    this.#timer = setTimeout(() => void this.flush().catch(() => {}), wait)
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      void this.flush()
+    }, wait)
     this.#timer.unref()
   }
+}
+
+/** Throws what failed as long as it is to be tried again: for good where nobody is let in, since that is no fault of what is sent. */
+function keepTrying(sent: { failures: number }, error: unknown): void {
+  if (isAway(error) || isKeptOut(error) || ++sent.failures < failuresMax) throw error
+}
+
+function isKeptOut(error: unknown): boolean {
+  return (
+    error instanceof MillraceError &&
+    (error.code === 'database_login_refused' || error.code === 'database_missing')
+  )
 }
 
 function nameOf({ runId, step, item }: Hold): string {

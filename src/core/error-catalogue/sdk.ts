@@ -132,6 +132,11 @@ export const sdkErrors = {
     cause: 'The run did not end within the time that the caller was ready to wait.',
     remedy: 'Wait longer; the run goes on by itself.',
   },
+  report_failed: {
+    cause:
+      'The database failed time and again at a report that was kept while it was away, so that the report was dropped.',
+    remedy: 'Mend what its message names, such as a missing right; what was dropped is told in the account.',
+  },
   report_buffer_full: {
     cause: 'So many reports wait for the database to come back that no more are kept.',
     remedy: 'Raise the bound of the buffer, or report less; what was dropped is told in the account.',
