@@ -282,6 +282,21 @@ test('FO-5 a mapping that throws is answered 500 and kept; the same delivery is 
   expect((await client.webhooks.delivery(told.replays[0]!)).replayOf).toBe(second.body.delivery)
 })
 
+test('a dry run of the replay of one delivery says as a replay does that it is unknown, or not kept', async () => {
+  const replayed = (id: string, dryRun: boolean) => client.webhooks.replay([inbox], id, { dryRun })
+  const { body } = await sendTo([inbox], { company: 'acme' }, { id: 'msg_dry' })
+  expect(await replayed(body.delivery!, true)).toEqual({ count: 1, deliveries: [] })
+  await sendTo([inbox], { company: 'acme' }, { id: 'msg_forged', secret: 'whsec_AAAA' })
+  const [forged] = await client.webhooks.deliveries({ state: 'refused' })
+  for (const dryRun of [true, false]) {
+    await expect(replayed(crypto.randomUUID(), dryRun)).rejects.toMatchObject({ code: 'delivery_unknown' })
+    await expect(replayed(forged!.id, dryRun)).rejects.toMatchObject({ code: 'delivery_not_replayable' })
+  }
+  await expect(client.webhooks.replay([], body.delivery!, { dryRun: true })).rejects.toMatchObject({
+    code: 'webhook_unknown',
+  })
+})
+
 test('FO-5 a replay of an accepted delivery starts it once more, once, and again only where that is said', async () => {
   const sent = await sendTo([inbox], { company: 'acme' }, { id: 'msg_replay' })
   const before = await runCount()

@@ -15,6 +15,7 @@ import {
   listDeliveries,
   listReplayable,
   readDelivery,
+  type StoredDelivery,
 } from '../db/deliveries.ts'
 import { overlapSecret } from '../db/secrets.ts'
 import { defineWebhooks, listWebhooks, type WebhookRow } from '../db/webhooks.ts'
@@ -210,7 +211,10 @@ export class Webhooks {
     const most = Math.max(1, Math.min(limit, replaysMax))
     if (typeof which === 'string') {
       if (!isUuid(which)) throw unknownDelivery(which)
-      if (dryRun) return { count: 1, deliveries: [] }
+      if (dryRun) {
+        await this.#stored(webhooks, which)
+        return { count: 1, deliveries: [] }
+      }
       await this.register(webhooks)
       return { count: 1, deliveries: [await this.#replayOne(webhooks, which, again)] }
     }
@@ -227,19 +231,9 @@ export class Webhooks {
   }
 
   async #replayOne(webhooks: readonly Webhook[], id: string, again: boolean): Promise<ReplayedDelivery> {
-    const { caller, cipher, prepare, newId } = this.#parts
-    const stored = await readDelivery(await caller(), id)
-    if (stored === undefined) throw unknownDelivery(id)
-    const webhook = webhookOf(webhooks, stored.webhook)
-    const body =
-      stored.body ??
-      (stored.sealed_body === null ? undefined : openBody(cipher(), stored, stored.sealed_body))
-    if (body === undefined)
-      throw new MillraceError(
-        'delivery_not_replayable',
-        `What was sent with delivery ${stored.id} is not kept: it was refused, or a run that it started was erased.`,
-        { fields: { delivery: stored.id } },
-      )
+    const { cipher, prepare, newId } = this.#parts
+    const { webhook, stored } = await this.#stored(webhooks, id)
+    const body = stored.body ?? openBody(cipher(), stored, stored.sealed_body)
     const { webhook: name, provider_id, content_type, headers, source_ip, body_bytes, body_digest } = stored
     const delivery = new ReceivedDelivery({
       id: newId(),
@@ -274,6 +268,22 @@ export class Webhooks {
       await judge(webhook, delivery, { row, body: null }, { prepare, mapMs: mapMsDefault }),
     )
     return replayedOf(stored.id, answer)
+  }
+
+  /** What a delivery has kept, and who judges it. @throws MillraceError delivery_unknown, webhook_unknown, delivery_not_replayable */
+  async #stored(
+    webhooks: readonly Webhook[],
+    id: string,
+  ): Promise<{ readonly webhook: Webhook; readonly stored: StoredDelivery }> {
+    const stored = await readDelivery(await this.#parts.caller(), id)
+    if (stored === undefined) throw unknownDelivery(id)
+    const webhook = webhookOf(webhooks, stored.webhook)
+    if (stored.body !== null || stored.sealed_body !== null) return { webhook, stored }
+    throw new MillraceError(
+      'delivery_not_replayable',
+      `What was sent with delivery ${stored.id} is not kept: it was refused, or a run that it started was erased.`,
+      { fields: { delivery: stored.id } },
+    )
   }
 
   /**
