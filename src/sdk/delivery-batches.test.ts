@@ -166,8 +166,15 @@ test('a delivery whose start waits for what an open transaction holds is kept to
     await client.query(`select millrace.start_run('held', '{"account": 7}')`)
     const held = [1, 2, 3].map((n) => receive(`held-${n}`, { account: 7 }, 'held'))
     expect(await receive('free', 1)).toMatchObject({ state: 'accepted', status: 202 })
+    const waited = expect.stringContaining('an open transaction holds') as string
     for (const answer of await Promise.all(held))
-      expect(answer).toMatchObject({ state: 'failed', status: 503, reason: 'held_up', is_repeat: false })
+      expect(answer).toMatchObject({
+        state: 'failed',
+        status: 503,
+        reason: 'held_up',
+        is_repeat: false,
+        problem: waited,
+      })
     await client.query('rollback')
   } finally {
     client.release()

@@ -17,8 +17,14 @@ export interface JudgedDelivery {
   readonly tells?: boolean
 }
 
+/** What became of a delivery. */
+export interface ReceivedAnswer extends DeliveryAnswerRow {
+  /** Of one that was kept as failed without a start: what stands with it. */
+  readonly problem: string | null
+}
+
 interface Waiting extends JudgedDelivery {
-  readonly resolve: (answer: DeliveryAnswerRow) => void
+  readonly resolve: (answer: ReceivedAnswer) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -37,7 +43,7 @@ export class DeliveryBatches {
   }
 
   /** Kept and, where it is accepted, started: both are committed then. @throws MillraceError where the database can't be reached, or refuses it */
-  receive(delivery: JudgedDelivery): Promise<DeliveryAnswerRow> {
+  receive(delivery: JudgedDelivery): Promise<ReceivedAnswer> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ ...delivery, resolve, reject })
       if (!this.#busy) {
@@ -87,7 +93,7 @@ export class DeliveryBatches {
   async #send(caller: Caller, batch: readonly Waiting[]): Promise<boolean> {
     try {
       const answers = await call(caller, batch)
-      batch.forEach(({ resolve }, index) => resolve(answers[index]!))
+      batch.forEach(({ resolve, row: { problem } }, index) => resolve({ ...answers[index]!, problem }))
       return false
     } catch (error) {
       const isHeld = isHeldUp(error)

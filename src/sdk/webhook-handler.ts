@@ -32,7 +32,7 @@ export interface WebhookHandlerOptions {
   readonly mapMs?: number
   /**
    * Told of what its sender is only told as 500 or 503: a delivery that could not be kept, a secret that can't be read; and a `DeliveryFailed` where a
-   * map, a filter or a start failed, whose message may quote the delivery: log its `reason`.
+   * map, a filter or a start failed, whose message may quote the delivery: log its `reason`. What a rule or a pause refuses is no such failure.
    */
   readonly onError?: (error: unknown) => void
 }
@@ -268,10 +268,9 @@ class Door {
     if (answer.state === 'refused') return refusal(unproved)
     if (answer.reason === 'url_verification' && isChallenge(webhook, delivery))
       return reply(200, { challenge: valueAt(delivery, 'challenge') })
-    if (answer.state === 'failed' && judged.row.state === 'failed')
-      this.#options.onError?.(
-        new DeliveryFailed(answer.delivery_id ?? judged.row.id, webhook.name, judged.row),
-      )
+    // What a rule or a pause refuses fails as it is meant to.
+    if (answer.state === 'failed' && answer.reason !== 'limit' && answer.reason !== 'paused')
+      this.#options.onError?.(new DeliveryFailed(answer.delivery_id ?? judged.row.id, webhook.name, answer))
     return answerOf(answer)
   }
 }

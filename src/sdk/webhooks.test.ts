@@ -12,6 +12,7 @@ import { poolCaller } from '../db/call.ts'
 import type { Client } from './client.ts'
 import { pipeline } from './pipeline.ts'
 import { webhook, type Webhook } from './webhook.ts'
+import type { DeliveryFailed } from './webhook-handler.ts'
 
 const { database, opened } = await openMillrace()
 const encryptionKeys = { k1: randomBytes(32).toString('base64') }
@@ -311,11 +312,15 @@ test('FO-5 a replay of an accepted delivery starts it once more, once, and again
 })
 
 test('FO-5 an input that does not fit, and a pipeline that nobody knows, fail the delivery and no other of its batch', async () => {
-  const handler = client.webhooks.handler([
-    webhook('unknown', { provider: 'standard', secret: 'hooks/people', pipeline: 'nowhere' }),
-    webhook('strict', { provider: 'standard', secret: 'hooks/people', pipeline: people }),
-    inbox,
-  ])
+  const errors: unknown[] = []
+  const handler = client.webhooks.handler(
+    [
+      webhook('unknown', { provider: 'standard', secret: 'hooks/people', pipeline: 'nowhere' }),
+      webhook('strict', { provider: 'standard', secret: 'hooks/people', pipeline: people }),
+      inbox,
+    ],
+    { onError: (error) => errors.push(error) },
+  )
   const sent = await Promise.all([
     send(handler, 'people', { company: 'a' }, { id: 'msg_a', secret }),
     send(handler, 'unknown', { company: 'a' }, { id: 'msg_b', secret }),
@@ -328,6 +333,11 @@ test('FO-5 an input that does not fit, and a pipeline that nobody knows, fail th
     sent.slice(1, 4).map(async ({ body }) => (await client.webhooks.delivery(body.delivery!)).reason),
   )
   expect(reasons).toEqual(['pipeline_unknown', 'input_invalid', 'json_invalid'])
+  // Whoever mounted it is told of each, wherever it failed.
+  expect(errors).toHaveLength(3)
+  const told = expect.stringContaining("'nowhere'") as string
+  expect(errors).toContainEqual(expect.objectContaining({ delivery: sent[1]!.body.delivery, message: told }))
+  expect(errors.map((error) => (error as DeliveryFailed).reason).toSorted()).toEqual(reasons.toSorted())
 })
 
 test('FO-5 a filter keeps a delivery without a run, and one delivery starts several pipelines, each by its own map and filter', async () => {
@@ -408,7 +418,8 @@ test('FO-5 a start that a rule or a pause refuses is answered 429 or 503, kept, 
     secret: 'hooks/people',
     pipelines: [{ pipeline: people }, { pipeline: capped }],
   })
-  const handler = client.webhooks.handler([mixed])
+  const errors: unknown[] = []
+  const handler = client.webhooks.handler([mixed], { onError: (error) => errors.push(error) })
   expect((await send(handler, 'mixed', { company: 'a' }, { id: 'msg_1', secret })).status).toBe(202)
   const limited = await send(handler, 'mixed', { company: 'a' }, { id: 'msg_2', secret })
   expect(limited.status).toBe(429)
@@ -433,6 +444,7 @@ test('FO-5 a start that a rule or a pause refuses is answered 429 or 503, kept, 
   const paused = await send(handler, 'mixed', { company: 'b' }, { id: 'msg_3', secret })
   expect(paused).toMatchObject({ status: 503, body: { state: 'failed' } })
   expect(paused.headers.get('retry-after')).toBe('60')
+  expect(errors).toEqual([])
   await client.resumePipeline('people')
   const replayed = await client.webhooks.replay([mixed], { state: 'failed' })
   expect(replayed.deliveries.map(({ state }) => state)).toEqual(['accepted'])
