@@ -159,6 +159,7 @@ test('what a failure leaves carries its fingerprint, whoever gave it up', async 
 })
 
 test.for([
+  ['retry', { retry: { maxAttempts: 10 } }, 'step_option_invalid'],
   ['retry.when', { retry: { when: [{ error: 'a', attempts: 0 }] } }, 'step_option_invalid'],
   ['retry.when', { retry: { when: [{ error: 'a', delay: '1s', factor: 2 }] } }, 'step_option_invalid'],
   ['retry.when', { retry: { when: [{ error: 'a', tries: 2 }] } }, 'step_option_invalid'],

@@ -3,6 +3,7 @@ import type { Backoff, Jitter } from '../core/backoff.ts'
 import { type Duration, durationMs } from '../core/duration.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { RetryAllowance, RetryRule } from '../core/graph-retries.ts'
+import { optionNames, unknownOption } from './unknown-option.ts'
 
 export interface RetryOptions {
   /** How many attempts may fail before the step does; 3 unless told. */
@@ -51,11 +52,22 @@ export interface RetryPolicy {
   readonly retry_rules?: readonly RetryRule[]
 }
 
+const retryOptions = optionNames<RetryOptions>({
+  attempts: true,
+  initial: true,
+  factor: true,
+  max: true,
+  jitter: true,
+  when: true,
+})
+
 const initialMs = 30_000
 const maxMs = 3_600_000
 
 /** The policy in its stored form. `what` names the step in an error. @throws MillraceError step_option_invalid, duration_invalid */
 export function retryPolicy(options: RetryOptions, what: string): RetryPolicy {
+  const unknown = unknownOption(options, retryOptions)
+  if (unknown !== undefined) throw invalid('retry', `The retry of ${what} has ${unknown}.`)
   const initial_ms = durationMs(options.initial ?? initialMs, `The retry.initial of ${what}`)
   const max_ms =
     options.max === undefined
@@ -86,18 +98,21 @@ export function retryAllowance(
   return { share, least, per_ms, ...(usedUp !== undefined && { used_up: usedUp }) }
 }
 
-const ruleOptions: readonly string[] = ['error', 'attempts', 'delay', 'initial', 'factor', 'max', 'jitter']
+const ruleOptions = optionNames<RetryWhen>({
+  error: true,
+  attempts: true,
+  delay: true,
+  initial: true,
+  factor: true,
+  max: true,
+  jitter: true,
+})
 
 function retryRule(rule: RetryWhen, what: string): RetryRule {
-  const unknown = Object.keys(rule).find((option) => !ruleOptions.includes(option))
+  const unknown = unknownOption(rule, ruleOptions)
   if (unknown !== undefined || (rule.delay !== undefined && hasOwnBackoff(rule))) {
-    const found =
-      unknown === undefined
-        ? 'both a delay and one that grows'
-        : `'${unknown}': it knows ${ruleOptions.join(', ')}`
-    throw new MillraceError('step_option_invalid', `A retry.when of ${what} has ${found}.`, {
-      fields: { option: 'retry.when' },
-    })
+    const found = unknown ?? 'both a delay and one that grows'
+    throw invalid('retry.when', `A retry.when of ${what} has ${found}.`)
   }
   const backoff = ruleBackoff(rule, what)
   return {
@@ -105,6 +120,10 @@ function retryRule(rule: RetryWhen, what: string): RetryRule {
     ...(rule.attempts !== undefined && { max_attempts: rule.attempts }),
     ...(Object.keys(backoff).length > 0 && { backoff }),
   }
+}
+
+function invalid(option: string, problem: string): MillraceError {
+  return new MillraceError('step_option_invalid', problem, { fields: { option } })
 }
 
 function hasOwnBackoff({ initial, factor, max, jitter }: RetryWhen): boolean {

@@ -4,6 +4,7 @@ import { keyPaths } from '../core/key-path.ts'
 import type { SubscriptionSettings } from '../db/events.ts'
 import type { PipelineInput, Startable } from './startable.ts'
 import { type Trigger, triggerOf } from './trigger.ts'
+import { optionNames, unknownOption } from './unknown-option.ts'
 
 export interface SubscribeOptions<P extends Startable = Startable> {
   /** What each event that fits starts a run of. */
@@ -38,19 +39,29 @@ export function subscribe<P extends Startable>(event: string, options: Subscribe
   return triggerOf('subscription', name.slice(0, 200), { settings })
 }
 
+const subscribeOptions = optionNames<SubscribeOptions>({
+  pipeline: true,
+  name: true,
+  tenant: true,
+  filter: true,
+  map: true,
+})
+
 /** @throws MillraceError subscription_invalid, key_not_a_path */
 export function subscriptionSettings<P extends Startable>(
   event: string,
-  { pipeline, tenant, filter, map }: SubscribeOptions<P>,
+  options: SubscribeOptions<P>,
 ): SubscriptionSettings {
+  const { pipeline, tenant, filter, map } = options
   if (typeof event !== 'string' || event === '' || event.length > 200)
     throw new MillraceError(
       'subscription_invalid',
       'A subscription names the event that it is to, with 1 to 200 characters.',
     )
+  const unknown = unknownOption(options, subscribeOptions)
+  if (unknown !== undefined) throw invalid(event, `has ${unknown}`)
   const slug = typeof pipeline === 'string' ? pipeline : pipeline?.slug
-  if (typeof slug !== 'string')
-    throw new MillraceError('subscription_invalid', `The subscription to '${event}' names no pipeline.`)
+  if (typeof slug !== 'string') throw invalid(event, 'names no pipeline')
   return {
     event,
     pipeline: slug,
@@ -61,8 +72,15 @@ export function subscriptionSettings<P extends Startable>(
 }
 
 function pathsOf(event: string, map: object): Record<string, readonly string[]> {
-  const paths = Object.entries(map).map(
-    ([field, path]) => [field, keyPaths(event, path as string)[0]!] as const,
-  )
+  const paths = Object.entries(map).map(([field, given]) => {
+    const [path, ...others] = keyPaths(event, given as string)
+    if (path === undefined || others.length > 0)
+      throw invalid(event, `maps ${field} to several paths, not to one`)
+    return [field, path] as const
+  })
   return Object.fromEntries(paths)
+}
+
+function invalid(event: string, problem: string): MillraceError {
+  return new MillraceError('subscription_invalid', `The subscription to '${event}' ${problem}.`)
 }

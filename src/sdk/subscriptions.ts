@@ -49,10 +49,10 @@ export class Subscriptions {
   async define<P extends Startable>(
     name: string,
     event: string,
-    options: Omit<SubscribeOptions<P>, 'name'> & SubscriptionChange,
+    { ifRevision, ...options }: Omit<SubscribeOptions<P>, 'name'> & SubscriptionChange,
   ): Promise<{ readonly revision: number }> {
-    const settings = subscriptionSettings(event, options)
-    return { revision: await defineSubscription(await this.#caller(), name, settings, options.ifRevision) }
+    const settings = subscriptionSettings(event, options as SubscribeOptions<P>)
+    return { revision: await defineSubscription(await this.#caller(), name, settings, ifRevision) }
   }
 
   /** What is emitted meanwhile starts nothing, and is written down so. True where it was not paused. @throws MillraceError subscription_unknown, revision_conflict */

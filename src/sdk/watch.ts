@@ -6,6 +6,7 @@ import type { WatchDefinition, WatchOperation } from '../db/watches.ts'
 import type { InputPaths } from './subscribe.ts'
 import type { PipelineInput, Startable } from './startable.ts'
 import { type Trigger, triggerOf } from './trigger.ts'
+import { optionNames, unknownOption } from './unknown-option.ts'
 
 /** What a run gets of a change, unless the watch maps it; a pipeline's schema says which columns it relies on. */
 export interface Change<
@@ -91,6 +92,22 @@ export function watch<P extends Startable>(table: string, options: WatchOptions<
 
 const operations: readonly WatchOperation[] = ['insert', 'update', 'delete', 'truncate']
 
+const watchOptions = optionNames<WatchOptions>({
+  pipeline: true,
+  name: true,
+  on: true,
+  columns: true,
+  values: true,
+  when: true,
+  key: true,
+  coalesce: true,
+  order: true,
+  map: true,
+  tenant: true,
+  tenantColumn: true,
+  onCaptureFailure: true,
+})
+
 const coalesceMsMax = 86_400_000
 
 /** @throws MillraceError watch_invalid, duration_invalid, key_not_a_path */
@@ -98,6 +115,7 @@ export function watchSettings<P extends Startable>(
   table: string,
   options: WatchOptions<P>,
 ): WatchDefinition['settings'] {
+  checkWords(table, options)
   const on = options.on ?? ['insert', 'update', 'delete']
   if (on.length === 0 || on.some((one) => !operations.includes(one)))
     throw invalid(table, 'it is on insert, update, delete or truncate, one at least')
@@ -124,6 +142,16 @@ export function watchSettings<P extends Startable>(
   }
 }
 
+/** Where the compiler does not look, another word would mean the default without saying so. */
+function checkWords(table: string, options: WatchOptions): void {
+  const unknown = unknownOption(options, watchOptions)
+  if (unknown !== undefined) throw invalid(table, `it has ${unknown}`)
+  const { order = 'none', onCaptureFailure = 'refuse' } = options
+  if (!['key', 'none'].includes(order)) throw invalid(table, `order is key or none, not '${String(order)}'`)
+  if (!['refuse', 'record gap'].includes(onCaptureFailure))
+    throw invalid(table, `onCaptureFailure is 'refuse' or 'record gap', not '${String(onCaptureFailure)}'`)
+}
+
 function tableOf(table: string): { readonly schema: string; readonly table: string } {
   const parts = typeof table === 'string' ? table.split('.') : []
   const [schema, name] = parts.length === 1 ? ['public', parts[0]] : parts
@@ -141,11 +169,25 @@ function conditions(
   return Object.fromEntries(on.filter((one) => one !== 'truncate').map((one) => [one, when]))
 }
 
-const parts = new Set(['operation', 'key', 'old', 'new', 'changes', 'watch', 'table', 'at'])
+const parts: ReadonlySet<string> = new Set(
+  optionNames<Change>({
+    operation: true,
+    key: true,
+    old: true,
+    new: true,
+    changes: true,
+    watch: true,
+    table: true,
+    at: true,
+    leftOut: true,
+    emptied: true,
+  }),
+)
 
 function pathsOf(slug: string, map: object): Record<string, readonly string[]> {
   const paths = Object.entries(map).map(([field, given]) => {
-    const path = keyPaths(slug, given as string)[0] ?? []
+    const [path = [], ...others] = keyPaths(slug, given as string)
+    if (others.length > 0) throw invalid(slug, `${field} is mapped to several paths, not to one`)
     if (!parts.has(path[0] ?? ''))
       throw invalid(
         slug,

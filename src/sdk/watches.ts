@@ -82,10 +82,10 @@ export class Watches {
   async define<P extends Startable>(
     name: string,
     table: string,
-    options: Omit<WatchOptions<P>, 'name'> & { readonly ifRevision?: number },
+    { ifRevision, ...options }: Omit<WatchOptions<P>, 'name'> & { readonly ifRevision?: number },
   ): Promise<{ readonly revision: number }> {
-    const settings = watchSettings(table, options)
-    return { revision: await defineWatch(await this.#caller(), { name, settings }, options.ifRevision) }
+    const settings = watchSettings(table, options as WatchOptions<P>)
+    return { revision: await defineWatch(await this.#caller(), { name, settings }, ifRevision) }
   }
 
   /** Its changes are recorded meanwhile. True where it was not paused. @throws MillraceError watch_unknown */

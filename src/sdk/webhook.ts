@@ -7,6 +7,7 @@ import { type HmacScheme, type Scheme, schemes } from '../core/webhook-scheme.ts
 import type { Delivery } from './delivery.ts'
 import type { PipelineInput, Startable } from './startable.ts'
 import { type Trigger, triggerOf } from './trigger.ts'
+import { optionNames, unknownOption } from './unknown-option.ts'
 
 /** A sender that signs in a way of its own. */
 export interface HmacOptions {
@@ -97,6 +98,35 @@ const toleranceMsMax = 3_600_000
 const targetsMax = 20
 const listMax = 100
 
+const targetOptions = optionNames<AnyTarget>({ pipeline: true, map: true, filter: true })
+
+const webhookOptions = optionNames<WebhookOptions & AnyTarget & { readonly pipelines: unknown }>({
+  provider: true,
+  secret: true,
+  pipeline: true,
+  map: true,
+  filter: true,
+  pipelines: true,
+  id: true,
+  ipAllow: true,
+  bodyLimit: true,
+  contentTypes: true,
+  tolerance: true,
+  tenant: true,
+  keepDays: true,
+})
+
+const hmacOptions = optionNames<HmacOptions>({
+  header: true,
+  algorithm: true,
+  encoding: true,
+  prefix: true,
+  separator: true,
+  timestamp: true,
+  signedId: true,
+  signed: true,
+})
+
 /**
  * A webhook that starts one pipeline, or several, each with its own map and filter.
  *
@@ -120,6 +150,7 @@ export function webhook(
   const secrets = typeof options.secret === 'string' ? [options.secret] : options.secret
   const targets = targetsOf(options)
   const id = options.id ?? (isNamed ? ids[provider] : undefined)
+  checkOptions(name, options)
   checkWebhook(name, [
     [
       /^[a-z][a-z0-9-]{0,62}$/.test(name),
@@ -232,6 +263,7 @@ function schemeOf(name: string, provider: WebhookProvider): Scheme {
     return { kind: 'api-key', header }
   }
   const { hmac } = provider
+  checkKnown(name, hmac, hmacOptions)
   const scheme: HmacScheme = {
     kind: 'hmac',
     algorithm: hmac.algorithm ?? 'sha256',
@@ -287,6 +319,27 @@ function isName(name: unknown): boolean {
 
 function isWhole(value: number, min: number, max: number): boolean {
   return Number.isInteger(value) && value >= min && value <= max
+}
+
+/** What nobody reads would seem to hold: a filter under another name lets all through. */
+function checkOptions(
+  name: string,
+  options: Partial<AnyTarget> & { readonly pipelines?: readonly AnyTarget[] },
+): void {
+  const { pipeline, map, filter, pipelines = [] } = options
+  checkKnown(name, options, webhookOptions)
+  for (const target of pipelines) checkKnown(name, target, targetOptions)
+  checkWebhook(name, [
+    [
+      pipelines.length === 0 || [pipeline, map, filter].every((option) => option === undefined),
+      'a pipeline, map or filter beside its pipelines, each of which has its own',
+    ],
+  ])
+}
+
+function checkKnown(name: string, options: object, known: readonly string[]): void {
+  const unknown = unknownOption(options, known)
+  checkWebhook(name, [[unknown === undefined, unknown ?? '']])
 }
 
 /** The first that does not hold is told. */

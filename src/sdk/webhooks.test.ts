@@ -754,7 +754,9 @@ test('H8 a webhook without a secret, an id or a body that is signed is refused w
     { tolerance: '2h' },
     { keepDays: 0 },
     { pipeline: undefined },
-    { pipelines: [{ pipeline: people }, { pipeline: 'people' }] },
+    { pipeline: undefined, pipelines: [{ pipeline: people }, { pipeline: 'people' }] },
+    { pipelines: [{ pipeline: scores }] },
+    { pipeline: undefined, pipelines: [{ pipeline: scores }], filter: () => false },
     { contentTypes: ['json'] },
     { contentTypes: ['application/*'] },
     { ipAllow: ['10/8'] },
@@ -774,6 +776,20 @@ test('H8 a webhook without a secret, an id or a body that is signed is refused w
   expect(() => webhook('Not Good', base)).toThrow(
     expect.objectContaining({ code: 'webhook_invalid' }) as Error,
   )
+})
+
+test('H8 an option that a webhook does not know is refused: a slip of the pen would let everybody send, or start a run of everything', () => {
+  const base = { provider: 'standard', secret: 'x', pipeline: people } as const
+  const refused = (options: object) => () => webhook('w', { ...base, ...options } as never)
+  expect(refused({ ipallow: ['10.0.0.1'] })).toThrow(
+    "The webhook 'w' has an option 'ipallow': it knows provider, secret, pipeline, map, filter, pipelines, id, ipAllow,",
+  )
+  expect(refused({ filters: () => false })).toThrow("an option 'filters'")
+  expect(refused({ pipeline: undefined, pipelines: [{ pipeline: people, filters: () => false }] })).toThrow(
+    "an option 'filters': it knows pipeline, map, filter.",
+  )
+  const unproved = { hmac: { header: 'x-s', timestmp: 'x-at' } }
+  expect(refused({ provider: unproved, id: 'none' })).toThrow("an option 'timestmp': it knows header,")
 })
 
 test('FO-5 a worker registers its webhooks as a set: one that is gone from its code is retired, one of a handler is left', async () => {

@@ -151,6 +151,26 @@ test('rows that are there already are told in batches, with which any worker goe
   ).toEqual([{ keys: '1100', least: 101 }])
 }, 60_000)
 
+test('a watch maps every part of a change, also what was emptied and what was left out', async () => {
+  await database.query('create table emptied_here (id int primary key, body text)')
+  const told: unknown[] = []
+  const note = pipeline('note-parts', {
+    input: z.object({ operation: z.string(), emptied: z.unknown(), leftOut: z.unknown() }),
+  }).step('note', ({ input }) => void told.push(input))
+  const map = { operation: 'operation', emptied: 'emptied', leftOut: 'leftOut' }
+  const triggers = [watch('emptied_here', { pipeline: note, on: ['insert', 'truncate'], map })]
+  await opened.worker({ pipelines: [note], triggers })
+  await applyWatches(database)
+  await database.query("insert into emptied_here values (1, repeat('long ', 20000))")
+  await until('the insert is told', () => told.length === 1)
+  await database.query('truncate emptied_here')
+  await until('the truncate is told', () => told.length === 2)
+  expect(told).toEqual([
+    { operation: 'insert', leftOut: { body: 'too large' } },
+    { operation: 'truncate', emptied: ['public.emptied_here'] },
+  ])
+})
+
 test('a watch with a mistake is refused where it is written', () => {
   const slug = 'enrich-person'
   const refused = (table: string, options: object) =>
@@ -161,5 +181,9 @@ test('a watch with a mistake is refused where it is written', () => {
   refused('person', { on: ['upsert'] })
   refused('person', { coalesce: '2d' })
   refused('person', { map: { title: 'row.title' } })
+  refused('person', { map: { title: ['new.title', 'new.name'] } })
+  refused('person', { order: 'keys' })
+  refused('person', { onCaptureFailure: 'record' })
+  refused('person', { column: ['title'] })
   expect(watch('Sales.Person', { pipeline: slug })).toMatchObject({ name: 'sales-person-enrich-person' })
 })

@@ -42,6 +42,16 @@ test('one event starts a run of each pipeline that subscribes to it in code, and
   expect(await client.run(event!.starts[0]!.run!).result()).toBe(42)
 })
 
+test('a subscription with a mistake is refused where it is written', () => {
+  const refused = (options: object) =>
+    expect(() => subscribe('person.changed', { pipeline: 'enrich', ...options })).toThrow(
+      expect.objectContaining({ code: 'subscription_invalid' }),
+    )
+  refused({ pipeline: undefined })
+  refused({ map: { id: ['person.id', 'id'] } })
+  refused({ filters: { kind: 'member' } })
+})
+
 test('an event of a tx step is of its transaction, names its step by itself, and a cycle is cut', async () => {
   let tries = 0
   const turn = pipeline('turn').step(
