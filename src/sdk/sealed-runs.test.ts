@@ -454,6 +454,39 @@ test('FO-12 a failed encrypted run is redriven in place with what it has, and a 
   expect(await findInTables(canary)).toEqual([])
 })
 
+test('FO-12 an edited input of an encrypted run is refused, and neither it nor a digest of it is kept', async () => {
+  const failed = pipeline('edited', { input: person, encrypt: true, retry: { attempts: 1 } }).step(
+    'only',
+    () => {
+      throw new Error('it is bad')
+    },
+  )
+  await opened.worker({ pipelines: [failed], encryptionKeys })
+  const client = opened.client({ database: asOther(database.url), encryptionKeys })
+  const { run } = await client.start(failed, { id: 'p', name: 'n' })
+  await expect(client.run(run!).result()).rejects.toMatchObject({ code: 'run_failed' })
+  const input = { id: 'p', name: canary }
+  // Sent again, as after a lost answer, it is the same.
+  for (let time = 0; time < 2; time++)
+    expect(await client.run(run!).redrive({ input, idempotencyKey: 'edit' })).toMatchObject({
+      redriven: false,
+      reason: 'encrypted',
+    })
+  const paced = await database.query<{ refused: number }>(
+    "select refused from millrace.start_redrive(jsonb_build_object('runs', array[$1::uuid]), input => $2, rate => 1)",
+    [run!.id, JSON.stringify(input)],
+  )
+  expect(paced).toEqual([{ refused: 1 }])
+  expect(
+    await database.query(
+      'select 1 from millrace.redrive where input_digest = sha256(convert_to($1::jsonb::text, $2))',
+      [JSON.stringify(input), 'UTF8'],
+    ),
+  ).toEqual([])
+  expect(await findInTables(canary)).toEqual([])
+  expect((await client.run(run!).redrive()).redriven).toBe(true)
+})
+
 test('E2 a conflict of an idempotency key says where the inputs differ, in the SDK, in a transaction and in SQL', async () => {
   const open = pipeline('open-inputs', { input: z.object({ total: z.number(), to: z.string() }) }).step(
     'only',

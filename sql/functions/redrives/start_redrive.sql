@@ -13,7 +13,8 @@ declare
   named uuid[];
   missing uuid;
   asked redrive;
-  digest bytea := sha256(convert_to(start_redrive.input::text, 'UTF8'));
+  is_hidden boolean;
+  digest bytea;
 begin
   perform check_failure_filter(filter);
   if (start_redrive.restart in ('failed', 'start', 'step')) is not true then
@@ -37,10 +38,15 @@ begin
   if start_redrive.input is not null and cardinality(named) is distinct from 1 then
     perform refuse_argument('input', 'given for one run alone', format('for %s', coalesce(cardinality(named)::text, 'a filter')));
   end if;
+  -- An edit of an encrypted run comes in the clear and is refused: neither it nor a digest of it, by which it could be guessed, is written down.
+  is_hidden := start_redrive.input is not null and exists (
+    select from run r join pipeline p on p.slug = r.slug join pipeline_version v on v.slug = r.slug
+     where r.id = named[1] and v.is_encrypted and v.version in (r.version, case start_redrive.version when 'latest' then p.active_version end));
+  digest := sha256(convert_to(case when is_hidden then '' else start_redrive.input::text end, 'UTF8'));
 
   insert into redrive (id, idempotency_key, filter, restart, step, version, input, input_digest, reason, rate, paced_at, created_at, created_by)
   values (coalesce(start_redrive.id, gen_random_uuid()), start_redrive.idempotency_key, start_redrive.filter, start_redrive.restart, start_redrive.step,
-          start_redrive.version, start_redrive.input, digest, start_redrive.reason, start_redrive.rate,
+          start_redrive.version, case when not is_hidden then start_redrive.input end, digest, start_redrive.reason, start_redrive.rate,
           at - make_interval(secs => coalesce(1 / start_redrive.rate, 0)), at, actor())
       on conflict do nothing
   returning * into asked;
@@ -68,7 +74,12 @@ begin
   end if;
   get diagnostics total = row_count;
   update redrive d set total = start_redrive.total, finished_at = case when start_redrive.total = 0 then at end where d.id = asked.id returning d.* into asked;
-  if cardinality(named) <= 100 and start_redrive.rate is null then
+  if is_hidden then
+    update redrive_item i
+       set state = 'refused', tries = 1, reason = 'encrypted', detail = 'What is stored of it was encrypted for this run, and can be read by no other.'
+     where i.redrive_id = asked.id;
+    update redrive d set refused = d.total, finished_at = at where d.id = asked.id;
+  elsif cardinality(named) <= 100 and start_redrive.rate is null then
     perform settle_redrive(asked, 100, true, at);
   end if;
   return query select true, d.id, d.total, d.done, d.refused from redrive d where d.id = asked.id;
