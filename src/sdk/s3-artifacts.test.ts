@@ -68,6 +68,18 @@ test('an artifact of several parts is written to S3 and read back by a client th
   })
 })
 
+test('what is aborted while the SDK is being loaded is not sent', async () => {
+  const aborting = new AbortController()
+  const before = server.objects.size
+  const writing = store().write('aborted', inPieces(randomBytes(1_000), 100), {
+    type: 'text/plain',
+    abort: aborting.signal,
+  })
+  aborting.abort(new Error('the attempt has ended'))
+  await expect(writing).rejects.toThrow('the attempt has ended')
+  expect([server.objects.size - before, server.openUploads]).toEqual([0, 0])
+})
+
 test('a source that fails half-way leaves neither an artifact nor parts of an object', async () => {
   const failing = pipeline('s3-fails', { retry: { attempts: 1 } }).step('write', ({ artifacts }) =>
     artifacts.write(

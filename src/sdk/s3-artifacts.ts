@@ -39,6 +39,8 @@ export function s3Artifacts(options: S3ArtifactsOptions): ArtifactStore {
     name: (options.name ?? `s3:${Bucket}`).slice(0, 60),
     write: async (location, bytes, { type, abort }) => {
       const { client, Upload } = await s3()
+      // A signal tells who listens afterwards of nothing that was before.
+      abort.throwIfAborted()
       const upload = new Upload({
         client,
         params: { ...at(location), Body: Readable.from(bytes, { objectMode: false }), ContentType: type },
