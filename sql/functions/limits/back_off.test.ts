@@ -9,6 +9,8 @@ import {
   complete,
   newId,
   promote,
+  runsOf,
+  startInputs,
   startRuns,
   type Sql,
   type Task,
@@ -90,6 +92,30 @@ test('a rate begins nothing while it is held, and gives its times anew', async (
     begun += tasks.length
   }
   expect(begun).toBe(2)
+})
+
+test('a burst begins nothing while its rate is held, and all of it at once afterwards', async () => {
+  const worker = await workerOf(database, 'burst', chain('only'))
+  await defineLimit(database, 'burst', { kind: 'rate', units: 100, per_ms: 60_000, burst: 20 }, 'burst')
+  await start('burst', [1])
+  const [first] = await claim(database, worker, 10)
+  expect(await backOff(database, worker, first!, 10_000)).toBe('held')
+  const runs = await startInputs(
+    database,
+    'burst',
+    Array.from({ length: 22 }, (_, n) => n),
+  )
+  const due = async () => {
+    await promote(database)
+    return runsOf(await claim(database, worker, 30))
+  }
+  expect(await due()).toEqual([])
+  await database.clock.advance('9s')
+  expect(await due()).toEqual([])
+  await database.clock.advance('1s')
+  expect(await due()).toEqual(runs.slice(0, 20))
+  await database.clock.advance('600ms')
+  expect(await due()).toEqual(runs.slice(20, 21))
 })
 
 test('an attempt that no longer holds its task, or is under no such limit, holds nothing', async () => {

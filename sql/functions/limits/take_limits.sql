@@ -64,6 +64,7 @@ declare
   stop_until timestamptz;
   stop_hold text;
   filled timestamptz;
+  begins_at timestamptz;
   taken bigint[];
   crowded_ids bigint[];
   newly_held bigint[] := array[]::bigint[];
@@ -128,11 +129,12 @@ begin
         end if;
       else
         continue when called and ids[p] = any (row_holds[i]::bigint[]) and at <= row_ready[i] + interval '2 seconds' and (held_untils[p] > at) is not true;
-        -- The time of its last unit; it may begin as soon as no more than the burst lies ahead.
+        -- The time of its last unit; it may begin as soon as no more than the burst lies ahead, but not before somebody wants to be left alone no more.
         filled := least(greatest(full_untils[p], held_untils[p], at), at + farthest) + make_interval(secs => row_costs[i] / 1000);
-        if filled - make_interval(secs => bursts[p] * units[p] / 1000) > at then
+        begins_at := greatest(filled - make_interval(secs => bursts[p] * units[p] / 1000), held_untils[p]);
+        if begins_at > at then
           stop := p;
-          stop_until := filled - make_interval(secs => bursts[p] * units[p] / 1000);
+          stop_until := begins_at;
           stop_hold := array[ids[p]]::text;
           full_untils[p] := filled;
         end if;
