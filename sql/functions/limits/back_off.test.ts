@@ -95,6 +95,7 @@ test('a rate begins nothing while it is held, and gives its times anew', async (
 })
 
 test('a burst begins nothing while its rate is held, and all of it at once afterwards', async () => {
+  await database.clock.freeze()
   const worker = await workerOf(database, 'burst', chain('only'))
   await defineLimit(database, 'burst', { kind: 'rate', units: 100, per_ms: 60_000, burst: 20 }, 'burst')
   await start('burst', [1])

@@ -11,6 +11,7 @@ as $$
 #variable_conflict use_column
 declare
   at timestamptz := millrace.now();
+  former limit_rule := found_rule;
 begin
   lock table limited_step in access exclusive mode;
   if wanted.name is null then
@@ -36,6 +37,9 @@ begin
          source = excluded.source, revision = limit_rule.revision + 1, changed_at = excluded.changed_at, changed_by = excluded.changed_by
   returning limit_rule.* into found_rule;
 
+  if found_rule.kind = 'rate' then
+    perform keep_units(former, found_rule, at);
+  end if;
   if not same_reach then
     delete from limit_target g where g.rule_id = found_rule.id;
     insert into limit_target (rule_id, slug, step, queue)
@@ -49,7 +53,6 @@ begin
   elsif found_rule.kind = 'rate' then
     -- Times that were given by the old rate are given anew.
     perform free_waiters(found_rule.id, at);
-    update limit_state s set full_until = null where s.rule_id = found_rule.id;
   end if;
   perform place_limits();
   perform call_waiters(array(select s.id from limit_state s where s.rule_id = found_rule.id and s.waiting order by s.id for update), at);
