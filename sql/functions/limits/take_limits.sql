@@ -60,6 +60,8 @@ declare
   first_row int;
   p int;
   called boolean;
+  -- The rates that have given it the time at which it comes.
+  timely bigint[];
   stop int;
   stop_until timestamptz;
   stop_hold text;
@@ -104,6 +106,7 @@ begin
       next_row := next_row + 1;
     end loop;
     called := row_holds[first_row] is not null;
+    timely := case when called and at <= row_ready[first_row] + interval '2 seconds' then row_holds[first_row]::bigint[] else '{}' end;
     stop := null;
     stop_until := null;
     stop_hold := '{}';
@@ -128,14 +131,15 @@ begin
           stop_until := case when open_untils[p] > at and not timed[p] then open_untils[p] end;
         end if;
       else
-        continue when called and ids[p] = any (row_holds[i]::bigint[]) and at <= row_ready[i] + interval '2 seconds' and (held_untils[p] > at) is not true;
+        continue when ids[p] = any (timely) and (held_untils[p] > at) is not true;
         -- The time of its last unit; it may begin as soon as no more than the burst lies ahead, but not before somebody wants to be left alone no more.
         filled := least(greatest(full_untils[p], held_untils[p], at), at + farthest) + make_interval(secs => row_costs[i] / 1000);
         begins_at := greatest(filled - make_interval(secs => bursts[p] * units[p] / 1000), held_untils[p]);
         if begins_at > at then
           stop := p;
           stop_until := begins_at;
-          stop_hold := array[ids[p]]::text;
+          -- What others have given it already is its own: they would let it begin only behind all who wait for them by now.
+          stop_hold := (array_remove(timely, ids[p]) || ids[p])::text;
           full_untils[p] := filled;
         end if;
       end if;
@@ -160,8 +164,8 @@ begin
             newly_held := newly_held || row_tasks[first_row];
           end if;
         elsif kinds[p] = 'rate' then
-          if not (called and ids[p] = any (row_holds[i]::bigint[]) and at <= row_ready[i] + interval '2 seconds' and (held_untils[p] > at) is not true) then
-            full_untils[p] := least(greatest(full_untils[p], held_untils[p], at), at + farthest) + make_interval(secs => row_costs[i] / 1000);
+          if ids[p] <> all (timely) then
+            full_untils[p] := least(greatest(full_untils[p], at), at + farthest) + make_interval(secs => row_costs[i] / 1000);
           end if;
         elsif open_untils[p] is not null then
           probes[p] := task_id;

@@ -445,3 +445,26 @@ test.each(['1e400', '1e-400', '-1e400'])(
     expect(await claim(database, worker, 5)).toHaveLength(1)
   },
 )
+
+test.each([
+  ['first', [3_600_000, 3_600]],
+  ['last', [3_600, 3_600_000]],
+])('under two rates begins what the slower one allows, where it is judged %s', async (place, times) => {
+  await database.clock.freeze()
+  const slug = `slower-${place}`
+  const worker = await workerOf(database, slug, chain('only'))
+  for (const per_ms of times)
+    await defineLimit(database, `${slug}-${per_ms}`, { kind: 'rate', units: 1_000, per_ms }, slug)
+  const runs = await start(
+    slug,
+    Array.from({ length: 3_000 }, (_, n) => n),
+  )
+  const begun: string[] = []
+  for (let tenths = 0; tenths <= 180; tenths++) {
+    await promote(database)
+    begun.push(...runsOf(await claim(database, worker, 1_000)))
+    await database.clock.advance('100ms')
+  }
+  // One each 3.6 seconds.
+  expect(begun).toEqual(runs.slice(0, 6))
+})
