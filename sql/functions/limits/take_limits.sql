@@ -67,6 +67,9 @@ declare
   stop_hold text;
   filled timestamptz;
   begins_at timestamptz;
+  span interval;
+  -- Of which rates was looked up who is still there: before this call stops anybody, whom it would not see.
+  asked boolean[];
   taken bigint[];
   crowded_ids bigint[];
   newly_held bigint[] := array[]::bigint[];
@@ -133,8 +136,15 @@ begin
       else
         continue when ids[p] = any (timely) and (held_untils[p] > at) is not true;
         -- The time of its last unit; it may begin as soon as no more than the burst lies ahead, but not before somebody wants to be left alone no more.
-        filled := least(greatest(full_untils[p], held_untils[p], at), at + farthest) + make_interval(secs => row_costs[i] / 1000);
-        begins_at := greatest(filled - make_interval(secs => bursts[p] * units[p] / 1000), held_untils[p]);
+        span := make_interval(secs => bursts[p] * units[p] / 1000);
+        loop
+          filled := least(greatest(full_untils[p], held_untils[p], at), at + farthest) + make_interval(secs => row_costs[i] / 1000);
+          begins_at := greatest(filled - span, held_untils[p]);
+          exit when begins_at <= at or asked[p];
+          asked[p] := true;
+          exit when (full_untils[p] > at + span) is not true;
+          full_untils[p] := given_until(ids[p], full_untils[p], span, at);
+        end loop;
         if begins_at > at then
           stop := p;
           stop_until := begins_at;
