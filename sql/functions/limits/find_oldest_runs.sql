@@ -1,16 +1,12 @@
 -- The runs that make room where the oldest is cancelled: of those who hold a slot and those who wait for one, all but the newest that fit. A run of
--- which one task stays is not cancelled for another one. Holders are those of the list that still have the state among their holds: so it
--- is looked up by their ids, and who has left is taken from the list. Those whom the claim is just about to take hold it already.
+-- which one task stays is not cancelled for another one. Who has left is taken from the list of holders (see still_held).
 create or replace function millrace.find_oldest_runs(state_ids bigint[], newly_held bigint[])
 returns table (run_id uuid, reason text)
 language plpgsql
 as $$
 #variable_conflict use_column
 begin
-  update limit_state s
-     set holders = array(select h.id from unnest(s.holders) with ordinality h(id, n) join task t on t.id = any (array[h.id])
-                          where (t.worker_id is not null and s.id = any (t.holds)) or t.id = any (newly_held) order by h.n)
-   where s.id = any (state_ids);
+  update limit_state s set holders = still_held(s.id, s.holders, newly_held) where s.id = any (state_ids);
   return query
     with standing as (
       select s.id as state_id, t.run_id, h.n as place, null::timestamptz as queued_at, 0::bigint as waiting_id

@@ -71,6 +71,7 @@ declare
   -- Of which rates was looked up who is still there: before this call stops anybody, whom it would not see.
   asked boolean[];
   taken bigint[];
+  standing bigint[];
   crowded_ids bigint[];
   newly_held bigint[] := array[]::bigint[];
   cancelled_runs uuid[];
@@ -170,7 +171,12 @@ begin
           counts[p] := counts[p] + 1;
           taken := taken || ids[p];
           if strategies[p] = 'cancel_oldest' then
-            holder_lists[p] := (array_remove(coalesce(holder_lists[p], '{}')::bigint[], row_tasks[first_row]) || row_tasks[first_row])::text;
+            standing := coalesce(holder_lists[p], '{}')::bigint[];
+            -- Where nobody is ever stopped, nobody else takes out those who have left (see find_oldest_runs).
+            if cardinality(standing) >= 2 * capacities[p] then
+              standing := still_held(ids[p], standing, newly_held);
+            end if;
+            holder_lists[p] := (array_remove(standing, row_tasks[first_row]) || row_tasks[first_row])::text;
             newly_held := newly_held || row_tasks[first_row];
           end if;
         elsif kinds[p] = 'rate' then
