@@ -3,7 +3,8 @@
 -- the next sweep, looks again. The states are locked by the caller. Its settings are its own: without statistics a planner would sort all who wait.
 --
 -- Who was called and is not claimed yet takes no slot, so the same room could be called for again and again. Who gives slots back calls as many as those
--- (most); a claim leaves room for those whom it saw unclaimed (less); a sweep comes once in a while. Nobody is called whose pipeline is paused.
+-- (most); a claim leaves room for those whom it saw unclaimed (less); a sweep comes once in a while. Nobody is called whose pipeline is paused, or whose run
+-- the next sweep cancels, because it was rejected or is to make room.
 --
 -- Where tasks take turns, those who wait do as well (see pick_waiting_turns); in a strict order, whoever became ready first takes the place at its head.
 create or replace function millrace.call_waiters(state_ids bigint[], at timestamptz, most int[] default null, less int default 0) returns int
@@ -27,6 +28,7 @@ begin
      cross join lateral (
        select w.id from waiting_task w
         where w.limit_state_id = r.id and not w.paused and w.available_at is null and w.handler = any (served.going)
+          and (select true from cancellation c where c.run_id = w.run_id limit 1) is null
         order by w.priority, w.queued_at, w.id limit greatest(r.free, 0) for update skip locked) w
      where r.fifo is null and not r.turns
     union all

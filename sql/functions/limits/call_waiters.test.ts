@@ -9,6 +9,7 @@ import {
   claim,
   type ClaimedTask,
   completeAll,
+  runOf,
   runsOf,
   startInputs,
   sweep,
@@ -130,6 +131,64 @@ test('nobody is called whose pipeline is paused, and all are once it goes on', a
   expect(await claim(database, worker, 10)).toEqual([])
   await database.query("select millrace.resume_pipeline('halted')")
   expect(runsOf(await claim(database, worker, 10))).toEqual(halted.slice(2, 4))
+})
+
+const rejecting = { ...sharedKey(1), strategy: 'reject_newest' }
+
+test('who is rejected is not called, stands before nobody, and its run is cancelled for the reason', async () => {
+  const worker = await workerOf(database, 'rejecting', chain('only'))
+  await defineLimit(database, 'rejecting', rejecting, 'rejecting')
+  const [first, ...rejected] = await startInputs(database, 'rejecting', [1, 2, 3])
+  const held = await claim(database, worker, 10)
+  expect(runsOf(held)).toEqual([first])
+  await completeAll(database, worker, held)
+  expect(await called('rejecting')).toEqual([])
+  const [later, tooLate] = await startInputs(database, 'rejecting', [4, 5])
+  const next = await claim(database, worker, 10)
+  expect(runsOf(next)).toEqual([later])
+  await sweep(database)
+  const ended = await database.query(
+    `select r.id, e.detail ->> 'reason' as reason from millrace.run r join millrace.event e on e.run_id = r.id and e.kind = 'run.cancelled'
+      where r.slug = 'rejecting' order by r.id`,
+  )
+  const reason = "there was no room under limit 'rejecting' for 'null'"
+  expect(ended).toEqual([...rejected, tooLate].toSorted().map((id) => ({ id, reason })))
+  await completeAll(database, worker, next)
+  expect((await runOf(database, later!)).state).toBe('completed')
+})
+
+test('who is rejected takes no turn of others', async () => {
+  const worker = await workerOf(database, 'rejecting-turns', chain('only'))
+  await defineLimit(database, 'turns', { kind: 'fairness', key: [['customer']] }, 'rejecting-turns')
+  await defineLimit(database, 'rejecting-turns', rejecting, 'rejecting-turns')
+  const [first] = await startInputs(database, 'rejecting-turns', [{ customer: 'a' }])
+  const held = await claim(database, worker, 10)
+  await startInputs(database, 'rejecting-turns', [{ customer: 'a' }, { customer: 'b' }])
+  expect(await claim(database, worker, 10)).toEqual([])
+  await completeAll(database, worker, held)
+  expect(runsOf(held)).toEqual([first])
+  expect(await called('rejecting-turns')).toEqual([])
+  const next = await startInputs(database, 'rejecting-turns', [{ customer: 'c' }])
+  expect(runsOf(await claim(database, worker, 10))).toEqual(next)
+})
+
+test('who waits for a slot and is to make room for a newer one is not called', async () => {
+  const worker = await workerOf(database, 'room', chain('only'))
+  await defineLimit(database, 'room', { ...sharedKey(1), strategy: 'cancel_oldest' }, 'room')
+  const runs = await startInputs(database, 'room', [1, 2, 3])
+  const [held] = await claim(database, worker, 1)
+  expect(await claim(database, worker, 1)).toEqual([])
+  expect(await claim(database, worker, 1)).toEqual([])
+  await completeAll(database, worker, [held!])
+  expect(await called('room')).toEqual([runs[2]])
+  const next = await claim(database, worker, 10)
+  expect(runsOf(next)).toEqual([runs[2]])
+  await sweep(database)
+  expect(await Promise.all(runs.map(async (run) => (await runOf(database, run)).state))).toEqual([
+    'completed',
+    'cancelled',
+    'running',
+  ])
 })
 
 test('a sweep calls for slots that were lost, also where the limit is touched all the time', async () => {

@@ -92,11 +92,12 @@ begin
     laned := array(select k.in_lanes and not s.waiting from unnest(ids) with ordinality u(id, n) left join limit_state s on s.id = any (array[u.id]) left join limit_rule k on k.id = s.rule_id order by u.n);
   end if;
   if true = any (waits) then
-    -- Only those who can go on are waited behind: not what is paused, and not what no live worker serves. Asked for one row of each state:
-    -- an exists would be hashed by a planner without statistics, which reads all that wait.
+    -- Only those who can go on are waited behind: not what is paused, what no live worker serves, or what the next sweep cancels. Asked for one row of
+    -- each state: an exists would be hashed by a planner without statistics, which reads all that wait.
     served := unpaused_handlers(served_handlers(at));
     waits := array(
       select u.waiting and (select true from waiting_task w where w.limit_state_id = u.id and not w.paused and w.handler = any (served)
+                               and (select true from cancellation c where c.run_id = w.run_id limit 1) is null
                              order by w.priority, w.queued_at, w.id limit 1) is not null
         from unnest(ids, waits) with ordinality u(id, waiting, n) order by u.n);
     timed := array(

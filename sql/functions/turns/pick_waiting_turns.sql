@@ -1,5 +1,6 @@
 -- Locks up to so many of those who wait for a limit, turn by turn between their keys, and notes how far the turns have come. Where the first one takes
--- no turns, they come in their order, as where nobody does. At most a hundred in one call. The state is locked by the caller.
+-- no turns, they come in their order, as where nobody does. At most a hundred in one call. The state is locked by the caller. Whose run is about to be
+-- cancelled is left out (see call_waiters).
 create or replace function millrace.pick_waiting_turns(state_id bigint, most int, served int[]) returns bigint[]
 language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -17,11 +18,13 @@ declare
 begin
   select w.priority, w.turn_key, w.handler into first from waiting_task w
    where w.limit_state_id = state_id and not w.paused and w.available_at is null and w.handler = any (served)
+     and (select true from cancellation c where c.run_id = w.run_id limit 1) is null
    order by w.priority, w.queued_at, w.id limit 1;
   if first.turn_key is null then
     return array(
       select w.id from waiting_task w
        where w.limit_state_id = state_id and not w.paused and w.available_at is null and w.handler = any (served)
+         and (select true from cancellation c where c.run_id = w.run_id limit 1) is null
        order by w.priority, w.queued_at, w.id limit greatest(most, 0) for update skip locked);
   end if;
   select k.weights, k.default_weight into told_weights, usual_weight
@@ -33,6 +36,7 @@ begin
       select w.id, w.turn_key into next_id, next_key from waiting_task w
        where w.limit_state_id = state_id and w.priority = first.priority and (w.turn_key, w.queued_at) >= (current_key, '-infinity') and w.turn_key <= current_key
          and not w.paused and w.available_at is null and w.handler = any (served) and w.id <> all (picked)
+         and (select true from cancellation c where c.run_id = w.run_id limit 1) is null
        order by w.turn_key, w.queued_at, w.id limit 1 for update skip locked;
       taken := taken + 1;
     end if;
@@ -40,6 +44,7 @@ begin
       select w.id, w.turn_key into next_id, next_key from waiting_task w
        where w.limit_state_id = state_id and w.priority = first.priority and w.turn_key > current_key
          and not w.paused and w.available_at is null and w.handler = any (served) and w.id <> all (picked)
+         and (select true from cancellation c where c.run_id = w.run_id limit 1) is null
        order by w.turn_key, w.queued_at, w.id limit 1 for update skip locked;
       taken := 1;
     end if;
@@ -47,6 +52,7 @@ begin
       select w.id, w.turn_key into next_id, next_key from waiting_task w
        where w.limit_state_id = state_id and w.priority = first.priority and w.turn_key >= ''
          and not w.paused and w.available_at is null and w.handler = any (served) and w.id <> all (picked)
+         and (select true from cancellation c where c.run_id = w.run_id limit 1) is null
        order by w.turn_key, w.queued_at, w.id limit 1 for update skip locked;
     end if;
     exit when next_id is null;
