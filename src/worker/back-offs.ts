@@ -30,7 +30,9 @@ export class BackOffs {
 
 function notLimited(step: string, limit: string | undefined): MillraceError {
   const what =
-    limit === undefined ? 'no limit of concurrency or rate holds for it' : `no limit '${limit}' holds for it`
+    limit === undefined
+      ? 'no limit of concurrency or rate holds for it'
+      : `no concurrency, rate or breaker '${limit}' holds for it`
   return new MillraceError('step_not_limited', `Step '${step}' backs off, but ${what}.`, {
     fields: { step, ...(limit === undefined ? {} : { limit }) },
   })

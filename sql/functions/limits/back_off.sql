@@ -1,5 +1,5 @@
 -- Holds the limits of an attempt's step for all workers: none of its keys lets anything begin until the time has passed. Without a name, all its
--- rules of concurrency and rate. Answers held, lost where the attempt no longer holds its task, or unlimited where no such rule holds for it.
+-- rules of concurrency and rate; turns alone stop nobody. Answers held, lost where the attempt no longer holds its task, or unlimited where no such rule holds for it.
 create or replace function millrace.back_off(
   worker_id uuid, lock_key int, task_id bigint, step_id int, attempt int, delay_ms float8, limit_name text default null)
 returns text
@@ -19,7 +19,7 @@ begin
   end if;
   select array_agg(k.id), array_agg(composed_key(k.key_paths, u.input, held.item_value, u.tenant)) into rule_ids, keys
     from limited_step l join limit_rule k on k.id = l.rule_id join run u on u.id = held.run_id
-   where l.step_id = held.step_id and (k.name = back_off.limit_name or (back_off.limit_name is null and k.kind not in ('breaker', 'fairness')));
+   where l.step_id = held.step_id and k.kind <> 'fairness' and (k.name = back_off.limit_name or (back_off.limit_name is null and k.kind <> 'breaker'));
   if rule_ids is null then
     return 'unlimited';
   end if;

@@ -133,3 +133,12 @@ test('an attempt that no longer holds its task, or is under no such limit, holds
   await complete(database, worker, [{ task: task! }])
   expect(await backOff(database, worker, task!, 1_000)).toBe('lost')
 })
+
+test('a rule that only says whose turn it is holds nothing, and who names it is told so', async () => {
+  const worker = await workerOf(database, 'fair', chain('only'))
+  await defineLimit(database, 'fair', { kind: 'fairness', key: [['customer']] }, 'fair')
+  await start('fair', [{ customer: 'a' }, { customer: 'a' }])
+  const [task] = await claim(database, worker, 1)
+  expect(await backOff(database, worker, task!, 10_000, 'fair')).toBe('unlimited')
+  expect(await claim(database, worker, 1)).toHaveLength(1)
+})
