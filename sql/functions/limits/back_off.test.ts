@@ -142,3 +142,46 @@ test('a rule that only says whose turn it is holds nothing, and who names it is 
   expect(await backOff(database, worker, task!, 10_000, 'fair')).toBe('unlimited')
   expect(await claim(database, worker, 1)).toHaveLength(1)
 })
+
+test.each([
+  ['concurrency', { kind: 'concurrency', capacity: 1, key: [['k']] }, 0],
+  ['concurrency with another capacity', { kind: 'concurrency', capacity: 1, key: [['k']] }, 1],
+  ['a strict order', { kind: 'concurrency', capacity: 1, key: [['k']], fifo: 'block' }, 0],
+  ['a rate', { kind: 'rate', units: 1, per_ms: 1_000 }, 0],
+])('an operator who says the rule anew lifts what a handler holds: %s', async (what, settings, more) => {
+  const slug = `lifted-${what.replaceAll(' ', '-')}`
+  const worker = await workerOf(database, slug, chain('only'))
+  await defineLimit(database, slug, settings, slug)
+  const [, ...runs] = await startInputs(database, slug, [1, 2, 3])
+  const [first] = await claim(database, worker, 1)
+  expect(await backOff(database, worker, first!, 31_536_000_000)).toBe('held')
+  await complete(database, worker, [{ task: first! }])
+  expect(await claim(database, worker, 10)).toEqual([])
+  const [held] = await database.query<{ settings: Record<string, unknown> }>(
+    'select settings from millrace.list_limits($1)',
+    [slug],
+  )
+  const capacity = settings.kind === 'concurrency' ? { capacity: 1 + more } : {}
+  expect(await defineLimit(database, slug, { ...held!.settings, ...capacity }, slug)).toBe(2)
+  await database.clock.advance('1s')
+  await promote(database)
+  const next = await claim(database, worker, 10)
+  expect(runsOf(next)).toEqual(runs.slice(0, 1 + more))
+  expect(await defineLimit(database, slug, { ...held!.settings, ...capacity }, slug)).toBe(2)
+})
+
+test('what code says anew lifts nothing', async () => {
+  const worker = await workerOf(database, 'coded', chain('only'))
+  const define = (capacity: number) =>
+    database.query(`select millrace.define_code_limits($1, '{coded}')`, [
+      JSON.stringify([
+        { name: 'coded', settings: { kind: 'concurrency', capacity }, targets: [{ slug: 'coded' }] },
+      ]),
+    ])
+  await define(2)
+  await start('coded', [1, 2])
+  const [first] = await claim(database, worker, 1)
+  expect(await backOff(database, worker, first!, 60_000)).toBe('held')
+  await define(3)
+  expect(await claim(database, worker, 10)).toEqual([])
+})

@@ -1,5 +1,5 @@
 -- Defines a rule, or changes it while runs are under way; answers its revision, which stays the same where nothing changes. Whoever says
--- which revision they saw changes no other one.
+-- which revision they saw changes no other one. What handlers hold by backing off is lifted where an operator says the rule anew, in other words or in the same.
 create or replace function millrace.define_limit(
   name text, settings jsonb, targets jsonb, source text default 'operator', expected_revision int default null)
 returns int
@@ -26,7 +26,8 @@ begin
       using errcode = 'MR060', hint = 'Remove it first, or give the other one a name of its own.';
   end if;
   same_reach := limit_reaches(found_rule, wanted, define_limit.targets);
-  if same_reach and limit_equals(found_rule, wanted) then
+  if same_reach and limit_equals(found_rule, wanted)
+     and (wanted.source = 'code' or not exists (select from limit_state s where s.rule_id = found_rule.id and s.held_until > millrace.now())) then
     return found_rule.revision;
   end if;
 

@@ -37,6 +37,10 @@ begin
          source = excluded.source, revision = limit_rule.revision + 1, changed_at = excluded.changed_at, changed_by = excluded.changed_by
   returning limit_rule.* into found_rule;
 
+  -- An operator has the last word: over a time that a handler was told wrongly, too.
+  if found_rule.source = 'operator' then
+    perform lift_holds(found_rule.id, at);
+  end if;
   if found_rule.kind = 'rate' then
     perform keep_units(former, found_rule, at);
   end if;
