@@ -62,3 +62,28 @@ test('what has begun counts by the units of the new rate', async () => {
   await database.clock.advance('1s')
   expect(await begun(worker)).toEqual([runs[5]])
 })
+
+test.each([
+  ['in the same numbers', 100],
+  ['in numbers that were listed, and differ by their last digits', 18],
+])('where an operator says a rate of the code anew %s, nobody gets another time', async (_, units) => {
+  const slug = `said-${units}`
+  const worker = await workerOf(database, slug, chain('only'))
+  const limits = [{ name: slug, settings: rate(units, 3_500), targets: [{ slug }] }]
+  await database.query('select millrace.define_code_limits($1, $2)', [JSON.stringify(limits), [slug]])
+  const runs = await startInputs(database, slug, many(5))
+  expect(await begun(worker)).toEqual(runs.slice(0, 1))
+  const waiting = () =>
+    database.query('select id, available_at from millrace.waiting_task where run_id = any ($1) order by id', [
+      runs,
+    ])
+  const before = await waiting()
+  expect(before).toHaveLength(4)
+  const [listed] = await database.query<{ settings: Record<string, unknown> }>(
+    'select settings from millrace.list_limits($1)',
+    [slug],
+  )
+  expect(await defineLimit(database, slug, listed!.settings, slug)).toBe(2)
+  expect(await waiting()).toEqual(before)
+  expect(await begun(worker)).toEqual([])
+})

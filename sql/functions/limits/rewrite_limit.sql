@@ -12,6 +12,8 @@ as $$
 declare
   at timestamptz := millrace.now();
   former limit_rule := found_rule;
+  lifted boolean := false;
+  paced_anew boolean;
 begin
   lock table limited_step in access exclusive mode;
   if wanted.name is null then
@@ -39,9 +41,13 @@ begin
 
   -- An operator has the last word: over a time that a handler was told wrongly, too.
   if found_rule.source = 'operator' then
-    perform lift_holds(found_rule.id, at);
+    lifted := lift_holds(found_rule.id, at);
   end if;
-  if found_rule.kind = 'rate' then
+  -- Times are given anew where they would be others. A rate that was listed and is set again may differ in its last digits, which makes them no others.
+  paced_anew := found_rule.kind = 'rate' and (
+    not same_reach or lifted or found_rule.burst <> former.burst or found_rule.units_path is distinct from former.units_path
+    or abs(found_rule.unit_ms - former.unit_ms) > found_rule.unit_ms / 1e9);
+  if paced_anew then
     perform keep_units(former, found_rule, at);
   end if;
   if not same_reach then
@@ -54,8 +60,7 @@ begin
     perform lock_limit_ends(found_rule.id);
     perform free_waiters(found_rule.id, at);
     perform count_holders(found_rule.id, at);
-  elsif found_rule.kind = 'rate' then
-    -- Times that were given by the old rate are given anew.
+  elsif paced_anew then
     perform free_waiters(found_rule.id, at);
   end if;
   perform place_limits();
