@@ -52,6 +52,7 @@ const refused: [string, string, Record<string, unknown>, Record<string, string>[
   ],
   ['no target', 'a', concurrency, [], /holds for nothing/],
   ['a step without its pipeline', 'a', concurrency, [{ step: 'only' }], /names no pipeline and no queue/],
+  ['a step of a queue', 'a', concurrency, [{ queue: 'q', step: 's' }], /names a step and no pipeline/],
   ['an unknown target', 'a', concurrency, [{ worker: 'w' }], /unknown 'worker'/],
 ]
 
@@ -61,6 +62,18 @@ test.each(refused)(
     await expect(defineLimit(database, name, settings, targets)).rejects.toMatchObject({
       code: 'MR060',
       message: expect.stringMatching(message) as string,
+    })
+  },
+)
+
+test.each(['["orders"]', '[null]', '[[]]'])(
+  'MR060 %s names nothing that a rule could hold for',
+  async (targets) => {
+    await expect(
+      database.query('select millrace.define_limit($1, $2, $3)', ['a', JSON.stringify(concurrency), targets]),
+    ).rejects.toMatchObject({
+      code: 'MR060',
+      message: expect.stringMatching(/a target that is none/) as string,
     })
   },
 )
