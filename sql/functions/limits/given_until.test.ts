@@ -1,6 +1,7 @@
 // Times that a rate has given to who left without beginning: others get them, and nobody's time is given twice.
 import { beforeAll, expect, test } from 'vitest'
 import { defineLimit } from '../../../test/limits.ts'
+import { seededDraws } from '../../../test/millrace.ts'
 import { openMeeting } from '../../../test/meeting.ts'
 import { workerOf } from '../../../test/pipeline-worker.ts'
 import {
@@ -83,4 +84,27 @@ test('whoever is paused and resumed again and again while it waits for a rate be
   }
   await database.clock.advance('1s')
   expect(await begun(worker)).toEqual([second])
+})
+
+test('whatever is cancelled, paused and resumed meanwhile, no second begins more than its units', async () => {
+  const draw = seededDraws('given')
+  const worker = await paced('drawn', 2)
+  const live: string[] = []
+  const begins: number[] = []
+  for (let tenths = 0; tenths < 400; tenths++) {
+    if (draw() < 0.1) live.push(...(await start('drawn', Math.ceil(draw() * 3))))
+    const [run] = live.splice(Math.floor(draw() * live.length), draw() < 0.1 ? 1 : 0)
+    if (run !== undefined && draw() < 0.7) await cancelRun(database, run)
+    else if (run !== undefined && (await pauseRun(database, run))) await resumeRun(database, run)
+    const now = await begun(worker)
+    begins.push(...now.map(() => tenths))
+    for (const one of now) if (live.includes(one)) live.splice(live.indexOf(one), 1)
+    await database.clock.advance('100ms')
+  }
+  expect(begins.length).toBeGreaterThan(15)
+  // A unit each second, two of them at once after a rest.
+  for (const [n, tenths] of begins.entries()) {
+    const later = begins.slice(n)
+    expect(later.every((other, m) => m + 1 <= 2 + (other - tenths) / 10)).toBe(true)
+  }
 })
