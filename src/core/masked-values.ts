@@ -6,6 +6,8 @@ export interface MaskedValue {
   readonly value: unknown
   /** Where something was taken out. */
   readonly paths: readonly string[]
+  /** Which of the paths that were named there is something at, if only null. */
+  readonly met: ReadonlySet<string>
 }
 
 /**
@@ -15,8 +17,11 @@ export interface MaskedValue {
  */
 export function maskedValue(value: unknown, also: readonly string[] = []): MaskedValue {
   const paths: string[] = []
+  const met = new Set<string>()
   const walk = (value: unknown, path: JsonPath, isSecret: boolean): unknown => {
-    const hidden = isSecret || also.includes(formatPath(path))
+    const place = formatPath(path)
+    if (also.includes(place)) met.add(place)
+    const hidden = isSecret || met.has(place)
     if (Array.isArray(value)) return value.map((item, index) => walk(item, [...path, index], hidden))
     if (typeof value === 'object' && value !== null) {
       const fields = Object.entries(value).map(
@@ -25,14 +30,14 @@ export function maskedValue(value: unknown, also: readonly string[] = []): Maske
       return Object.fromEntries(fields)
     }
     if (!hidden || value === null) return value
-    paths.push(formatPath(path))
+    paths.push(place)
     return masked
   }
-  return { value: walk(value, [], false), paths }
+  return { value: walk(value, [], false), paths, met }
 }
 
 /** apiKey, api_key and API-KEY alike. */
-function isSecretName(name: string): boolean {
+export function isSecretName(name: string): boolean {
   return secretNames.test(
     name
       .replaceAll(/(?<=[a-z0-9])(?=[A-Z])/g, '-')

@@ -1,8 +1,10 @@
-// Owns the bundle that a run is exported as: all that is known of it, without what credentials are called.
+// Owns the bundle that a run is exported as: all that is known of it, without what stands under names that credentials have.
 import type { RunAccount } from '../../core/account-data.ts'
 import { MillraceError } from '../../core/errors.ts'
 import { maskedValue } from '../../core/masked-values.ts'
 import type { RunValues } from '../../db/run-list.ts'
+import { repeatedPlaces, repeatedSecrets } from './difference-masks.ts'
+import { unsaidAccount } from './unsaid-account.ts'
 
 export interface RunBundle {
   /** The version of this form. */
@@ -14,36 +16,70 @@ export interface RunBundle {
   readonly account: RunAccount
   /** Where values were masked. */
   readonly masked: readonly string[]
-  /** Input, output and headers were left out. */
+  /** Input, output and headers were left out, and of the account what is a value of theirs or in a handler's words. */
   readonly without_values: boolean
 }
 
-/** @param mask paths to mask besides, which begin with input, output, headers or account */
+/**
+ * @param mask paths to mask besides, which begin with input, output, headers or account
+ * @throws MillraceError command_invalid where the run has nothing at one of them
+ */
 export function bundleOf(
   account: RunAccount,
-  values: RunValues,
+  { input, output, headers }: RunValues,
   {
     now,
     mask,
     withoutValues,
   }: { readonly now: Date; readonly mask: readonly string[]; readonly withoutValues: boolean },
 ): RunBundle {
-  const { input, output, headers } = values
-  const shown = withoutValues ? { input: null, output: null, headers: null } : { input, output, headers }
-  // Its own words are no values: of the account, what handlers have said.
-  const { metadata, events, ...told } = account
-  const said = withoutValues ? { metadata: {}, events: { ...events, listed: [] } } : { metadata, events }
-  const { value, paths } = maskedValue({ ...shown, account: said }, mask)
-  const clear = value as typeof shown & { readonly account: typeof said }
+  const whole = maskedValues({ input, output, headers, account }, mask)
+  if (whole.missed !== undefined)
+    throw new MillraceError(
+      'command_invalid',
+      `The run has nothing at ${whole.missed} that --mask could mask.`,
+      {
+        hint: 'Write it as in input.customer.email: it begins with input, output, headers or account.',
+      },
+    )
+  const bare = { input: null, output: null, headers: null, account: unsaidAccount(account) }
+  const { value, paths } = withoutValues ? maskedValues(bare, mask) : whole
   return {
     millrace_run: 1,
     exported_at: now.toISOString(),
-    input: clear.input,
-    output: clear.output,
-    headers: clear.headers,
-    account: { ...told, ...clear.account },
+    ...value,
     masked: paths,
     without_values: withoutValues,
+  }
+}
+
+type BundleValues = Pick<RunBundle, 'input' | 'output' | 'headers' | 'account'>
+
+interface MaskedBundle {
+  readonly value: BundleValues
+  readonly paths: readonly string[]
+  /** A path to mask at which there is nothing. */
+  readonly missed: string | undefined
+}
+
+/** What tasks wrote stays as it is: names in there are those of tables, and the values are counts. */
+function maskedValues({ account, ...values }: BundleValues, mask: readonly string[]): MaskedBundle {
+  const { attempts } = account
+  const uncounted = attempts.listed.map(({ writes: _, ...attempt }) => attempt)
+  const asked = mask.map((path) => [path, ...repeatedPlaces(account, path)])
+  const { value, paths, met } = maskedValue(
+    { ...values, account: { ...account, attempts: { ...attempts, listed: uncounted } } },
+    [...asked.flat(), ...repeatedSecrets(account)],
+  )
+  const clear = value as BundleValues
+  const listed = clear.account.attempts.listed.map((attempt, index) => ({
+    ...attempt,
+    writes: attempts.listed[index]?.writes ?? null,
+  }))
+  return {
+    value: { ...clear, account: { ...clear.account, attempts: { ...clear.account.attempts, listed } } },
+    paths,
+    missed: mask.find((_, index) => !asked[index]?.some((place) => met.has(place))),
   }
 }
 

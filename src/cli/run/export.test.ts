@@ -28,6 +28,20 @@ const sweep = pipeline('export-sweep', {
   })
   .step('store', ({ steps }) => steps.search)
 
+const charge = pipeline('export-charge', {
+  input: z.object({ customer: z.object({ email: z.string() }), apiKey: z.string() }),
+  key: 'customer.email',
+  retry: { attempts: 1 },
+})
+  .step('look', { tx: true }, async ({ tx, progress, metric, input }) => {
+    progress(1, 2, `looking for ${input.customer.email}`)
+    metric('found', 1, { customer: input.customer.email })
+    await tx.query('insert into export_user_session values (1)')
+  })
+  .step('pay', ({ input }): string => {
+    throw new Error(`${input.customer.email} has no card`)
+  })
+
 function folderWith(environment: Record<string, string>): Caller {
   const folder = openFolder(environment)
   folders.add(folder)
@@ -77,6 +91,54 @@ test('a run that is exported over HTTP begins again in dev with its input, and n
     stderr: expect.stringMatching(/\/other\.json holds no run as millrace run export writes it/),
   })
   expect(await local.call('run', 'import', 'none.json')).toMatchObject({ status: 2 })
+})
+
+test('what the account of a run repeats of its input is masked as that is, and left out with the values', async () => {
+  await database.query('create table export_user_session (id int)')
+  await opened.worker({ pipelines: [charge] })
+  const client = opened.client()
+  const before = { customer: { email: 'ann@canary' }, apiKey: 'live-1' }
+  const after = { customer: { email: 'bea@canary' }, apiKey: 'live-2' }
+  const { run } = await client.start(charge, before)
+  await client
+    .run(run!.id)
+    .result()
+    .catch(() => undefined)
+  const again = await client.run(run!.id).rerun({ pipeline: charge, input: after })
+  await client
+    .run(again.run!.id)
+    .result()
+    .catch(() => undefined)
+  const caller = folderWith({ DATABASE_URL: database.url })
+  const exported = async (...options: string[]): Promise<RunBundle> =>
+    JSON.parse((await caller.call('run', 'export', again.run!.id, ...options)).stdout) as RunBundle
+
+  const clear = await exported()
+  expect(JSON.stringify(clear)).not.toContain('live-')
+  expect(clear.account.lineage.of?.difference).toEqual([
+    { path: ['apiKey'], before: '[masked]', after: '[masked]' },
+    { path: ['customer', 'email'], before: 'ann@canary', after: 'bea@canary' },
+  ])
+  expect(clear.account.run.key).toBe('bea@canary')
+  // A table's name is no credential's.
+  const looked = clear.account.attempts.listed.find(({ step }) => step === 'look')
+  expect(looked?.writes).toEqual({ 'public.export_user_session': { inserted: 1, updated: 0, deleted: 0 } })
+
+  const asked = await exported('--mask', 'input.customer', '--mask', 'account.run.key')
+  expect(asked.input).toEqual({ customer: { email: '[masked]' }, apiKey: '[masked]' })
+  expect(asked.account.run.key).toBe('[masked]')
+  expect(JSON.stringify(asked.account.lineage)).not.toContain('canary')
+  expect(asked.masked).toContain('account.lineage.of.difference[1].before')
+
+  const bare = await exported('--without-values')
+  expect(JSON.stringify(bare)).not.toMatch(/canary|live-/)
+  expect(bare.account.run).toMatchObject({ state: 'failed', key: null, error: { step: 'pay' } })
+
+  expect(await caller.call('run', 'export', again.run!.id, '--mask', 'input.custmer')).toMatchObject({
+    status: 2,
+    stdout: '',
+    stderr: expect.stringContaining('nothing at input.custmer'),
+  })
 })
 
 test('a run is watched until it ends, from the database and over HTTP, with the exit status that says how', async () => {

@@ -31,7 +31,10 @@ export function exportCommand(current: CurrentSession): Command {
       'also what stands there, as in input.customer.email; several times for several',
       texts('--mask'),
     )
-    .option('--without-values', 'without input, output, headers, and what handlers have said')
+    .option(
+      '--without-values',
+      'without input, output, headers, keys, and what handlers have said, such as the texts of errors',
+    )
     .action(async (run: string, choices: Choices) => {
       const session = current()
       await write(session, await exported(session, runIdOf(run), choices), choices)
