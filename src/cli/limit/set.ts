@@ -81,10 +81,11 @@ export function setCommand(current: CurrentSession): Command {
           ...(choices.for === undefined ? {} : { targets: choices.for }),
           ...(ifRevision === undefined ? {} : { ifRevision }),
         })
-        const [told] = await limits.list({ name, keys: 1 })
+        // It is set: whoever may not read limits is told what was typed.
+        const [told] = await limits.list({ name, keys: 1 }).catch(() => [])
         return { revision, told, unknown: await unknownTargets(caller, choices.for ?? []) }
       })
-      const targets = told?.targets ?? []
+      const targets = told?.targets ?? choices.for ?? []
       session.terminal.answer({ name, revision, settings: told?.settings ?? rule.settings, targets })
       session.terminal.print(
         `Limit ${name} is at revision ${revision}: ${settingWords(rule.settings)}, for ${targets.map(targetWords).join(', ')}.`,
@@ -119,13 +120,12 @@ async function unknownTargets(caller: Caller, targets: readonly LimitTarget[]): 
   return lines
 }
 
-/** Undefined where it can't be told: a key may set limits, and not read pipelines. */
+/** Undefined where it can't be told, since a key may set limits and not read pipelines: the limit is set all the same. */
 async function knownVersions(caller: Caller, slug: string): Promise<VersionRow[] | undefined> {
   try {
     return await listVersions(caller, slug)
   } catch (error) {
-    if (!(error instanceof MillraceError)) throw error
-    return error.code === 'pipeline_unknown' ? [] : undefined
+    return error instanceof MillraceError && error.code === 'pipeline_unknown' ? [] : undefined
   }
 }
 

@@ -25,12 +25,19 @@ type Restart = 'failed' | 'start' | 'step'
 type Version = 'original' | 'latest'
 
 export function redriveStatements(client: HttpClient): RemoteStatements {
-  // The redrive of one run is answered at once: what is asked of it afterwards is known.
-  const settled = new Map<string, RedriveItemRow>()
-  return { ...starting(client, settled), ...looking(client, settled), ...listing(client) }
+  const known: Known = { settled: new Map(), ordered: new Map() }
+  return { ...starting(client, known), ...looking(client, known), ...listing(client) }
 }
 
-function starting(client: HttpClient, settled: Map<string, RedriveItemRow>): RemoteStatements {
+/** What an order has answered, so that nobody has to ask for it, or may not. */
+interface Known {
+  /** Of the redrive of one run, which is answered at once: what became of it. */
+  readonly settled: Map<string, RedriveItemRow>
+  /** How it stood when it was ordered, for the first look. */
+  readonly ordered: Map<string, Standing>
+}
+
+function starting(client: HttpClient, { settled, ordered }: Known): RemoteStatements {
   return {
     millrace_start_redrive: async (
       filter: string,
@@ -49,7 +56,9 @@ function starting(client: HttpClient, settled: Map<string, RedriveItemRow>): Rem
       const [run] = runs ?? []
       if (run === undefined) {
         const body = { filter: conditions, ...how, ...given({ rate }) }
-        const { id: redrive_id, total, done, refused } = await client.startRedrive({ body, ...key })
+        const standing = standingOf(await client.startRedrive({ body, ...key }))
+        const { id: redrive_id, total, done, refused } = standing
+        ordered.set(redrive_id, standing)
         return [{ created: true, redrive_id, total, done, refused }]
       }
       const body = { ...how, ...given({ input: valueOf(input).value }) }
@@ -90,12 +99,16 @@ function itemOf(run: string, answer: Awaited<ReturnType<HttpClient['redriveRun']
   }
 }
 
-function looking(client: HttpClient, settled: ReadonlyMap<string, RedriveItemRow>): RemoteStatements {
+function looking(client: HttpClient, { settled, ordered }: Known): RemoteStatements {
   return {
     millrace_list_redrives: async (open: boolean, limit: number) =>
       (await firstOf(client.listRedrives, open ? { query: { state: 'open' } } : {}, limit)).map(standingOf),
-    millrace_read_redrive: async (redrive: string) =>
-      (await oneOrNone(client.showRedrive({ params: { redrive } }))).map(standingOf),
+    millrace_read_redrive: async (redrive: string) => {
+      const first = ordered.get(redrive)
+      ordered.delete(redrive)
+      if (first !== undefined) return [first]
+      return (await oneOrNone(client.showRedrive({ params: { redrive } }))).map(standingOf)
+    },
     millrace_list_redrive_items: async (redrive: string, limit: number): Promise<RedriveItemRow[]> => {
       const known = settled.get(redrive)
       if (known !== undefined) return [known]
@@ -142,7 +155,8 @@ function fromOf(restart: Restart, step: string | null): 'failed' | 'start' | { r
 }
 
 type Told = Awaited<ReturnType<HttpClient['showRedrive']>>
+type Standing = Omit<RedriveStandingRow, 'restart' | 'step' | 'version'>
 
-function standingOf(told: Told): Omit<RedriveStandingRow, 'restart' | 'step' | 'version'> {
-  return rowOf<Omit<RedriveStandingRow, 'restart' | 'step' | 'version'>>(told)
+function standingOf(told: Told): Standing {
+  return rowOf<Standing>(told)
 }

@@ -54,11 +54,9 @@ export async function start(
     const answer = await startRun(database.caller, definition ?? pipeline, input, optionsOf(choices), cipher)
     session.terminal.print(startedWords(pipeline, answer))
     await noteUnserved(session.terminal, database.caller, answer)
-    if (choices.wait) await printResult(session, database, answer)
-    else {
-      session.terminal.answer(answer)
-      session.terminal.print(`See it with: npx millrace run account ${answer.run_id}`)
-    }
+    if (choices.wait) return await printResult(session, database, answer).catch(telling(session, answer))
+    session.terminal.answer(answer)
+    session.terminal.print(`See it with: npx millrace run account ${answer.run_id}`)
   })
 }
 
@@ -85,9 +83,18 @@ function startedWords(pipeline: string, { created, reason, rule, run_id }: Start
 /** Who starts a run by hand, and no worker, would wonder why nothing happens. */
 async function noteUnserved(terminal: Terminal, caller: Caller, { run_id }: StartAnswer): Promise<void> {
   if (terminal.json) return
-  const { tasks } = await runAccount(caller, run_id)
-  if (tasks.listed.some(({ state, is_served }) => state === 'ready' && !is_served))
+  // A key may start runs and not read them, and whoever is told that this failed starts another one.
+  const account = await runAccount(caller, run_id).catch(() => undefined)
+  if (account?.tasks.listed.some(({ state, is_served }) => state === 'ready' && !is_served))
     terminal.note('No live worker serves it at present; start one with: npx millrace worker')
+}
+
+/** Whatever waiting for it came to, the run is there: a program is told which one. */
+function telling({ terminal }: Session, answer: StartAnswer): (error: unknown) => never {
+  return (error) => {
+    terminal.answer(answer)
+    throw error
+  }
 }
 
 /** @throws MillraceError run_failed, run_cancelled */

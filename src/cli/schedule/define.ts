@@ -73,19 +73,19 @@ export function defineCommand(current: CurrentSession): Command {
       const session = current()
       const { ifRevision } = choices
       const options = await optionsOf(session, pipeline, choices)
-      const schedule = await session.withDatabase(async ({ caller }) => {
+      const { revision, schedule } = await session.withDatabase(async ({ caller }) => {
         const schedules = new Schedules(() => Promise.resolve(caller))
-        await schedules.define(
+        const { revision } = await schedules.define(
           name,
           { pipeline, ...options } as ScheduleOptions,
           ifRevision === undefined ? {} : { ifRevision },
         )
-        return schedules.get(name)
+        // It is defined: whoever may not read schedules is told so much.
+        return { revision, schedule: await schedules.get(name).catch(() => undefined) }
       })
-      session.terminal.answer(schedule)
-      session.terminal.print(
-        `Schedule ${name} is at revision ${schedule.revision}: it starts ${pipeline}, ${cadenceWords(schedule)}.`,
-      )
+      const when = schedule === undefined ? '' : `, ${cadenceWords(schedule)}`
+      session.terminal.answer(schedule ?? { name, pipeline, revision })
+      session.terminal.print(`Schedule ${name} is at revision ${revision}: it starts ${pipeline}${when}.`)
     })
 }
 
