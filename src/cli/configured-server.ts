@@ -128,9 +128,8 @@ async function offerFirstAdmin(terminal: Terminal, database: string, url: string
   try {
     const offered = await firstAdminLink({ caller: clientCaller(client), random: randomBytes, url })
     if (offered === undefined) return
-    terminal.note(
-      `There is no admin yet. Who opens this link within the hour becomes one, once:\n  ${offered.link}`,
-    )
+    terminal.note('There is no admin yet. Who opens this link within the hour becomes one, once:')
+    terminal.note(`  ${offered.link}`)
   } finally {
     await client.end()
   }

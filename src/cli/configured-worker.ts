@@ -53,5 +53,7 @@ export function eventLog(terminal: Terminal): (entry: WorkerLogEntry) => void {
   }
   const { yellow, red } = terminal.colours
   const paint = { info: String, warn: yellow, error: red }
-  return ({ level, message }) => terminal.print(paint[level](message))
+  return ({ level, message }) => {
+    for (const line of message.split('\n')) terminal.print(paint[level](line))
+  }
 }

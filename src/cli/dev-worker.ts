@@ -89,7 +89,7 @@ export class DevWorker {
     const [first] = pipelines
     if (this.#isOffered || first === undefined) return
     this.#isOffered = true
-    this.#options.terminal.print(
+    this.#options.terminal.printLines(
       `Start a run from another terminal:\n  ${startLine(first.slug, first.example)}`,
     )
   }

@@ -23,7 +23,7 @@ export function devCommand(current: CurrentSession): Command {
 async function develop(session: Session): Promise<void> {
   const stopped = stopRequests()
   const { file, config } = await session.needConfig()
-  const log = (line: string): void => session.terminal.print(line)
+  const log = (text: string): void => session.terminal.printLines(text)
   const database = await session.chooseDatabase({ mayCreate: true, log })
   try {
     if (database.source !== 'embedded') log(`Uses ${describeDatabase(database.url)}`)

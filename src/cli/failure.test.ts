@@ -19,6 +19,18 @@ test('an error of ours is told with its hint, and ends with the status of its co
   })
 })
 
+test('what a known error quotes is one line that no terminal obeys, and a program gets it as it was', () => {
+  const message = 'It failed: \u001b]0;x\u0007no\nError: forged \u202etxet'
+  const error = new MillraceError('run_failed', message, { hint: 'See a\u009b2Jb.' })
+  expect(told(error)).toEqual({
+    status: 4,
+    text: 'Error: It failed:  ]0;x no Error: forged  txet. See a 2Jb.\n',
+  })
+  const { text } = told(error, { json: true })
+  expect(text).not.toMatch(/[\u0080-\u009f\u202e]/)
+  expect(JSON.parse(text)).toEqual({ error: { code: 'run_failed', message, hint: 'See a\u009b2Jb.' } })
+})
+
 test('without a hint the remedy of the catalogue is the next action', () => {
   expect(told(new MillraceError('config_invalid', 'It is wrong.')).text).toBe(
     'Error: It is wrong. Correct the setting that the message names.\n',

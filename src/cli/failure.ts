@@ -2,6 +2,7 @@
 import { catalogue } from '../core/error-catalogue.ts'
 import type { CatalogueEntry } from '../core/error-catalogue/entry.ts'
 import type { ErrorCode } from '../core/errors.ts'
+import { printableJson } from '../core/printable.ts'
 import { oneLine } from '../core/wording.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -29,12 +30,13 @@ interface Told {
 export function tellFailure(error: unknown, terminal: Terminal, debug: boolean): number {
   const told = describe(error, debug)
   if (terminal.json)
-    terminal.note(JSON.stringify({ error: { code: told.code, message: told.message, hint: told.hint } }))
+    terminal.note(printableJson({ error: { code: told.code, message: told.message, hint: told.hint } }))
   else
     terminal.note(
       `${terminal.colours.red('Error:')} ${`${asSentence(told.message)} ${told.hint ?? ''}`.trim()}`,
     )
-  if (debug && error instanceof Error) terminal.note(withoutPasswords(error.stack ?? ''))
+  if (debug && error instanceof Error)
+    for (const line of withoutPasswords(error.stack ?? '').split('\n')) terminal.note(line)
   return told.exitStatus
 }
 

@@ -52,7 +52,8 @@ test('an agent on the database asks over stdio, and what a person approves at th
   const names = (await client.listTools()).tools.map(({ name }) => name)
   expect(names).toContain('showRun')
   expect(names).not.toContain('listSchedules')
-  const asked = await use(client, 'cancelRun', { run: run!.id, reason: 'it hangs', why: 'the user said so' })
+  const reason = 'it hangs\u202e, not\u009b'
+  const asked = await use(client, 'cancelRun', { run: run!.id, reason, why: 'the user said so' })
   const { id } = asked.agent_request
   expect(await stateOf(run!.id)).toBe('pending')
 
@@ -62,6 +63,7 @@ test('an agent on the database asks over stdio, and what a person approves at th
   expect(listed.stdout.split('\n').every((line) => line.length <= 80)).toBe(true)
   const shown = await folder.call('agent-request', 'show', id)
   expect(shown.stdout).toContain('It says why: "the user said so"')
+  expect(shown.stdout).toContain(String.raw`reason: "it hangs\u202e, not\u009b"`)
   const approved = await folder.call('agent-request', 'approve', id, '--comment', 'yes')
   expect(approved).toMatchObject({ status: 0, stdout: 'cancelRun is done. It answered: {"changed":true}\n' })
   expect(await stateOf(run!.id)).toBe('cancelled')

@@ -24,7 +24,7 @@ export function migrateCommand(current: CurrentSession): Command {
         const result = await migrate({
           connectionString: url,
           plan,
-          log: (line) => session.terminal.print(line),
+          log: (text) => session.terminal.printLines(text),
         })
         session.terminal.answer(result)
         if (!plan) session.terminal.print(summary(result))

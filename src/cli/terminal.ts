@@ -1,5 +1,6 @@
 // Owns what commands print: results on stdout, everything else on stderr; colours and progress on a terminal only.
 import pc from 'picocolors'
+import { unprintable } from '../core/printable.ts'
 
 /** What text is written to; isTTY and columns where a person sees it. */
 interface Stream {
@@ -26,8 +27,10 @@ export interface Terminal {
   /** How wide a line may be. */
   readonly columns: number
   readonly colours: ReturnType<typeof pc.createColors>
-  /** A line of the result; nothing where the result is for a program. */
+  /** A line of the result; nothing where the result is for a program. What in it a terminal would obey, an end of line too, is a space. */
   print(line?: string): void
+  /** The same with each line of a text. */
+  printLines(text: string): void
   /** A piece of the result as it is; nothing where the result is for a program. */
   write(text: string): void
   /** Bytes of the result as they are; resolves when whoever reads has room for more. */
@@ -38,7 +41,7 @@ export interface Terminal {
   answerLine(value: unknown): void
   /** The same, which is JSON already and ends its line. */
   answerText(line: string): void
-  /** A line beside the result. */
+  /** A line beside the result, of which the same holds as of one that is printed. */
   note(line: string): void
 }
 
@@ -47,14 +50,19 @@ const columnsDefault = 80
 export function createTerminal({ stdout, stderr, environment }: Streams, json: boolean): Terminal {
   const isTerminal = stdout.isTTY === true && !json
   const isPlain = !isTerminal || (environment['NO_COLOR'] ?? '') !== '' || environment['TERM'] === 'dumb'
+  const shown = isPlain ? withoutOrders : withColoursAlone
+  const print = (line = ''): void => {
+    if (!json) stdout.write(`${shown(line)}\n`)
+  }
   return {
     json,
     isTerminal,
     hasProgress: stderr.isTTY === true && !json,
     columns: columnsOf(stdout, environment),
     colours: pc.createColors(!isPlain),
-    print: (line = '') => {
-      if (!json) stdout.write(`${line}\n`)
+    print,
+    printLines: (text) => {
+      for (const line of text.split('\n')) print(line)
     },
     write: (text) => {
       if (!json) stdout.write(text)
@@ -73,9 +81,22 @@ export function createTerminal({ stdout, stderr, environment }: Streams, json: b
       if (json) stdout.write(`${JSON.stringify(value, null, 2)}\n`)
     },
     note: (line) => {
-      stderr.write(`${line}\n`)
+      stderr.write(`${shown(line)}\n`)
     },
   }
+}
+
+/** Whatever stands in it: the key of a run and the error of a step are often somebody else's words. */
+function withoutOrders(line: string): string {
+  return line.replaceAll(unprintable, ' ')
+}
+
+/** The colours that commands paint with stay: what else may stand in their place hides and forges nothing. */
+function withColoursAlone(line: string): string {
+  return line
+    .split(/(\u001b\[(?:1|2|22|3[1-6]|39)m)/)
+    .map((part, index) => (index % 2 === 0 ? withoutOrders(part) : part))
+    .join('')
 }
 
 /** COLUMNS first, which a person may set; then what the terminal says; else 80. */

@@ -1,4 +1,5 @@
 // Owns the filling of lines: words up to 80 columns, with an indent of their own for the first line and those after it.
+import { unprintable } from './printable.ts'
 import { characters, width } from './text-width.ts'
 
 const columnsMax = 80
@@ -13,7 +14,8 @@ export function fill(text: string, { first, next }: Indents = { first: '', next:
   const lines: string[] = []
   let line = first
   let isEmpty = true
-  for (const word of text.split(' ').flatMap((one) => pieces(one, columnsMax - next.length))) {
+  const words = text.replaceAll(unprintable, ' ').split(' ')
+  for (const word of words.flatMap((one) => pieces(one, columnsMax - next.length))) {
     if (!isEmpty && width(line) + 1 + width(word) > columnsMax) {
       lines.push(line.trimEnd())
       line = next

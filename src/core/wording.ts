@@ -1,4 +1,5 @@
 // Owns how times, durations and counts are said: short, in UTC, and never in more digits than they deserve.
+import { unprintable } from './printable.ts'
 
 /** '12 ms', '3.4 s', '2 min 5 s', '3 h 20 min', '4 d 6 h'. */
 export function durationWords(ms: number): string {
@@ -44,7 +45,7 @@ export function grouped(number: number): string {
   return String(number).replaceAll(/\B(?=(\d{3})+$)/g, ',')
 }
 
-/** A text from outside in one line: control characters, which a terminal might obey, become spaces. */
+/** A text from outside in one line: what a terminal might obey becomes a space. */
 export function oneLine(text: string): string {
-  return text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ').trim()
+  return text.replaceAll(unprintable, ' ').trim()
 }

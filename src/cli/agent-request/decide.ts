@@ -1,5 +1,6 @@
 // millrace agent-request approve, reject: a person decides what an agent asked for.
 import { Command } from 'commander'
+import { printableJson } from '../../core/printable.ts'
 import { text } from '../option-values.ts'
 import { withApi } from '../own-api.ts'
 import type { CurrentSession } from '../session.ts'
@@ -16,7 +17,7 @@ export function approveCommand(current: CurrentSession): Command {
       const call = { params: { agent_request: agentRequestIdOf(id) }, body: bodyOf(comment) }
       const request = await withApi(current(), (client) => client.approveAgentRequest(call))
       terminal.answer(request)
-      terminal.print(`${request.operation} is done. It answered: ${JSON.stringify(request.answer)}`)
+      terminal.print(`${request.operation} is done. It answered: ${printableJson(request.answer)}`)
     },
   )
 }

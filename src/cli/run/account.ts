@@ -13,6 +13,6 @@ export function accountCommand(current: CurrentSession): Command {
       const session = current()
       const account = await session.withDatabase(({ caller }) => runAccount(caller, runIdOf(run)))
       session.terminal.answer(account)
-      session.terminal.print(tellAccount(account).trimEnd())
+      session.terminal.printLines(tellAccount(account).trimEnd())
     })
 }

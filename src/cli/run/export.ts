@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { Command } from 'commander'
+import { printableJson } from '../../core/printable.ts'
 import { count } from '../../core/wording.ts'
 import { runAccount } from '../../db/accounts.ts'
 import { readRunValues } from '../../db/run-list.ts'
@@ -63,7 +64,7 @@ async function write(
   const masked = count(bundle.masked.length, 'value is', 'values are')
   if (output === undefined) {
     terminal.answer(bundle)
-    terminal.print(JSON.stringify(bundle, null, 2))
+    terminal.printLines(printableJson(bundle, 2))
   } else {
     const file = path.resolve(surroundings.folder, output)
     await writeFile(file, `${JSON.stringify(bundle, null, 2)}\n`, { mode: 0o600 })

@@ -1,5 +1,6 @@
 // millrace run follow: prints what a run writes into its stream, as it comes, until the run has ended.
 import { Command } from 'commander'
+import { printable } from '../../core/printable.ts'
 import { count } from '../../core/wording.ts'
 import { connect } from '../../sdk/client.ts'
 import type { StreamPart } from '../../sdk/run-stream.ts'
@@ -67,8 +68,7 @@ function printPart(terminal: Terminal, part: StreamPart, isRaw: boolean): void {
   const { position, step, item, attempt, value, writtenAt } = part
   terminal.answerLine({ position, step, item, attempt, value, written_at: writtenAt })
   const text = typeof value === 'string' ? value : JSON.stringify(value)
-  // A terminal obeys some control characters, and what a run writes is nobody's command.
-  const shown = terminal.isTerminal ? text.replaceAll(/[^\P{Cc}\n\t]/gu, ' ') : text
-  if (isRaw && typeof value === 'string') terminal.write(shown)
-  else terminal.print(shown)
+  // A terminal obeys some control characters, and what a run writes is nobody's command. Piped, it is data.
+  const shown = terminal.isTerminal ? printable(text) : text
+  terminal.write(isRaw && typeof value === 'string' ? shown : `${shown}\n`)
 }

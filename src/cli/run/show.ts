@@ -5,6 +5,7 @@ import type { AccountStep, RunAccount } from '../../core/account-data.ts'
 import { originWords } from '../../core/account-lineage.ts'
 import { progressWords, reportLines } from '../../core/account-reports.ts'
 import { stepState } from '../../core/account-steps.ts'
+import { printableJson } from '../../core/printable.ts'
 import { fill } from '../../core/text-fill.ts'
 import { dateWords, durationWords, grouped } from '../../core/wording.ts'
 import { runAccount } from '../../db/accounts.ts'
@@ -145,6 +146,6 @@ function printValues(terminal: Terminal, { input, output }: RunValues): void {
 const charactersShown = 600
 
 function shortened(value: unknown): string {
-  const text = JSON.stringify(value)
+  const text = printableJson(value)
   return text.length <= charactersShown ? text : `${text.slice(0, charactersShown)}… (all of it with --json)`
 }

@@ -1,5 +1,6 @@
 // millrace run start: starts a run of a pipeline, and waits for its end if asked to.
 import { Command } from 'commander'
+import { printableJson } from '../../core/printable.ts'
 import { runAccount } from '../../db/accounts.ts'
 import type { Caller } from '../../db/call.ts'
 import { connect } from '../../sdk/client.ts'
@@ -103,7 +104,7 @@ async function printResult(session: Session, database: OpenDatabase, answer: Sta
   if (remote !== undefined) {
     const output = await remoteResult(remote, answer.run_id)
     terminal.answer({ ...answer, state: 'completed', output })
-    terminal.print(`Completed: ${JSON.stringify(output)}`)
+    terminal.print(`Completed: ${printableJson(output)}`)
     return
   }
   const { url, directUrl } = database
@@ -117,7 +118,7 @@ async function printResult(session: Session, database: OpenDatabase, answer: Sta
     const output = await client.run(answer.run_id).result()
     await hideProgress()
     terminal.answer({ ...answer, state: 'completed', output })
-    terminal.print(`Completed: ${JSON.stringify(output)}`)
+    terminal.print(`Completed: ${printableJson(output)}`)
   } finally {
     await hideProgress()
     await client.close()

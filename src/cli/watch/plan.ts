@@ -24,7 +24,7 @@ function printPlan({ terminal }: Session, plan: WatchPlanRow): void {
   terminal.print(planWords(plan))
   if (plan.fault !== null || plan.action === 'none' || plan.action === 'gone') return
   terminal.print()
-  for (const statement of plan.statements) terminal.print(`${statement};\n`)
+  for (const statement of plan.statements) terminal.printLines(`${statement};\n`)
 }
 
 const actionWords = {

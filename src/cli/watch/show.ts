@@ -1,5 +1,6 @@
 // millrace watch show: one watch, what it says, how it stands, and what became of its changes.
 import { Command } from 'commander'
+import { printableJson } from '../../core/printable.ts'
 import { fill } from '../../core/text-fill.ts'
 import { count, dateWords } from '../../core/wording.ts'
 import { readClock } from '../../db/diagnosis.ts'
@@ -38,7 +39,7 @@ function lines(watch: WatchInfo, now: Date): string[] {
     ...(watch.lastCut === null
       ? []
       : [
-          `Loops cut: ${count(watch.loopsCut, 'change', 'changes')}; the last one by run ${watch.lastCut.run}, of ${JSON.stringify(watch.lastCut.key)}.`,
+          `Loops cut: ${count(watch.loopsCut, 'change', 'changes')}; the last one by run ${watch.lastCut.run}, of ${printableJson(watch.lastCut.key)}.`,
         ]),
     ...(watch.gaps === 0
       ? []
