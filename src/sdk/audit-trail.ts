@@ -50,7 +50,8 @@ export async function* exportLines(caller: Caller, after: number): AsyncGenerato
     const entries = await exportAuditTrail(caller, position, batch)
     for (const entry of entries) yield lineOf(entry)
     const last = entries.at(-1)
-    if (last === undefined || entries.length < batch) return
+    // Only nothing is the end: whoever answers with fewer than were asked for may have more.
+    if (last === undefined) return
     position = last.position
   }
 }
@@ -58,6 +59,14 @@ export async function* exportLines(caller: Caller, after: number): AsyncGenerato
 /** With the entry as it was hashed. */
 export function lineOf({ position, hash, entry }: SealedEntry): string {
   return `{"position":${position},"hash":"${hash}","entry":${entry}}\n`
+}
+
+/** The entry of a line without its end; undefined where it is none of an export. JSON leaves ends of line of other kinds as they are. */
+export function entryOf(line: string): SealedEntry | undefined {
+  const read = /^\{"position":([1-9]\d{0,14}),"hash":"([0-9a-f]{64})","entry":(\{.*\})\}$/s.exec(line)
+  const [, position, hash, entry] = read ?? []
+  if (position === undefined || hash === undefined || entry === undefined) return undefined
+  return { position: Number(position), hash, entry }
 }
 
 /**
@@ -101,11 +110,10 @@ export async function verifyLines(lines: AsyncIterable<string>, from?: ChainEnd)
   let end = from
   for await (const line of lines) {
     if (line === '') continue
-    const read = /^\{"position":([1-9]\d{0,14}),"hash":"([0-9a-f]{64})","entry":(\{.*\})\}$/s.exec(line)
-    const [, position, hash, entry] = read ?? []
-    if (position === undefined || hash === undefined || entry === undefined)
+    const read = entryOf(line)
+    if (read === undefined)
       throw broken(`The line after position ${end?.position ?? 0} is none of an export.`, end)
-    const at = Number(position)
+    const { position: at, hash, entry } = read
     // The first line of an export that begins in the middle can be checked by the one before it alone.
     const before = end ?? (at === 1 ? chainStart : undefined)
     if (before !== undefined) {

@@ -1,6 +1,8 @@
 // The audit trail over HTTP.
 import type { HttpClient } from '../../client/http-client.ts'
+import { MillraceError } from '../../core/errors.ts'
 import type { AuditPruned, AuditRow, SealedEntry } from '../../db/audit-trail.ts'
+import { entryOf } from '../../sdk/audit-trail.ts'
 import { firstOf, given, type RemoteStatements, rowOf } from './statements.ts'
 
 export function auditTrailStatements(client: HttpClient): RemoteStatements {
@@ -32,9 +34,12 @@ export function auditTrailStatements(client: HttpClient): RemoteStatements {
   }
 }
 
-/** The entry stays the text that was hashed. */
+/** The entry stays the text that was hashed. @throws MillraceError answer_invalid for what is no line of an export */
 function linesOf(text: string): SealedEntry[] {
-  return [...text.matchAll(/^\{"position":(\d+),"hash":"([0-9a-f]{64})","entry":(.*)\}$/gm)].map(
-    ([, position, hash, entry]) => ({ position: Number(position), hash: hash!, entry: entry! }),
-  )
+  const lines = text.split('\n').filter((line) => line !== '')
+  return lines.map((line) => {
+    const entry = entryOf(line)
+    if (entry !== undefined) return entry
+    throw new MillraceError('answer_invalid', 'The server answered with a line that is none of an export.')
+  })
 }
