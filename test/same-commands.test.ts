@@ -25,6 +25,14 @@ const slow = pipeline('same-wait', { input: z.object({ n: z.number() }), key: 'n
   'ask',
   async ({ durable }) => durable.signal('same-go'),
 )
+const often = pipeline('same-often', {
+  input: z.object({ key: z.string() }),
+  debounce: { key: 'key', wait: '1h' },
+}).step('do', () => 1)
+const single = pipeline('same-single', {
+  input: z.object({ key: z.string() }),
+  latest: { key: 'key', do: 'reject newcomer' },
+}).step('do', () => 1)
 
 const folders = new Set<Caller>()
 afterEach(() => {
@@ -162,6 +170,8 @@ test('what commands change is the same over HTTP as on the database', async () =
     )
     failed[side] = (await client.start(echo, 'fail')).run!.id
     live[side] = (await client.start(slow, { n: side === 'side-a' ? 10 : 11 })).run!.id
+    await client.start(often, { key: side })
+    await client.start(single, { key: side })
     await client
       .run(failed[side])
       .result()
@@ -175,6 +185,9 @@ test('what commands change is the same over HTTP as on the database', async () =
     [(side) => ['run', 'start', 'same-echo', '"x"', '--idempotency-key', side, '--json']],
     [(side) => ['run', 'start', 'same-echo', '"x"', '--idempotency-key', side]],
     [(side) => ['run', 'start', 'same-wait', side === 'side-a' ? '{"n":10}' : '{"n":11}']],
+    [(side) => ['run', 'start', 'same-often', `{"key":"${side}"}`]],
+    [(side) => ['run', 'start', 'same-often', `{"key":"${side}"}`, '--json']],
+    [(side) => ['run', 'start', 'same-single', `{"key":"${side}"}`]],
     [(side) => ['run', 'pause', live[side], '--reason', 'wait']],
     [(side) => ['run', 'pause', live[side], '--if-revision', '0']],
     [(side) => ['run', 'resume', live[side]]],

@@ -27,7 +27,7 @@ test('the rules of a pipeline are there with its first start, however it is star
     { name: 'waiting', settings: { kind: 'waiting', key: [], most: 2 } },
     { name: 'waiting-2', settings: { kind: 'waiting', key: [['account']], most: 1 } },
   ])
-  const coalesced = { created: false, reason: 'coalesced', run: first.run }
+  const coalesced = { created: false, reason: 'coalesced', run: first.run, rule: 'debounce' }
   expect(await client.start(imports, { account: 1, n: 2 })).toEqual(coalesced)
   expect(await client.start('imports', { account: 1, n: 3 })).toEqual(coalesced)
   expect(

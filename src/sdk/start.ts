@@ -42,7 +42,13 @@ export interface StartOptions {
 /** What a start answers: the new run, or why there is none, with the run that stands in its place. */
 export type StartAnswer =
   | { readonly created: true; readonly run: StartedRun }
-  | { readonly created: false; readonly reason: 'live' | 'repeated' | 'coalesced'; readonly run: StartedRun }
+  | {
+      readonly created: false
+      readonly reason: 'live' | 'repeated' | 'coalesced'
+      readonly run: StartedRun
+      /** The rule on starts that says so, where it is one. */
+      readonly rule?: string
+    }
   /** By this rule on starts; with the time at which it would pass, where that is known. */
   | {
       readonly created: false
@@ -516,7 +522,8 @@ function answersOf(
     }
     const { reason, rule, passes_at: passesAt } = answer
     if (reason === 'limit') return { created: false, reason, run: null, rule: rule ?? '', passesAt }
-    return { created: false, reason: reason as 'live', run: { id: answer.live_run_id! } }
+    const stands = { created: false, reason: reason as 'live', run: { id: answer.live_run_id! } } as const
+    return rule === null ? stands : { ...stands, rule }
   })
 }
 

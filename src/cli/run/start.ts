@@ -74,7 +74,8 @@ function optionsOf({ idempotencyKey, priority, at, tenant, header }: Choices): S
 function startedWords(pipeline: string, { created, reason, rule, run_id }: StartAnswer): string {
   if (created) return `Started run ${run_id} of ${pipeline}.`
   if (reason === 'coalesced')
-    return `No new run of ${pipeline}: by rule '${rule}' on starts its input is that of run ${run_id}, which waits.`
+    // A server of before names no rule.
+    return `No new run of ${pipeline}: by ${rule === null ? 'a rule' : `rule '${rule}'`} on starts its input is that of run ${run_id}, which waits.`
   const live =
     rule === null ? 'its run key is live' : `rule '${rule}' on starts lets one of its key be in progress`
   const why = reason === 'live' ? live : 'its idempotency key was used'

@@ -257,7 +257,8 @@ function startAnswer(answer: StartAnswer) {
   if (answer.reason === 'paused') return { created, reason, run: null, why: answer.why }
   if (answer.reason === 'limit')
     return { created, reason, run: null, rule: answer.rule, passes_at: answer.passesAt }
-  return { created, reason, run: { id: answer.run.id } }
+  const { run, rule } = answer
+  return { created, reason, run: { id: run.id }, ...(rule === undefined ? {} : { rule }) }
 }
 
 function copyAnswer(answer: CopyAnswer) {
