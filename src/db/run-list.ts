@@ -173,6 +173,8 @@ export interface RunValues {
   readonly input: unknown
   readonly output: unknown
   readonly headers: Readonly<Record<string, string>> | null
+  /** A server gives no output of more than 8 MiB at once: it stands here as null. */
+  readonly output_left_out?: true
 }
 
 /** What went into a run and what came out; undefined for an unknown run. */

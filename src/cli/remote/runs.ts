@@ -49,8 +49,13 @@ function reading(client: HttpClient): RemoteStatements {
     millrace_read_run_values: async (run: string): Promise<RunValues[]> => {
       const [found] = await oneOrNone(client.showRun({ params: { run } }))
       if (found === undefined) return []
-      const { input, output, headers } = found
-      return [{ input, output, headers: headers as RunValues['headers'] }]
+      const { input, output, headers, output_left_out } = found
+      return [
+        {
+          ...{ input, output, headers: headers as RunValues['headers'] },
+          ...(output_left_out === true && { output_left_out }),
+        },
+      ]
     },
     millrace_why: async (run: string, step: string | null, item: number | null): Promise<WhyRow[]> => {
       const told = await client.whyRun({ params: { run }, query: given({ step, item }) })

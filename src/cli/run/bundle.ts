@@ -12,6 +12,8 @@ export interface RunBundle {
   readonly exported_at: string
   readonly input: unknown
   readonly output: unknown
+  /** It stands as null, since the server that was asked gives none so large. */
+  readonly output_left_out?: true
   readonly headers: Readonly<Record<string, unknown>> | null
   readonly account: RunAccount
   /** Where values were masked. */
@@ -26,7 +28,7 @@ export interface RunBundle {
  */
 export function bundleOf(
   account: RunAccount,
-  { input, output, headers }: RunValues,
+  { input, output, headers, output_left_out }: RunValues,
   {
     now,
     mask,
@@ -48,6 +50,7 @@ export function bundleOf(
     millrace_run: 1,
     exported_at: now.toISOString(),
     ...value,
+    ...(output_left_out === true && { output_left_out }),
     masked: paths,
     without_values: withoutValues,
   }

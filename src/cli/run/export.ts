@@ -11,6 +11,7 @@ import { readableValues } from '../readable-values.ts'
 import { runIdOf } from '../run-id.ts'
 import type { CurrentSession, Session } from '../session.ts'
 import { bundleOf, type RunBundle } from './bundle.ts'
+import { leftOutWords } from './show.ts'
 
 interface Choices {
   readonly output?: string
@@ -71,5 +72,6 @@ async function write(
     terminal.answer({ run: id, file, masked: bundle.masked })
     terminal.print(`Run ${id} is in ${file}.`)
   }
+  if (bundle.output_left_out && !bundle.without_values) terminal.note(`Without its output: ${leftOutWords}.`)
   terminal.note(`${masked} masked. Look through it before you hand it on: only names tell what is secret.`)
 }

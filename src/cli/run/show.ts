@@ -137,9 +137,15 @@ function printReports(terminal: Terminal, account: RunAccount): void {
   for (const line of lines) terminal.print(line)
 }
 
-function printValues(terminal: Terminal, { input, output }: RunValues): void {
+/** Where the database itself gives what a server does not. */
+export const leftOutWords =
+  'more than 8 MiB, which a server does not give at once: --database shows it, or GET /runs/{run}/outputs, step by step'
+
+function printValues(terminal: Terminal, { input, output, output_left_out }: RunValues): void {
   terminal.print()
   terminal.print(`input     ${shortened(input)}`)
+  if (output_left_out)
+    for (const line of fill(`output    ${leftOutWords}`, { first: '', next: margin })) terminal.print(line)
   if (output !== null) terminal.print(`output    ${shortened(output)}`)
 }
 
