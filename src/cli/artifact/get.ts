@@ -30,12 +30,14 @@ export function getCommand(current: CurrentSession): Command {
         })
       }
       const id = runIdOf(run)
-      const store = (await session.findConfig())?.config.artifacts
+      const { remote } = session
+      // A server has a store of its own.
+      const store = remote === undefined ? (await session.findConfig())?.config.artifacts : undefined
       await session.withDatabase(async ({ caller }) => {
         const artifact =
-          session.remote === undefined
+          remote === undefined
             ? await openArtifact({ caller, store }, id, name)
-            : await remoteArtifact(session.remote, caller, id, name)
+            : await remoteArtifact(remote, caller, id, name)
         if (output === undefined) for await (const chunk of artifact) await session.terminal.writeBytes(chunk)
         else await writeFile(session, artifact, path.resolve(session.surroundings.folder, output))
       })

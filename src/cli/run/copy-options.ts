@@ -30,6 +30,8 @@ export async function editOf(
   const rest = { version: latest ? 'latest' : 'original', ...(reason !== undefined && { reason }) } as const
   if (input === undefined) return rest
   const edited = await jsonValue(session, '--input', input)
+  // A server holds it against the schema of its own code, which may be another one than here.
+  if (session.remote !== undefined) return { ...rest, input: edited }
   const slug = (await runAccount(caller, runId)).run.pipeline
   const config = (await session.findConfig())?.config
   return { ...rest, input: edited, pipeline: config?.pipelines.find((known) => known.slug === slug) ?? slug }
