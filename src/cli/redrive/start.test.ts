@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Caller, openFolder } from '../../../test/commands.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
+import { until } from '../../../test/deadline.ts'
 import { workAs } from '../../../test/failing-worker.ts'
 import { chain, registerPipeline, registerWorker, startRun, type Worker } from '../../../test/protocol.ts'
 
@@ -119,6 +120,33 @@ test('failures are listed by kind, planned, redriven by their kind, followed and
   expect((await folder.call('redrive', 'list', '--open')).stdout).toBe('There is no such redrive.\n')
   expect(await folder.call('redrive', 'show', 'nonsense')).toMatchObject({ status: 4 })
   await workAs(database, worker, () => undefined)
+})
+
+test('a redrive that is waited for ends with status 4 where a run of it was refused, or somebody aborted it', async () => {
+  await failedRun()
+  const wait = (...args: string[]) =>
+    folder.call('redrive', 'start', '--pipeline', 'sweep', '--wait', ...args)
+  const refused = wait('--from-step', 'nowhere')
+  await until('its runs are refused', async () => {
+    const [turn] = await database.query<{ worked: number }>('select worked from millrace.work_redrives()')
+    return turn!.worked > 0
+  })
+  expect(await refused).toMatchObject({
+    status: 4,
+    stdout: expect.stringMatching(/: 0 of \d+ runs? redriven, \d+ refused\.\n$/),
+  })
+
+  const aborted = wait('--json')
+  const id = await until('it is ordered', async () => {
+    const [open] = await database.query<{ id: string }>(
+      `select id from millrace.redrive where finished_at is null`,
+    )
+    return open?.id
+  })
+  await folder.call('redrive', 'abort', id)
+  const told = await aborted
+  expect(told.status).toBe(4)
+  expect(JSON.parse(told.stdout)).toMatchObject({ id, state: 'aborted' })
 })
 
 test('JQ-10 a change with the revision that was seen ends with status 4 where somebody was faster', async () => {

@@ -70,15 +70,26 @@ async function start(session: Session, caller: Caller, choices: Choices): Promis
     ...(reason !== undefined && { reason }),
     ...(idempotencyKey !== undefined && { idempotencyKey }),
   })
-  while (choices.wait && progress.state === 'open') {
-    await pause(lookEveryMs)
-    progress = await redrives.show(progress.id)
+  try {
+    while (choices.wait && progress.state === 'open') {
+      await pause(lookEveryMs)
+      progress = await redrives.show(progress.id)
+    }
+  } finally {
+    // It goes on whether or not it can be looked at.
+    tell(session, progress)
   }
-  session.terminal.answer(columnNames(progress))
-  session.terminal.print(progressWords(progress))
-  if (progress.state === 'open')
-    session.terminal.print(`Follow it with: npx millrace redrive show ${progress.id}`)
+  if (choices.wait && (progress.state === 'aborted' || progress.refused > 0))
+    session.exitStatus = statusOfRefusal
 }
+
+function tell({ terminal }: Session, progress: RedriveProgress): void {
+  terminal.answer(columnNames(progress))
+  terminal.print(progressWords(progress))
+  if (progress.state === 'open') terminal.print(`Follow it with: npx millrace redrive show ${progress.id}`)
+}
+
+const statusOfRefusal = 4
 
 const lookEveryMs = 500
 

@@ -99,9 +99,10 @@ test('a schedule is defined, shown, paused, resumed, triggered, filled in and re
     state: 'started',
     run: { id: expect.any(String) as string },
   })
-  expect((await call('trigger', 'morning', '--overlap', 'skip')).stdout).toContain(
-    'Not started, since of overlap',
-  )
+  expect(await call('trigger', 'morning', '--overlap', 'skip')).toMatchObject({
+    status: 4,
+    stdout: expect.stringContaining('Not started, since of overlap'),
+  })
   expect((await call('firings', 'morning', '--state', 'skipped')).stdout).toContain(
     'triggered, skipped: another',
   )

@@ -24,8 +24,11 @@ export function triggerCommand(current: CurrentSession): Command {
       })
       session.terminal.answer(answer)
       session.terminal.print(answerWords(name, answer))
+      if (answer.run === null && answer.state !== 'queued') session.exitStatus = statusOfRefusal
     })
 }
+
+const statusOfRefusal = 4
 
 function answerWords(name: string, { run, state, reason, refusal, blockedBy, error }: TriggerAnswer): string {
   if (run !== null) return `Started run ${run.id} by schedule ${name}.`

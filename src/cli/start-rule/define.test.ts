@@ -33,6 +33,10 @@ test('a rule is defined, listed and removed, and a start says which rule stands 
   expect((await folder.call('start-rule', 'remove', 'orders', 'hourly')).stdout).toBe(
     'Rule hourly on starts of orders is removed.\n',
   )
+  expect(await folder.call('start-rule', 'remove', 'orders', 'hourly')).toMatchObject({
+    status: 4,
+    stdout: 'There was no such rule of orders.\n',
+  })
   await folder.call('start-rule', 'define', 'orders', 'debounce', '{"kind":"debounce","wait_ms":60000}')
   const first = await folder.call('run', 'start', 'orders', '{"n":1}', '--json')
   const { run_id: run } = JSON.parse(first.stdout) as { run_id: string }

@@ -21,5 +21,8 @@ export function removeCommand(current: CurrentSession): Command {
           ? `Rule ${name} on starts of ${pipeline} is removed.`
           : `There was no such rule of ${pipeline}.`,
       )
+      if (!changed) session.exitStatus = statusOfNone
     })
 }
+
+const statusOfNone = 4

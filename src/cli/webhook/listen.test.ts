@@ -84,6 +84,9 @@ test('FO-5 a webhook is listened for, its secret is shown once, and what came is
     expect((await folder.call('webhook', 'replay', '--state', 'failed', '--dry-run')).stdout).toBe(
       '1 delivery would be replayed.\n',
     )
+    const one = (id: string) => folder.call('webhook', 'replay', id, '--dry-run')
+    expect((await one(delivery!.id)).stdout).toBe('1 delivery would be replayed.\n')
+    expect(await one('01a1fc9e-5f80-77ff-8c73-f01c878af2ee')).toMatchObject({ status: 4 })
     expect(await folder.call('webhook', 'replay')).toMatchObject({ status: 2 })
     const replayed = await folder.call('webhook', 'replay', delivery!.id)
     expect(replayed).toMatchObject({
