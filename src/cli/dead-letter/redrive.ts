@@ -1,7 +1,8 @@
 // millrace dead-letter redrive: gives failed runs that are named fresh attempts, one after the other.
 import { Command } from 'commander'
+import { MillraceError } from '../../core/errors.ts'
 import { count } from '../../core/wording.ts'
-import { redriveRun } from '../../sdk/redrives.ts'
+import { type RedriveAnswer, redriveRun } from '../../sdk/redrives.ts'
 import { text } from '../option-values.ts'
 import { type FromChoices, fromOf, withFromOptions } from '../redrive/from-options.ts'
 import { runIdOf } from '../run-id.ts'
@@ -24,15 +25,31 @@ export function redriveCommand(current: CurrentSession): Command {
   })
 }
 
+type Answer = RedriveAnswer & { readonly of: string }
+
 async function redrive(session: Session, runs: readonly string[], choices: Choices): Promise<void> {
-  const { terminal } = session
   const { reason } = choices
   const how = { ...fromOf(choices), ...(reason !== undefined && { reason }) }
-  const answers = await session.withDatabase(async ({ caller }) => {
-    const told = []
-    for (const run of runs) told.push({ of: run, ...(await redriveRun(caller, run, how)) })
-    return told
-  })
+  const answers: Answer[] = []
+  try {
+    await session.withDatabase(async ({ caller }) => {
+      for (const run of runs)
+        answers.push({ of: run, ...(await redriveRun(caller, run, how).catch(unknownRun)) })
+    })
+  } finally {
+    // What is done is done, whatever stands in the way of the rest.
+    if (answers.length > 0) tell(session, answers)
+  }
+}
+
+/** One that is not there is refused for itself, and the others are gone on with. */
+function unknownRun(error: unknown): RedriveAnswer {
+  if (!(error instanceof MillraceError) || error.code !== 'run_unknown') throw error
+  return { redriven: false, reason: error.code, detail: error.message }
+}
+
+function tell(session: Session, answers: readonly Answer[]): void {
+  const { terminal } = session
   terminal.answer(answers)
   for (const answer of answers) {
     if (!answer.redriven)

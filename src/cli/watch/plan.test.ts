@@ -1,4 +1,6 @@
 // Watches on the command line: planned, applied, listed, shown, paused, filled and removed, within 80 columns; and what a doctor says.
+import fs from 'node:fs'
+import path from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { openFolder } from '../../../test/commands.ts'
 import { openMillrace } from '../../../test/millrace.ts'
@@ -106,6 +108,34 @@ test('who may not create triggers on the table is told what is missing, and noth
   expect(refused).toMatchObject({ status: 2 })
   expect(refused.stderr).toContain("This login can't change what is installed of watch 'closed'")
   expect((await opened.client().watches.show('closed')).installedAt).toBeNull()
+})
+
+test('where one watch can not be applied, those before it are told, and a configuration that does not load has nothing done', async () => {
+  await database.query('create table a_free (id int primary key)')
+  const { watches } = opened.client()
+  await watches.define('a-free', 'a_free', { pipeline: 'enrich' })
+  folder.write('millrace.config.ts', "throw new Error('it does not load')")
+  expect(await folder.call('watch', 'apply', '--database', database.url)).toMatchObject({
+    status: 2,
+    stdout: '',
+  })
+  fs.rmSync(path.join(folder.folder, 'millrace.config.ts'))
+  expect((await watches.show('a-free')).installedAt).toBeNull()
+
+  await database.query(`
+    create function refuse_closed() returns trigger language plpgsql as $$
+    begin
+      if new.name = 'closed' then raise exception 'not today'; end if;
+      return new;
+    end $$`)
+  await database.query(
+    'create trigger refuse_closed before update on millrace.change_watch for each row execute function refuse_closed()',
+  )
+  const stopped = await folder.call('watch', 'apply', '--json')
+  await database.query('drop function refuse_closed cascade')
+  expect(stopped).toMatchObject({ status: 1, stderr: expect.stringContaining('not today') })
+  expect(JSON.parse(stopped.stdout)).toEqual({ applied: ['a-free'] })
+  expect(await folder.call('watch', 'remove', 'a-free')).toMatchObject({ status: 0 })
 })
 
 test('G4 doctor finds a watch that misses changes, settings that switch row triggers off, and gaps', async () => {
