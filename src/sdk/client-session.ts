@@ -7,7 +7,9 @@ import { RunResults } from './result.ts'
 import { RunNews } from './run-news.ts'
 import { RunStreams } from './run-stream.ts'
 import type { SealedRuns } from './sealed-runs.ts'
-import { type PendingStart, StartBatches, type StartParts, type StartVia } from './start.ts'
+import type { PendingStart, StartVia } from './start.ts'
+import { StartBatches } from './start-batches.ts'
+import type { StartParts } from './start-call.ts'
 
 export interface Session extends StartParts {
   readonly starts: StartBatches

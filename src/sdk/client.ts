@@ -48,13 +48,10 @@ import {
   type PendingStart,
   pendingStart,
   type StartAnswer,
-  startInTransaction,
-  startMany,
-  startWithCallbacks,
   type StartOptions,
   type StartVia,
-  type TransactionParts,
 } from './start.ts'
+import { startInTransaction, startMany, startWithCallbacks, type TransactionParts } from './start-lists.ts'
 
 export interface ClientOptions {
   /** A connection string. */

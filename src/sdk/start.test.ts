@@ -7,7 +7,8 @@ import { newId, runOf, untilBlocked } from '../../test/protocol.ts'
 import type { LocalWorker } from './local-worker.ts'
 import { pipeline } from './pipeline.ts'
 import { SealedRuns } from './sealed-runs.ts'
-import { pendingStart, StartBatches } from './start.ts'
+import { pendingStart } from './start.ts'
+import { StartBatches } from './start-batches.ts'
 
 const { database, opened } = await openMillrace()
 
