@@ -2,11 +2,12 @@
 import { z } from 'zod'
 import { isUuid } from '../core/uuid.ts'
 
-/** The id of a run or of something else that has a UUID. */
+/** The id of a run or of something else that has a UUID; given in capital letters, it is read as the database writes it. */
 export const uuid: z.ZodString = z
   .string()
   .max(36)
   .refine(isUuid, 'it is no id: 36 characters of a UUID')
+  .toLowerCase()
   .meta({ format: 'uuid' })
 
 /** A name that people gave: at most 200 characters, none of them a control character. */

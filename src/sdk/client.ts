@@ -187,7 +187,8 @@ export class Client {
     const id = typeof run === 'string' ? run : run.id
     if (!isUuid(id))
       throw new MillraceError('run_unknown', `'${id.slice(0, 100)}' is no run id.`, { fields: { runId: id } })
-    return runHandle<PipelineOutput<P>>(this.#runs, id)
+    // As the database writes it: what comes of the run is found by its id.
+    return runHandle<PipelineOutput<P>>(this.#runs, id.toLowerCase())
   }
 
   /**

@@ -227,6 +227,26 @@ test('FO-12 run keys, idempotency keys and run ids work beside encrypted inputs,
     run: own.run,
   })
 
+  // Whoever gives an id in capital letters encrypts for the one that the database writes, and reads by it.
+  const capital = own.run!.id.toUpperCase()
+  expect(await rotated.start(keyed, { id: 'd', name: 'own' }, { runId: capital })).toEqual({
+    created: true,
+    run: own.run,
+  })
+  const open = pipeline('open-letter', { input: person, encrypt: true }).step(
+    'only',
+    ({ input }) => input.name,
+  )
+  await opened.worker({ pipelines: [open], encryptionKeys })
+  const letter = {
+    runId: crypto
+      .randomUUID()
+      .replace(/^.{13}-.{4}/, named.run!.id.slice(0, 18))
+      .toUpperCase(),
+  }
+  await client.start(open, { id: 'e', name: 'read' }, letter)
+  expect(await client.run(letter.runId).result()).toBe('read')
+
   // Without its values in the clear a keyed start is refused.
   const bare = { $encrypted: { key: 'k1', nonce: 'AA==', data: 'AA==' } }
   await expect(

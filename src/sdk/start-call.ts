@@ -4,7 +4,7 @@ import type { Caller } from '../db/call.ts'
 import { type StartAnswerRow, startRuns } from '../db/runs.ts'
 import { isUndoneByConflict, retryTransaction, retryWhen } from '../db/transaction.ts'
 import { conflictError } from './conflict.ts'
-import type { LocalWorker } from './local-worker.ts'
+import type { HandedOver, LocalWorker } from './local-worker.ts'
 import { pauseWords } from './paused-starts.ts'
 import type { SealedRuns } from './sealed-runs.ts'
 import type { PendingStart, StartAnswer, StartVia } from './start.ts'
@@ -30,8 +30,10 @@ export async function callStart(
 ): Promise<StartAnswerRow[]> {
   const handOver = worker?.reserve(starts.reduce((tasks, { entries }) => tasks + entries, 0))
   const rows = starts.map((start) => start.row)
+  let answer: StartAnswerRow[] | undefined
+  let tasks: HandedOver[]
   try {
-    const answer = await retryTransaction(() =>
+    answer = await retryTransaction(() =>
       startRuns(caller, rows, {
         via,
         handOver,
@@ -40,11 +42,11 @@ export async function callStart(
         lockMs,
       }),
     )
-    if (handOver !== undefined) worker?.take(handOver.room, handedOver(starts, answer))
-    return answer
+    tasks = handedOver(starts, answer)
   } catch (error) {
     const isLost = hasCode(error, 'database_unreachable')
-    if (handOver !== undefined && isLost) worker?.lostAnswer(handOver.room)
+    // What was answered is committed: whatever is wrong with it, the worker may hold tasks.
+    if (handOver !== undefined && (isLost || answer !== undefined)) worker?.lostAnswer(handOver.room)
     else if (handOver !== undefined) worker?.take(handOver.room, [])
     if (!isLost) throw error
     return await retryWhen(mayAskAgain, () => startRuns(caller, rows, { via, wakeAlways: true }), {
@@ -52,9 +54,11 @@ export async function callStart(
       delayMs: 200,
     })
   }
+  if (handOver !== undefined) worker?.take(handOver.room, tasks)
+  return answer
 }
 
-function handedOver(starts: readonly PendingStart[], rows: readonly StartAnswerRow[]) {
+function handedOver(starts: readonly PendingStart[], rows: readonly StartAnswerRow[]): HandedOver[] {
   const leased = rows.filter((row) => row.reason === 'leased')
   if (leased.length === 0) return []
   const byId = new Map(starts.map((start) => [start.row.id, start]))

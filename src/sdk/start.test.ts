@@ -112,6 +112,22 @@ test('the same run id is the same start', async () => {
   expect(await database.query('select 1 from millrace.task where run_id = $1', [runId])).toHaveLength(1)
 })
 
+test('a run id in capital letters is the one that the database writes: for answers, for the worker of the process, and for results', async () => {
+  const client = opened.client()
+  const [live, refused, handed] = [newId(), newId(), newId()]
+  const first = await client.start(keyed, { state: 'capital' }, { runId: live.toUpperCase() })
+  expect(first).toEqual({ created: true, run: { id: live } })
+  expect(await client.start(keyed, { state: 'capital' }, { runId: refused.toUpperCase() })).toEqual({
+    created: false,
+    reason: 'live',
+    run: { id: live },
+  })
+  const worker = await opened.worker({ pipelines: [numbered] })
+  await until('the worker takes starts', () => worker.serves.get(numbered.slug))
+  await client.start(numbered, { n: 7 }, { runId: handed.toUpperCase() })
+  expect(await client.run(handed.toUpperCase()).result()).toBe(7)
+})
+
 test('starts at once share their statements, and one bad start fails alone', async () => {
   const client = opened.client()
   await client.start(keyed, { state: 'first' })
@@ -180,6 +196,26 @@ test('a start asks the worker of its process for as many slots as its run begins
   const start = { slug: two.slug, version: 1, input: null, graph: two.graph }
   await Promise.all([newId(), newId()].map((id) => starts.start(pendingStart({ ...start, id }, {}))))
   expect(asked).toEqual([4])
+})
+
+test('what an answer that nobody understands has leased to the worker of the process is asked for', async () => {
+  const told: string[] = []
+  const worker: LocalWorker = {
+    serves: () => true,
+    free: 1,
+    reserve: (room) => ({ workerId: newId(), lockKey: 1, room }),
+    take: (room, tasks) => void told.push(`took ${tasks.length} of ${room}`),
+    lostAnswer: (room) => void told.push(`lost the answer for ${room}`),
+    watch: () => undefined,
+  }
+  const leased = { reason: 'leased', run_id: newId(), task_id: 1, step_id: 0 }
+  const caller = { call: async <Row>() => [leased] as Row[] }
+  const parts = { via: 'sdk', caller, sealed: new SealedRuns(caller, undefined) } as const
+  const start = { slug: numbered.slug, version: 1, id: newId(), input: { n: 1 }, graph: numbered.graph }
+  await expect(
+    new StartBatches(parts, () => worker, 4).start(pendingStart(start, {})),
+  ).rejects.toBeInstanceOf(TypeError)
+  expect(told).toEqual(['lost the answer for 1'])
 })
 
 test('a start that needs what an open transaction holds waits by itself, and holds up none of the others of its process', async () => {

@@ -89,11 +89,12 @@ export function pendingStart(
     /** How it is encrypted, where that is all that is known of its graph. */
     readonly encrypt?: Graph['encrypt']
   },
-  options: StartOptions,
+  given: StartOptions,
   cipher?: Cipher,
   allowTargets?: AllowedTargets,
 ): PendingStart {
-  checkOptions(start.slug, options)
+  checkOptions(start.slug, given)
+  const options = inSmallLetters(given)
   const text = checkJson(start.input, { what: `the input of pipeline '${start.slug}'` })
   const headers = options.headers === undefined ? null : { ...options.headers }
   const id = options.runId ?? start.id
@@ -145,4 +146,9 @@ function checkOptions(slug: string, options: StartOptions): void {
   if (runId !== undefined && !isUuid(runId)) refuse('runId', 'a UUID')
   if (tenant !== undefined && (tenant === '' || tenant.length > 200))
     refuse('tenant', 'a text of 1 to 200 characters')
+}
+
+/** The run id as the database writes it: answers are found by it, and what is encrypted is bound to it. */
+function inSmallLetters(options: StartOptions): StartOptions {
+  return options.runId === undefined ? options : { ...options, runId: options.runId.toLowerCase() }
 }

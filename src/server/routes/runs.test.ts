@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { pipeline } from '../../sdk/pipeline.ts'
 import { apiOn } from '../../../test/api.ts'
 import { openMillrace } from '../../../test/millrace.ts'
-import { runOf, sweep as sweepWorkers } from '../../../test/protocol.ts'
+import { newId, runOf, sweep as sweepWorkers } from '../../../test/protocol.ts'
 
 const { database, opened } = await openMillrace()
 const openApi = apiOn(database)
@@ -38,6 +38,17 @@ test('a run is started, listed and cancelled in the name of whoever asks', async
     [started.body.run.id],
   )
   expect(event?.actor).toMatch(/^ann@example\.org via /)
+})
+
+test('an id in capital letters is that of the same run', async () => {
+  await opened.client().start(sweep, null)
+  const { ask } = await openApi()
+  const run = newId()
+  const again = { pipeline: 'api-sweep', run: run.toUpperCase() }
+  expect(await ask({}, 'POST', '/runs', again)).toMatchObject({ status: 201, body: { run: { id: run } } })
+  expect(await ask({}, 'POST', `/runs/${run.toUpperCase()}/cancel`, {})).toMatchObject({ status: 200 })
+  const listed = await ask({}, 'GET', `/runs/${run.toUpperCase()}`)
+  expect(listed).toMatchObject({ status: 200, body: { id: run, state: 'cancelled' } })
 })
 
 test('PP-S7 a run id that is none is refused by the name of its field, and one of another tenant is as unknown as none', async () => {
