@@ -6,9 +6,8 @@ import type { Graph } from '../core/graph.ts'
 import { createRunIds } from '../core/uuid.ts'
 import { dateWords } from '../core/wording.ts'
 import type { Caller } from '../db/call.ts'
-import { registerPipeline } from '../db/pipelines.ts'
+import { readActiveVersion, registerPipeline } from '../db/pipelines.ts'
 import { startRuns } from '../db/runs.ts'
-import { readActiveEncryption } from '../db/sealed.ts'
 import { conflictError } from '../sdk/conflict.ts'
 import { pauseWords } from '../sdk/paused-starts.ts'
 import type { PipelineDefinition } from '../sdk/pipeline-definition.ts'
@@ -87,7 +86,7 @@ interface ToStart {
   readonly version: number | null
   readonly input: unknown
   readonly graph?: Graph
-  readonly encrypt?: Graph['encrypt']
+  readonly encrypt?: Graph['encrypt'] | null
 }
 
 async function toStart(
@@ -97,7 +96,7 @@ async function toStart(
   cipher: Cipher | undefined,
 ): Promise<ToStart> {
   if (typeof pipeline === 'string') {
-    const active = cipher === undefined ? undefined : await readActiveEncryption(caller, pipeline)
+    const active = cipher === undefined ? undefined : await readActiveVersion(caller, pipeline)
     return { slug: pipeline, version: null, input: input ?? null, ...active }
   }
   const { slug, graph, startRules } = pipeline

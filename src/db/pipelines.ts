@@ -41,6 +41,34 @@ export async function registerPipeline(
   return { slug, version: row.version, created: row.created, steps: row.steps }
 }
 
+/** What a start that names no version has to know of the one that it gets. */
+export interface ActiveVersionRow {
+  /**
+   * Where it is encrypted: what a start must name that is encrypted so, since another version may be active by then. Null where starts are split,
+   * among versions that are encrypted alike.
+   */
+  readonly version: number | null
+  readonly encrypt: Graph['encrypt'] | null
+  /** Of one of them, where starts are split. */
+  readonly key: Graph['key']
+}
+
+/** Undefined where there is no such pipeline. */
+export async function readActiveVersion(caller: Caller, slug: string): Promise<ActiveVersionRow | undefined> {
+  const rows = await caller.call<ActiveVersionRow>(
+    {
+      name: 'millrace_read_active_version',
+      text: `select case when v.is_encrypted and p.split_path is null then v.version end as version, v.graph -> 'encrypt' as encrypt, v.graph -> 'key' as key
+               from millrace.pipeline p
+               join millrace.pipeline_version v on v.slug = p.slug
+                and v.version = coalesce((select min(s.version) from millrace.pipeline_share s where s.slug = p.slug), p.active_version)
+              where p.slug = $1`,
+    },
+    [slug],
+  )
+  return rows[0]
+}
+
 /** Chooses the version that starts without one of their own get, all of them: a split ends. @throws MillraceError pipeline_unknown */
 export async function activatePipeline(
   caller: Caller,

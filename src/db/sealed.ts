@@ -1,5 +1,4 @@
 // The SQL functions of encrypted payloads: what a reader must know of a run, and the places of which each is encrypted anew with another key.
-import type { Graph } from '../core/graph.ts'
 import type { Caller } from './call.ts'
 import { retryTransaction } from './transaction.ts'
 
@@ -18,30 +17,6 @@ export function runEncryption(caller: Caller, runIds: readonly string[]): Promis
     },
     [runIds],
   )
-}
-
-export interface ActiveEncryptionRow {
-  /** What a start must name that is encrypted so: another one may be active by then. Null where starts are split, among versions that are encrypted alike. */
-  readonly version: number | null
-  readonly encrypt: NonNullable<Graph['encrypt']>
-}
-
-/** How starts of a pipeline are encrypted that name no version; undefined where they aren't, or where there is no such pipeline. */
-export async function readActiveEncryption(
-  caller: Caller,
-  slug: string,
-): Promise<ActiveEncryptionRow | undefined> {
-  const rows = await caller.call<ActiveEncryptionRow>(
-    {
-      name: 'millrace_read_active_encryption',
-      text: `select case when p.split_path is null then v.version end as version, v.graph -> 'encrypt' as encrypt from millrace.pipeline p
-               join millrace.pipeline_version v on v.slug = p.slug
-                and v.version = coalesce((select min(s.version) from millrace.pipeline_share s where s.slug = p.slug), p.active_version)
-              where p.slug = $1 and v.is_encrypted`,
-    },
-    [slug],
-  )
-  return rows[0]
 }
 
 export interface RunInput {

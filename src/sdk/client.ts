@@ -4,6 +4,7 @@ import { createRunIds, isUuid } from '../core/uuid.ts'
 import { type Caller, transactionCaller } from '../db/call.ts'
 import { answerMsMax, createPool, describeDatabase } from '../db/connection.ts'
 import {
+  type ActiveVersionRow,
   type RegisteredPipeline,
   registerPipeline,
   pausePipeline,
@@ -34,7 +35,7 @@ import { type MigratedRuns, type MigrateRunsOptions, moveRuns } from './run-move
 import { type KeyOptions, type PausedKey, pausedKeys } from './paused-keys.ts'
 import { sendSignalTo, type SignalSendOptions, type SignalSent } from './signals.ts'
 import { validate } from './standard-schema.ts'
-import { ActiveEncryption } from './active-encryption.ts'
+import { ActiveVersions } from './active-versions.ts'
 import {
   outcomesOf,
   type PipelineOutcome,
@@ -90,7 +91,7 @@ export class Client {
   readonly #cipher: ReturnType<typeof createCipher>
   readonly #allow: AllowedTargets
   readonly #registered = new Map<string, Promise<RegisteredPipeline>>()
-  readonly #encryption = new ActiveEncryption()
+  readonly #versions = new ActiveVersions()
   #underWay = 0
   #allEnded: (() => void) | undefined
   #session: Promise<Session> | undefined
@@ -361,10 +362,14 @@ export class Client {
   ): Promise<PendingStart> {
     const id = this.#newId()
     if (typeof pipeline === 'string') {
-      const active =
-        this.#cipher === undefined ? undefined : await this.#encryption.of(session.caller, pipeline)
       return pendingStart(
-        { slug: pipeline, version: null, id, input: input ?? null, ...active },
+        {
+          slug: pipeline,
+          version: null,
+          id,
+          input: input ?? null,
+          ...(await this.#known(session, pipeline)),
+        },
         options,
         this.#cipher,
         this.#allow,
@@ -385,6 +390,15 @@ export class Client {
       this.#cipher,
       this.#allow,
     )
+  }
+
+  /** What is known of a pipeline that is given by its name. */
+  async #known(session: Session, slug: string): Promise<Partial<ActiveVersionRow>> {
+    const active = this.#versions.of(session.caller, slug)
+    if (this.#cipher !== undefined) return { ...(await active) }
+    // Without keys the database decides. Nobody needs the run key to start: what keeps it from being read has its say there.
+    const { key } = { ...(await active.catch(() => undefined)) }
+    return key === undefined ? {} : { key }
   }
 
   /** Counts a call until it has ended, so that close() waits for it. */

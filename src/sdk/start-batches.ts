@@ -45,7 +45,7 @@ export class StartBatches {
   readonly #askersMax: number
   #waiting: WaitingStart[] = []
   #busy = false
-  /** In the order of their turns. Those without a run key, or with one that only the database knows, are each by itself. */
+  /** In the order of their turns. Those without a run key are each by itself. */
   readonly #beside = new Map<string | symbol, Beside>()
   #askers = 0
 
@@ -63,7 +63,7 @@ export class StartBatches {
   start(start: PendingStart): Promise<StartAnswer> {
     return new Promise((resolve, reject) => {
       const waiting = { start, resolve, reject }
-      const beside = this.#beside.get(keyOf(start))
+      const beside = this.#beside.size === 0 ? undefined : this.#beside.get(keyOf(start))
       if (beside === undefined) this.#wait([waiting])
       else beside.starts.push(waiting)
     })
@@ -188,8 +188,8 @@ export class StartBatches {
   }
 }
 
-function keyOf({ row: { slug, tenant }, key }: PendingStart): string | symbol {
-  return key === null || key === undefined ? Symbol(slug) : JSON.stringify([slug, tenant, key])
+function keyOf({ row: { slug, tenant }, keyText }: PendingStart): string | symbol {
+  return keyText === null ? Symbol(slug) : JSON.stringify([slug, tenant, keyText])
 }
 
 function halvesOf<T>(batch: readonly T[]): Array<readonly T[]> {

@@ -9,7 +9,7 @@ import type { CallbackRow } from '../db/callbacks.ts'
 import type { StartRow } from '../db/runs.ts'
 import type { AllowedTargets } from '../net/target.ts'
 import { type CallbackOptions, callbackRows } from './callback.ts'
-import { knownRunKey } from './run-key.ts'
+import { knownRunKey, runKeyText } from './run-key.ts'
 import { sealedInput } from './sealed-runs.ts'
 import type { StartedRun } from './startable.ts'
 
@@ -68,6 +68,8 @@ export interface PendingStart {
   readonly headers: Record<string, string> | null
   /** The run key; undefined where only the database knows it. */
   readonly key: string | null | undefined
+  /** What it has in common with other starts of its run key; null where it has none, as far as is known. */
+  readonly keyText: string | null
   /** How many steps begin at once. */
   readonly entries: number
   /** Whether its id is the caller's own. */
@@ -86,8 +88,9 @@ export function pendingStart(
     readonly input: unknown
     /** The graph of the version, where it is known here. */
     readonly graph?: Graph
-    /** How it is encrypted, where that is all that is known of its graph. */
-    readonly encrypt?: Graph['encrypt']
+    /** How it is encrypted and what its run key is, where that is all that is known of its graph. */
+    readonly encrypt?: Graph['encrypt'] | null
+    readonly key?: Graph['key']
   },
   given: StartOptions,
   cipher?: Cipher,
@@ -98,10 +101,11 @@ export function pendingStart(
   const text = checkJson(start.input, { what: `the input of pipeline '${start.slug}'` })
   const headers = options.headers === undefined ? null : { ...options.headers }
   const id = options.runId ?? start.id
-  const sealed = { id, slug: start.slug, text, encrypt: start.graph?.encrypt ?? start.encrypt, options }
+  const encrypt = start.graph?.encrypt ?? start.encrypt ?? undefined
   return {
     headers,
-    key: knownRunKey(start.input, start.graph?.key ?? []),
+    key: start.graph && knownRunKey(start.input, start.graph.key),
+    keyText: runKeyText(start.input, start.graph?.key ?? start.key ?? []),
     givenId: options.runId !== undefined,
     clearInput: text,
     callbacks: callbackRows(`The start of '${start.slug}'`, options.callback, allowTargets),
@@ -110,7 +114,7 @@ export function pendingStart(
       id,
       slug: start.slug,
       version: start.version,
-      input: sealedInput(sealed, cipher),
+      input: sealedInput({ id, slug: start.slug, text, encrypt, options }, cipher),
       priority: options.priority ?? null,
       tenant: options.tenant ?? null,
       headers: headers === null ? null : checkJson(headers, { what: 'the headers', maxBytes: 16_384 }),
