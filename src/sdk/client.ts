@@ -249,6 +249,10 @@ export class Client {
     caller: async () => (await this.#open()).caller,
     cipher: () => this.#cipher,
     prepare: async (pipeline, input, options) => this.#prepare(await this.#open(), pipeline, input, options),
+    encrypts: async (slug) => {
+      const active = await this.#versions.of((await this.#open()).caller, slug)
+      return active !== undefined && active.encrypt !== null
+    },
     newId: () => this.#newId(),
     nowMs: () => (this.#options.now ?? Date.now)(),
   })

@@ -1,5 +1,5 @@
 // What happens to a batch of deliveries when its answer is lost, or the database refuses one of them.
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { beforeAll, expect, test } from 'vitest'
 import { until } from '../../test/deadline.ts'
 import { openMillrace } from '../../test/millrace.ts'
@@ -11,6 +11,7 @@ import { type DeliveryRow, receiveDeliveries } from '../db/deliveries.ts'
 import { defineWebhooks } from '../db/webhooks.ts'
 import { DeliveryBatches } from './delivery-batches.ts'
 import { pipeline } from './pipeline.ts'
+import { createCipher } from './sealed-runs.ts'
 import { pendingStart } from './start.ts'
 
 const { database, opened } = await openMillrace()
@@ -195,4 +196,28 @@ test('FO-5 a database that cannot be reached is told to who waits, and to nobody
   await expect(receive('gone')).rejects.toMatchObject({ code: 'database_unreachable' })
   current = caller
   expect(await receive('back')).toMatchObject({ state: 'accepted' })
+})
+
+test('FO-5 a delivery to an encrypted pipeline that comes in the clear is started, and kept without its body and its hash', async () => {
+  const sealed = pipeline('sealed', { encrypt: true }).step('say', ({ input }) => input)
+  const encryptionKeys = { k1: randomBytes(32).toString('base64') }
+  await opened.client({ encryptionKeys }).start(sealed, null)
+  const [cipher, sent] = [createCipher(encryptionKeys), { slug: 'sealed', version: null, input: 'a secret' }]
+  const start = pendingStart({ ...sent, id: newId(), encrypt: sealed.graph.encrypt ?? null }, {}, cipher)
+  const row = { ...accepted('clear'), body_digest: '00'.repeat(32) }
+  const batches = new DeliveryBatches(() => Promise.resolve(caller))
+  const [clear, other] = await Promise.all([
+    batches.receive({ row, body: Buffer.from('"a secret"'), starts: [start] }),
+    batches.receive({ row: accepted('not sealed'), body: Buffer.from('1'), starts: [startOf(1)] }),
+  ])
+  expect([clear.state, other.state]).toEqual(['accepted', 'accepted'])
+  expect(
+    await database.query(
+      'select body is null as is_hidden, body_digest from millrace.delivery where id = any ($1) order by id',
+      [[clear.delivery_id, other.delivery_id]],
+    ),
+  ).toEqual([
+    { is_hidden: true, body_digest: null },
+    { is_hidden: false, body_digest: null },
+  ])
 })

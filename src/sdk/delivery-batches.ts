@@ -101,7 +101,7 @@ export class DeliveryBatches {
       if (!isHeld && !isOnesFault(error)) for (const { reject } of batch) reject(error)
       else if (batch.length > 1)
         await (isHeld ? this.#sendApart(caller, batch) : this.#sendHalves(caller, batch))
-      else if (only !== undefined && only.starts.length > 0) {
+      else if (only !== undefined && only.starts.length > 0 && !isUnsealed(only, error)) {
         const row = isHeld ? heldUpRow(only.row) : failedRow(only.row, error, only.tells)
         await this.#send(caller, [{ ...only, row, starts: [] }])
       } else only?.reject(error)
@@ -172,4 +172,12 @@ function isLost(error: unknown): boolean {
 /** Whether a delivery itself may be what the database refused. */
 function isOnesFault(error: unknown): boolean {
   return /^(?:MR|22|23|54)/.test(sqlState(error) ?? '')
+}
+
+/**
+ * Whether its pipeline has become encrypted within this second: what was sent lies here in the clear, and is not to be kept so. Its sender comes
+ * again, and then it is sealed.
+ */
+function isUnsealed({ body }: JudgedDelivery, error: unknown): boolean {
+  return body !== null && error instanceof MillraceError && error.code === 'encryption_required'
 }

@@ -1,5 +1,5 @@
 // What may go wrong around a webhook: nothing that its sender proved is lost, nothing of it lies where it must not, and nobody learns more than he has to.
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { beforeAll, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { openMillrace } from '../../test/millrace.ts'
@@ -181,6 +181,65 @@ test('FO-5 of what is sent to an encrypted pipeline no hash is kept, also where 
   expect(await client.webhooks.deliveries({ webhook: 'sealed-late' })).toMatchObject([
     { state: 'refused', reason: 'too_late', bodyDigest: null },
   ])
+})
+
+/** Whether a text lies in what is kept of deliveries and runs, as it is, or as bytes, or as a hash of them. */
+async function isKept(text: string, body: string): Promise<boolean> {
+  const forms = [text, Buffer.from(text).toString('hex'), createHash('sha256').update(body).digest('hex')]
+  const found = await Promise.all(
+    ['delivery', 'delivery_run', 'run', 'event'].map((table) =>
+      database.query(
+        `select 1 from millrace.${table} t where exists (select from unnest($1::text[]) f where position(f in t::text) > 0)`,
+        [forms],
+      ),
+    ),
+  )
+  return found.some((rows) => rows.length > 0)
+}
+
+test('FO-5 what is sent to an encrypted pipeline that is given by its name lies nowhere in the clear', async () => {
+  const [canary, options] = ['canary-named', { ...common, pipeline: 'sealed' }]
+  await client.start(sealed, { company: 'known' })
+  const hook = webhook('sealed-named', { ...options })
+  const bad = webhook('sealed-named-bad', {
+    ...options,
+    map: ({ text }) => {
+      throw new Error(`bad: ${text}`)
+    },
+  })
+  const body = { company: canary }
+  const sent = await sendTo([hook], body)
+  expect(sent.status).toBe(202)
+  expect((await sendTo([bad], body)).status).toBe(500)
+  expect(
+    (await sendTo([hook], body, { secret: `whsec_${Buffer.alloc(32, 9).toString('base64')}` })).status,
+  ).toBe(401)
+  expect(await isKept(canary, JSON.stringify(body))).toBe(false)
+  expect((await client.webhooks.replay([hook], sent.body.delivery!)).deliveries).toMatchObject([
+    { state: 'accepted' },
+  ])
+})
+
+test('FO-5 what is sent to a pipeline while it becomes encrypted is sealed, or is to come again', async () => {
+  const canary = 'canary-turning'
+  await client.start(
+    pipeline('turning', { input: company }).step('keep', ({ input }) => input),
+    {
+      company: 'a',
+    },
+  )
+  const handler = client.webhooks.handler([webhook('turning', { ...common, pipeline: 'turning' })])
+  expect((await send(handler, 'turning', { company: 'b' }, { secret, id: 'msg_first' })).status).toBe(202)
+  await client.start(
+    pipeline('turning', { input: company, encrypt: true }).step('keep', ({ input }) => input),
+    {
+      company: 'c',
+    },
+  )
+  // By what this client knows of the pipeline for a second, it is not encrypted yet.
+  const sent = await send(handler, 'turning', { company: canary }, { secret, id: 'msg_second' })
+  expect([202, 503]).toContain(sent.status)
+  expect(await isKept(canary, JSON.stringify({ company: canary }))).toBe(false)
 })
 
 test('FO-5 with a run that is erased go the headers and the error of the other replays of its delivery', async () => {

@@ -63,6 +63,8 @@ export interface HandlerParts {
   readonly caller: () => Promise<Caller>
   readonly cipher: () => Cipher | undefined
   readonly prepare: PrepareStart
+  /** Whether starts of a pipeline that is given by its name are encrypted. */
+  readonly encrypts: (slug: string) => Promise<boolean>
   readonly batches: DeliveryBatches
   readonly secrets: WebhookSecrets
   readonly newId: () => string
@@ -168,7 +170,8 @@ class Door {
     const withBody = { ...seen, body_bytes: read.body.byteLength }
     const fault = await this.#proofFault(webhook, request, read.body)
     if (webhook === undefined || fault !== undefined) {
-      const body_digest = webhook !== undefined && isSealed(webhook) ? null : sha256(read.body)
+      const isHidden = webhook !== undefined && (await isSealed(webhook, this.#parts.encrypts))
+      const body_digest = isHidden ? null : sha256(read.body)
       return this.#refuse({ ...withBody, body_digest }, fault ?? 'unknown_webhook')
     }
     return this.#receive(webhook, request, withBody, read.body)
@@ -245,9 +248,10 @@ class Door {
       body,
       isReplay: false,
     }
-    const provider_id = providerIdOf(webhook, request, new ReceivedDelivery({ ...sent, providerId: null }))
+    const sealed = await isSealed(webhook, parts.encrypts)
+    const unnamed = new ReceivedDelivery({ ...sent, providerId: null })
+    const provider_id = providerIdOf(webhook, request, unnamed, sealed)
     const delivery = new ReceivedDelivery({ ...sent, providerId: provider_id })
-    const sealed = isSealed(webhook)
     const row: DeliveryRow = {
       ...seen,
       provider_id,
@@ -258,7 +262,7 @@ class Door {
       webhook,
       delivery,
       { row, body: sealed ? null : body },
-      { prepare: parts.prepare, mapMs: this.#options.mapMs ?? mapMsDefault },
+      { prepare: parts.prepare, mapMs: this.#options.mapMs ?? mapMsDefault, isSealed: sealed },
     )
     return this.#keep(webhook, delivery, judged)
   }
@@ -298,7 +302,12 @@ function nameOf({ url }: Request): string {
 }
 
 /** Where the sender should have given an id and did not, what it signed is the id: so that the same request is the same delivery. */
-function providerIdOf(webhook: Webhook, { headers }: Request, delivery: Delivery): string | null {
+function providerIdOf(
+  webhook: Webhook,
+  { headers }: Request,
+  delivery: Delivery,
+  sealed: boolean,
+): string | null {
   const { id } = webhook
   if (id === 'none') return null
   const given =
@@ -312,7 +321,7 @@ function providerIdOf(webhook: Webhook, { headers }: Request, delivery: Delivery
   const digest = contentDigest(scheme, { headers, body: delivery.body })
   // Nobody may guess at what was sent by its digest: so the proof, which is known to nobody else, goes in.
   const proof = headers.get(scheme.kind === 'basic' ? 'authorization' : scheme.header) ?? ''
-  return `content:${isSealed(webhook) ? sha256(Buffer.from(`${proof} ${digest}`)) : digest}`
+  return `content:${sealed ? sha256(Buffer.from(`${proof} ${digest}`)) : digest}`
 }
 
 function answerOf({ delivery_id, state, status, retry_after_seconds }: DeliveryAnswerRow): Response {

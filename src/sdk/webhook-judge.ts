@@ -5,7 +5,7 @@ import type { Delivery } from './delivery.ts'
 import { failedRow, type JudgedDelivery } from './delivery-batches.ts'
 import type { PendingStart, StartOptions } from './start.ts'
 import type { Startable } from './startable.ts'
-import { isSealed, type Webhook, type WebhookTarget } from './webhook.ts'
+import type { Webhook, WebhookTarget } from './webhook.ts'
 
 /** Makes a start ready: its input checked, its version registered, its values sealed. */
 export type PrepareStart = (
@@ -18,6 +18,8 @@ export interface JudgeParts {
   readonly prepare: PrepareStart
   /** Within which each function that is asked has to answer. */
   readonly mapMs: number
+  /** What was sent must not lie in the database in the clear. */
+  readonly isSealed: boolean
 }
 
 /** Unless a handler says otherwise. */
@@ -43,11 +45,11 @@ export async function judge(
       if (start !== undefined) starts.push(start)
     }
     return starts.length > 0
-      ? { row: { ...judged, state: 'accepted', status: 202 }, body, starts, tells: !isSealed(webhook) }
+      ? { row: { ...judged, state: 'accepted', status: 202 }, body, starts, tells: !parts.isSealed }
       : { row: { ...judged, state: 'filtered', status: 202, reason: 'filter' }, body, starts }
   } catch (error) {
     // A message may quote what was sent.
-    return { row: failedRow(judged, error, !isSealed(webhook)), body, starts: [] }
+    return { row: failedRow(judged, error, !parts.isSealed), body, starts: [] }
   }
 }
 

@@ -220,9 +220,19 @@ function slugOf({ pipeline }: AnyTarget): string {
   return typeof pipeline === 'string' ? pipeline : pipeline.slug
 }
 
-/** Whether what is sent must not lie in the database in the clear. */
-export function isSealed({ targets }: WebhookDefinition): boolean {
-  return targets.some(({ pipeline }) => typeof pipeline !== 'string' && pipeline.graph.encrypt !== undefined)
+/**
+ * Whether what is sent must not lie in the database in the clear.
+ *
+ * @param encrypts asked of a pipeline that is given by its name
+ */
+export async function isSealed(
+  { targets }: WebhookDefinition,
+  encrypts: (slug: string) => Promise<boolean>,
+): Promise<boolean> {
+  for (const { pipeline } of targets)
+    if (typeof pipeline === 'string' ? await encrypts(pipeline) : pipeline.graph.encrypt !== undefined)
+      return true
+  return false
 }
 
 /** What the database keeps of a webhook: no function and no secret. */

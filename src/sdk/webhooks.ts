@@ -24,7 +24,7 @@ import { DeliveryBatches } from './delivery-batches.ts'
 import { openBody } from './sealed-deliveries.ts'
 import { Secrets, writeNext } from './secrets.ts'
 import type { Trigger } from './trigger.ts'
-import { definitionRow, isWebhook, type Webhook } from './webhook.ts'
+import { definitionRow, isSealed, isWebhook, type Webhook } from './webhook.ts'
 import { createWebhookHandler, type WebhookHandler, type WebhookHandlerOptions } from './webhook-handler.ts'
 import { judge, mapMsDefault, type PrepareStart } from './webhook-judge.ts'
 import { WebhookSecrets } from './webhook-secrets.ts'
@@ -130,6 +130,7 @@ export interface WebhookParts {
   readonly caller: () => Promise<Caller>
   readonly cipher: () => Cipher | undefined
   readonly prepare: PrepareStart
+  readonly encrypts: (slug: string) => Promise<boolean>
   readonly newId: () => string
   readonly nowMs: () => number
 }
@@ -231,7 +232,7 @@ export class Webhooks {
   }
 
   async #replayOne(webhooks: readonly Webhook[], id: string, again: boolean): Promise<ReplayedDelivery> {
-    const { cipher, prepare, newId } = this.#parts
+    const { cipher, prepare, encrypts, newId } = this.#parts
     const { webhook, stored } = await this.#stored(webhooks, id)
     const body = stored.body ?? openBody(cipher(), stored, stored.sealed_body)
     const { webhook: name, provider_id, content_type, headers, source_ip, body_bytes, body_digest } = stored
@@ -264,9 +265,8 @@ export class Webhooks {
       seen_state: stored.state,
       again,
     }
-    const answer = await this.#batches.receive(
-      await judge(webhook, delivery, { row, body: null }, { prepare, mapMs: mapMsDefault }),
-    )
+    const judging = { prepare, mapMs: mapMsDefault, isSealed: await isSealed(webhook, encrypts) }
+    const answer = await this.#batches.receive(await judge(webhook, delivery, { row, body: null }, judging))
     return replayedOf(stored.id, answer)
   }
 

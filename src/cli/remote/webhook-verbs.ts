@@ -22,6 +22,7 @@ export function remoteWebhooks(client: HttpClient): WebhookVerbs {
     caller: () => Promise.resolve(caller),
     cipher: () => undefined,
     prepare: refuse,
+    encrypts: refuse,
     newId: refuse,
     nowMs: Date.now,
   })
