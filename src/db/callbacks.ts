@@ -13,15 +13,21 @@ export interface CallbackRow {
   readonly events?: readonly CallbackEnd[]
 }
 
+/** Runs of whose ends the same addresses are told. */
+export interface ToldRuns {
+  readonly runs: readonly string[]
+  readonly callbacks: readonly CallbackRow[]
+}
+
 /** Has addresses told of the end of runs; answers how many callbacks are new. @throws MillraceError run_unknown, argument_invalid */
-export async function addCallbacks(
-  caller: Caller,
-  runIds: readonly string[],
-  callbacks: readonly CallbackRow[],
-): Promise<number> {
+export async function addCallbacks(caller: Caller, told: readonly ToldRuns[]): Promise<number> {
   const rows = await caller.call<{ added: number }>(
-    { name: 'millrace_add_callbacks', text: 'select millrace.add_callbacks($1::uuid[], $2::jsonb) as added' },
-    [runIds, JSON.stringify(callbacks)],
+    {
+      name: 'millrace_add_callbacks',
+      text: `select sum(millrace.add_callbacks(array(select jsonb_array_elements_text(t.runs)::uuid), t.callbacks)) as added
+               from jsonb_to_recordset($1::jsonb) t(runs jsonb, callbacks jsonb)`,
+    },
+    [JSON.stringify(told)],
   )
   return Number(rows[0]!.added)
 }

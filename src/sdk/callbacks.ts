@@ -71,8 +71,9 @@ export class Callbacks {
    * @throws MillraceError run_unknown, callback_invalid, target_refused
    */
   async add(run: string, callback: CallbackOptions): Promise<boolean> {
-    const rows = callbackRows('callbacks.add', callback, this.#allow)
-    return (await addCallbacks(await this.#caller(), [checkId(run, 'run_unknown')], rows)) > 0
+    const callbacks = callbackRows('callbacks.add', callback, this.#allow)
+    const told = { runs: [checkId(run, 'run_unknown')], callbacks }
+    return (await addCallbacks(await this.#caller(), [told])) > 0
   }
 
   /** The deliveries, the newest first. */

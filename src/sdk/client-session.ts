@@ -1,7 +1,8 @@
 // Owns what a client has open: its way to the database, the batches of its starts, and what it hears of runs.
 import { randomUUID } from 'node:crypto'
-import { type Caller, poolCaller } from '../db/call.ts'
+import { type Caller, clientCaller, poolCaller } from '../db/call.ts'
 import { type createPool, describeDatabase, isPoolPooled } from '../db/connection.ts'
+import { inPoolTransaction } from '../db/transaction.ts'
 import { localWorker } from './local-worker.ts'
 import { RunResults } from './result.ts'
 import { RunNews } from './run-news.ts'
@@ -36,15 +37,16 @@ export async function openSession(
   const news = new RunNews(directDatabase ?? database)
   const watcher = randomUUID()
   const sealed = sealedBy(caller)
-  return {
+  const parts: StartParts = {
     caller,
     sealed,
     via,
-    starts: new StartBatches(
-      { caller, sealed, via },
-      (starts) => workerFor(database, starts),
-      pool.options.max,
-    ),
+    inTransaction: (work) =>
+      inPoolTransaction(pool, described, (client) => work(clientCaller(client, !pooled))),
+  }
+  return {
+    ...parts,
+    starts: new StartBatches(parts, (starts) => workerFor(database, starts), pool.options.max),
     news,
     results: new RunResults({ caller, news, watcher, sealed }),
     streams: new RunStreams({ caller, news, watcher, sealed }),

@@ -2,7 +2,7 @@
 import { MillraceError } from '../core/errors.ts'
 import { createRunIds, isUuid } from '../core/uuid.ts'
 import { type Caller, transactionCaller } from '../db/call.ts'
-import { answerMsMax, createPool, describeDatabase } from '../db/connection.ts'
+import { answerMsMax, createPool } from '../db/connection.ts'
 import {
   type ActiveVersionRow,
   type RegisteredPipeline,
@@ -52,7 +52,7 @@ import {
   type StartOptions,
   type StartVia,
 } from './start.ts'
-import { startInTransaction, startMany, startWithCallbacks, type TransactionParts } from './start-lists.ts'
+import { startInTransaction, startMany, type TransactionParts } from './start-lists.ts'
 
 export interface ClientOptions {
   /** A connection string. */
@@ -138,7 +138,6 @@ export class Client {
     const start = await this.#prepare(session, pipeline, input, options)
     if (options.tx !== undefined)
       return (await startInTransaction(options.tx, [start], this.#inTransaction))[0]!
-    if (start.callbacks.length > 0) return (await this.#startWithCallbacks([start]))[0]!
     return await session.starts.start(start)
   }
 
@@ -175,12 +174,7 @@ export class Client {
     const starts: PendingStart[] = []
     for (const input of inputs) starts.push(await this.#prepare(session, pipeline, input, options))
     if (options.tx !== undefined) return startInTransaction(options.tx, starts, this.#inTransaction)
-    return options.callback === undefined ? startMany(session, starts) : this.#startWithCallbacks(starts)
-  }
-
-  #startWithCallbacks(starts: readonly PendingStart[]): Promise<StartAnswer[]> {
-    const database = describeDatabase(this.#options.database)
-    return startWithCallbacks({ pool: this.#pool, database }, starts, this.#inTransaction)
+    return startMany(session, starts)
   }
 
   /** A run by its id, or by the answer that named it. @throws MillraceError run_unknown for what is no id */

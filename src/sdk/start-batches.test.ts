@@ -52,3 +52,32 @@ test.each([
     expect(answers.filter(({ created }) => created)).toHaveLength(1)
   },
 )
+
+test('starts with a callback that wait for what an open transaction holds leave the client its connections', async () => {
+  const client = opened.client()
+  const callback = { url: 'https://hooks.example.com/ends', secret: 'hooks/ends' }
+  const release = await holding((tx) => client.start(keyed, { state: 'told' }, { tx }))
+  const waiting = Array.from({ length: 12 }, () => client.start(keyed, { state: 'told' }, { callback }))
+  await untilBlocked(database)
+  const others = await Promise.all([
+    client.start(keyed, { state: 'other' }, { callback: { ...callback, events: ['failed'] } }),
+    client.start(keyed, { state: 'another' }, { callback }),
+    client.start(numbered, { n: 1 }),
+  ])
+  expect(others.map(({ created }) => created)).toEqual([true, true, true])
+  await client.run(others[0].run!.id).cancel()
+  await release()
+  const answers = await Promise.all(waiting)
+  const [first, ...more] = answers.filter(({ created }) => created)
+  expect(more).toEqual([])
+  // Each with its own, and none for a start that created nothing.
+  expect(
+    await database.query('select run_id, ends from millrace.callback where slug is null order by run_id'),
+  ).toEqual(
+    [
+      { run_id: others[0].run!.id, ends: ['failed'] },
+      { run_id: others[1].run!.id, ends: ['cancelled', 'completed', 'failed'] },
+      { run_id: first!.run!.id, ends: ['cancelled', 'completed', 'failed'] },
+    ].toSorted((a, b) => (a.run_id < b.run_id ? -1 : 1)),
+  )
+})

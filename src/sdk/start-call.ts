@@ -1,6 +1,7 @@
 // Owns one call that starts runs: asked again where its answer was lost, and what it answers each start.
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
+import { addCallbacks, type CallbackRow } from '../db/callbacks.ts'
 import { type StartAnswerRow, startRuns } from '../db/runs.ts'
 import { isUndoneByConflict, retryTransaction, retryWhen } from '../db/transaction.ts'
 import { conflictError } from './conflict.ts'
@@ -14,6 +15,8 @@ export interface StartParts {
   readonly caller: Caller
   readonly sealed: SealedRuns
   readonly via: StartVia
+  /** Does it in a transaction of its own. */
+  readonly inTransaction: <T>(work: (caller: Caller) => Promise<T>) => Promise<T>
 }
 
 export const startsPerCall = 1_000
@@ -23,19 +26,17 @@ export const startsPerCall = 1_000
  * start; a transaction that PostgreSQL undid for another's sake is repeated.
  */
 export async function callStart(
-  { caller, via }: Pick<StartParts, 'caller' | 'via'>,
+  parts: Omit<StartParts, 'sealed'>,
   starts: readonly PendingStart[],
   worker: LocalWorker | undefined,
   lockMs?: number,
 ): Promise<StartAnswerRow[]> {
   const handOver = worker?.reserve(starts.reduce((tasks, { entries }) => tasks + entries, 0))
-  const rows = starts.map((start) => start.row)
   let answer: StartAnswerRow[] | undefined
   let tasks: HandedOver[]
   try {
     answer = await retryTransaction(() =>
-      startRuns(caller, rows, {
-        via,
+      ask(parts, starts, {
         handOver,
         wakeAlways: false,
         givenIds: starts.some((start) => start.givenId),
@@ -49,13 +50,51 @@ export async function callStart(
     if (handOver !== undefined && (isLost || answer !== undefined)) worker?.lostAnswer(handOver.room)
     else if (handOver !== undefined) worker?.take(handOver.room, [])
     if (!isLost) throw error
-    return await retryWhen(mayAskAgain, () => startRuns(caller, rows, { via, wakeAlways: true }), {
+    return await retryWhen(mayAskAgain, () => ask(parts, starts, { wakeAlways: true }), {
       attempts: 4,
       delayMs: 200,
     })
   }
   if (handOver !== undefined) worker?.take(handOver.room, tasks)
   return answer
+}
+
+/** Whom to tell of the ends of runs is written in the transaction that starts them. */
+function ask(
+  { caller, via, inTransaction }: Omit<StartParts, 'sealed'>,
+  starts: readonly PendingStart[],
+  options: Omit<Parameters<typeof startRuns>[2], 'via'>,
+): Promise<StartAnswerRow[]> {
+  const rows = starts.map((start) => start.row)
+  if (starts.every(({ callbacks }) => callbacks.length === 0))
+    return startRuns(caller, rows, { ...options, via })
+  return inTransaction(async (own) => {
+    const answer = await startRuns(own, rows, { ...options, via, wakeAlways: true })
+    await addStartCallbacks(own, starts, answer)
+    return answer
+  })
+}
+
+/** For those that created a run: of one that was there already, its own start has said whom to tell. */
+export async function addStartCallbacks(
+  caller: Caller,
+  starts: readonly PendingStart[],
+  rows: readonly StartAnswerRow[],
+): Promise<void> {
+  const refused = refusedOf(rows)
+  const told = new Map<string, { readonly runs: string[]; readonly callbacks: readonly CallbackRow[] }>()
+  for (const { row, callbacks } of starts) {
+    if (callbacks.length === 0 || refused.has(row.id)) continue
+    const text = JSON.stringify(callbacks)
+    const known = told.get(text)
+    if (known === undefined) told.set(text, { runs: [row.id], callbacks })
+    else known.runs.push(row.id)
+  }
+  if (told.size > 0) await addCallbacks(caller, [...told.values()])
+}
+
+function refusedOf(rows: readonly StartAnswerRow[]): Map<string, StartAnswerRow> {
+  return new Map(rows.filter((row) => row.reason !== 'leased').map((row) => [row.run_id, row]))
 }
 
 function handedOver(starts: readonly PendingStart[], rows: readonly StartAnswerRow[]): HandedOver[] {
@@ -84,7 +123,7 @@ export function answersOf(
   rows: readonly StartAnswerRow[],
   refuse: (index: number, runId: string | null) => void,
 ): StartAnswer[] {
-  const refused = new Map(rows.filter((row) => row.reason !== 'leased').map((row) => [row.run_id, row]))
+  const refused = refusedOf(rows)
   return starts.map(({ row }, index) => {
     const answer = refused.get(row.id)
     if (answer === undefined) return { created: true, run: { id: row.id } }
@@ -102,7 +141,7 @@ export function answersOf(
 
 /** @throws MillraceError idempotency_conflict */
 export async function answersOrThrow(
-  parts: StartParts,
+  parts: Pick<StartParts, 'caller' | 'sealed'>,
   starts: readonly PendingStart[],
   rows: readonly StartAnswerRow[],
 ): Promise<StartAnswer[]> {
@@ -133,7 +172,7 @@ export async function addPauseWords(
 }
 
 export function conflictOf(
-  { caller, sealed }: StartParts,
+  { caller, sealed }: Pick<StartParts, 'caller' | 'sealed'>,
   { row, clearInput }: PendingStart,
   runId: string | null,
 ): Promise<MillraceError> {
@@ -141,7 +180,7 @@ export function conflictOf(
   return conflictError(caller, sealed, { slug, idempotencyKey, clearInput }, runId)
 }
 
-export function mayAskAgain(error: unknown): boolean {
+function mayAskAgain(error: unknown): boolean {
   return hasCode(error, 'database_unreachable') || isUndoneByConflict(error)
 }
 

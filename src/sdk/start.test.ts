@@ -4,11 +4,13 @@ import { z } from 'zod'
 import { until } from '../../test/deadline.ts'
 import { countStatements, openMillrace } from '../../test/millrace.ts'
 import { newId, runOf, untilBlocked } from '../../test/protocol.ts'
+import type { Caller } from '../db/call.ts'
 import type { LocalWorker } from './local-worker.ts'
 import { pipeline } from './pipeline.ts'
 import { SealedRuns } from './sealed-runs.ts'
 import { pendingStart } from './start.ts'
 import { StartBatches } from './start-batches.ts'
+import type { StartParts } from './start-call.ts'
 
 const { database, opened } = await openMillrace()
 
@@ -27,6 +29,13 @@ const stored = (id: string) =>
       [id],
     )
     .then(([row]) => row)
+/** What batches need, over a caller that answers by itself. */
+const partsOf = (caller: Caller): StartParts => ({
+  via: 'sdk',
+  caller,
+  sealed: new SealedRuns(caller, undefined),
+  inTransaction: (work) => work(caller),
+})
 
 test('a start carries its options to the run', async () => {
   const client = opened.client()
@@ -188,11 +197,7 @@ test('a start asks the worker of its process for as many slots as its run begins
     watch: () => undefined,
   }
   const caller = { call: async () => [] }
-  const starts = new StartBatches(
-    { via: 'sdk', caller, sealed: new SealedRuns(caller, undefined) },
-    () => worker,
-    4,
-  )
+  const starts = new StartBatches(partsOf(caller), () => worker, 4)
   const start = { slug: two.slug, version: 1, input: null, graph: two.graph }
   await Promise.all([newId(), newId()].map((id) => starts.start(pendingStart({ ...start, id }, {}))))
   expect(asked).toEqual([4])
@@ -210,10 +215,9 @@ test('what an answer that nobody understands has leased to the worker of the pro
   }
   const leased = { reason: 'leased', run_id: newId(), task_id: 1, step_id: 0 }
   const caller = { call: async <Row>() => [leased] as Row[] }
-  const parts = { via: 'sdk', caller, sealed: new SealedRuns(caller, undefined) } as const
   const start = { slug: numbered.slug, version: 1, id: newId(), input: { n: 1 }, graph: numbered.graph }
   await expect(
-    new StartBatches(parts, () => worker, 4).start(pendingStart(start, {})),
+    new StartBatches(partsOf(caller), () => worker, 4).start(pendingStart(start, {})),
   ).rejects.toBeInstanceOf(TypeError)
   expect(told).toEqual(['lost the answer for 1'])
 })
