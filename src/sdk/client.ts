@@ -152,7 +152,8 @@ export class Client {
 
   /**
    * Starts a run for each input, with the same options; answers in the order of the inputs. At most 1,000 are started in
-   * one transaction, so a failure half-way leaves the earlier thousands started; with `tx` it is all or none.
+   * one transaction, two of which are under way at a time. So a failure half-way leaves earlier thousands started, and maybe one behind: nothing begins
+   * after it, and the error's `fields.started` names the inputs that were started, each piece by its `first` and `last`, from 0. With `tx` it is all or none.
    */
   startMany<P extends Startable>(
     pipeline: P,

@@ -316,6 +316,28 @@ test('startMany answers in the order of its inputs, over several calls', async (
   ])
 })
 
+test('startMany begins nothing after a failure, and says what it had started', async () => {
+  const client = opened.client()
+  const inputs = Array.from({ length: 6_000 }, (_, n) => (n === 10 ? {} : { state: `half-way ${n}` }))
+  const count = async () =>
+    (
+      await database.query<{ n: number }>(
+        "select count(*)::int as n from millrace.run where tenant = 'half-way'",
+      )
+    )[0]!.n
+  const error = await client
+    .startMany(keyed, inputs, { tenant: 'half-way' })
+    .catch((thrown: unknown) => thrown)
+  const started = await count()
+  expect(started).toBeLessThan(3_000)
+  expect(error).toMatchObject({
+    code: 'key_value_missing',
+    fields: { started: started === 0 ? [] : [{ first: 1_000, last: 999 + started }] },
+  })
+  await client.close()
+  expect(await count()).toBe(started)
+})
+
 test('PP-S8 too long a list starts nothing', async () => {
   const client = opened.client()
   const [before] = await database.query('select count(*) from millrace.run')
