@@ -7,7 +7,7 @@ import { createRunIds } from '../core/uuid.ts'
 import { dateWords } from '../core/wording.ts'
 import type { Caller } from '../db/call.ts'
 import { readActiveVersion, registerPipeline } from '../db/pipelines.ts'
-import { startRuns } from '../db/runs.ts'
+import { passesAtOf, startRuns } from '../db/runs.ts'
 import { conflictError } from '../sdk/conflict.ts'
 import { pauseWords } from '../sdk/paused-starts.ts'
 import type { PipelineDefinition } from '../sdk/pipeline-definition.ts'
@@ -50,7 +50,7 @@ export async function startRun(
     })
   }
   if (answer.reason === 'limit') {
-    const { rule, passes_at: passesAt } = answer
+    const [{ rule }, passesAt] = [answer, passesAtOf(answer)]
     const until = passesAt === null ? '' : ` until ${dateWords(passesAt.toISOString())} UTC`
     throw new MillraceError('start_limited', `Rule '${rule}' on starts of '${slug}' refuses it${until}.`, {
       fields: { pipeline: slug, rule, passesAt },

@@ -34,15 +34,21 @@ export interface StartAnswerRow {
   readonly live_run_id: string | null
   readonly task_id: number | null
   readonly step_id: number | null
-  /** Of a rule on starts: its name, and when the start would pass, where that is known. */
+  /** Of a rule on starts: its name, and when the start would pass, in milliseconds since 1970, where that is known. */
   readonly rule: string | null
-  readonly passes_at: Date | null
+  readonly passes_at_ms: number | null
+}
+
+/** When a start that a rule refuses would pass, where that is known. */
+export function passesAtOf({ passes_at_ms: ms }: StartAnswerRow): Date | null {
+  return ms === null ? null : new Date(Number(ms))
 }
 
 // But for the last argument, which says whether ids may be another start's.
 const startRunsCall = `millrace.start_runs($1::uuid[], $2::text[], $3::int[], $4::jsonb[],
     $5::smallint[], $6::text[], $7::jsonb[], $8::timestamptz[], $9::text[], $10::int[], $11::text, $12::uuid, $13::int, $14::int, $15::boolean`
-const startColumns = 'reason, run_id, live_run_id, task_id, step_id, rule, passes_at'
+// A time as a number: in a transaction of the caller's own, some libraries give times as text.
+const startColumns = `reason, run_id, live_run_id, task_id, step_id, rule, (extract(epoch from passes_at) * 1000)::float8 as passes_at_ms`
 
 const patientStatement = {
   name: 'millrace_start_runs_patiently',

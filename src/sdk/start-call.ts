@@ -2,7 +2,7 @@
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
 import { addCallbacks, type CallbackRow } from '../db/callbacks.ts'
-import { type StartAnswerRow, startRuns } from '../db/runs.ts'
+import { passesAtOf, type StartAnswerRow, startRuns } from '../db/runs.ts'
 import { isUndoneByConflict, retryTransaction, retryWhen } from '../db/transaction.ts'
 import { conflictError } from './conflict.ts'
 import type { HandedOver, LocalWorker } from './local-worker.ts'
@@ -132,8 +132,9 @@ export function answersOf(
       refuse(index, answer.live_run_id)
       return undefined as never
     }
-    const { reason, rule, passes_at: passesAt } = answer
-    if (reason === 'limit') return { created: false, reason, run: null, rule: rule ?? '', passesAt }
+    const { reason, rule } = answer
+    if (reason === 'limit')
+      return { created: false, reason, run: null, rule: rule ?? '', passesAt: passesAtOf(answer) }
     const stands = { created: false, reason: reason as 'live', run: { id: answer.live_run_id! } } as const
     return rule === null ? stands : { ...stands, rule }
   })

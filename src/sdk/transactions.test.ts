@@ -30,6 +30,7 @@ const keyed = pipeline('keyed', { input: z.object({ region: z.string() }), key: 
   'do',
   () => 1,
 )
+const throttled = pipeline('throttled', { throttle: { starts: 1, per: '1h' } }).step('do', () => 1)
 const input = {
   text: 'a "quote", a \\ back, {braces}, \'single\', NULL, $1, ä🙂\n',
   list: [1, null, true, 'null', { deep: ['"'] }],
@@ -166,6 +167,25 @@ describe.each(Object.entries(libraries))('a start inside a transaction of %s', (
         tx,
       })
       expect(many.map(({ created }) => created)).toEqual([false, true])
+    })
+  })
+
+  test('is told as a date when a rule would let it pass', async () => {
+    const client = opened.client()
+    const options = { tenant: `tenant ${Math.random()}` }
+    await client.start(throttled, null, options)
+    const [row] = await database.query<{ passes_at: Date }>(
+      'select passes_at from millrace.start_run($1, null, tenant => $2)',
+      ['throttled', options.tenant],
+    )
+    await startedIn(async (tx) => {
+      expect(await client.start(throttled, null, { ...options, tx })).toEqual({
+        created: false,
+        reason: 'limit',
+        run: null,
+        rule: 'throttle',
+        passesAt: row!.passes_at,
+      })
     })
   })
 

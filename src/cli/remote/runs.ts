@@ -182,7 +182,7 @@ function startRuns(client: HttpClient) {
         task_id: null,
         step_id: null,
         rule,
-        passes_at: null,
+        passes_at_ms: null,
       },
     ]
   }
