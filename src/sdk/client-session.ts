@@ -11,8 +11,11 @@ import type { SealedRuns } from './sealed-runs.ts'
 import type { PendingStart, StartVia } from './start.ts'
 import { StartBatches } from './start-batches.ts'
 import type { StartParts } from './start-call.ts'
+import { UnderWay } from './under-way.ts'
 
 export interface Session extends StartParts {
+  /** Its calls, those that wait for a connection among them. */
+  readonly calls: UnderWay
   readonly starts: StartBatches
   readonly news: RunNews
   readonly results: RunResults
@@ -33,7 +36,9 @@ export async function openSession(
 ): Promise<Session> {
   const described = describeDatabase(database)
   const pooled = await isPoolPooled(pool, described)
-  const caller = poolCaller(pool, { prepare: !pooled, database: described })
+  const inPool = poolCaller(pool, { prepare: !pooled, database: described })
+  const calls = new UnderWay()
+  const caller: Caller = { call: (statement, values) => calls.during(inPool.call(statement, values)) }
   const news = new RunNews(directDatabase ?? database)
   const watcher = randomUUID()
   const sealed = sealedBy(caller)
@@ -46,6 +51,7 @@ export async function openSession(
   }
   return {
     ...parts,
+    calls,
     starts: new StartBatches(parts, (starts) => workerFor(database, starts), pool.options.max),
     news,
     results: new RunResults({ caller, news, watcher, sealed }),

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { openMillrace } from '../../test/millrace.ts'
-import { newId, runOf } from '../../test/protocol.ts'
+import { newId, runOf, untilBlocked } from '../../test/protocol.ts'
 import { connect } from './client.ts'
 import { pipeline } from './pipeline.ts'
 
@@ -99,4 +99,24 @@ test('PP-C13 what is wrong with the connection string is said without the passwo
     message: expect.not.stringContaining('secret'),
   })
   await client.close()
+})
+
+test('a client that closes finishes what waits for a connection as well, and every close waits for that', async () => {
+  const client = opened.client({ connectionsMax: 1 })
+  const { run } = await client.start(one, { n: 1 })
+  const holder = await database.pool.connect()
+  await holder.query('begin')
+  await holder.query('select 1 from millrace.run where id = $1 for update', [run!.id])
+  const cancelled = client.run(run!.id).cancel()
+  await untilBlocked(database)
+  const sent = client.signal('closing')
+  let closed = 0
+  const closes = [client.close(), client.close()].map((close) => close.then(() => closed++))
+  await untilBlocked(database)
+  expect(closed).toBe(0)
+  await holder.query('commit')
+  holder.release()
+  expect(await cancelled).toBe(true)
+  await sent
+  await Promise.all(closes)
 })

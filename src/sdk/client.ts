@@ -43,6 +43,7 @@ import {
   type SplitOptions,
   splitStarts,
 } from './versions.ts'
+import { UnderWay } from './under-way.ts'
 import { Webhooks } from './webhooks.ts'
 import type { PipelineInput, PipelineOutput, Startable, StartablePipeline, StartedRun } from './startable.ts'
 import {
@@ -92,10 +93,9 @@ export class Client {
   readonly #allow: AllowedTargets
   readonly #registered = new Map<string, Promise<RegisteredPipeline>>()
   readonly #versions = new ActiveVersions()
-  #underWay = 0
-  #allEnded: (() => void) | undefined
+  readonly #starts = new UnderWay()
   #session: Promise<Session> | undefined
-  #closed = false
+  #closing: Promise<void> | undefined
 
   constructor(options: ClientOptions) {
     this.#options = options
@@ -130,7 +130,7 @@ export class Client {
     input: PipelineInput<P>,
     options: StartOptions = {},
   ): Promise<StartAnswer> {
-    return this.#finish(this.#start(pipeline, input, options))
+    return this.#starts.during(this.#start(pipeline, input, options))
   }
 
   async #start(pipeline: Startable, input: unknown, options: StartOptions): Promise<StartAnswer> {
@@ -160,7 +160,7 @@ export class Client {
     inputs: ReadonlyArray<PipelineInput<P>>,
     options: Omit<StartOptions, 'runId' | 'idempotencyKey'> = {},
   ): Promise<StartAnswer[]> {
-    return this.#finish(this.#startMany(pipeline, inputs, options))
+    return this.#starts.during(this.#startMany(pipeline, inputs, options))
   }
 
   async #startMany(
@@ -338,18 +338,20 @@ export class Client {
     return moveRuns((await this.#open()).caller, slug, options)
   }
 
-  /** Ends its connections; starts under way are finished first. */
-  async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
-    if (this.#underWay > 0)
-      await new Promise<void>((resolve) => {
-        this.#allEnded = resolve
-      })
+  /** Ends its connections; starts and calls under way are finished first, and what still waits for a result or a part is refused. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await this.#starts.ended()
     const session = await this.#session?.catch(() => undefined)
     session?.results.close()
     session?.streams.close()
     await session?.news.close()
+    // A pool that ends serves nobody who still waits for a connection.
+    await session?.calls.ended()
     await this.#pool.end()
   }
 
@@ -400,16 +402,6 @@ export class Client {
     return key === undefined ? {} : { key }
   }
 
-  /** Counts a call until it has ended, so that close() waits for it. */
-  async #finish<T>(call: Promise<T>): Promise<T> {
-    this.#underWay++
-    try {
-      return await call
-    } finally {
-      if (--this.#underWay === 0) this.#allEnded?.()
-    }
-  }
-
   /** Once per process and version: a start uses the version of its own code, and registers it if nobody has. */
   #register(session: Session, pipeline: StartablePipeline): Promise<RegisteredPipeline> {
     const registering = registerPipeline(session.caller, pipeline.slug, pipeline.graph, pipeline.startRules)
@@ -419,7 +411,7 @@ export class Client {
   }
 
   #open(): Promise<Session> {
-    if (this.#closed) throw new MillraceError('client_closed', 'This client was closed.')
+    if (this.#closing !== undefined) throw new MillraceError('client_closed', 'This client was closed.')
     this.#session ??= openSession(this.#pool, {
       ...this.#options,
       via: this.#via,
