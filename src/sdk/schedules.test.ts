@@ -61,6 +61,7 @@ test('a pipeline whose inputs are encrypted is not scheduled', async () => {
   ).rejects.toMatchObject({
     code: 'schedule_invalid',
     message: expect.stringContaining('encrypted') as string,
+    hint: expect.stringContaining('durable.call(') as string,
   })
 })
 

@@ -22,7 +22,7 @@ begin
   if exists (select from pipeline p join pipeline_version v on v.slug = p.slug and v.version = p.active_version
               where p.slug = define_schedule.slug and v.is_encrypted) then
     raise exception 'Schedule ''%'' is refused: pipeline ''%'' is encrypted, and the input of a schedule lies in the clear.', define_schedule.name, define_schedule.slug
-      using errcode = 'MR101', hint = 'Schedule a pipeline without encryption that starts it with durable.start().';
+      using errcode = 'MR101', hint = 'Schedule a pipeline without encryption, a step of which calls this one: durable.call(pipeline, input, { detached: true }).';
   end if;
   select s.* into known from schedule s where s.name = define_schedule.name for update;
   perform refuse_schedule_revision(define_schedule.name, known, define_schedule.expected_revision);
