@@ -73,6 +73,7 @@ export const statusByCode: Partial<Readonly<Record<ErrorCode, number>>> = {
   json_too_large: 413,
   key_value_missing: 422,
   start_option_invalid: 422,
+  start_held_up: 503,
   link_invalid: 404,
   last_admin: 409,
   person_disabled: 409,

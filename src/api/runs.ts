@@ -95,7 +95,7 @@ const startRun = operation({
   }),
   answer: startAnswer,
   status: 201,
-  errors: [...startCodes, 'run_id_off_clock'],
+  errors: [...startCodes, 'run_id_off_clock', 'start_held_up'],
   ownIdempotency: true,
   bodyBytesMax: 1_200_000,
 })

@@ -123,7 +123,7 @@ export class Client {
    * An input is held against the schema of the pipeline that is given. Given by its name alone, it is taken as it is: schemas are code, and lie in no database.
    *
    * @throws MillraceError input_invalid, json_invalid, json_too_large, pipeline_unknown, key_value_missing, idempotency_conflict,
-   *   callback_invalid, target_refused
+   *   start_held_up, callback_invalid, target_refused
    */
   start<P extends Startable>(
     pipeline: P,

@@ -2,8 +2,12 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { countStatements, openMillrace } from '../../test/millrace.ts'
-import { untilBlocked } from '../../test/protocol.ts'
+import { newId, untilBlocked } from '../../test/protocol.ts'
 import { pipeline } from './pipeline.ts'
+import { SealedRuns } from './sealed-runs.ts'
+import { pendingStart } from './start.ts'
+import { StartBatches } from './start-batches.ts'
+import type { StartParts } from './start-call.ts'
 
 const { database, opened } = await openMillrace()
 
@@ -80,4 +84,30 @@ test('starts with a callback that wait for what an open transaction holds leave 
       { run_id: first!.run!.id, ends: ['cancelled', 'completed', 'failed'] },
     ].toSorted((a, b) => (a.run_id < b.run_id ? -1 : 1)),
   )
+})
+
+test('a start that has waited in vain for a minute is given up with an error that names its run key', async () => {
+  const heldUp = Object.assign(new Error('a lock took too long'), {
+    code: '55P03',
+    severity: 'ERROR',
+  })
+  const caller = { call: () => Promise.reject(heldUp) }
+  const parts: StartParts = {
+    via: 'sdk',
+    caller,
+    sealed: new SealedRuns(caller, undefined),
+    inTransaction: (work) => work(caller),
+  }
+  const starts = new StartBatches(parts, () => undefined, 4)
+  const start = { slug: 'paired', version: 1, id: newId(), input: { state: 'TX', year: 26 } }
+  await expect(starts.start(pendingStart({ ...start, graph: paired.graph }, {}))).rejects.toMatchObject({
+    code: 'start_held_up',
+    message: expect.stringContaining("The start of 'paired' with run key 'TX, 26' was given up"),
+    fields: { pipeline: 'paired', key: 'TX, 26' },
+    cause: heldUp,
+  })
+  await expect(starts.start(pendingStart(start, {}))).rejects.toMatchObject({
+    code: 'start_held_up',
+    fields: { pipeline: 'paired' },
+  })
 })

@@ -1,4 +1,5 @@
 // Owns the batches in which single starts share commits, and those that wait beside them.
+import { MillraceError } from '../core/errors.ts'
 import { isHeldUp, sqlState } from '../db/database-error.ts'
 import type { LocalWorker } from './local-worker.ts'
 import type { PendingStart, StartAnswer } from './start.ts'
@@ -180,8 +181,9 @@ export class StartBatches {
     try {
       await this.#call([first], undefined, turnMs)
     } catch (error) {
-      if (isHeldUp(error) && ++beside.turns < turnsMax) return false
-      first.reject(error)
+      if (!isHeldUp(error)) first.reject(error)
+      else if (++beside.turns < turnsMax) return false
+      else first.reject(givenUp(first.start, error))
     }
     beside.starts.shift()
     return true
@@ -190,6 +192,18 @@ export class StartBatches {
 
 function keyOf({ row: { slug, tenant }, keyText }: PendingStart): string | symbol {
   return keyText === null ? Symbol(slug) : JSON.stringify([slug, tenant, keyText])
+}
+
+function givenUp({ row: { slug }, keyText }: PendingStart, cause: unknown): MillraceError {
+  const values = keyText === null ? [] : (JSON.parse(keyText) as unknown[])
+  const key = values.map((value) => (typeof value === 'string' ? value : JSON.stringify(value))).join(', ')
+  const which = keyText === null ? '' : ` with run key '${key}'`
+  const message = `The start of '${slug}'${which} was given up: it waited for ${(turnsMax * turnMs) / 1_000} seconds for what somebody's open transaction holds.`
+  return new MillraceError('start_held_up', message, {
+    fields: { pipeline: slug, ...(keyText !== null && { key }) },
+    hint: "Find the transaction with: select pid, state, query, xact_start from pg_stat_activity where state like 'idle in transaction%'",
+    cause,
+  })
 }
 
 function halvesOf<T>(batch: readonly T[]): Array<readonly T[]> {

@@ -218,7 +218,7 @@ test('what an answer that nobody understands has leased to the worker of the pro
   const start = { slug: numbered.slug, version: 1, id: newId(), input: { n: 1 }, graph: numbered.graph }
   await expect(
     new StartBatches(partsOf(caller), () => worker, 4).start(pendingStart(start, {})),
-  ).rejects.toBeInstanceOf(TypeError)
+  ).rejects.toThrow(TypeError)
   expect(told).toEqual(['lost the answer for 1'])
 })
 

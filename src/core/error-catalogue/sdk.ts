@@ -122,6 +122,12 @@ export const sdkErrors = {
     remedy: 'See why with: npx millrace run account ID',
     exitCode: 4,
   },
+  start_held_up: {
+    cause:
+      "A start has waited for a minute for what somebody's open transaction holds, such as its run key, and was given up.",
+    remedy: 'End that transaction, which pg_stat_activity shows, and start again: nothing was started.',
+    exitCode: 3,
+  },
   start_option_invalid: {
     cause: 'An option of a start is outside its bounds.',
     remedy: 'Correct the option that the message names.',
