@@ -5,6 +5,7 @@ import { type Caller, poolCaller } from '../db/call.ts'
 import { createPool, describeDatabase } from '../db/connection.ts'
 import { readClock } from '../db/diagnosis.ts'
 import { followRuns, type RunRow } from '../db/run-list.ts'
+import { lookEvery } from './repeated-look.ts'
 
 const lookEveryMs = 500
 /** Ids are made by clients, whose clocks may run behind. */
@@ -20,14 +21,10 @@ export async function followEnds(database: string, print: (line: string) => void
   const pool = createPool({ connectionString: database, connectionsMax: 1, applicationName: 'millrace dev' })
   const caller = poolCaller(pool, { prepare: false, database: describeDatabase(database) })
   const ends = new Ends(caller, await readClock(caller), print)
-  let look = Promise.resolve()
-  const timer = setInterval(() => {
-    look = look.then(() => ends.look())
-  }, lookEveryMs)
+  const endLooks = lookEvery(lookEveryMs, () => ends.look())
   return {
     close: async () => {
-      clearInterval(timer)
-      await look
+      await endLooks()
       await ends.look()
       await pool.end()
     },

@@ -3,6 +3,7 @@ import { Presets, SingleBar } from 'cli-progress'
 import { progressWords } from '../core/account-reports.ts'
 import type { Caller } from '../db/call.ts'
 import { type ProgressRow, readProgress } from '../db/streams.ts'
+import { lookEvery } from './repeated-look.ts'
 import type { Terminal } from './terminal.ts'
 
 const lookEveryMs = 250
@@ -15,7 +16,9 @@ export function showProgress(terminal: Terminal, caller: Caller, runId: string):
     {
       format: '{bar} {value} of {total} done{word}',
       stream: process.stderr,
-      hideCursor: true,
+      // It changes no setting of the terminal: whoever ends the command by Ctrl-C would keep it.
+      hideCursor: false,
+      linewrap: true,
       clearOnComplete: true,
     },
     Presets.shades_classic,
@@ -59,12 +62,5 @@ function watch(
   everyMs: number,
   show: (progress: ProgressRow) => void,
 ): () => Promise<void> {
-  let look = Promise.resolve()
-  const timer = setInterval(() => {
-    look = look.then(() => readProgress(caller, runId).then(show, () => {}))
-  }, everyMs)
-  return async () => {
-    clearInterval(timer)
-    await look
-  }
+  return lookEvery(everyMs, () => readProgress(caller, runId).then(show, () => {}))
 }
