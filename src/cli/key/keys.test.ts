@@ -97,3 +97,31 @@ test('a scope that there is not makes no key, and what is printed as JSON has th
   const next = JSON.parse((await call('key', 'rotate', made.prefix, '--json')).stdout)
   expect(Object.keys(next)).toEqual(['id', 'prefix', 'key', 'expires_at', 'old_expires_at'])
 })
+
+test('a key is found by its beginning however many came after it, alive or not, on the database and over HTTP', async () => {
+  const { url } = await serveApi({ ann: { role: 'admin' } })
+  const local = folderOf({ DATABASE_URL: database.url })
+  const remote = folderOf({ MILLRACE_URL: url, MILLRACE_KEY: 'ann' })
+  const [leaked, ended] = [
+    (await local.call('key', 'create', 'leaked')).stdout,
+    (await local.call('key', 'create', 'ended')).stdout,
+  ].map((told) => keyIn(told!).slice(0, 15))
+  await local.call('key', 'revoke', ended!)
+  await database.query(
+    `insert into millrace.api_key (id, name, prefix, digest, role, payloads, created_at, created_by, expires_at, revoked_at, revoked_by)
+     select ('ffffffff-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'hourly', 'mr_' || lpad(to_hex(n), 12, '0'), sha256(n::text::bytea),
+            'viewer', false, millrace.now(), 'ci', millrace.now() + '1 h', millrace.now(), 'ci'
+       from generate_series(1, 1001) n`,
+  )
+  try {
+    for (const side of [local, remote]) {
+      expect((await side.call('key', 'revoke', ended!)).stdout).toBe('The key was revoked already.\n')
+      // A beginning that is not whole may be that of several, so that all are looked through.
+      expect((await side.call('key', 'revoke', ended!.slice(0, 14))).stdout).toContain('already')
+      expect(await side.call('key', 'revoke', 'mr_0000000')).toMatchObject({ status: 2 })
+    }
+    expect((await remote.call('key', 'revoke', leaked!)).stdout).toBe('The key is revoked.\n')
+  } finally {
+    await database.query(`delete from millrace.api_key where name = 'hourly'`)
+  }
+})

@@ -13,7 +13,7 @@ export function keyStatements(client: HttpClient): RemoteStatements {
 function keys(client: HttpClient): RemoteStatements {
   return {
     millrace_list_api_keys: async (
-      _before: string | null,
+      before: string | null,
       limit: number,
       id: string | null,
       account: string | null,
@@ -22,7 +22,9 @@ function keys(client: HttpClient): RemoteStatements {
       if (id !== null)
         return (await oneOrNone(client.showApiKey({ params: { key: id } }))).map(rowOf<ApiKeyRow>)
       const query = { ...given({ account }), ...(live ? { live: 'true' as const } : {}) }
-      return (await firstOf(client.listApiKeys, { query }, limit)).map(rowOf<ApiKeyRow>)
+      const all = await firstOf(client.listApiKeys, { query }, before === null ? limit : keysMax)
+      const behind = all.filter((key) => before === null || key.id < before)
+      return behind.slice(0, limit).map(rowOf<ApiKeyRow>)
     },
     millrace_create_api_key: async (
       id: string,
@@ -88,6 +90,7 @@ function accounts(client: HttpClient): RemoteStatements {
 }
 
 const accountsMax = 10_000
+const keysMax = 100_000
 
 function hexOf(digest: Uint8Array): string {
   return Buffer.from(digest).toString('hex')
