@@ -4,9 +4,16 @@ import { type Caller, openFolder } from '../../../test/commands.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
 import { until } from '../../../test/deadline.ts'
 import { workAs } from '../../../test/failing-worker.ts'
+import { servedApiOn } from '../../../test/http.ts'
+import { countStatements } from '../../../test/millrace.ts'
 import { chain, registerPipeline, registerWorker, startRun, type Worker } from '../../../test/protocol.ts'
 
 let database: TestDatabase
+const serveApi = servedApiOn({
+  get url() {
+    return database.url
+  },
+})
 let folder: Caller
 let worker: Worker
 beforeAll(async () => {
@@ -162,4 +169,24 @@ test('JQ-10 a change with the revision that was seen ends with status 4 where so
   expect((await folder.call('run', 'show', run)).stdout).toContain('revision  1')
   expect(await folder.call('run', 'cancel', run, '--if-revision', '1')).toMatchObject({ status: 0 })
   expect(await folder.call('pipeline', 'pause', 'sweep', '--if-revision', '7')).toMatchObject({ status: 4 })
+})
+
+test('who waits for a redrive over HTTP asks the server each five seconds, of which a key has enough for an hour', async () => {
+  await failedRun()
+  const { url } = await serveApi({ ann: { role: 'operator' } })
+  const remote = openFolder({ MILLRACE_URL: url, MILLRACE_KEY: 'ann' })
+  const statements = countStatements()
+  const looks = () => statements.sent.filter((name) => name === 'millrace_read_redrive').length
+  try {
+    const waiting = remote.call('redrive', 'start', '--all', '--wait')
+    await until('the first look was taken', () => looks() > 0)
+    const begun = performance.now()
+    await database.query('select * from millrace.work_redrives()')
+    expect((await waiting).stdout).toContain('is through')
+    expect(performance.now() - begun).toBeGreaterThan(4_000)
+  } finally {
+    statements.stop()
+    remote.close()
+  }
+  await workAs(database, worker, () => undefined)
 })

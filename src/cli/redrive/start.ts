@@ -8,6 +8,7 @@ import { type FailureFilter, type RedrivePlan, type RedriveProgress, Redrives } 
 import { columnNames } from '../column-names.ts'
 import { pastTime, rate, text } from '../option-values.ts'
 import type { CurrentSession, Session } from '../session.ts'
+import { waitLooksMs } from '../wait-looks.ts'
 import { type FromChoices, fromOf, withFromOptions } from './from-options.ts'
 import { progressWords } from './words.ts'
 
@@ -72,7 +73,7 @@ async function start(session: Session, caller: Caller, choices: Choices): Promis
   })
   try {
     while (choices.wait && progress.state === 'open') {
-      await pause(lookEveryMs)
+      await pause(session.remote === undefined ? waitLooksMs.database : waitLooksMs.server)
       progress = await redrives.show(progress.id)
     }
   } finally {
@@ -90,8 +91,6 @@ function tell({ terminal }: Session, progress: RedriveProgress): void {
 }
 
 const statusOfRefusal = 4
-
-const lookEveryMs = 500
 
 /** Nobody redrives everything by leaving something out. */
 function filterOf(choices: Choices): FailureFilter {

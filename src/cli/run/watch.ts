@@ -11,12 +11,13 @@ import type { Caller } from '../../db/call.ts'
 import { outputOf } from '../../sdk/result.ts'
 import { liveView } from '../live-view.ts'
 import { runIdOf } from '../run-id.ts'
+import { waitLooksMs } from '../wait-looks.ts'
 import type { CurrentSession, Session } from '../session.ts'
 import type { Terminal } from '../terminal.ts'
 import { printGlance } from './show.ts'
 
-/** Over HTTP each look counts to the limit of the key, so events say when to look. */
-const lookEveryMs = { database: 500, server: 5_000 }
+/** Over HTTP each look counts to the limit of the key, so events say when to look, as long as they are few. */
+const apartMsStep = 250
 const rowsDefault = 24
 
 export function watchCommand(current: CurrentSession): Command {
@@ -49,40 +50,52 @@ async function* looks(
 ): AsyncGenerator<RunAccount, void, undefined> {
   const news = remote === undefined ? undefined : followed(remote, run)
   try {
-    for (;;) {
+    for (let looked = 0; ; looked++) {
       const account = await runAccount(caller, run)
       yield account
       if (isFinal(account.run.state)) return
-      if (news === undefined) await pause(lookEveryMs.database)
-      else await news.next()
+      if (news === undefined) await pause(waitLooksMs.database)
+      else await news.next(Math.min(looked * apartMsStep, waitLooksMs.server))
     }
   } finally {
     news?.end()
   }
 }
 
-/** Says when the run has changed, or may have: a step that goes on is no event of its run. */
-function followed(client: HttpClient, run: string): { next(): Promise<void>; end(): void } {
-  const ending = new AbortController()
+interface News {
+  /** Resolves when the run has changed, or may have: not before this time has passed, unless the run has ended. */
+  next(leastMs: number): Promise<void>
+  end(): void
+}
+
+/** A step that goes on is no event of its run; each part of its stream is one. */
+function followed(client: HttpClient, run: string): News {
+  const [ending, ended] = [new AbortController(), new AbortController()]
   let isNew = false
   let wake = (): void => {}
   const follow = async (): Promise<void> => {
-    for await (const _ of client.followRun({ params: { run }, signal: ending.signal })) {
+    for await (const { event } of client.followRun({ params: { run }, signal: ending.signal })) {
       isNew = true
       wake()
+      if (event === 'end') ended.abort()
     }
   }
   // What is wrong with the server, the next look says.
   follow().catch(() => {})
   return {
-    next: async () => {
+    next: async (leastMs) => {
+      await rest(leastMs, ended.signal)
       const woken = new AbortController()
       wake = () => woken.abort()
-      if (!isNew) await pause(lookEveryMs.server, undefined, { signal: woken.signal }).catch(() => {})
+      if (!isNew) await rest(waitLooksMs.server - leastMs, woken.signal)
       isNew = false
     },
     end: () => ending.abort(new MillraceError('client_closed', 'The run is watched no more.')),
   }
+}
+
+async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  await pause(ms, undefined, { signal }).catch(() => {})
 }
 
 function drawing({ terminal, surroundings }: Session): (account: RunAccount) => void {
