@@ -12,6 +12,8 @@ export interface DevWorkerOptions {
   readonly config: string
   readonly database: string
   readonly terminal: Terminal
+  /** Told of each file that the worker has loaded. */
+  readonly onImport: (file: string) => void
 }
 
 export class DevWorker {
@@ -81,8 +83,9 @@ export class DevWorker {
   }
 
   #hear(news: WorkerNews): void {
-    if (news.kind === 'import') this.#imports.add(news.file)
-    else this.#offer(news.pipelines)
+    if (news.kind === 'serving') return this.#offer(news.pipelines)
+    this.#imports.add(news.file)
+    this.#options.onImport(news.file)
   }
 
   #offer(pipelines: ReadonlyArray<{ slug: string; example: string }>): void {

@@ -79,6 +79,44 @@ export default { pipelines: [hello], triggers: [people] }
   expect(await database.query("select from millrace.worker where state <> 'gone'")).toEqual([])
 }, 60_000)
 
+test('what can not be watched is told once, and a file outside the folder that the worker has loaded is watched as well', async () => {
+  const workspace = openFolder()
+  workspace.write('shared/answer.ts', "export const answer = 'before'\n")
+  const config = workspace.write(
+    'app/millrace.config.ts',
+    `import { pipeline } from ${JSON.stringify(sdkAddress)}
+import { answer } from '../shared/answer.ts'
+console.log('The answer is ' + answer)
+export default { pipelines: [pipeline('shared').step('say', () => answer)] }
+`,
+  )
+  for (const name of ['here', 'there']) fs.symlinkSync(name, path.join(workspace.folder, 'app', name))
+  const program = startCompiled(programFile, ['dev', '--config', config], { DATABASE_URL: database.url })
+  programs.push(program)
+  await until('the worker serves', () => program.printed().includes('The worker serves shared'))
+  workspace.write('shared/answer.ts', "export const answer = 'after'\n")
+  await until('it reloads', () => program.printed().includes('../shared/answer.ts changed; reloading.'))
+  await until('it has the new code', () => program.printed().includes('The answer is after'))
+  program.child.kill('SIGINT')
+  expect(await program.ended).toBe(0)
+  expect(program.printed().split('Not every file can be watched: ELOOP')).toHaveLength(2)
+  workspace.close()
+}, 60_000)
+
+test('while it waits for another migrator, Ctrl-C ends it', async () => {
+  const other = await database.connect()
+  await other.query(`select pg_advisory_lock(hashtextextended('millrace.migrate', 0))`)
+  await other.query('drop schema millrace cascade')
+  const config = project.write('millrace.config.ts', 'export default { pipelines: [] }\n')
+  const program = startCompiled(programFile, ['dev', '--config', config], { DATABASE_URL: database.url })
+  programs.push(program)
+  await until('it waits', () => program.printed().includes('Another migrator is at work'))
+  program.child.kill('SIGINT')
+  expect(await program.ended).toBe(0)
+  expect(program.printed()).toMatch(/Stopped\.\n$/)
+  await other.end()
+}, 60_000)
+
 test('its PostgreSQL ends with it, however often a signal comes', async () => {
   const own = openFolder()
   const config = own.write('millrace.config.ts', 'export default { pipelines: [] }\n')

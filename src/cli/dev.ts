@@ -10,7 +10,8 @@ import { watchCode } from './dev-files.ts'
 import { followEnds } from './dev-runs.ts'
 import { DevWorker } from './dev-worker.ts'
 import type { CurrentSession, Session } from './session.ts'
-import { type StopRequests, stopRequests } from './stop-requests.ts'
+import type { StopRequests } from './stop-requests.ts'
+import { untilStopped } from './until-stopped.ts'
 
 export function devCommand(current: CurrentSession): Command {
   return new Command('dev')
@@ -21,19 +22,16 @@ export function devCommand(current: CurrentSession): Command {
 }
 
 async function develop(session: Session): Promise<void> {
-  const stopped = stopRequests()
-  const { file, config } = await session.needConfig()
+  const configured = await session.needConfig()
   const log = (text: string): void => session.terminal.printLines(text)
-  const database = await session.chooseDatabase({ mayCreate: true, log })
-  try {
+  const develops = async (database: ChosenDatabase, stopped: StopRequests): Promise<void> => {
     if (database.source !== 'embedded') log(`Uses ${describeDatabase(database.url)}`)
-    await migrate({ connectionString: database.url, log })
-    await runUntilStopped(session, { file, config }, database, stopped)
-  } finally {
-    await database.release()
-    // Not before: a signal that nobody hears would end this process with its PostgreSQL still up.
-    stopped.close()
+    const migrated = await Promise.race([migrate({ connectionString: database.url, log }), stopped.first])
+    if (migrated !== undefined) return runUntilStopped(session, configured, database, stopped)
+    // It may wait for another migrator for as long as that one takes, and one that is cut off leaves nothing behind.
+    session.mustExit = true
   }
+  await untilStopped(session, develops, { mayCreate: true, log })
   log('Stopped.')
 }
 
@@ -50,17 +48,32 @@ async function runUntilStopped(
   )
   if (config.triggers?.some(isWebhook))
     session.terminal.print('Takes no webhooks; in another terminal: npx millrace webhook listen')
-  const worker = new DevWorker({ config: file, database: database.url, terminal: session.terminal })
-  const follower = await followEnds(database.url, (line) => session.terminal.print(line))
-  const watcher = watchCode(path.dirname(file), (changed) => void worker.changed(changed))
+  try {
+    await runWorker(session, file, database.url, stopped)
+  } finally {
+    await server.close()
+  }
+}
+
+async function runWorker(
+  { terminal }: Session,
+  config: string,
+  database: string,
+  stopped: StopRequests,
+): Promise<void> {
+  const follower = await followEnds(database, (line) => terminal.print(line))
+  const watcher = watchCode(path.dirname(config), {
+    onChange: (file) => void worker.changed(file),
+    onTrouble: (trouble) => terminal.note(trouble),
+  })
+  const worker = new DevWorker({ config, database, terminal, onImport: (file) => watcher.add(file) })
   try {
     await worker.start()
     await stopped.first
-    session.terminal.print('Stopping: running steps are finished first; once more to give them back at once.')
+    terminal.print('Stopping: running steps are finished first; once more to give them back at once.')
     void stopped.second.then(() => worker.force())
     await worker.stop()
   } finally {
-    await server.close()
     await watcher.close()
     await follower.close()
   }

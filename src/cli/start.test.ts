@@ -9,6 +9,7 @@ import { type Caller, openFolder, programFile, sdkAddress } from '../../test/com
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
 import { type Program, startCompiled } from '../../test/program.ts'
+import { openSilentServer } from '../../test/silent-server.ts'
 import { standardHeaders } from '../../test/webhook-sender.ts'
 import { migrate } from '../db/migrate.ts'
 import { startEmbeddedPostgres } from '../embedded/server.ts'
@@ -139,6 +140,23 @@ export default defineConfig({ pipelines: [slow] })
     folder.close()
   }
 }, 60_000)
+
+test('who asks before it serves is not kept waiting for a database that says nothing', async () => {
+  const silent = await openSilentServer()
+  const program = startCompiled(
+    programFile,
+    ['start', '--port', '0', '--config', `${project.folder}/millrace.config.ts`],
+    { ...environment, DATABASE_URL: `postgres://ada@127.0.0.1:${silent.port}/app` },
+  )
+  try {
+    await until('it asks for its database', () => silent.asked() > 0)
+    program.child.kill('SIGTERM')
+    expect(await program.ended).toBe(0)
+  } finally {
+    await program.kill()
+    silent.close()
+  }
+})
 
 test('without a secret it serves keys alone, and says that nobody can sign in', async () => {
   const { program, address } = await startedIn({ ...environment, MILLRACE_SERVER_SECRET: undefined })

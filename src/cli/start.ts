@@ -41,12 +41,18 @@ async function serve(
   const parts = only === undefined ? partNames : [only]
   // What signs people in takes a while to load, and no other command needs it.
   const { startConfiguredServer } = await import('./configured-server.ts')
-  const server = await startConfiguredServer(session, config, database, {
+  const opening = startConfiguredServer(session, config, database, {
     parts,
     ...(host !== undefined && { host }),
     ...(port !== undefined && { port }),
     ...(trustedProxy !== undefined && { trustedProxies: trustedProxy }),
   })
+  const server = await Promise.race([opening, stopped.first])
+  if (server === undefined) {
+    // A database that says nothing holds it for as long as a connection may take.
+    session.mustExit = true
+    return
+  }
   terminal.answerLine({ address: server.address, parts })
   terminal.print(`Serving ${parts.join(' and ')} on ${server.address}`)
   let worker: Worker | undefined

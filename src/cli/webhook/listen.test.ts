@@ -1,13 +1,12 @@
 // Webhooks on the command line: listened for, listed, looked at, replayed, and their secrets changed.
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import net, { type AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openFolder, programFile, sdkAddress } from '../../../test/commands.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
 import { until } from '../../../test/deadline.ts'
 import { openProxy } from '../../../test/faults/proxy.ts'
 import { startCompiled } from '../../../test/program.ts'
+import { openSilentServer } from '../../../test/silent-server.ts'
 import { standardHeaders } from '../../../test/webhook-sender.ts'
 
 const MILLRACE_ENCRYPTION_KEYS = `k1:${randomBytes(32).toString('base64')}`
@@ -136,20 +135,16 @@ test('FO-5 the secret of a webhook of the configuration can be made before anyth
 })
 
 test('who asks before it listens is not kept waiting for a database that says nothing', async () => {
-  const asking: net.Socket[] = []
-  const silent = net.createServer((socket) => void asking.push(socket))
-  await once(silent.listen(0, '127.0.0.1'), 'listening')
-  const { port } = silent.address() as AddressInfo
+  const silent = await openSilentServer()
   const program = startCompiled(programFile, ['webhook', 'listen', '--port', '0', '--config', config], {
-    DATABASE_URL: `postgres://ada@127.0.0.1:${port}/app`,
+    DATABASE_URL: `postgres://ada@127.0.0.1:${silent.port}/app`,
   })
   try {
-    await until('it asks for its database', () => asking.length > 0)
+    await until('it asks for its database', () => silent.asked() > 0)
     program.child.kill('SIGTERM')
     expect(await program.ended).toBe(0)
   } finally {
     await program.kill()
-    for (const socket of asking) socket.destroy()
     silent.close()
   }
 })
