@@ -16,6 +16,7 @@ interface Package {
   version?: string
   private?: boolean
   type?: string
+  bin?: unknown
   scripts?: Record<string, string>
   dependencies?: Record<string, string>
   devDependencies?: Record<string, string>
@@ -30,9 +31,15 @@ export function extendPackage(folder: string): InitNote[] {
   const after = isNew ? before : extended(before, additions)
   if (!isNew && additions.length === 0)
     return [{ file: 'package.json', did: 'kept', what: 'it has what is needed' }]
-  fs.writeFileSync(file, `${JSON.stringify(after, null, 2)}\n`)
+  fs.writeFileSync(file, `${JSON.stringify(after, null, isNew ? indentDefault : indentOf(file))}\n`)
   const what = isNew ? 'with millrace and zod' : additions.map(({ name }) => name).join(', ')
   return [{ file: 'package.json', did: isNew ? 'wrote' : 'added', what }]
+}
+
+const indentDefault = '  '
+
+function indentOf(file: string): string {
+  return /^[ \t]+(?=")/m.exec(fs.readFileSync(file, 'utf8'))?.[0] ?? indentDefault
 }
 
 function newPackage(folder: string): Package {
@@ -84,8 +91,9 @@ function missing(before: Package, hasScripts: boolean): Addition[] {
   ]
 }
 
-/** `npm init` writes commonjs unasked, beside a test script that says that there is none. */
-function isUndecided({ type, scripts }: Package): boolean {
+/** `npm init` writes commonjs unasked, beside a test script that says that there is none. What is called by name may have no extension that says what it is. */
+function isUndecided({ type, scripts, bin }: Package): boolean {
+  if (bin !== undefined) return false
   return (
     type === undefined || (type === 'commonjs' && scripts?.['test']?.includes('no test specified') === true)
   )
@@ -97,13 +105,19 @@ function extended(before: Package, additions: readonly Addition[]): Package {
   return after
 }
 
+/** Wherever they lie in the package: its type counts for all of them. */
 function hasOwnScripts(folder: string): boolean {
   return fs
     .readdirSync(folder, { withFileTypes: true })
-    .some(
-      (entry) =>
-        (entry.isFile() && /\.[jt]sx?$/.test(entry.name)) || (entry.isDirectory() && entry.name === 'src'),
+    .some((entry) =>
+      entry.isDirectory()
+        ? isOwn(entry.name) && hasOwnScripts(path.join(folder, entry.name))
+        : /\.[jt]sx?$/.test(entry.name),
     )
+}
+
+function isOwn(folder: string): boolean {
+  return folder !== 'node_modules' && !folder.startsWith('.')
 }
 
 function readPackage(file: string): Package {

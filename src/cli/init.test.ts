@@ -69,6 +69,26 @@ test('a package with scripts of its own does not become a module, which would br
   expect(JSON.parse(read('package.json'))).not.toHaveProperty('type')
 })
 
+test('it does not become one wherever they lie, or where a command of it may have no extension', async () => {
+  project.write('package.json', '{"name": "app", "main": "lib/index.js"}')
+  project.write('lib/inner/index.js', "module.exports = require('node:http')\n")
+  project.write('node_modules/other/index.js', '')
+  await project.call('init')
+  expect(JSON.parse(read('package.json'))).not.toHaveProperty('type')
+  fs.rmSync(path.join(project.folder, 'lib'), { recursive: true })
+  fs.rmSync(path.join(project.folder, 'pipelines'), { recursive: true })
+  fs.rmSync(path.join(project.folder, 'millrace.config.ts'))
+  project.write('package.json', '{"name": "app", "bin": "app"}')
+  await project.call('init')
+  expect(JSON.parse(read('package.json'))).not.toHaveProperty('type')
+})
+
+test('a package.json keeps its indent', async () => {
+  project.write('package.json', '{\n\t"name": "app",\n\t"scripts": {\n\t\t"dev": "next dev"\n\t}\n}\n')
+  await project.call('init')
+  expect(read('package.json')).toContain('\n\t"scripts": {\n\t\t"dev": "next dev"\n\t},\n')
+})
+
 test('another form of the configuration is kept, and none is written beside it', async () => {
   project.write('millrace.config.mjs', 'export default { pipelines: [] }\n')
   await project.call('init')
