@@ -57,7 +57,8 @@ test('a run that is exported over HTTP begins again in dev with its input, and n
   const remote = folderWith({ MILLRACE_URL: url, MILLRACE_KEY: 'ann' })
   const local = folderWith({ DATABASE_URL: database.url })
 
-  const file = path.join(local.folder, 'run.json')
+  const file = local.write('run.json', 'another one, which everybody may read')
+  fs.chmodSync(file, 0o644)
   expect(await remote.call('run', 'export', run!.id, '--output', file)).toMatchObject({ status: 0 })
   expect(fs.statSync(file).mode & 0o777).toBe(0o600)
   const text = fs.readFileSync(file, 'utf8')

@@ -1,5 +1,5 @@
 // millrace run export: all that is known of a run in one file, without credentials, to look at or begin again elsewhere.
-import { writeFile } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import path from 'node:path'
 import { Command } from 'commander'
 import { printableJson } from '../../core/printable.ts'
@@ -56,6 +56,8 @@ async function exported(
   })
 }
 
+const ownMode = 0o600
+
 async function write(
   { terminal, surroundings }: Session,
   bundle: RunBundle,
@@ -68,10 +70,22 @@ async function write(
     terminal.printLines(printableJson(bundle, 2))
   } else {
     const file = path.resolve(surroundings.folder, output)
-    await writeFile(file, `${JSON.stringify(bundle, null, 2)}\n`, { mode: 0o600 })
+    await writeOwn(file, `${JSON.stringify(bundle, null, 2)}\n`)
     terminal.answer({ run: id, file, masked: bundle.masked })
     terminal.print(`Run ${id} is in ${file}.`)
   }
   if (bundle.output_left_out && !bundle.without_values) terminal.note(`Without its output: ${leftOutWords}.`)
   terminal.note(`${masked} masked. Look through it before you hand it on: only names tell what is secret.`)
+}
+
+/** One that is there already, and that others may read, keeps its mode where nobody takes it away. */
+async function writeOwn(name: string, text: string): Promise<void> {
+  const file = await open(name, 'w', ownMode)
+  try {
+    // A terminal or a pipe is nobody's to close.
+    if ((await file.stat()).isFile()) await file.chmod(ownMode)
+    await file.writeFile(text)
+  } finally {
+    await file.close()
+  }
 }
