@@ -5,6 +5,7 @@ import { afterEach, expect, test } from 'vitest'
 import { type Caller, openFolder } from '../../test/commands.ts'
 import { servedApiOn } from '../../test/http.ts'
 import { openMillrace } from '../../test/millrace.ts'
+import { chooseServer } from './remote/server-choice.ts'
 
 const { database } = await openMillrace()
 const serveApi = servedApiOn(database)
@@ -61,6 +62,37 @@ test('a key is not sent in the clear to another machine', async () => {
   const { home } = await atHome()
   const { status, stderr } = await home.callWithInput('key\n', 'login', 'http://millrace.example.org')
   expect({ status, stderr }).toMatchObject({ status: 2, stderr: expect.stringContaining('not encrypted') })
+
+  const { home: ci } = await atHome({ MILLRACE_KEY: 'secret_of_ann', MILLRACE_URL: 'http://0.0.0.0:1' })
+  for (const args of [
+    ['run', 'list'],
+    ['run', 'list', '--server', 'http://millrace.example.org'],
+  ])
+    expect(await ci.call(...args)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining(
+        'not encrypted: everybody between may read the key. Use its https address',
+      ),
+    })
+  const { home: meant } = await atHome({
+    MILLRACE_KEY: 'secret_of_ann',
+    MILLRACE_URL: 'http://0.0.0.0:1',
+    MILLRACE_PLAIN: '1',
+  })
+  expect(await meant.call('run', 'list')).toMatchObject({ status: 3 })
+})
+
+test('a key counts for its server with a slash at the end of the address as without', async () => {
+  const { home, file } = await atHome()
+  const server = 'https://millrace.example.org/below'
+  fs.mkdirSync(path.dirname(file), { recursive: true })
+  fs.writeFileSync(file, JSON.stringify({ keys: { [`${server}/`]: 'secret_of_ann' } }), { mode: 0o600 })
+  const environment = { XDG_CONFIG_HOME: path.dirname(path.dirname(file)) }
+  for (const address of [server, `${server}/`])
+    expect(chooseServer({ server: address, database: undefined, environment })).toMatchObject({
+      key: 'secret_of_ann',
+    })
+  expect((await home.call('logout', server)).stdout).toContain('is forgotten')
 })
 
 test('what needs the database itself says so, and what a key does not see as well', async () => {

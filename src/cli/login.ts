@@ -1,9 +1,8 @@
 // millrace login, logout: keep a key for a server, and forget it.
 import { Command } from 'commander'
 import { baseOf, connectHttp } from '../client/http-client.ts'
-import { MillraceError } from '../core/errors.ts'
 import { keepKey, loginsFile } from './remote/logins.ts'
-import { keyVariable, serverVariable } from './remote/server-choice.ts'
+import { keyVariable, refusePlain, serverVariable } from './remote/server-choice.ts'
 import type { CurrentSession, Session } from './session.ts'
 import { readSecretInput } from './standard-input.ts'
 
@@ -18,13 +17,8 @@ export function loginCommand(current: CurrentSession): Command {
 }
 
 async function login(session: Session, server: URL, plain: boolean): Promise<void> {
-  if (server.protocol === 'http:' && !isLoopback(server.hostname) && !plain)
-    throw new MillraceError(
-      'command_invalid',
-      `${server.origin} is not encrypted: everybody between may read the key.`,
-      { hint: 'Use its https address, or say --plain.' },
-    )
   const { environment } = session.surroundings
+  if (!plain) refusePlain(server, environment, 'say --plain')
   const key =
     environment[keyVariable]?.trim() ||
     (
@@ -55,8 +49,4 @@ export function logoutCommand(current: CurrentSession): Command {
         forgotten ? `The key for ${server.origin} is forgotten.` : `No key is kept for ${server.origin}.`,
       )
     })
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host)
 }

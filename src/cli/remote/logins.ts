@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { MillraceError } from '../../core/errors.ts'
 
-type Environment = Readonly<Record<string, string | undefined>>
+export type Environment = Readonly<Record<string, string | undefined>>
 
 interface Kept {
   /** The keys by the addresses of their servers. */
@@ -24,14 +24,15 @@ export function loginsFile(environment: Environment): string {
 /** The key that is kept for a server; undefined where there is none. @throws MillraceError login_invalid */
 export function keptKey(environment: Environment, server: URL): string | undefined {
   if (!environment['HOME'] && !environment['USERPROFILE'] && !environment['XDG_CONFIG_HOME']) return undefined
-  return readKeys(loginsFile(environment))[server.href]
+  return readKeys(loginsFile(environment))[addressOf(server.href)]
 }
 
 /** Keeps a key; undefined forgets it. Answers whether there was one. @throws MillraceError login_invalid */
 export function keepKey(environment: Environment, server: URL, key: string | undefined): boolean {
   const file = loginsFile(environment)
-  const { [server.href]: former, ...others } = readKeys(file)
-  const kept: Kept = { keys: key === undefined ? others : { ...others, [server.href]: key } }
+  const address = addressOf(server.href)
+  const { [address]: former, ...others } = readKeys(file)
+  const kept: Kept = { keys: key === undefined ? others : { ...others, [address]: key } }
   fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
   // Written aside and moved into place: whoever is interrupted leaves the one or the other, and nobody sees it while anybody might read it.
   const half = `${file}.${process.pid}`
@@ -41,12 +42,18 @@ export function keepKey(environment: Environment, server: URL, key: string | und
   return former !== undefined
 }
 
+/** Requests go to the same addresses with a slash at the end of the server's as without. */
+function addressOf(href: string): string {
+  return href.replace(/\/+$/, '')
+}
+
 function readKeys(file: string): Readonly<Record<string, string>> {
   const text = textOf(file)
   if (text === undefined) return {}
   try {
     const { keys } = JSON.parse(text) as Partial<Kept>
-    if (typeof keys === 'object' && Object.values(keys).every((key) => typeof key === 'string')) return keys
+    if (typeof keys === 'object' && Object.values(keys).every((key) => typeof key === 'string'))
+      return Object.fromEntries(Object.entries(keys).map(([address, key]) => [addressOf(address), key]))
   } catch {}
   throw new MillraceError('login_invalid', `${file} is not what millrace login writes.`, {
     hint: 'Remove it, and log in again.',

@@ -1,7 +1,7 @@
 // Owns which server a command works on, if any: one that the command line names, else MILLRACE_URL.
 import { baseOf } from '../../client/http-client.ts'
 import { MillraceError } from '../../core/errors.ts'
-import { keptKey } from './logins.ts'
+import { type Environment, keptKey } from './logins.ts'
 
 export interface ChosenServer {
   readonly url: string
@@ -10,6 +10,8 @@ export interface ChosenServer {
 
 export const serverVariable = 'MILLRACE_URL'
 export const keyVariable = 'MILLRACE_KEY'
+/** Says that http to another machine is meant, as between the containers of one machine. */
+const plainVariable = 'MILLRACE_PLAIN'
 
 /** Undefined where a command works on a database. @throws MillraceError argument_invalid, command_invalid, login_invalid */
 export function chooseServer({
@@ -19,7 +21,7 @@ export function chooseServer({
 }: {
   readonly server: string | undefined
   readonly database: string | undefined
-  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly environment: Environment
 }): ChosenServer | undefined {
   if (server !== undefined && database !== undefined)
     throw new MillraceError('command_invalid', 'Both a server and a database are named.', {
@@ -29,5 +31,23 @@ export function chooseServer({
     server ?? (database === undefined ? environment[serverVariable]?.trim() || undefined : undefined)
   if (url === undefined) return undefined
   const base = baseOf(url)
-  return { url: base.href, key: environment[keyVariable]?.trim() || keptKey(environment, base) }
+  const key = environment[keyVariable]?.trim()
+  if (!key) return { url: base.href, key: keptKey(environment, base) }
+  refusePlain(base, environment, `set ${plainVariable}=1`)
+  return { url: base.href, key }
+}
+
+/** @param unless what somebody says who means it @throws MillraceError command_invalid for a server to which a key would go in the clear */
+export function refusePlain(server: URL, environment: Environment, unless: string): void {
+  if (server.protocol === 'https:' || isLoopback(server.hostname) || environment[plainVariable]?.trim())
+    return
+  throw new MillraceError(
+    'command_invalid',
+    `${server.origin} is not encrypted: everybody between may read the key.`,
+    { hint: `Use its https address, or ${unless}.` },
+  )
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host)
 }
