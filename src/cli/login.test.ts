@@ -104,6 +104,15 @@ test('what needs the database itself says so, and what a key does not see as wel
       stderr: expect.stringContaining('--database'),
     })
   }
+  const { home: there } = await atHome({ MILLRACE_URL: url, DATABASE_URL: database.url })
+  for (const args of [['migrate', '--plan'], ['database', 'address'], ['doctor']]) {
+    const { status, stderr } = await there.call(...args)
+    expect({ args, status, stderr }).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('--database'),
+    })
+    expect(await there.call('--database', database.url, ...args)).not.toMatchObject({ status: 2 })
+  }
   expect(await home.call('--server', url, '--database', database.url, 'run', 'list')).toMatchObject({
     status: 2,
   })

@@ -19,7 +19,7 @@ export function migrateCommand(current: CurrentSession): Command {
     .action(async ({ plan = false, files }: { plan?: boolean; files?: string }) => {
       const session = current()
       if (files !== undefined) return write(session, files)
-      const { url, release } = await session.chooseDatabase()
+      const { url, release } = await session.chooseOwnDatabase()
       try {
         const result = await migrate({
           connectionString: url,

@@ -112,6 +112,12 @@ export class Session {
     })
   }
 
+  /** For what works on the database itself and serves nobody: whoever has named a server means that one. @throws MillraceError command_local, and those of chooseDatabase */
+  async chooseOwnDatabase(): Promise<ChosenDatabase> {
+    if (this.chosenServer !== undefined) throw localOnly()
+    return this.chooseDatabase()
+  }
+
   /** The API of the server that the command works on; undefined where it works on a database. @throws MillraceError those of chooseServer */
   get remote(): HttpClient | undefined {
     this.#remote ??= { client: this.#connectRemote() }

@@ -8,7 +8,7 @@ export function databaseAddressCommand(current: CurrentSession): Command {
     .description('print the address of the database that the commands here work on, its password included')
     .action(async () => {
       const session = current()
-      const { url, source, startedHere, release } = await session.chooseDatabase()
+      const { url, source, startedHere, release } = await session.chooseOwnDatabase()
       try {
         if (startedHere) throw endsWithUs()
         session.terminal.answer({ address: url, source })

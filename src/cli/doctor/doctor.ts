@@ -20,6 +20,7 @@ import { listReplicaSettings, listWatches } from '../../db/watches.ts'
 import type { WorkerConfig } from '../../sdk/config.ts'
 import type { ChosenDatabase } from '../database-choice.ts'
 import { withoutPasswords } from '../failure.ts'
+import { localOnly } from '../remote/caller.ts'
 import type { CurrentSession, Session } from '../session.ts'
 import type { Terminal } from '../terminal.ts'
 import { fail, type Finding, ok } from './finding.ts'
@@ -51,7 +52,9 @@ export function doctorCommand(current: CurrentSession): Command {
     })
 }
 
+/** @throws MillraceError command_local */
 async function examine(session: Session): Promise<Finding[]> {
+  if (session.chosenServer !== undefined) throw localOnly()
   const machine = [checkNode(process.versions.node), await checkConfig(session)]
   try {
     const database = await session.chooseDatabase()
