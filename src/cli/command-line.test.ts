@@ -86,6 +86,12 @@ test('an option that is given an empty value is refused with 2, as it is when a 
     ['run start echo', '--idempotency-key'],
     ['worker', '--queue'],
     ['worker', '--name'],
+    ['run list', '--key'],
+    ['run cancel x', '--reason'],
+    ['run pause x', '--reason'],
+    ['pipeline pause x', '--reason'],
+    ['schedule pause x', '--reason'],
+    ['schedule trigger x', '--overlap'],
   ] as const) {
     const { status, stderr } = await project.call(...command.split(' '), option, ' ')
     expect(stderr).toContain(`${option} was given an empty value`)

@@ -28,5 +28,6 @@ test('a time is a date, or a duration from now', () => {
 
 test('pairs are gathered', () => {
   expect(pair('b=2=3', pair('a=1'))).toEqual({ a: '1', b: '2=3' })
-  expect(() => pair('=1')).toThrow('It takes name=value.')
+  for (const given of ['=1', 'a', '']) expect(() => pair(given)).toThrow('It takes name=value.')
+  expect(() => pair('a=')).toThrow('a was given an empty value')
 })

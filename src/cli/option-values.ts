@@ -66,8 +66,9 @@ function durationFrom(text: string): number {
 }
 
 /** Collects name=value pairs. */
-export function pair(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const at = text.indexOf('=')
-  if (at > 0) return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
+export function pair(given: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const at = given.indexOf('=')
+  const name = given.slice(0, Math.max(at, 0))
+  if (name !== '') return { ...before, [name]: text(name)(given.slice(at + 1)) }
   throw new InvalidArgumentError('It takes name=value.')
 }

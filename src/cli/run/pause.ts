@@ -1,6 +1,7 @@
 // millrace run pause: holds a run back after the steps that run.
 import { Command } from 'commander'
 import { pauseRun } from '../../db/runs.ts'
+import { text } from '../option-values.ts'
 import { ifRevisionOption } from '../revision.ts'
 import type { CurrentSession } from '../session.ts'
 import { changeRun } from './changes.ts'
@@ -9,7 +10,7 @@ export function pauseCommand(current: CurrentSession): Command {
   return new Command('pause')
     .description('pause a run: steps that run end, nothing after them begins until it is resumed')
     .argument('<run>', 'the id of the run')
-    .option('--reason <text>', 'why; it stands in the account')
+    .option('--reason <text>', 'why; it stands in the account', text('--reason'))
     .addOption(ifRevisionOption())
     .action(async (run: string, { reason, ifRevision }: { reason?: string; ifRevision?: number }) => {
       await changeRun(current(), run, {

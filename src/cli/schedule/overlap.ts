@@ -1,6 +1,7 @@
 // Owns the option that says what becomes of a firing while a run of its schedule is live.
 import { Option } from 'commander'
 import { type Overlap, storedOverlaps } from '../../sdk/schedule.ts'
+import { text } from '../option-values.ts'
 
 export interface OverlapChoice {
   readonly overlap?: Overlap
@@ -9,6 +10,6 @@ export interface OverlapChoice {
 export function overlapOption(description: string): Option {
   const words = (Object.keys(storedOverlaps) as Overlap[]).map((overlap) => overlap.replace(' ', '-'))
   return new Option('--overlap <overlap>', `${description}: ${words.join(', ')}`).argParser((word) =>
-    word.replace('-', ' '),
+    text('--overlap')(word).replace('-', ' '),
   )
 }

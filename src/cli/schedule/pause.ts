@@ -1,6 +1,7 @@
 // millrace schedule pause: the slots of a schedule pass until it is resumed.
 import { Command } from 'commander'
 import { Schedules } from '../../sdk/schedules.ts'
+import { text } from '../option-values.ts'
 import { ifRevisionOption } from '../revision.ts'
 import type { CurrentSession } from '../session.ts'
 
@@ -13,7 +14,7 @@ export function pauseCommand(current: CurrentSession): Command {
   return new Command('pause')
     .description('pause a schedule: its slots pass, and are recorded as skipped')
     .argument('<name>', 'the name of the schedule')
-    .option('--reason <text>', 'why; it is shown with the schedule')
+    .option('--reason <text>', 'why; it is shown with the schedule', text('--reason'))
     .addOption(ifRevisionOption())
     .action(async (name: string, choices: Choices) => {
       const session = current()
