@@ -24,6 +24,7 @@ export function printTable<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
 ): void {
+  if (terminal.json) return
   const under = columns.filter(({ below }) => below === true)
   const { lines, fits } = layOut(terminal, columns, rows)
   if (fits || under.length === 0) return printLines(terminal, lines)

@@ -36,6 +36,20 @@ test('runs are moved, or would be; the account tells it, and those that stay say
   expect(account.stdout).toContain('moving, version 2: pending')
 })
 
+test('of many runs that stay the first hundred say why, and programs get all', async () => {
+  await registerPipeline(database, 'staying', chain('a'))
+  await registerPipeline(database, 'staying', chain('z'))
+  await database.query(
+    `select r.* from generate_series(1, 102) n, millrace.start_run('staying', to_jsonb(n), version => 1) r`,
+  )
+  const migrate = (...args: string[]) => folder.call('run', 'migrate', 'staying', '--from', '1', ...args)
+  const { status, stdout } = await migrate()
+  expect(status).toBe(4)
+  expect(stdout.split("'a' is gone")).toHaveLength(101)
+  expect(stdout).toMatch(/\n… and 2 more runs; --json lists all\.\n$/)
+  expect(JSON.parse((await migrate('--json')).stdout).left).toHaveLength(102)
+})
+
 test('a version that is left out or does not exist is refused', async () => {
   expect((await folder.call('run', 'migrate', 'moving')).status).toBe(2)
   expect(await folder.call('run', 'migrate', 'moving', '--from', '7')).toMatchObject({

@@ -7,6 +7,7 @@ import { text, texts, wholeNumber } from '../option-values.ts'
 import { runIdOf } from '../run-id.ts'
 import type { CurrentSession } from '../session.ts'
 import { type Column, printTable } from '../table.ts'
+import type { Terminal } from '../terminal.ts'
 
 interface MigrateOptions {
   readonly from: number
@@ -52,9 +53,18 @@ export function migrateRunsCommand(current: CurrentSession): Command {
       session.terminal.answer(result)
       session.terminal.print(movedWords(result, dryRun))
       if (result.left.length === 0) return
-      printTable(session.terminal, columns, result.left)
+      printLeft(session.terminal, result.left)
       session.exitStatus = statusOfLeftRuns
     })
+}
+
+/** Nobody reads a hundred thousand lines, and laying them out would take longer than the move. */
+const leftMost = 100
+
+function printLeft(terminal: Terminal, left: MigratedRuns['left']): void {
+  printTable(terminal, columns, left.slice(0, leftMost))
+  if (left.length > leftMost)
+    terminal.print(`… and ${count(left.length - leftMost, 'more run', 'more runs')}; --json lists all.`)
 }
 
 const version = (option: string) => wholeNumber(option, 1, 999_999_999)
