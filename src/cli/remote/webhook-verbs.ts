@@ -1,6 +1,7 @@
 // Owns what commands do with webhooks over HTTP: lists are read as from a database, and secrets and replays are the server's.
 import { durationMs } from '../../core/duration.ts'
 import type { HttpClient } from '../../client/http-client.ts'
+import { MillraceError } from '../../core/errors.ts'
 import { type DeliveryFilterOptions, type ReplayOptions, Webhooks } from '../../sdk/webhooks.ts'
 import { localOnly, remoteCaller } from './caller.ts'
 import { given } from './statements.ts'
@@ -35,8 +36,9 @@ export function remoteWebhooks(client: HttpClient): WebhookVerbs {
     register: () => Promise.resolve(),
     replay: async (_triggers, which, options?: ReplayOptions) => {
       const { dryRun = false, limit = replaysMax, again = false } = options ?? {}
+      if (limit > replaysMax) throw tooMany()
       const { count, deliveries } = await client.replayDeliveries({
-        body: { ...whichOf(which), limit: Math.min(limit, replaysMax), again, dry_run: dryRun },
+        body: { ...whichOf(which), limit, again, dry_run: dryRun },
       })
       return {
         count,
@@ -55,6 +57,17 @@ export function remoteWebhooks(client: HttpClient): WebhookVerbs {
     },
     revoke: async (webhook) => (await client.revokeWebhook({ params: { webhook }, body: {} })).changed,
   }
+}
+
+/** Fewer than were asked for, without a word, would be taken for all. */
+function tooMany(): MillraceError {
+  return new MillraceError(
+    'command_invalid',
+    `A server replays ${replaysMax} deliveries at a time at most.`,
+    {
+      hint: `Call it with --limit ${replaysMax} until none is left, or name the database with --database.`,
+    },
+  )
 }
 
 function whichOf(which: string | DeliveryFilterOptions) {
