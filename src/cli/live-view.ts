@@ -1,42 +1,56 @@
 // Owns a view that is drawn again and again in its place on a terminal.
-import type { Terminal } from './terminal.ts'
-import { createTerminal } from './terminal.ts'
+import { stripVTControlCharacters } from 'node:util'
+import { width } from '../core/text-width.ts'
+import { createTerminal, type Streams, type Terminal } from './terminal.ts'
 
 export interface LiveView {
   /** Draws what this prints, in the place of what was drawn before. */
   draw(print: (terminal: Terminal) => void): void
 }
 
-/** @param rows how many lines the terminal has; what is longer is cut, because nobody could draw over what has scrolled away */
-export function liveView(terminal: Terminal, rows: number): LiveView {
-  let drawn = 0
+const rowsDefault = 24
+
+/** What is longer than the terminal is cut, because nobody could draw over what has scrolled away. How large that is, is asked each time: it may be resized. */
+export function liveView(terminal: Terminal, { stdout, environment }: Omit<Streams, 'stderr'>): LiveView {
+  let drawn: readonly string[] = []
   let shown = ''
   return {
     draw: (print) => {
-      const lines = linesOf(terminal, print)
-      const cut =
-        lines.length < rows
-          ? lines
-          : [...lines.slice(0, rows - 2), `… and ${lines.length - rows + 2} more lines`]
-      const text = cut.map((line) => `${line}${eraseToEnd}\n`).join('')
+      const columns = stdout.columns ?? terminal.columns
+      const lines = fitting(printed(print, columns, environment), stdout.rows ?? rowsDefault, columns)
+      const text = lines.map((line) => `${line}\n`).join('')
       if (text === shown) return
+      const up = rowsOf(drawn, columns)
+      terminal.write(`${up === 0 ? '' : `\u001b[${up}A`}${eraseBelow}${text}`)
       shown = text
-      terminal.write(`${drawn === 0 ? '' : `\u001b[${drawn}A`}${text}${eraseBelow}`)
-      drawn = cut.length
+      drawn = lines
     },
   }
 }
 
-const eraseToEnd = '\u001b[K'
 const eraseBelow = '\u001b[J'
 
-function linesOf({ columns, isTerminal }: Terminal, print: (terminal: Terminal) => void): string[] {
+function printed(
+  print: (terminal: Terminal) => void,
+  columns: number,
+  environment: Streams['environment'],
+): string[] {
   let text = ''
-  const stdout = {
-    isTTY: isTerminal,
-    columns,
-    write: (part: string | Uint8Array) => void (text += String(part)),
-  }
-  print(createTerminal({ stdout, stderr: stdout, environment: {} }, false))
+  const stdout = { isTTY: true, columns, write: (part: string | Uint8Array) => void (text += String(part)) }
+  print(createTerminal({ stdout, stderr: stdout, environment }, false))
   return text.replace(/\n$/, '').split('\n')
+}
+
+/** As many lines as there is room for, and a last one that says how many more there are. */
+function fitting(lines: readonly string[], rows: number, columns: number): readonly string[] {
+  if (rowsOf(lines, columns) < rows) return lines
+  let room = rows - 2
+  const end = lines.findIndex((line) => (room -= rowsOf([line], columns)) < 0)
+  return [...lines.slice(0, end), `… and ${lines.length - end} more lines`]
+}
+
+/** A line that is longer than the terminal is wide goes on in the next row. */
+function rowsOf(lines: readonly string[], columns: number): number {
+  const rows = lines.map((line) => Math.ceil(width(stripVTControlCharacters(line)) / columns))
+  return rows.reduce((sum, one) => sum + Math.max(1, one), 0)
 }

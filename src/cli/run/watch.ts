@@ -18,7 +18,6 @@ import { printGlance } from './show.ts'
 
 /** Over HTTP each look counts to the limit of the key, so events say when to look, as long as they are few. */
 const apartMsStep = 250
-const rowsDefault = 24
 
 export function watchCommand(current: CurrentSession): Command {
   return new Command('watch')
@@ -99,7 +98,7 @@ async function rest(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 function drawing({ terminal, surroundings }: Session): (account: RunAccount) => void {
-  const view = liveView(terminal, surroundings.stdout.rows ?? rowsDefault)
+  const view = liveView(terminal, surroundings)
   return (account) => view.draw((paper) => printGlance(paper, account))
 }
 
