@@ -109,6 +109,10 @@ test('with --json a command line that is wrong is told as JSON too', async () =>
       hint: 'See npx millrace run list --help.',
     },
   })
+  const none = await project.call('run', '--json')
+  expect([none.status, none.stdout]).toEqual([2, ''])
+  expect(JSON.parse(none.stderr)).toMatchObject({ error: { code: 'command_invalid' } })
+  expect((await project.call('run')).stderr).toContain('Usage: millrace run')
 })
 
 test('a folder in the place of the configuration is refused with 2', async () => {

@@ -23,10 +23,17 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
     if (session?.mustExit) process.exit(session.exitStatus)
     return session?.exitStatus ?? 0
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : statusOfUsage
     const terminal = session?.terminal ?? createTerminal(surroundings, isJson)
-    return tellFailure(error, terminal, args.includes('--debug'))
+    if (!(error instanceof CommanderError)) return tellFailure(error, terminal, args.includes('--debug'))
+    if (error.exitCode === 0) return 0
+    if (isJson && error.code === 'commander.help') tellFailure(noCommand(), terminal, false)
+    return statusOfUsage
   }
+}
+
+/** Of a group alone; people get its help. */
+function noCommand(): MillraceError {
+  return new MillraceError('command_invalid', 'No command is given.', { hint: 'See npx millrace --help.' })
 }
 
 function refuse(): never {
@@ -43,7 +50,9 @@ function prepare(command: Command, surroundings: Surroundings, isJson: boolean):
   })
   command.configureOutput({
     writeOut: (text) => stdout.write(text),
-    writeErr: (text) => stderr.write(text),
+    writeErr: (text) => {
+      if (!isJson) stderr.write(text)
+    },
     outputError: (text) => {
       const message = sentences(text)
       const hint = `See npx ${path(command)} --help.`

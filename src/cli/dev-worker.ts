@@ -31,12 +31,16 @@ export class DevWorker {
 
   /** Starts the process; whether its code loads is told by itself. */
   async start(): Promise<void> {
-    const { config, database } = this.#options
+    const { config, database, terminal } = this.#options
     this.#imports = new Set([config])
-    const child = fork(process.argv[1] ?? '', ['worker', '--config', config], {
-      env: { ...process.env, [devDatabaseVariable]: database },
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    })
+    const child = fork(
+      process.argv[1] ?? '',
+      ['worker', '--config', config, ...(terminal.json ? ['--json'] : [])],
+      {
+        env: { ...process.env, [devDatabaseVariable]: database },
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      },
+    )
     this.#child = child
     child.on('message', (news: WorkerNews) => this.#hear(news))
     child.on('exit', (status) => this.#ended(child, status))

@@ -51,7 +51,7 @@ async function* allKeys(keys: ApiKeys, live: boolean): AsyncGenerator<ApiKeyRow,
   }
 }
 
-/** With the names of the columns, as every answer in JSON. */
+/** With the names of the columns. */
 export function answerOf({ id, prefix, key, expiresAt }: MadeApiKey): Record<string, unknown> {
   return { id, prefix, key, expires_at: expiresAt }
 }

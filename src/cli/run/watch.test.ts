@@ -1,6 +1,7 @@
 // A run that is watched over HTTP: how often the server is asked, and what programs get.
 import { afterEach, expect, test } from 'vitest'
 import { type Caller, openFolder } from '../../../test/commands.ts'
+import { until } from '../../../test/deadline.ts'
 import { servedApiOn } from '../../../test/http.ts'
 import { Arrival, countStatements, openMillrace } from '../../../test/millrace.ts'
 import { connectHttp } from '../../client/http-client.ts'
@@ -50,3 +51,24 @@ test('a run that says something all the time is looked at less and less often, a
     statements.stop()
   }
 }, 60_000)
+
+test('a program gets a line where something has changed, and none for a look that saw nothing new', async () => {
+  const go = new Arrival()
+  const quiet = pipeline('watch-quiet').step('wait', () => go.come)
+  const caller = folderWith({ DATABASE_URL: database.url })
+  await opened.worker({ pipelines: [quiet] })
+  const { run } = await opened.client().start(quiet, null)
+  const statements = countStatements()
+  const looks = () => statements.sent.filter((text) => text.includes('run_account')).length
+  try {
+    const watched = caller.call('run', 'watch', run!.id, '--json')
+    await until('it has looked a few times', () => looks() > 6)
+    go.arrive()
+    const { stdout } = await watched
+    const told = stdout.trim().split('\n')
+    expect(told.length).toBeLessThanOrEqual(5)
+    expect(JSON.parse(told.at(-1)!)).toMatchObject({ run: { state: 'completed' } })
+  } finally {
+    statements.stop()
+  }
+})

@@ -102,9 +102,10 @@ function drawing({ terminal, surroundings }: Session): (account: RunAccount) => 
   return (account) => view.draw((paper) => printGlance(paper, account))
 }
 
-/** A line for each state that is new: of the run, and of its steps. */
+/** A line for each state that is new: of the run, and of its steps. For programs all of them, where anything has changed. */
 function telling(terminal: Terminal): (account: RunAccount) => void {
   const states = new Map<string, string>()
+  let told = ''
   return (account) => {
     const { id, state, paused_at } = account.run
     const now = [
@@ -116,9 +117,9 @@ function telling(terminal: Terminal): (account: RunAccount) => void {
       states.set(what, state)
       terminal.print(`${what} ${state}`)
     }
-    terminal.answerLine({
-      run: account.run,
-      steps: account.steps.map((step) => ({ ...step, state: stepState(account, step) })),
-    })
+    const steps = account.steps.map((step) => ({ ...step, state: stepState(account, step) }))
+    const line = `${JSON.stringify({ run: account.run, steps })}\n`
+    if (line !== told) terminal.answerText(line)
+    told = line
   }
 }
