@@ -1,7 +1,8 @@
 // millrace mcp and millrace agent-request: an agent speaks over stdio, on the database or with a server, and a person decides at the command line.
 import { Client } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
-import { afterAll, afterEach, expect, test } from 'vitest'
+import os from 'node:os'
+import { afterAll, afterEach, expect, test, vi } from 'vitest'
 import type { Answer } from '../../test/api.ts'
 import { openFolder, programFile } from '../../test/commands.ts'
 import { openMillrace } from '../../test/millrace.ts'
@@ -76,6 +77,23 @@ test('an agent on the database asks over stdio, and what a person approves at th
     comment: 'yes',
   })
 }, 60_000)
+
+test('who runs under a number that has no name, as in a container, decides by that', async () => {
+  const { run } = await opened.client().start(wanted, null)
+  const client = await speak(['--tags', 'runs'], { DATABASE_URL: database.url })
+  const asked = await use(client, 'cancelRun', { run: run!.id })
+  const nameless = vi.spyOn(os, 'userInfo').mockImplementation(() => {
+    throw new Error('A system error occurred: uv_os_get_passwd returned ENOENT')
+  })
+  try {
+    expect(await folder.call('agent-request', 'approve', asked.agent_request.id)).toMatchObject({ status: 0 })
+  } finally {
+    nameless.mockRestore()
+  }
+  expect(await folder.call('agent-request', 'show', asked.agent_request.id)).toMatchObject({
+    stdout: expect.stringContaining(`uid ${process.getuid!()}`),
+  })
+})
 
 test('what is rejected is not done, and an agent that may act needs nobody', async () => {
   const { run } = await opened.client().start(wanted, null)

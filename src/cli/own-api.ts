@@ -1,5 +1,5 @@
 // Owns the API as a command has it: that of the server which is named, or else one in this process, on the database, in the name of its login.
-import { userInfo } from 'node:os'
+import os from 'node:os'
 import type { Actor } from '../api/access.ts'
 import { connectHttp, type HttpClient } from '../client/http-client.ts'
 import { MillraceError } from '../core/errors.ts'
@@ -63,7 +63,7 @@ function loginOf(role: Actor['role'], agent: Actor['agent']): Actor {
   return {
     kind: 'local',
     id: 'command-line',
-    name: userInfo().username,
+    name: loginName(),
     role,
     scopes: null,
     tenant: null,
@@ -71,5 +71,14 @@ function loginOf(role: Actor['role'], agent: Actor['agent']): Actor {
     run: null,
     payloads: true,
     ...(agent === undefined ? {} : { agent }),
+  }
+}
+
+/** Whoever a container runs as is often in no list of users: there the system knows a number and no name. */
+function loginName(): string {
+  try {
+    return os.userInfo().username
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`
   }
 }
