@@ -58,4 +58,8 @@ test('a password is taken out wherever an address stands', () => {
   expect(withoutPasswords('a postgresql://u:p%40@h/d and postgres://u:p2@h')).toBe(
     'a postgresql://u:…@h/d and postgres://u:…@h',
   )
+  expect(withoutPasswords('postgres://u:p@ss@h/d?x=a@b')).toBe('postgres://u:…@h/d?x=a@b')
+  expect(withoutPasswords('postgres://h/d?user=u&password=geheim&sslmode=require')).toBe(
+    'postgres://h/d?user=u&password=…&sslmode=require',
+  )
 })

@@ -78,7 +78,9 @@ function asSentence(message: string): string {
   return /[.!?]$/.test(message) ? message : `${message}.`
 }
 
-/** An address keeps its user and loses its password, wherever it stands. */
+/** An address keeps its user and loses its password, wherever it stands: also one with an @ in it, which the driver takes, and one behind the question mark. */
 export function withoutPasswords(text: string): string {
-  return text.replaceAll(/(postgres(?:ql)?:\/\/[^\s:/@]*):[^\s@]*@/g, '$1:…@')
+  return text
+    .replaceAll(/(postgres(?:ql)?:\/\/[^\s:/@]*):[^\s@]*@(?:[^\s/?#@]*@)*/g, '$1:…@')
+    .replaceAll(/([?&](?:ssl)?password=)[^\s&#]*/g, '$1…')
 }
