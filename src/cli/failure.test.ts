@@ -31,6 +31,22 @@ test('what a known error quotes is one line that no terminal obeys, and a progra
   expect(JSON.parse(text)).toEqual({ error: { code: 'run_failed', message, hint: 'See a\u009b2Jb.' } })
 })
 
+test('colours go to a terminal alone, also where a person sees the other output', () => {
+  const textOn = (isTTY: boolean): string => {
+    let text = ''
+    const stderr = { isTTY, write: (more: string | Uint8Array) => void (text += String(more)) }
+    const stdout = { isTTY: true, write: () => {} }
+    tellFailure(
+      new MillraceError('config_invalid', 'No.'),
+      createTerminal({ stdout, stderr, environment: {} }, false),
+      false,
+    )
+    return text
+  }
+  expect(textOn(true)).toContain('\u001b[31mError:\u001b[39m No.')
+  expect(textOn(false)).toMatch(/^Error: No\. /)
+})
+
 test('without a hint the remedy of the catalogue is the next action', () => {
   expect(told(new MillraceError('config_invalid', 'It is wrong.')).text).toBe(
     'Error: It is wrong. Correct the setting that the message names.\n',

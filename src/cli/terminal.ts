@@ -81,7 +81,8 @@ export function createTerminal({ stdout, stderr, environment }: Streams, json: b
       if (json) stdout.write(`${JSON.stringify(value, null, 2)}\n`)
     },
     note: (line) => {
-      stderr.write(`${shown(line)}\n`)
+      // It may go into a file while a person sees stdout.
+      stderr.write(`${stderr.isTTY === true ? shown(line) : withoutColours(line)}\n`)
     },
   }
 }
@@ -94,10 +95,18 @@ function withoutOrders(line: string): string {
 /** The colours that commands paint with stay: what else may stand in their place hides and forges nothing. */
 function withColoursAlone(line: string): string {
   return line
-    .split(/(\u001b\[(?:1|2|22|3[1-6]|39)m)/)
+    .split(colours)
     .map((part, index) => (index % 2 === 0 ? withoutOrders(part) : part))
     .join('')
 }
+
+function withoutColours(line: string): string {
+  const parts = line.split(colours).filter((_, index) => index % 2 === 0)
+  return withoutOrders(parts.join(''))
+}
+
+const escape = '\u001b'
+const colours = new RegExp(`(${escape}\\[(?:1|2|22|3[1-6]|39)m)`)
 
 /** COLUMNS first, which a person may set; then what the terminal says; else 80. */
 function columnsOf(stdout: Stream, environment: Streams['environment']): number {
