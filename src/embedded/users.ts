@@ -21,7 +21,16 @@ export function removeUser(file: string): void {
 export function countLivingUsers(folder: string): number {
   if (!fs.existsSync(folder)) return 0
   const files = fs.readdirSync(folder).map((name) => path.join(folder, name))
-  const living = files.filter((file) => isLiving(fs.readFileSync(file, 'utf8')))
+  const living = files.filter((file) => isLiving(readUse(file)))
   for (const file of files) if (!living.includes(file)) removeUser(file)
   return living.length
+}
+
+/** Who counts at the same time may have removed it. */
+function readUse(file: string): string {
+  try {
+    return fs.readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
 }

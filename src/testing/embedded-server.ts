@@ -29,22 +29,20 @@ export function joinEmbeddedServer(): Promise<string> {
 
 async function join(): Promise<string> {
   const directory = cacheFolder()
-  fs.mkdirSync(directory, { recursive: true })
-  const server = await start(directory)
-  keepServer(directory, server)
-  return server.url
-}
-
-/** Data of another version of PostgreSQL are thrown away: there is nothing in them that can't be made again. */
-async function start(directory: string): Promise<EmbeddedPostgres> {
-  const options = { directory, settings: forgetfulSettings }
   try {
-    return await startEmbeddedPostgres(options)
+    return await joinIn(directory)
   } catch (error) {
     if (!(error instanceof MillraceError) || error.code !== 'embedded_data_incompatible') throw error
-    fs.rmSync(String(error.fields['data']), { recursive: true, force: true })
-    return await startEmbeddedPostgres(options)
+    // Another project of this user brings another PostgreSQL, which may be running on them: ours has data of its own beside.
+    return await joinIn(path.join(directory, `${Number.parseInt(String(error.fields['version']), 10)}`))
   }
+}
+
+async function joinIn(directory: string): Promise<string> {
+  fs.mkdirSync(directory, { recursive: true })
+  const server = await startEmbeddedPostgres({ directory, settings: forgetfulSettings })
+  keepServer(directory, server)
+  return server.url
 }
 
 /** Where programs of this user keep what they can make again. */
@@ -58,9 +56,23 @@ function cacheFolder(): string {
 }
 
 /** The file with the process that stops the server in the end. */
-export function keeperFile(server: Pick<EmbeddedPostgres, 'directory'>): string {
-  return path.join(server.directory, 'keeper')
+export function keeperFile({ directory }: KeptServer): string {
+  return path.join(directory, 'keeper')
 }
+
+/** Whether that process lives. */
+export function isKept(server: KeptServer): boolean {
+  try {
+    return isLiving(fs.readFileSync(keeperFile(server), 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+type KeptServer = Pick<EmbeddedPostgres, 'directory'>
+
+/** What a test runner tells its own processes: programs to begin with, which are looked for where they run, and files to write when they end. */
+const runnerVariables = ['NODE_OPTIONS', 'NODE_V8_COVERAGE', 'NODE_TEST_CONTEXT']
 
 /** Test runners kill their processes, so none of them can be relied on to stop the server: a process of its own does. */
 function keepServer(directory: string, server: EmbeddedPostgres): void {
@@ -69,19 +81,12 @@ function keepServer(directory: string, server: EmbeddedPostgres): void {
   const isSource = import.meta.url.endsWith('.ts')
   const args = isSource ? ['--import', import.meta.resolve('tsx'), program.replace(/js$/, 'ts')] : [program]
   const child = spawn(process.execPath, [...args, directory], {
-    cwd: os.tmpdir(),
+    cwd: directory,
+    env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !runnerVariables.includes(name))),
     detached: true,
     stdio: 'ignore',
     windowsHide: true,
   })
   child.on('error', () => {})
   child.unref()
-}
-
-function isKept(server: EmbeddedPostgres): boolean {
-  try {
-    return isLiving(fs.readFileSync(keeperFile(server), 'utf8'))
-  } catch {
-    return false
-  }
 }
