@@ -120,8 +120,7 @@ export class Heartbeats {
         sleeping,
         locked: this.#parts.locked(),
         held,
-        // Who has not been connected for a lease doesn't judge: it can't know who was cut off with it.
-        sweep: monotonic() - this.#parts.connectedAt() >= settings.leaseSeconds * 1_000,
+        sweep: this.#judges(),
         room: reserved,
         lanes: lanes.lanes(monotonic()),
       })
@@ -138,6 +137,12 @@ export class Heartbeats {
     if (this.#failing) this.#parts.recovered()
     this.#failing = false
     this.#answer(rows, reserved, held)
+  }
+
+  /** Who has not been connected for a lease doesn't judge: it can't know who was cut off with it. By hand the leases are over when a test says so. */
+  #judges(): boolean {
+    const { settings, monotonic, connectedAt } = this.#parts
+    return settings.byHand || monotonic() - connectedAt() >= settings.leaseSeconds * 1_000
   }
 
   #answer(rows: readonly HeartbeatAnswerRow[], asked: number, held: readonly HeldTask[]): void {
