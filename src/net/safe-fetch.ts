@@ -31,6 +31,9 @@ export interface SafeAnswer {
   readonly body: Uint8Array
 }
 
+/** Whatever sends a request in this way: safeFetch, or what stands in for it. */
+export type SafeFetch = (given: string | URL, options: SafeFetchOptions) => Promise<SafeAnswer>
+
 const timeoutMsDefault = 3_000
 const bytesMaxDefault = 1_000_000
 

@@ -12,12 +12,15 @@ import { takeBackTasks } from '../db/test-runs.ts'
 import type { DecideOptions, DecisionStanding } from '../sdk/approvals.ts'
 import { type Client, connect } from '../sdk/client.ts'
 import type { SignalSendOptions, SignalSent } from '../sdk/signals.ts'
+import type { ArtifactStore } from '../sdk/artifact-store.ts'
 import type { PipelineDefinition } from '../sdk/pipeline-definition.ts'
+import type { EncryptionKeys } from '../sdk/sealed-runs.ts'
 import type { StartOptions } from '../sdk/start.ts'
 import type { PipelineInput, PipelineOutput, Startable, StartedRun } from '../sdk/startable.ts'
 import type { Trigger } from '../sdk/trigger.ts'
 import type { WorkerLogEntry } from '../worker/options.ts'
 import { type Fault, Faults } from './faults.ts'
+import { type AnswerOutside, Outside, type SentRequest } from './outside.ts'
 import { tellStableAccount } from './stable-account.ts'
 import { type Double, type Mock, StepDoubles } from './step-doubles.ts'
 import { Turns, workerName } from './turns.ts'
@@ -37,6 +40,14 @@ export interface TestEngineOptions {
   readonly slots?: number
   /** The schemas of the database whose functions `sql` steps may call. */
   readonly sqlSchemas?: readonly string[]
+  /** Who answers callbacks and pings in the place of the addresses outside, none of which is called; 204 by default. With `fetch` they are called. */
+  readonly outside?: AnswerOutside
+  /** Addresses that callbacks and pings may name besides those of the public internet over https, as in the configuration. */
+  readonly allowTargets?: readonly string[]
+  /** Keys for encrypted pipelines and secrets, as in the configuration. */
+  readonly encryptionKeys?: EncryptionKeys
+  /** Where artifacts lie; in the database by default. */
+  readonly artifacts?: ArtifactStore
   /** Milliseconds of real time in which a step may neither end nor another one begin. 4,000 by default. */
   readonly patienceMs?: number
   /** A draw from [0, 1), for the jitter of retries and for durable.random(); by default always the middle, so that each delay is its mean. */
@@ -100,6 +111,7 @@ export class TestEngine implements AsyncDisposable {
   readonly #caller: Caller
   readonly #doubles: StepDoubles
   readonly #faults = new Faults()
+  readonly #outside: Outside
   readonly #turns: Turns
   #closing: Promise<void> | undefined
 
@@ -107,7 +119,14 @@ export class TestEngine implements AsyncDisposable {
   constructor(copy: TestCopy, options: TestEngineOptions) {
     this.#copy = copy
     this.database = copy.url
-    this.client = connect({ database: copy.url, connectionsMax: 2, now: () => this.#turns.nowMs })
+    const { allowTargets, encryptionKeys, artifacts } = options
+    const configured = { allowTargets, encryptionKeys, artifacts }
+    this.client = connect({
+      ...configured,
+      database: copy.url,
+      connectionsMax: 2,
+      now: () => this.#turns.nowMs,
+    })
     this.pool = createPool({
       connectionString: copy.url,
       applicationName: 'millrace test engine',
@@ -115,19 +134,29 @@ export class TestEngine implements AsyncDisposable {
     })
     this.#caller = poolCaller(this.pool, { prepare: true, database: describeDatabase(copy.url) })
     this.#doubles = new StepDoubles(options.pipelines, (call) => this.#faults.ended(call))
+    this.#outside = new Outside(options.outside)
     this.#turns = new Turns({
-      database: copy.url,
-      pipelines: this.#doubles.pipelines,
-      triggers: options.triggers ?? [],
+      worker: {
+        ...configured,
+        database: copy.url,
+        pipelines: this.#doubles.pipelines,
+        triggers: options.triggers ?? [],
+        slots: options.slots ?? 20,
+        sqlSchemas: options.sqlSchemas ?? [],
+        random: options.random ?? (() => 0.5),
+        log: options.log ?? ((entry) => this.#tell(entry)),
+        fetch: (url, request) => this.#outside.send(url, request),
+      },
       caller: this.#caller,
       clock: testClock(this.pool),
-      slots: options.slots ?? 20,
-      sqlSchemas: options.sqlSchemas ?? [],
-      random: options.random ?? (() => 0.5),
       patienceMs: options.patienceMs ?? 4_000,
-      log: options.log ?? ((entry) => this.#tell(entry)),
       turned: () => this.#faults.check(),
     })
+  }
+
+  /** What callbacks and pings have sent, in order. */
+  get sent(): readonly SentRequest[] {
+    return this.#outside.sent
   }
 
   /** Called once by createTestEngine(). */

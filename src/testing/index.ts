@@ -10,4 +10,5 @@ export {
   type UntilIdleOptions,
 } from './engine.ts'
 export type { Fault } from './faults.ts'
+export type { AnswerOutside, SentRequest } from './outside.ts'
 export type { Double, Mock, StepCall } from './step-doubles.ts'

@@ -5,22 +5,18 @@ import type { Caller } from '../db/call.ts'
 import { isConnectionLoss } from '../db/database-error.ts'
 import type { TestClock } from '../db/test-clock.ts'
 import { readStanding, type TaskStanding } from '../db/test-runs.ts'
-import type { PipelineDefinition } from '../sdk/pipeline-definition.ts'
-import type { Trigger } from '../sdk/trigger.ts'
-import type { WorkerLogEntry } from '../worker/options.ts'
-import { type HandTurnedWorker, startHandTurnedWorker } from '../worker/worker.ts'
+import {
+  type HandTurnedWorker,
+  type HandTurnedWorkerOptions,
+  startHandTurnedWorker,
+} from '../worker/worker.ts'
 
 export interface TurnsOptions {
-  readonly database: string
-  readonly pipelines: readonly PipelineDefinition[]
-  readonly triggers: readonly Trigger[]
+  /** What the worker is told, besides its name and its time. */
+  readonly worker: Omit<HandTurnedWorkerOptions, 'name' | 'leaseSeconds' | 'monotonic' | 'now'>
   readonly caller: Caller
   readonly clock: TestClock
-  readonly slots: number
-  readonly sqlSchemas: readonly string[]
-  readonly random: () => number
   readonly patienceMs: number
-  readonly log: (entry: WorkerLogEntry) => void
   /** Called at the end of each turn; what it throws ends them. */
   readonly turned: () => void
 }
@@ -141,11 +137,7 @@ export class Turns {
       await Promise.race([settling, pause(lookEveryMs)])
       if (settled || worker !== this.#worker) return
       const held = worker.heldSteps
-      const names = [...new Set(held.map(({ pipeline, step }) => `'${step}' of '${pipeline}'`))]
-      patience(
-        `The handler of ${names.join(', ') || 'a step'} has not ended`,
-        `${worker.begun} ${held.length}`,
-      )
+      patience(`${whatHolds(worker)} has not ended`, `${worker.begun} ${held.length}`)
       // The heartbeat tells handlers of runs that were cancelled meanwhile.
       await worker.turn()
     }
@@ -168,21 +160,21 @@ export class Turns {
 
   async #workerNow(): Promise<HandTurnedWorker> {
     await this.#dying
-    const { database, pipelines, triggers, slots, sqlSchemas, random, log } = this.#options
     this.#worker ??= await startHandTurnedWorker({
-      database,
-      pipelines,
-      triggers,
+      ...this.#options.worker,
       name: workerName,
       leaseSeconds,
-      random,
       // A worker that has heard nothing for a lease stops itself, so its own clock moves with the database's.
       monotonic: () => performance.now() + this.#nowMs - this.#beganMs,
       now: () => this.#nowMs,
-      log,
-      slots,
-      sqlSchemas,
     })
     return this.#worker
   }
+}
+
+/** What a turn waits for, in words. */
+function whatHolds({ heldSteps, underWay }: HandTurnedWorker): string {
+  const names = [...new Set(heldSteps.map(({ pipeline, step }) => `'${step}' of '${pipeline}'`))]
+  if (names.length > 0 || underWay.length === 0) return `The handler of ${names.join(', ') || 'a step'}`
+  return `What is due of ${underWay.map((kind) => `'${kind}'`).join(', ')}`
 }

@@ -10,6 +10,7 @@ import { until } from '../../test/deadline.ts'
 import { openMillrace } from '../../test/millrace.ts'
 import { poolCaller } from '../db/call.ts'
 import { claimCallbacks, recordCallback } from '../db/callbacks.ts'
+import { safeFetch } from '../net/safe-fetch.ts'
 import type { CallbackDelivery } from '../sdk/callbacks.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 import { callbackSending } from './callback-sending.ts'
@@ -75,6 +76,7 @@ async function ended(
 const room = () => ({
   caller: poolCaller(database.pool, { prepare: false, database: 'test' }),
   allowTargets: [origin],
+  fetch: safeFetch,
   readSecret: () => Promise.resolve(secret),
   random: () => 0.5,
 })

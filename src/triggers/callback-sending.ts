@@ -8,7 +8,7 @@ import {
   claimCallbacks,
   recordCallback,
 } from '../db/callbacks.ts'
-import { type SafeAnswer, safeFetch } from '../net/safe-fetch.ts'
+import type { SafeAnswer, SafeFetch } from '../net/safe-fetch.ts'
 import type { AllowedTargets } from '../net/target.ts'
 import { signedHeaders } from './callback-signature.ts'
 import type { TriggerTask } from './trigger-work.ts'
@@ -16,6 +16,7 @@ import type { TriggerTask } from './trigger-work.ts'
 export interface CallbackRoom {
   readonly caller: Caller
   readonly allowTargets: AllowedTargets
+  readonly fetch: SafeFetch
   /** The value of a secret. */
   readonly readSecret: (name: string) => Promise<string>
   /** A draw from [0, 1). */
@@ -48,7 +49,7 @@ async function deliver(claimed: ClaimedCallback, room: CallbackRoom): Promise<vo
 
 async function send(
   claimed: ClaimedCallback,
-  { allowTargets: allow, readSecret }: CallbackRoom,
+  { allowTargets: allow, fetch, readSecret }: CallbackRoom,
 ): Promise<Outcome> {
   const body = JSON.stringify(claimed.body)
   try {
@@ -59,7 +60,7 @@ async function send(
       ...signedHeaders(message, await readSecret(claimed.secret)),
     }
     // The status alone counts, so however much is sent after it is never read.
-    return answered(await safeFetch(claimed.url, { method: 'POST', headers, body, allow, ignoreBody: true }))
+    return answered(await fetch(claimed.url, { method: 'POST', headers, body, allow, ignoreBody: true }))
   } catch (error) {
     return failed(error)
   }

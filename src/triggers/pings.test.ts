@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { MillraceError } from '../core/errors.ts'
 import { poolCaller } from '../db/call.ts'
+import { safeFetch } from '../net/safe-fetch.ts'
 import { openMeeting } from '../../test/meeting.ts'
 import { workerOf } from '../../test/pipeline-worker.ts'
 import { chain, claim, complete, fail, type Worker } from '../../test/protocol.ts'
@@ -54,6 +55,7 @@ const send = (allow: readonly string[] = [origin]) =>
   pingTask({
     caller,
     allowTargets: allow,
+    fetch: safeFetch,
     readSecret: (name) =>
       name === 'check'
         ? Promise.resolve(`${origin}/from-secret`)

@@ -4,7 +4,7 @@ import { MillraceError } from '../core/errors.ts'
 import { durationWords } from '../core/wording.ts'
 import type { Caller } from '../db/call.ts'
 import { type DuePing, type PingFault, settlePing, takePings } from '../db/pings.ts'
-import { safeFetch } from '../net/safe-fetch.ts'
+import type { SafeFetch } from '../net/safe-fetch.ts'
 import type { AllowedTargets } from '../net/target.ts'
 import type { TriggerTask } from './trigger-work.ts'
 
@@ -12,6 +12,7 @@ export interface PingRoom {
   /** For short transactions that write. */
   readonly caller: Caller
   readonly allowTargets: AllowedTargets
+  readonly fetch: SafeFetch
   /** The value of a secret. Throws secret_unknown, secret_unavailable and their like. */
   readonly readSecret: (name: string) => Promise<string>
 }
@@ -45,7 +46,7 @@ async function sendInTurn(room: PingRoom, pings: readonly DuePing[]): Promise<vo
 async function send(room: PingRoom, ping: DuePing): Promise<PingFault | undefined> {
   try {
     const address = ping.ping_url ?? (await room.readSecret(ping.ping_secret ?? ''))
-    const { status } = await safeFetch(pingUrl(address, ping), {
+    const { status } = await room.fetch(pingUrl(address, ping), {
       method: 'POST',
       headers: { 'content-type': 'text/plain; charset=utf-8', 'user-agent': 'millrace' },
       body: pingWords(ping),

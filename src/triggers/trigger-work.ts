@@ -40,8 +40,9 @@ export class TriggerWork {
     return this.#done
   }
 
-  get busy(): boolean {
-    return this.#underWay.size > 0
+  /** The kinds that it is at. */
+  get underWay(): readonly string[] {
+    return [...this.#underWay.keys()]
   }
 
   async #work(task: TriggerTask, state: { again: boolean }): Promise<void> {

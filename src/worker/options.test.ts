@@ -48,7 +48,7 @@ test('a worker that is told nothing has as many handler connections as slots, 20
 })
 
 test('whatever a worker can be told that is no program stands in millrace.config.ts as well', () => {
-  const programs = ['pipelines', 'log', 'random', 'monotonic', 'now', 'byHand']
+  const programs = ['pipelines', 'log', 'random', 'monotonic', 'now', 'fetch', 'byHand']
   // What clients are told as well stands beside `worker`: the cipher is made of encryptionKeys.
   const beside = ['database', 'directDatabase', 'artifacts', 'cipher', 'triggers', 'allowTargets']
   const told = [...programs, ...beside]

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import type { Cipher } from '../core/encryption.ts'
 import { MillraceError } from '../core/errors.ts'
 import { type StepKind, stepKinds } from '../core/graph.ts'
+import { type SafeFetch, safeFetch } from '../net/safe-fetch.ts'
 import { type AllowedTargets, checkAllowedTargets } from '../net/target.ts'
 import type { ArtifactStore } from '../sdk/artifact-store.ts'
 import type { WorkerConfig } from '../sdk/config.ts'
@@ -68,6 +69,8 @@ export interface WorkerSettings {
   readonly sqlSchemas: readonly string[]
   readonly artifacts: ArtifactStore | undefined
   readonly allowTargets: AllowedTargets
+  /** How callbacks and pings go out. */
+  readonly fetch: SafeFetch
   /** Undefined where no key is given. */
   readonly cipher: Cipher | undefined
   readonly random: () => number
@@ -108,6 +111,7 @@ export function workerSettings(options: WorkerOptions): WorkerSettings {
     sqlSchemas: options.sqlSchemas ?? [],
     artifacts: options.artifacts,
     allowTargets: checkAllowedTargets(options.allowTargets ?? []),
+    fetch: safeFetch,
     random: options.random ?? Math.random,
     now: options.now ?? Date.now,
     monotonic: options.monotonic ?? (() => performance.now()),

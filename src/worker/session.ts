@@ -109,6 +109,7 @@ export class WorkerSession implements LocalWorker {
       statements: connections.artifacts,
       handlerPool: connections.handlerPool,
       allowTargets: settings.allowTargets,
+      fetch: settings.fetch,
       readSecret: (name: string) => this.#secrets.readForTrigger(name),
       random: settings.random,
     }
@@ -358,7 +359,7 @@ export class WorkerSession implements LocalWorker {
       this.#claims.busy ||
       this.#batches.busy ||
       this.#flush.busy ||
-      this.#triggers.busy
+      this.underWay.length > 0
     )
   }
 
@@ -381,9 +382,14 @@ export class WorkerSession implements LocalWorker {
     return this.#running.begun
   }
 
-  /** How many attempts it has begun, and how often it has worked off what starts runs by itself. */
+  /** How many attempts it has begun, and how often it has worked off what starts runs by itself or what is to be redriven. */
   get begun(): number {
-    return this.#running.begun + this.#triggers.done
+    return this.#running.begun + this.#triggers.done + this.#upkeep.redriven
+  }
+
+  /** What it works off beside its tasks at present. */
+  get underWay(): readonly string[] {
+    return [...this.#triggers.underWay, ...(this.#upkeep.isRedriving ? ['redrive'] : [])]
   }
 
   /** The steps of the tasks that it holds. */

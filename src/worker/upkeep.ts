@@ -35,6 +35,7 @@ export interface UpkeepParts {
 export class Upkeep {
   readonly #parts: UpkeepParts
   #redriving = false
+  #redriven = 0
 
   constructor(parts: UpkeepParts) {
     this.#parts = parts
@@ -50,11 +51,24 @@ export class Upkeep {
     if (this.#redriving) return
     this.#redriving = true
     const { writes, failed } = this.#parts
-    void this.#goOn(async () => (await workRedrives(writes, redriveBatch)).more)
+    void this.#goOn(async () => {
+      const { worked, more } = await workRedrives(writes, redriveBatch)
+      if (worked > 0) this.#redriven++
+      return more
+    })
       .catch(failed)
       .finally(() => {
         this.#redriving = false
       })
+  }
+
+  get isRedriving(): boolean {
+    return this.#redriving
+  }
+
+  /** How many batches it has looked after that had something to redrive. */
+  get redriven(): number {
+    return this.#redriven
   }
 
   /** What a worker of this machine held that was killed just before is not to wait for its lease. Where it can't be told now, that is what frees it. */

@@ -4,6 +4,7 @@ import { MillraceError } from '../core/errors.ts'
 import { count } from '../core/wording.ts'
 import { Listener } from '../db/listener.ts'
 import { checkSchemaOf } from '../db/schema-check.ts'
+import type { SafeFetch } from '../net/safe-fetch.ts'
 import { addLocalWorker, removeLocalWorker } from '../sdk/local-worker.ts'
 import { registerTriggers } from '../triggers/register-triggers.ts'
 import { connectedAtLast, openConnections, pause, type WorkerConnections } from './connections.ts'
@@ -65,6 +66,8 @@ export interface HandTurnedWorker {
   readonly begun: number
   /** The steps of the tasks that it holds. */
   readonly heldSteps: WorkerSession['heldSteps']
+  /** What it works off beside them. */
+  readonly underWay: WorkerSession['underWay']
   /** Begins a turn, or looks again within one. */
   turn(): Promise<void>
   /** One heartbeat. */
@@ -78,9 +81,17 @@ export interface HandTurnedWorker {
   stop(options?: { readonly force?: boolean }): Promise<void>
 }
 
+export interface HandTurnedWorkerOptions extends WorkerOptions {
+  /** How callbacks and pings go out. */
+  readonly fetch: SafeFetch
+}
+
 /** Starts a worker that is turned by hand. It hears no notification and holds no liveness lock, so nothing but a turn moves it. */
-export async function startHandTurnedWorker(options: WorkerOptions): Promise<HandTurnedWorker> {
-  const worker = new WorkerProcess({ ...workerSettings(options), byHand: true })
+export async function startHandTurnedWorker({
+  fetch,
+  ...options
+}: HandTurnedWorkerOptions): Promise<HandTurnedWorker> {
+  const worker = new WorkerProcess({ ...workerSettings(options), fetch, byHand: true })
   await worker.start()
   return worker
 }
@@ -166,6 +177,10 @@ class WorkerProcess implements BegunWorker, HandTurnedWorker {
 
   get heldSteps(): WorkerSession['heldSteps'] {
     return this.#session?.heldSteps ?? []
+  }
+
+  get underWay(): WorkerSession['underWay'] {
+    return this.#session?.underWay ?? []
   }
 
   /** A worker that finds itself counted as gone goes on under its new id. */
