@@ -2,8 +2,11 @@
 import { afterEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createEngine } from '../../test/engine.ts'
+import { applyWatches } from '../../test/watched.ts'
 import { limit, type LimitOptions } from '../sdk/limit.ts'
+import { connectOutside } from '../sdk/outside.ts'
 import { pipeline } from '../sdk/pipeline.ts'
+import { type Change, watch } from '../sdk/watch.ts'
 import type { TestEngine } from './engine.ts'
 
 const engines: TestEngine[] = []
@@ -60,3 +63,91 @@ test.each([
 function aborted(signal: AbortSignal): Promise<unknown> {
   return new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
 }
+
+test('what workers are to redrive is waited for', async () => {
+  let isBroken = true
+  const fragile = pipeline('fragile', { input: z.int(), retry: { attempts: 1 } }).step(
+    'only',
+    ({ input }) => {
+      if (isBroken) throw new Error('the bank is closed')
+      return input
+    },
+  )
+  const engine = await engineFor([fragile])
+  const runs = [
+    await engine.start(fragile, 0),
+    await engine.start(fragile, 1),
+    await engine.start(fragile, 2),
+  ]
+  await engine.runUntilIdle()
+  isBroken = false
+  await engine.client.redrives.start({ pipeline: 'fragile' })
+  for (const [output, run] of runs.entries()) expect(await engine.result(run)).toBe(output)
+})
+
+test('a redrive at a pace goes on at its own times', async () => {
+  let isBroken = true
+  const at: number[] = []
+  const fragile = pipeline('fragile', { retry: { attempts: 1 } }).step('only', () => {
+    if (isBroken) throw new Error('the bank is closed')
+    at.push(engine.now().getTime() - began)
+  })
+  const engine = await engineFor([fragile])
+  const began = engine.now().getTime()
+  for (let run = 0; run < 3; run++) await engine.start(fragile, null)
+  await engine.runUntilIdle()
+  isBroken = false
+  await engine.client.redrives.start({ pipeline: 'fragile' }, { rate: 0.1 })
+  await engine.runUntilIdle({ advanceTime: true })
+  expect(at).toEqual([0, 10_000, 20_000])
+})
+
+test('changes that are gathered for a while start their run when it is over', async () => {
+  const noting = pipeline('noting', { input: z.custom<Change>() }).step('note', ({ input }) => [
+    input.new?.['title'],
+    engine.now().getTime() - began,
+  ])
+  const engine = await engineFor([noting], {
+    triggers: [watch('person', { pipeline: noting, coalesce: '5s' })],
+    log: () => {},
+  })
+  const began = engine.now().getTime()
+  await engine.query('create table person (id int primary key, title text)')
+  await applyWatches(engine)
+  await engine.query("insert into person values (1, 'CEO')")
+  await engine.advance('3s')
+  await engine.query("update person set title = 'CTO'")
+  await engine.advance('1h')
+  const runs = await engine.query<{ output: unknown }>(
+    "select output from millrace.run where slug = 'noting'",
+  )
+  expect(runs).toEqual([{ output: ['CTO', 5_000] }])
+})
+
+test('a run outside of which nothing is heard fails at its deadline', async () => {
+  const silent = pipeline('silent').step('report', ({ durable }) => durable.signal('a report'))
+  const engine = await engineFor([silent])
+  const outside = connectOutside({ database: engine.database, now: () => engine.now().getTime() })
+  const { run } = await outside.ensureRun('silent', null, { silenceSeconds: 60 })
+  await outside.close()
+  await engine.advance('1h')
+  const [ended] = await engine.query(
+    'select state, extract(epoch from finished_at - created_at)::int as seconds from millrace.run where id = $1',
+    [run!.id],
+  )
+  expect(ended).toEqual({ state: 'failed', seconds: 60 })
+})
+
+test('what is due and held back by a pause holds up nothing else', async () => {
+  const mailing = pipeline('mailing', { input: z.int() }).batch(
+    'send',
+    { size: 10, within: '5s' },
+    ({ items }) => items.map(() => 'sent'),
+  )
+  const engine = await engineFor([mailing])
+  const run = await engine.start(mailing, 1)
+  await engine.client.pausePipeline('mailing')
+  await engine.advance('1h')
+  await engine.client.resumePipeline('mailing')
+  expect(await engine.result(run)).toBe('sent')
+})

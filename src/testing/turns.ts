@@ -29,6 +29,8 @@ const leaseOverMs = leaseSeconds * 1_000 + 1_000
 const lookEveryMs = 25
 /** A run that starts itself anew for ever would move the time for ever. */
 const jumpsMax = 10_000
+/** Runs that start one another without a delay would go on for ever at one moment. */
+const turnsMax = 2_000
 const awayTries = 40
 
 export class Turns {
@@ -69,7 +71,7 @@ export class Turns {
 
   /** Moves the time from one due moment to the next, and works off what is due, until nothing is due before this one. */
   async passTime(untilMs: number): Promise<void> {
-    for (let jumps = 0; jumps < jumpsMax; jumps++) {
+    for (let jumps = 0; jumps < jumpsMax || Number.isFinite(untilMs); jumps++) {
       const dueMs = (await this.work()).due_ms
       if (dueMs === null || dueMs > untilMs) return
       await this.moveTo(dueMs)
@@ -103,7 +105,8 @@ export class Turns {
   /** Turns until a turn begins nothing more and nothing is held; what a dead worker held is taken over when its lease is over. */
   async work(): Promise<TaskStanding> {
     const patience = this.#patience()
-    for (;;) {
+    let overdue = Number.POSITIVE_INFINITY
+    for (let turns = 0; turns < turnsMax; turns++) {
       if (await this.#turn()) continue
       const { id, begun } = await this.#workerNow()
       const standing = await readStanding(this.#options.caller, id)
@@ -112,8 +115,14 @@ export class Turns {
         patience('An answer of the database was lost, and the worker has not found out', `${id} ${begun}`)
         await pause(lookEveryMs)
       } else if (standing.lost > 0) await this.moveTo(this.#nowMs + leaseOverMs)
+      // There may be more to do than one turn looks after.
+      else if (standing.overdue > 0 && standing.overdue < overdue) overdue = standing.overdue
       else return standing
     }
+    throw new MillraceError(
+      'test_engine_stuck',
+      `In ${turnsMax} turns the worker began something each time, at ${new Date(this.#nowMs).toISOString()}, and goes on.`,
+    )
   }
 
   /** One turn of the worker's loops, to the end of all that it has begun. True where that was something. */
