@@ -63,19 +63,34 @@ export async function readStanding(caller: Caller, workerId: string): Promise<Ta
   return rows[0]!
 }
 
-/** Takes back what workers hold of a run, as if their lease had run out. Nobody tells the workers. */
-export async function takeBackTasks(pool: pg.Pool, runId: string, reason: string): Promise<void> {
+/** Who has decided on an approval. */
+export async function decidersOf(caller: Caller, approvalId: string): Promise<string[]> {
+  const rows = await caller.call<{ actor: string }>(
+    {
+      name: 'millrace_test_deciders',
+      text: 'select d.actor from millrace.approval_decision d where d.approval_id = $1',
+    },
+    [approvalId],
+  )
+  return rows.map(({ actor }) => actor)
+}
+
+/** Takes back a task that a worker holds, as if its lease had run out. Nobody tells the worker. */
+export async function takeBackTask(
+  pool: pg.Pool,
+  { runId, step, index = -1 }: { readonly runId: string; readonly step: string; readonly index?: number },
+  reason: string,
+): Promise<void> {
   const client = await pool.connect()
   try {
     await inTransaction(client, async () => {
       // The function belongs to those that set the path for it.
       await client.query('set local search_path to millrace, pg_temp')
       await client.query(
-        `select millrace.reclaim_tasks(h.worker_id, h.task_ids, $2, c.at, 'worker_lost')
-           from (select t.worker_id, array_agg(t.id) as task_ids
-                   from millrace.task t where t.run_id = $1 and t.worker_id is not null group by t.worker_id) h,
-                (select coalesce(frozen_at, clock_timestamp()) + moved as at from millrace.test_clock) c`,
-        [runId, reason],
+        `select millrace.reclaim_tasks(t.worker_id, array[t.id], $4, coalesce(c.frozen_at, clock_timestamp()) + c.moved, 'worker_lost')
+           from millrace.task t join millrace.step_definition s on s.id = t.step_id, millrace.test_clock c
+          where t.run_id = $1 and s.step = $2 and t.item = $3 and t.worker_id is not null`,
+        [runId, step, index, reason],
       )
     })
   } finally {

@@ -8,8 +8,8 @@ import { runAccount } from '../db/accounts.ts'
 import { type Caller, poolCaller } from '../db/call.ts'
 import { createPool, describeDatabase } from '../db/connection.ts'
 import { testClock } from '../db/test-clock.ts'
-import { takeBackTasks } from '../db/test-runs.ts'
-import type { DecideOptions, DecisionStanding } from '../sdk/approvals.ts'
+import { decidersOf, takeBackTask } from '../db/test-runs.ts'
+import type { ActorOptions, Approval, DecideOptions, DecisionStanding } from '../sdk/approvals.ts'
 import { type Client, connect } from '../sdk/client.ts'
 import type { SignalSendOptions, SignalSent } from '../sdk/signals.ts'
 import type { ArtifactStore } from '../sdk/artifact-store.ts'
@@ -133,7 +133,7 @@ export class TestEngine implements AsyncDisposable {
       connectionsMax: 5,
     })
     this.#caller = poolCaller(this.pool, { prepare: true, database: describeDatabase(copy.url) })
-    this.#doubles = new StepDoubles(options.pipelines, (call) => this.#faults.ended(call))
+    this.#doubles = new StepDoubles(options.pipelines, (calls) => this.#faults.ended(calls))
     this.#outside = new Outside(options.outside)
     this.#turns = new Turns({
       worker: {
@@ -304,14 +304,14 @@ export class TestEngine implements AsyncDisposable {
    */
   crashAfter(step: string): Fault {
     this.#doubles.checkStep(step)
-    return this.#faults.arm({ step }, () => this.#turns.crash())
+    return this.#faults.arm('crash', { step }, () => this.#turns.crash())
   }
 
   /** A step of this run loses its lease the next time that its handler has ended: what it reports is refused, and the step runs again. */
   loseLease(run: StartedRun | string): Fault {
     const runId = typeof run === 'string' ? run : run.id
-    return this.#faults.arm({ runId }, async () => {
-      await takeBackTasks(this.pool, runId, `Worker '${workerName}' is gone: its lease ran out.`)
+    return this.#faults.arm('lost lease', { runId }, async (call) => {
+      await takeBackTask(this.pool, call, `Worker '${workerName}' is gone: its lease ran out.`)
     })
   }
 
@@ -323,7 +323,7 @@ export class TestEngine implements AsyncDisposable {
    */
   databaseGone(duration: Duration): Fault {
     const ms = durationMs(duration, 'The time for which the database is gone')
-    return this.#faults.arm({}, async () => {
+    return this.#faults.arm('database gone', {}, async () => {
       await this.#copy.shut(true)
       try {
         await this.#turns.missTime(ms)

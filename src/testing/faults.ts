@@ -7,9 +7,12 @@ export interface Fault {
   readonly fired: boolean
 }
 
+export type FaultKind = 'crash' | 'lost lease' | 'database gone'
+
 interface ArmedFault {
+  readonly kind: FaultKind
   readonly target: Partial<Pick<StepCall, 'step' | 'runId'>>
-  readonly fire: () => Promise<void>
+  readonly fire: (call: StepCall) => Promise<void>
   fired: boolean
 }
 
@@ -21,20 +24,22 @@ export class Faults {
     return this.#armed.some(({ fired }) => fired)
   }
 
-  arm(target: ArmedFault['target'], fire: () => Promise<void>): Fault {
-    const armed = { target, fire, fired: false }
+  arm(kind: FaultKind, target: ArmedFault['target'], fire: ArmedFault['fire']): Fault {
+    const armed = { kind, target, fire, fired: false }
     this.#armed.push(armed)
     return armed
   }
 
-  /** A handler has ended: what was waiting for it comes about, one after the other. */
-  async ended({ step, runId }: StepCall): Promise<void> {
+  /** A handler has ended, of a batch for several attempts: of each kind the first that was waiting for it comes about, one after the other. */
+  async ended(calls: readonly StepCall[]): Promise<void> {
+    const come = new Set<FaultKind>()
     for (const armed of this.#armed) {
-      const { target } = armed
-      if (armed.fired || (target.step ?? step) !== step || (target.runId ?? runId) !== runId) continue
+      const call = calls.find((one) => isMeant(armed, one))
+      if (armed.fired || come.has(armed.kind) || call === undefined) continue
+      come.add(armed.kind)
       armed.fired = true
       // The step is not to fail for it.
-      await armed.fire().catch((thrown: unknown) => {
+      await armed.fire(call).catch((thrown: unknown) => {
         this.#error = { thrown }
       })
     }
@@ -46,4 +51,8 @@ export class Faults {
     this.#error = undefined
     if (error !== undefined) throw error.thrown
   }
+}
+
+function isMeant({ target }: ArmedFault, { step, runId }: StepCall): boolean {
+  return (target.step ?? step) === step && (target.runId ?? runId) === runId
 }

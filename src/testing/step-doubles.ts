@@ -34,17 +34,22 @@ export class StepDoubles {
   readonly pipelines: readonly PipelineDefinition[]
   readonly #doubles = new Map<string, ArmedDouble>()
 
-  /** @param ended called when a handler has ended, before its outcome is reported */
-  constructor(pipelines: readonly PipelineDefinition[], ended: (call: StepCall) => Promise<void>) {
+  /** @param ended called when a handler has ended, before its outcome is reported, with the attempts of which one will be */
+  constructor(
+    pipelines: readonly PipelineDefinition[],
+    ended: (calls: readonly StepCall[]) => Promise<void>,
+  ) {
     this.pipelines = pipelines.map((pipeline) =>
       withHandlers(pipeline, (step, handler) => async (context) => {
         const armed = this.#doubles.get(nameOf(pipeline.slug, step))
-        const calls = (context.items ?? [context]).map((one) => callOf(pipeline.slug, step, one))
+        const contexts = context.items ?? [context]
+        const calls = contexts.map((one) => callOf(pipeline.slug, step, one))
         armed?.calls.push(...calls)
         try {
           return await (armed === undefined ? handler(context) : armed.double(context, handler))
         } finally {
-          for (const call of calls) await ended(call)
+          // What a dead worker left running is nobody's attempt any more.
+          await ended(calls.filter((_call, at) => !contexts[at]!.abort.aborted))
         }
       }),
     )

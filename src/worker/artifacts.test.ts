@@ -7,7 +7,7 @@ import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { until } from '../../test/deadline.ts'
 import { Arrival, openOn, type Opened } from '../../test/millrace.ts'
 import { runOf } from '../../test/protocol.ts'
-import { takeBackTasks } from '../db/test-runs.ts'
+import { takeBackTask } from '../db/test-runs.ts'
 import type { ArtifactSource } from '../sdk/artifacts.ts'
 import type { StepContext } from '../sdk/context.ts'
 import { pipeline } from '../sdk/pipeline.ts'
@@ -148,7 +148,7 @@ test('A4 an attempt that has lost its task can neither go on writing an artifact
   const [half, lost] = [new Arrival<string>(), new Arrival()]
   const { run, id, result } = await (async () => {
     const taken = half.come.then(async (runId) => {
-      await takeBackTasks(database.pool, runId, 'its lease ran out')
+      await takeBackTask(database.pool, { runId, step: 'work' }, 'its lease ran out')
       lost.arrive()
     })
     const ran = await runStep(async ({ artifacts, attempt, run: { id } }) => {
