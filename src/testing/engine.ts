@@ -181,7 +181,7 @@ export class TestEngine implements AsyncDisposable {
   /**
    * Starts a run; its steps wait for the next turn. Where a run stands in its place, that one is the answer.
    *
-   * @throws MillraceError as client.start does, and pipeline_paused
+   * @throws MillraceError as client.start does, and pipeline_paused, start_limited
    */
   async start<P extends Startable>(
     pipeline: P,
@@ -192,8 +192,13 @@ export class TestEngine implements AsyncDisposable {
     const answer = await this.client.start(pipeline, input, options)
     if (answer.run !== null) return { id: answer.run.id, created: answer.created }
     const slug = typeof pipeline === 'string' ? pipeline : pipeline.slug
-    const why = answer.reason === 'paused' ? answer.why : `The pipeline '${slug}' takes no starts.`
-    throw new MillraceError('pipeline_paused', why, { fields: { pipeline: slug } })
+    if (answer.reason === 'paused')
+      throw new MillraceError('pipeline_paused', answer.why, { fields: { pipeline: slug } })
+    const { rule, passesAt } = answer
+    const until = passesAt === null ? '' : ` until ${passesAt.toISOString()}`
+    throw new MillraceError('start_limited', `Rule '${rule}' on starts of '${slug}' refuses it${until}.`, {
+      fields: { pipeline: slug, rule, passesAt },
+    })
   }
 
   /**
@@ -276,8 +281,7 @@ export class TestEngine implements AsyncDisposable {
         { fields: { runId: id, name } },
       )
     }
-    const by =
-      given.actor === undefined ? { actor: asked.people[0] ?? 'somebody', actorRoles: asked.roles } : {}
+    const by = given.actor === undefined ? await this.#decider(asked) : {}
     return await this.client.approvals.decide(asked.id, decision, { ...by, ...given })
   }
 
@@ -292,6 +296,14 @@ export class TestEngine implements AsyncDisposable {
    *
    * @throws MillraceError pipeline_unknown, step_unknown
    */
+  /** Somebody who may decide and has not: of the people who are asked, or else whoever has the role. */
+  async #decider({ id, people, roles }: Approval): Promise<ActorOptions> {
+    const decided = await decidersOf(this.#caller, id)
+    const others = ['somebody', ...decided.map((_, place) => `somebody ${place + 2}`)]
+    const actor = [...people, ...others].find((one) => !decided.includes(one))
+    return { ...(actor !== undefined && { actor }), actorRoles: roles }
+  }
+
   mock(pipeline: PipelineDefinition | string, step: string, double: Double): Mock {
     return this.#doubles.mock(pipeline, step, double)
   }

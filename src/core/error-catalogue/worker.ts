@@ -131,7 +131,7 @@ export const workerErrors = {
   },
   start_limited: {
     cause:
-      'A rule on starts refuses a start of the command line: the pipeline has had as many as it may, or as many as may wait.',
+      'A rule on starts refuses a start of the command line or of a test engine: the pipeline has had as many as it may, or as many as may wait.',
     remedy:
       'Start it again at the time that the message names, or when fewer wait; docs/starts.md explains the rules.',
     exitCode: 4,
