@@ -418,6 +418,71 @@ test('a client of the code under test starts runs at the time of the engine', as
   expect(await engine.result(run!.id)).toBe('Hello, EVE!')
 })
 
+test('a start that a rule refuses says which rule, and until when', async () => {
+  const importing = pipeline('importing', { throttle: { starts: 1, per: '1m' } }).step('only', () => 1)
+  const engine = await engineFor([importing])
+  await engine.start(importing, null)
+  const passesAt = new Date(engine.now().getTime() + 60_000)
+  await expect(engine.start(importing, null)).rejects.toMatchObject({
+    code: 'start_limited',
+    message: `Rule 'throttle' on starts of 'importing' refuses it until ${passesAt.toISOString()}.`,
+    fields: { pipeline: 'importing', rule: 'throttle', passesAt },
+  })
+})
+
+test('where several must approve, somebody else does each time', async () => {
+  const asking = pipeline('asking')
+    .approval('named', { people: ['Ada', 'Grace'], quorum: 2 })
+    .approval('any', { roles: ['lead'], quorum: 2 })
+  const engine = await engineFor([asking])
+  const run = await engine.start(asking, null)
+  for (const approvals of [1, 2, 1, 2]) expect(await engine.approve(run)).toMatchObject({ approvals })
+  await engine.result(run)
+})
+
+test('calls that overlap turn one worker, one after the other', async () => {
+  const counting = pipeline('counting').step('count', ({ attempt }) => attempt)
+  const engine = await engineFor([counting])
+  const runs = [await engine.start(counting, null), await engine.start(counting, null)]
+  engine.crashAfter('count')
+  expect(await Promise.all(runs.map((run) => engine.result(run)))).toEqual([2, 2])
+  expect(await engine.query('select from millrace.worker')).toHaveLength(2)
+})
+
+test('an engine is closed while it is at work, and while somebody has a connection in hand', async () => {
+  const held = pipeline('held').step('wait', () => {
+    begin()
+    return new Promise(() => {})
+  })
+  let begin = () => {}
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve
+  })
+  const engine = await engineFor([held])
+  const other = await engineFor([])
+  await engine.start(held, null)
+  await engine.pool.connect()
+  const idle = expect(engine.runUntilIdle()).rejects.toMatchObject({ code: 'test_engine_closed' })
+  await begun
+  await engine.close()
+  await idle
+  const name = new URL(engine.database).pathname.slice(1)
+  expect(await other.query('select from pg_database where datname = $1', [name])).toEqual([])
+})
+
+test('an engine that can not be made leaves no database behind', async () => {
+  const engine = await engineFor([])
+  await expect(engineFor([], { encryptionKeys: { only: 'too short' } })).rejects.toMatchObject({
+    code: 'encryption_key_invalid',
+  })
+  const [own = ''] = /^\/millrace_copy_[0-9]+_/.exec(new URL(engine.database).pathname) ?? []
+  const copies = await engine.query<{ name: string }>(
+    'select datname as name from pg_database where starts_with(datname, $1)',
+    [own.slice(1)],
+  )
+  expect(copies.map(({ name }) => `/${name}`)).toEqual([new URL(engine.database).pathname])
+})
+
 test('an engine that is closed says so, and its database is gone', async () => {
   const engine = await engineFor([greeting])
   const other = await engineFor([])

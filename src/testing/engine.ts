@@ -18,6 +18,7 @@ import type { EncryptionKeys } from '../sdk/sealed-runs.ts'
 import type { StartOptions } from '../sdk/start.ts'
 import type { PipelineInput, PipelineOutput, Startable, StartedRun } from '../sdk/startable.ts'
 import type { Trigger } from '../sdk/trigger.ts'
+import { within } from '../worker/connections.ts'
 import type { WorkerLogEntry } from '../worker/options.ts'
 import { type Fault, Faults } from './faults.ts'
 import { type AnswerOutside, Outside, type SentRequest } from './outside.ts'
@@ -25,6 +26,9 @@ import { tellStableAccount } from './stable-account.ts'
 import { type Double, type Mock, StepDoubles } from './step-doubles.ts'
 import { Turns, workerName } from './turns.ts'
 import { createTestCopy, type TestCopy, type TestServerOptions } from './test-server.ts'
+
+/** For what ends by itself, where nobody keeps it. */
+const closeMs = 1_000
 
 export interface TestEngineOptions {
   /** What its worker serves. */
@@ -90,12 +94,13 @@ export async function createEngineOn(
   options: TestEngineOptions,
 ): Promise<TestEngine> {
   const copy = await createTestCopy(server)
-  const engine = new TestEngine(copy, options)
+  let engine: TestEngine | undefined
   try {
+    engine = new TestEngine(copy, options)
     await engine.open()
     return engine
   } catch (error) {
-    await engine.close()
+    await (engine?.close() ?? copy.drop())
     throw error
   }
 }
@@ -207,10 +212,13 @@ export class TestEngine implements AsyncDisposable {
    * @throws MillraceError test_engine_stuck
    */
   async runUntilIdle({ advanceTime = false }: UntilIdleOptions = {}): Promise<void> {
-    this.#checkOpen()
-    if (advanceTime === false) await this.#turns.work()
-    else if (advanceTime === true) await this.#turns.passTime(Number.POSITIVE_INFINITY)
-    else await this.#turns.passTime(this.#turns.nowMs + durationMs(advanceTime, 'advanceTime'))
+    const turns = this.#turns
+    const ms =
+      typeof advanceTime === 'boolean' ? Number.POSITIVE_INFINITY : durationMs(advanceTime, 'advanceTime')
+    await turns.alone(async () => {
+      if (advanceTime === false) await turns.work()
+      else await turns.passTime(turns.nowMs + ms)
+    })
   }
 
   /**
@@ -219,11 +227,14 @@ export class TestEngine implements AsyncDisposable {
    * @throws MillraceError test_engine_stuck, duration_invalid
    */
   async advance(duration: Duration): Promise<void> {
-    this.#checkOpen()
-    const untilMs = this.#turns.nowMs + durationMs(duration, 'The time to advance')
-    await this.#turns.passTime(untilMs)
-    await this.#turns.moveTo(untilMs)
-    await this.#turns.work()
+    const turns = this.#turns
+    const ms = durationMs(duration, 'The time to advance')
+    await turns.alone(async () => {
+      const untilMs = turns.nowMs + ms
+      await turns.passTime(untilMs)
+      await turns.moveTo(untilMs)
+      await turns.work()
+    })
   }
 
   /**
@@ -285,6 +296,14 @@ export class TestEngine implements AsyncDisposable {
     return await this.client.approvals.decide(asked.id, decision, { ...by, ...given })
   }
 
+  /** Somebody who may decide and has not: of the people who are asked, or else whoever has the role. */
+  async #decider({ id, people, roles }: Approval): Promise<ActorOptions> {
+    const decided = await decidersOf(this.#caller, id)
+    const others = ['somebody', ...decided.map((_, place) => `somebody ${place + 2}`)]
+    const actor = [...people, ...others].find((one) => !decided.includes(one))
+    return { ...(actor !== undefined && { actor }), actorRoles: roles }
+  }
+
   /** The account of a run as a text that is the same each time: its first day is the first of January 2000, ids are counted, workers have no name. */
   async account(run: StartedRun | string): Promise<string> {
     this.#checkOpen()
@@ -296,14 +315,6 @@ export class TestEngine implements AsyncDisposable {
    *
    * @throws MillraceError pipeline_unknown, step_unknown
    */
-  /** Somebody who may decide and has not: of the people who are asked, or else whoever has the role. */
-  async #decider({ id, people, roles }: Approval): Promise<ActorOptions> {
-    const decided = await decidersOf(this.#caller, id)
-    const others = ['somebody', ...decided.map((_, place) => `somebody ${place + 2}`)]
-    const actor = [...people, ...others].find((one) => !decided.includes(one))
-    return { ...(actor !== undefined && { actor }), actorRoles: roles }
-  }
-
   mock(pipeline: PipelineDefinition | string, step: string, double: Double): Mock {
     return this.#doubles.mock(pipeline, step, double)
   }
@@ -357,10 +368,13 @@ export class TestEngine implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    await this.#turns.crash()
-    await this.client.close()
-    await this.pool.end()
-    await this.#copy.drop()
+    try {
+      await this.#turns.close()
+      // A test that failed may have a connection in its hands for ever: with the database it is gone.
+      await within(closeMs, Promise.all([this.client.close(), this.pool.end()]))
+    } finally {
+      await this.#copy.drop()
+    }
   }
 
   /** What a fault brings about is no news to the test that ordered it. */
@@ -370,7 +384,6 @@ export class TestEngine implements AsyncDisposable {
   }
 
   #checkOpen(): void {
-    if (this.#closing !== undefined)
-      throw new MillraceError('test_engine_closed', 'This test engine was closed.')
+    this.#turns.checkOpen()
   }
 }

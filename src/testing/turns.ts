@@ -39,6 +39,8 @@ export class Turns {
   #nowMs = this.#beganMs
   #worker: HandTurnedWorker | undefined
   #dying: Promise<void> | undefined
+  #last: Promise<unknown> = Promise.resolve()
+  #isClosed = false
 
   constructor(options: TurnsOptions) {
     this.#options = options
@@ -53,6 +55,27 @@ export class Turns {
   async open(): Promise<void> {
     await this.writeTime()
     await this.#workerNow()
+  }
+
+  /** Runs what turns the worker or moves the time when what came before has ended: a turn is the whole of a worker. */
+  alone(work: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(() => {
+      this.checkOpen()
+      return work()
+    })
+    this.#last = done.catch(() => {})
+    return done
+  }
+
+  /** @throws MillraceError test_engine_closed */
+  checkOpen(): void {
+    if (this.#isClosed) throw new MillraceError('test_engine_closed', 'This test engine was closed.')
+  }
+
+  /** Ends the worker, and has none follow. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.crash()
   }
 
   /** Ends the worker without a word; the next turn begins with another one. */
@@ -169,7 +192,9 @@ export class Turns {
 
   async #workerNow(): Promise<HandTurnedWorker> {
     await this.#dying
-    this.#worker ??= await startHandTurnedWorker({
+    this.checkOpen()
+    if (this.#worker !== undefined) return this.#worker
+    const worker = await startHandTurnedWorker({
       ...this.#options.worker,
       name: workerName,
       leaseSeconds,
@@ -177,7 +202,10 @@ export class Turns {
       monotonic: () => performance.now() + this.#nowMs - this.#beganMs,
       now: () => this.#nowMs,
     })
-    return this.#worker
+    this.#worker = worker
+    if (this.#isClosed) await this.crash()
+    this.checkOpen()
+    return worker
   }
 }
 
