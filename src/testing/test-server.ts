@@ -1,6 +1,7 @@
 // The server on which test databases are made: its template, and copies of it under the name of this process.
-import { randomInt } from 'node:crypto'
 import type { Socket } from 'node:net'
+// Those of the machine also where a test has put others in their place.
+import { clearTimeout, setTimeout } from 'node:timers'
 import type pg from 'pg'
 import { connectClient } from '../db/connection.ts'
 import {
@@ -11,6 +12,7 @@ import {
   dropDatabase,
   ensureTemplate,
   holdCopies,
+  newCopyKey,
   shutDatabase,
   templateName,
 } from '../db/test-databases.ts'
@@ -36,6 +38,9 @@ export interface TestServerOptions {
   readonly template?: string | undefined
 }
 
+/** From one test to the next the connection stays. */
+const idleMs = 1_000
+
 const servers = new Map<string, Promise<TestServer>>()
 
 /** A new copy of the template; the first one of a process also finds the server, and makes the template where there is none. */
@@ -56,10 +61,12 @@ async function openServer(url: string | undefined, template: string | undefined)
 class TestServer {
   readonly #url: string
   readonly #template: string
-  readonly #key = randomInt(1, 2 ** 31)
+  readonly #key = newCopyKey()
   #count = 0
+  #copies = 0
   #uses = 0
   #client: Promise<pg.Client> | undefined
+  #idle: NodeJS.Timeout | undefined
 
   private constructor(url: string, template: string) {
     this.#url = url
@@ -76,34 +83,60 @@ class TestServer {
 
   async copy(): Promise<TestCopy> {
     const name = copyName(this.#key, this.#count++)
-    await this.#use((client) => copyTemplate(client, this.#template, name))
+    this.#copies++
+    await this.#use((client) => copyTemplate(client, this.#template, name)).catch((error: unknown) => {
+      this.#copies--
+      throw error
+    })
     return {
       url: addressOf(this.#url, name),
       shut: (isShut) => this.#use((client) => shutDatabase(client, name, isShut)),
-      drop: () => this.#use((client) => dropDatabase(client, name)),
+      drop: () =>
+        this.#use(async (client) => {
+          this.#copies--
+          await dropDatabase(client, name)
+        }),
     }
   }
 
   /** While it is used, and only then, the connection keeps the process alive. */
   async #use<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
-    const client = await this.#connected()
-    const stream = client.connection.stream as Socket
+    clearTimeout(this.#idle)
     this.#uses++
-    stream.ref()
     try {
-      return await work(client)
+      const client = await this.#connected()
+      const stream = client.connection.stream as Socket
+      stream.ref()
+      try {
+        return await work(client)
+      } finally {
+        if (this.#uses === 1) stream.unref()
+      }
     } finally {
-      if (--this.#uses === 0) stream.unref()
+      if (--this.#uses === 0 && this.#copies === 0) this.#endSoon()
     }
   }
 
-  /** One connection for as long as the process lives; made anew where it was lost. */
-  #connected(): Promise<pg.Client> {
-    this.#client ??= this.#connect()
-    this.#client.catch(() => {
+  /** A runner may give each test file its own modules in one process: none of them keeps a connection that nobody needs. */
+  #endSoon(): void {
+    this.#idle = setTimeout(() => {
+      const client = this.#client
       this.#client = undefined
-    })
-    return this.#client
+      void client?.then((connected) => connected.end()).catch(() => {})
+    }, idleMs)
+    this.#idle.unref()
+  }
+
+  /** One connection for as long as there are copies; made anew where it was lost. */
+  #connected(): Promise<pg.Client> {
+    if (this.#client !== undefined) return this.#client
+    const client = this.#connect()
+    const forget = () => {
+      if (this.#client === client) this.#client = undefined
+    }
+    client.then((connected) => connected.once('end', forget), forget)
+    this.#client = client
+    return client
   }
 
   async #connect(): Promise<pg.Client> {
@@ -111,9 +144,6 @@ class TestServer {
       connectionString: this.#url,
       applicationName: 'millrace test copies',
       statementTimeoutMs: 0,
-    })
-    client.once('end', () => {
-      this.#client = undefined
     })
     await holdCopies(client, this.#key)
     return client
