@@ -63,6 +63,22 @@ export async function readStanding(caller: Caller, workerId: string): Promise<Ta
   return rows[0]!
 }
 
+/**
+ * Ends the workers of this one's name that were there before it and whose lease is over. Sweeps do so as well, but not where the engine's
+ * time is before the start of the server.
+ */
+export async function endLostWorkers(pool: pg.Pool, workerId: string): Promise<void> {
+  await asOwnFunctions(
+    pool,
+    `select millrace.end_workers(array_agg(w.id), c.at)
+       from millrace.worker w join millrace.worker o on o.id = $1 and o.name = w.name,
+            (select coalesce(frozen_at, clock_timestamp()) + moved as at from millrace.test_clock) c
+      where w.id <> o.id and w.kind = 'worker' and w.state <> 'gone' and w.lease_expires_at < c.at
+      group by c.at`,
+    [workerId],
+  )
+}
+
 /** Who has decided on an approval. */
 export async function decidersOf(caller: Caller, approvalId: string): Promise<string[]> {
   const rows = await caller.call<{ actor: string }>(
@@ -81,17 +97,22 @@ export async function takeBackTask(
   { runId, step, index = -1 }: { readonly runId: string; readonly step: string; readonly index?: number },
   reason: string,
 ): Promise<void> {
+  await asOwnFunctions(
+    pool,
+    `select millrace.reclaim_tasks(t.worker_id, array[t.id], $4, coalesce(c.frozen_at, clock_timestamp()) + c.moved, 'worker_lost')
+       from millrace.task t join millrace.step_definition s on s.id = t.step_id, millrace.test_clock c
+      where t.run_id = $1 and s.step = $2 and t.item = $3 and t.worker_id is not null`,
+    [runId, step, index, reason],
+  )
+}
+
+/** Calls functions that belong to those that set the path for them. */
+async function asOwnFunctions(pool: pg.Pool, text: string, values: readonly unknown[]): Promise<void> {
   const client = await pool.connect()
   try {
     await inTransaction(client, async () => {
-      // The function belongs to those that set the path for it.
       await client.query('set local search_path to millrace, pg_temp')
-      await client.query(
-        `select millrace.reclaim_tasks(t.worker_id, array[t.id], $4, coalesce(c.frozen_at, clock_timestamp()) + c.moved, 'worker_lost')
-           from millrace.task t join millrace.step_definition s on s.id = t.step_id, millrace.test_clock c
-          where t.run_id = $1 and s.step = $2 and t.item = $3 and t.worker_id is not null`,
-        [runId, step, index, reason],
-      )
+      await client.query(text, [...values])
     })
   } finally {
     client.release()

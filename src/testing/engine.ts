@@ -54,6 +54,8 @@ export interface TestEngineOptions {
   readonly artifacts?: ArtifactStore
   /** Milliseconds of real time in which a step may neither end nor another one begin. 4,000 by default. */
   readonly patienceMs?: number
+  /** What time it is at first; by default that of the machine, which is another one each time that the test runs. */
+  readonly now?: Date
   /** A draw from [0, 1), for the jitter of retries and for durable.random(); by default always the middle, so that each delay is its mean. */
   readonly random?: () => number
   /** Where the worker tells what happens; by default errors go to standard error. */
@@ -153,7 +155,9 @@ export class TestEngine implements AsyncDisposable {
         fetch: (url, request) => this.#outside.send(url, request),
       },
       caller: this.#caller,
+      pool: this.pool,
       clock: testClock(this.pool),
+      beganMs: options.now?.getTime() ?? Date.now(),
       patienceMs: options.patienceMs ?? 4_000,
       turned: () => this.#faults.check(),
     })

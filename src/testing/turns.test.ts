@@ -6,6 +6,7 @@ import { applyWatches } from '../../test/watched.ts'
 import { limit, type LimitOptions } from '../sdk/limit.ts'
 import { connectOutside } from '../sdk/outside.ts'
 import { pipeline } from '../sdk/pipeline.ts'
+import { schedule } from '../sdk/schedule.ts'
 import { type Change, watch } from '../sdk/watch.ts'
 import type { TestEngine } from './engine.ts'
 
@@ -150,4 +151,17 @@ test('what is due and held back by a pause holds up nothing else', async () => {
   await engine.advance('1h')
   await engine.client.resumePipeline('mailing')
   expect(await engine.result(run)).toBe('sent')
+})
+
+test('the time begins when the test says, also long before the server was started', async () => {
+  const closing = pipeline('closing').step('book', ({ attempt }) => attempt)
+  const leap = schedule('leap', { pipeline: closing, cron: '0 7 29 2 *' })
+  const engine = await engineFor([closing], { triggers: [leap], now: new Date('2024-02-28T08:00:00Z') })
+  const death = engine.crashAfter('book')
+  await engine.advance('1d')
+  expect(death.fired).toBe(true)
+  expect(engine.now()).toEqual(new Date('2024-02-29T08:00:00Z'))
+  const [firing] = await engine.client.schedules.firings('leap')
+  expect(firing).toMatchObject({ slot: new Date('2024-02-29T07:00:00Z'), state: 'completed' })
+  expect(await engine.result(firing!.runId!)).toBe(2)
 })

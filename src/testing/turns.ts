@@ -1,10 +1,11 @@
 // How a test engine moves: its time, and the worker that is turned until nothing is left to do at that time.
 import { setTimeout as pause } from 'node:timers/promises'
+import type pg from 'pg'
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
 import { isConnectionLoss } from '../db/database-error.ts'
 import type { TestClock } from '../db/test-clock.ts'
-import { readStanding, type TaskStanding } from '../db/test-runs.ts'
+import { endLostWorkers, readStanding, type TaskStanding } from '../db/test-runs.ts'
 import {
   type HandTurnedWorker,
   type HandTurnedWorkerOptions,
@@ -15,7 +16,10 @@ export interface TurnsOptions {
   /** What the worker is told, besides its name and its time. */
   readonly worker: Omit<HandTurnedWorkerOptions, 'name' | 'leaseSeconds' | 'monotonic' | 'now'>
   readonly caller: Caller
+  readonly pool: pg.Pool
   readonly clock: TestClock
+  /** When its time begins, in milliseconds since 1970. */
+  readonly beganMs: number
   readonly patienceMs: number
   /** Called at the end of each turn; what it throws ends them. */
   readonly turned: () => void
@@ -35,8 +39,7 @@ const awayTries = 40
 
 export class Turns {
   readonly #options: TurnsOptions
-  readonly #beganMs = Date.now()
-  #nowMs = this.#beganMs
+  #nowMs: number
   #worker: HandTurnedWorker | undefined
   #dying: Promise<void> | undefined
   #last: Promise<unknown> = Promise.resolve()
@@ -44,6 +47,7 @@ export class Turns {
 
   constructor(options: TurnsOptions) {
     this.#options = options
+    this.#nowMs = options.beganMs
   }
 
   /** What the database takes for now, in milliseconds since 1970. */
@@ -137,7 +141,10 @@ export class Turns {
         // An answer was lost: the worker finds out by itself what it holds.
         patience('An answer of the database was lost, and the worker has not found out', `${id} ${begun}`)
         await pause(lookEveryMs)
-      } else if (standing.lost > 0) await this.moveTo(this.#nowMs + leaseOverMs)
+      } else if (standing.lost > 0) {
+        await this.moveTo(this.#nowMs + leaseOverMs)
+        await endLostWorkers(this.#options.pool, id)
+      }
       // There may be more to do than one turn looks after.
       else if (standing.overdue > 0 && standing.overdue < overdue) overdue = standing.overdue
       else return standing
@@ -199,7 +206,7 @@ export class Turns {
       name: workerName,
       leaseSeconds,
       // A worker that has heard nothing for a lease stops itself, so its own clock moves with the database's.
-      monotonic: () => performance.now() + this.#nowMs - this.#beganMs,
+      monotonic: () => performance.now() + this.#nowMs - this.#options.beganMs,
       now: () => this.#nowMs,
     })
     this.#worker = worker
