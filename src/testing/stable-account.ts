@@ -15,7 +15,13 @@ export function tellStableAccount(account: RunAccount): string {
   const ids = new Map<string, string>()
   const movedMs = Date.parse(began) - Date.parse(account.run.created_at)
   return tellAccount(
-    stabilise(account, { ids, movedMs, login: account.run.started_by, isSaid: false }) as RunAccount,
+    stabilise(account, {
+      ids,
+      movedMs,
+      login: account.run.started_by,
+      isSaid: false,
+      isTrigger: false,
+    }) as RunAccount,
   )
 }
 
@@ -26,22 +32,27 @@ interface Stabilising {
   readonly login: string
   /** Within what a step has logged, where times are those of the real clock. */
   readonly isSaid: boolean
+  /** Within what started the run. */
+  readonly isTrigger: boolean
 }
 
 function stabilise(value: unknown, how: Stabilising): unknown {
   if (typeof value === 'string') return stableText(value, how)
   if (Array.isArray(value)) return value.map((entry) => stabilise(entry, how))
   if (typeof value !== 'object' || value === null) return value
-  const isLine = Reflect.get(value, 'kind') === 'step.log'
+  const kind: unknown = Reflect.get(value, 'kind')
+  const within = { ...how, isSaid: how.isSaid || kind === 'step.log', isTrigger: kind === 'run.triggered' }
   const entries = Object.entries(value).map(([name, member]) => [
     name,
-    stableMember(name, member, isLine && name === 'detail' ? { ...how, isSaid: true } : how),
+    stableMember(name, member, name === 'detail' ? within : how),
   ])
   return Object.fromEntries(entries)
 }
 
 function stableMember(name: string, member: unknown, how: Stabilising): unknown {
   if (name === 'worker') return stableWorker(member)
+  // The server's own number of it.
+  if (how.isTrigger && name === 'transaction') return 'N'
   const isPerson = name === 'started_by' || name === 'actor'
   return isPerson && member === how.login ? 'somebody' : stabilise(member, how)
 }

@@ -119,10 +119,12 @@ test('changes that are gathered for a while start their run when it is over', as
   await engine.advance('3s')
   await engine.query("update person set title = 'CTO'")
   await engine.advance('1h')
-  const runs = await engine.query<{ output: unknown }>(
-    "select output from millrace.run where slug = 'noting'",
+  const [run, ...others] = await engine.query<{ id: string; output: unknown }>(
+    "select id, output from millrace.run where slug = 'noting'",
   )
-  expect(runs).toEqual([{ output: ['CTO', 5_000] }])
+  expect(others).toEqual([])
+  expect(run?.output).toEqual(['CTO', 5_000])
+  expect(await engine.account(run!.id)).toMatch(/in transaction\s+N,/)
 })
 
 test('a run outside of which nothing is heard fails at its deadline', async () => {
