@@ -95,3 +95,19 @@ test('a signal ends a stream that says nothing', async () => {
   const { options } = answering(silent)
   await expect(all(follow(options, request, { signal: ending.signal }))).rejects.toThrow('enough')
 })
+
+test('a server that closes each stream without a word stays away as well; one that says something is there', async () => {
+  const mute = answering([], [], [], [': here\n\nevent: end\ndata: {}\n\n'])
+  await expect(all(follow(mute.options, request, { signal: undefined }))).rejects.toMatchObject({
+    code: 'server_unreachable',
+  })
+  expect(mute.ids).toHaveLength(3)
+  const quiet = answering(
+    [': here\n'],
+    [': here\n'],
+    [': here\n'],
+    [': here\n'],
+    ['event: end\ndata: {}\n\n'],
+  )
+  expect(await all(follow(quiet.options, request, { signal: undefined }))).toHaveLength(1)
+})

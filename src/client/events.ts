@@ -30,7 +30,11 @@ export async function* follow(
     if ('error' in opened && !isPassing(opened.answered?.status)) throw opened.error
     if ('value' in opened) {
       if (opened.value.status === 204 || opened.value.body === null) return
-      const lines = linesOf(opened.value.body, request.url, signal)
+      let isMute = true
+      const lines = heard(linesOf(opened.value.body, request.url, signal), () => {
+        isMute = false
+        failures = 0
+      })
       try {
         for await (const told of eventsOf(lines)) {
           if ('retryMs' in told) {
@@ -38,10 +42,10 @@ export async function* follow(
             continue
           }
           last = told.id ?? last
-          failures = 0
           yield told
           if (told.event === 'end') return
         }
+        if (isMute) throw unreachable(request.url, 'its event stream ended without a word')
       } catch (error) {
         if (!(error instanceof MillraceError) || error.code !== 'server_unreachable') throw error
         if (failures >= options.retriesMax) throw error
@@ -55,6 +59,17 @@ const passing: ReadonlySet<number | undefined> = new Set([undefined, 429, 502, 5
 
 function isPassing(status: number | undefined): boolean {
   return passing.has(status)
+}
+
+/** The same lines, each of which is told: a comment says as well that somebody is there. */
+async function* heard(
+  lines: AsyncIterable<string>,
+  told: () => void,
+): AsyncGenerator<string, void, undefined> {
+  for await (const line of lines) {
+    told()
+    yield line
+  }
 }
 
 /** The lines of a body, however its pieces are cut. @throws MillraceError server_unreachable where it breaks off or falls silent */

@@ -219,3 +219,23 @@ function brokenOff(body: ReadableStream<Uint8Array>, bytes: number): ReadableStr
     }),
   )
 }
+
+test('a signal ends what is read of an artifact after its beginning', async () => {
+  const ending = new AbortController()
+  const slow = ((_url: string, { signal }: RequestInit) => {
+    const body = new ReadableStream({
+      start: (controller) => {
+        controller.enqueue(new TextEncoder().encode('the beginning'))
+        signal?.addEventListener('abort', () => controller.error(signal.reason))
+      },
+    })
+    return Promise.resolve(new Response(body))
+  }) as typeof fetch
+  const client = connectHttp({ url: 'https://millrace.test', key: 'ann', fetch: slow })
+  const answer = await client.readArtifact({
+    params: { run: '7', artifact: 'report' },
+    signal: ending.signal,
+  })
+  ending.abort(new Error('enough'))
+  await expect(answer.text()).rejects.toThrow('enough')
+})

@@ -104,6 +104,7 @@ async function perform(session: HttpSession, route: ClientRoute, given: AnyCall)
   return send(transport, sendableOf({ base, headers }, route, call), {
     safe: isSafe(route, call),
     signal: call.signal,
+    isReadLater: route.media !== undefined,
     takes: ({ status, headers }) =>
       route.isToldUnwell && status === 503 && headers.get('content-type') === 'application/json',
     read: (response) => read(route, response, base),

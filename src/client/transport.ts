@@ -22,6 +22,8 @@ interface Way<T> {
   readonly signal: AbortSignal | undefined
   /** Whether an answer that is none by its status is one all the same. */
   readonly takes?: (response: Response) => boolean
+  /** Whether the body is read by the caller, later on: the signal ends that as well. */
+  readonly isReadLater?: boolean
   /** Reads what came: as long as that takes, the time for an answer runs. */
   readonly read: (response: Response) => Promise<T> | T
 }
@@ -66,12 +68,13 @@ function waitOf({ answered }: Failed, safe: boolean, delayMs: number): number | 
 export async function attempt<T>(
   { fetch, timeoutMs }: Pick<TransportOptions, 'fetch' | 'timeoutMs'>,
   { url, ...request }: Sendable,
-  { signal, read, takes }: Omit<Way<T>, 'safe'>,
+  { signal, read, takes, isReadLater = false }: Omit<Way<T>, 'safe'>,
 ): Promise<{ readonly value: T } | Failed> {
   signal?.throwIfAborted()
   const ended = new AbortController()
   const end = (): void => ended.abort(signal?.reason)
   signal?.addEventListener('abort', end, { once: true })
+  const all = isReadLater && signal !== undefined ? AbortSignal.any([signal, ended.signal]) : ended.signal
   let isLate = false
   const timer = setTimeout(() => {
     isLate = true
@@ -79,7 +82,7 @@ export async function attempt<T>(
   }, timeoutMs)
   try {
     // Followed by hand: a key is shown to nobody but the server that it is for.
-    const response = await fetch(url, { ...request, redirect: 'manual', signal: ended.signal })
+    const response = await fetch(url, { ...request, redirect: 'manual', signal: all })
     if (response.ok || takes?.(response) === true) return { value: await read(response) }
     const { status, headers } = response
     return { error: await errorOf(response, url), answered: { status, headers } }
