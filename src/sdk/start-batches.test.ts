@@ -1,6 +1,7 @@
 // The batches of single starts, and those that wait beside them for what somebody's open transaction holds.
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import type { Transaction } from '../db/call.ts'
 import { countStatements, openMillrace } from '../../test/millrace.ts'
 import { newId, untilBlocked } from '../../test/protocol.ts'
 import { pipeline } from './pipeline.ts'
@@ -22,7 +23,7 @@ const paired = pipeline('paired', {
 }).step('do', () => 1)
 
 /** A transaction that stays open, with a start in it. */
-async function holding(start: (tx: Awaited<ReturnType<typeof database.pool.connect>>) => Promise<unknown>) {
+async function holding(start: (tx: Transaction) => Promise<unknown>) {
   const own = await database.pool.connect()
   await own.query('begin')
   await start(own)

@@ -68,7 +68,7 @@ interface MaskedBundle {
 /** What tasks wrote stays as it is: names in there are those of tables, and the values are counts. */
 function maskedValues({ account, ...values }: BundleValues, mask: readonly string[]): MaskedBundle {
   const { attempts } = account
-  const uncounted = attempts.listed.map(({ writes: _, ...attempt }) => attempt)
+  const uncounted = attempts.listed.map((attempt) => ({ ...attempt, writes: null }))
   const asked = mask.map((path) => [path, ...repeatedPlaces(account, path)])
   const { value, paths, met } = maskedValue(
     { ...values, account: { ...account, attempts: { ...attempts, listed: uncounted } } },

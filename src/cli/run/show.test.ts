@@ -11,7 +11,8 @@ afterAll(() => folder.close())
 
 // Writes to the clipboard, clears the screen, forges a line, and turns what follows.
 const hostile = 'acme\u001b]52;c;eA==\u0007\u009b2J\nError: forged\u2028\u202etxet'
-const colours = /\u001b\[(?:1|2|22|3[1-6]|39)m/g
+const escape = '\u001b'
+const colours = new RegExp(`${escape}\\[(?:1|2|22|3[1-6]|39)m`, 'g')
 
 const odd = pipeline('show-odd', {
   input: z.object({ customer: z.string(), fails: z.boolean() }),
@@ -64,7 +65,7 @@ test('what a key, an error, a reason or an output holds is shown, and no termina
   for (const call of calls) {
     for (const told of [await folder.call(...call), await folder.callOnTerminal(...call)]) {
       // What draws in its place writes that by itself.
-      expectHarmless(told.stdout.replaceAll(/\u001b\[\d*[AJK]/g, '') + told.stderr)
+      expectHarmless(told.stdout.replaceAll(new RegExp(`${escape}\\[\\d*[AJK]`, 'g'), '') + told.stderr)
     }
   }
   expect((await folder.call('run', 'show', failed)).stdout).toContain('run key   acme ]52;c;eA==')
