@@ -45,7 +45,7 @@ export interface Heartbeat {
   /** Whether it holds its liveness lock. */
   readonly locked: boolean
   readonly held: ReadonlyArray<{ readonly taskId: number; readonly attempt: number }>
-  /** Whether it may judge others: not before it has been connected for a lease itself. */
+  /** Whether it may judge others by their locks: not before it has been connected for a lease itself. */
   readonly sweep: boolean
   readonly room: number
   readonly lanes: Lanes

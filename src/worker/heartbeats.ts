@@ -139,7 +139,10 @@ export class Heartbeats {
     this.#answer(rows, reserved, held)
   }
 
-  /** Who has not been connected for a lease doesn't judge: it can't know who was cut off with it. By hand the leases are over when a test says so. */
+  /**
+   * Who has not been connected for a lease judges nobody by locks: it can't know who was cut off with it. The rest of a sweep comes with each heartbeat.
+   * By hand the leases are over when a test says so.
+   */
   #judges(): boolean {
     const { settings, monotonic, connectedAt } = this.#parts
     return settings.byHand || monotonic() - connectedAt() >= settings.leaseSeconds * 1_000

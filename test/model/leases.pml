@@ -13,7 +13,8 @@
  *   register     register_worker                  report: completes   complete_tasks, and the commit of a `tx` step that called it
  *   heartbeat    heartbeat_worker: the lease,             fails       fail_tasks
  *                then sweep, promote, claim               releases    release_tasks
- *   sweep        sweep_workers, sweep_machine     learn               list_held_tasks
+ *   sweep        sweep_workers, sweep_leases,     learn               list_held_tasks
+ *                sweep_machine
  *   promote      promote_tasks                    leave               stop_worker
  *   claim        claim_tasks                      reclaim             reclaim_tasks, called by sweep and leave
  *
@@ -26,7 +27,7 @@
  * What is left out, and why nothing hides there:
  *
  *   time          A lease may run out in any silence, however short, and need not in a long one. So whatever the durations are, and
- *                 whether the liveness lock makes it sooner, what can happen is among what happens here. A worker that goes on before
+ *                 whether the liveness lock makes it sooner or a doubt of the sweeper later, what can happen is among what happens here. A worker that goes on before
  *                 anybody swept it has lost nothing: its next heartbeat prolongs the lease, and what it does before, it could have done,
  *                 or sent, before it hung.
  *   batches       A call with several tasks judges each row by itself: it is as several calls with nothing in between.

@@ -1,5 +1,6 @@
 -- The one call that a worker makes twice a second: it prolongs the lease, hears which attempts it has lost or must abort and what a
--- person ordered, sweeps others that are gone, promotes what is due, and claims if it has room. An idle worker makes no other.
+-- person ordered, sweeps others that are gone, promotes what is due, and claims if it has room. An idle worker makes no other. `sweep` says whether it may
+-- judge others by their locks (see sweep_leases): all else that a sweep does comes with each heartbeat.
 create or replace function millrace.heartbeat_worker(
   worker_id uuid, lock_key int, state text, sleeping boolean, locked boolean, task_ids bigint[], attempts int[],
   sweep boolean, room int, lane_handlers int[], lane_priorities smallint[], lane_positions bigint[])
@@ -20,13 +21,15 @@ begin
   end if;
   -- Before any task is: whoever changes a rule takes them in this order (see rewrite_limit).
   lock table limited_step in access share mode;
-  if sweep then
-    begin
+  begin
+    if sweep then
       perform sweep_workers(heartbeat_worker.worker_id);
-    exception when lock_not_available or deadlock_detected then
-      null;
-    end;
-  end if;
+    else
+      perform sweep_leases(heartbeat_worker.worker_id);
+    end if;
+  exception when lock_not_available or deadlock_detected then
+    null;
+  end;
   perform promote_tasks(1000);
   -- Who has locked anything by that, or written, claims without waiting for more than the runs that begin: so it is part of no circle with those who claim and end.
   patient := pg_current_xact_id_if_assigned() is null;
