@@ -26,7 +26,8 @@ begin
   state_ids := array(select i from unnest(find_limit_states(rule_ids, keys, true, at)) i order by i);
   perform lock_limit_states(state_ids, true);
   update limit_state s set held_until = greatest(s.held_until, until), changed_at = at where s.id = any (state_ids);
-  perform time_waiters(state_ids, until);
+  -- Not in a strict order: there whoever is first goes on by itself, or is called by the next sweep, and nobody leaves its place for it.
+  perform time_waiters(array(select s.id from limit_state s join limit_rule k on k.id = s.rule_id where s.id = any (state_ids) and k.fifo is null order by s.id), until);
   return 'held';
 end $$;
 comment on function millrace.back_off(uuid, int, bigint, int, int, float8, text) is 'Holds the limits of an attempt''s step for all workers, for a time.';

@@ -8,11 +8,14 @@ import {
   claim,
   complete,
   newId,
+  pauseRun,
   promote,
+  resumeRun,
   runsOf,
   startInputs,
   startRuns,
   type Sql,
+  sweep,
   type Task,
   type Worker,
 } from '../../../test/protocol.ts'
@@ -72,6 +75,77 @@ test('those who wait already when a step backs off come back by themselves too',
   const [next] = await claim(database, worker, 10)
   await complete(database, worker, [{ task: next! }])
   expect(await claim(database, worker, 10)).toHaveLength(1)
+})
+
+/** Starts one run after the other, a second apart. */
+async function startApart(slug: string, inputs: unknown[]): Promise<string[]> {
+  const ids: string[] = []
+  for (const input of inputs) {
+    const id = newId()
+    await startRuns(database, [{ id, slug, input }])
+    await database.clock.advance('1s')
+    ids.push(id)
+  }
+  return ids
+}
+
+/** Completes what is claimed until nothing more comes, with an upkeep before each claim; answers with the runs in the order in which they began. */
+async function workOff(worker: Worker, held: Task[]): Promise<string[]> {
+  const begun: string[] = []
+  await complete(
+    database,
+    worker,
+    held.map((task) => ({ task })),
+  )
+  for (let empty = 0; empty < 2; ) {
+    await database.clock.advance('2s')
+    await promote(database)
+    await sweep(database)
+    const tasks = await claim(database, worker, 10)
+    empty = tasks.length === 0 ? empty + 1 : 0
+    begun.push(...tasks.map(({ run_id }) => run_id))
+    await complete(
+      database,
+      worker,
+      tasks.map((task) => ({ task })),
+    )
+  }
+  return begun
+}
+
+test.each([
+  ['strictly in order', 'has ended', { fifo: 'block' }],
+  ['strictly in order', 'runs on', { fifo: 'block' }],
+  ['past who waits', 'has ended', { fifo: 'pass' }],
+  ['by key', 'has ended', {}],
+  ['by key', 'runs on', {}],
+])('who waits %s keeps its place, where a step has backed off that %s', async (_, state, order) => {
+  const slug = `kept-${Object.values(order).join('')}-${state.slice(0, 3)}`
+  const worker = await workerOf(database, slug, chain('only'))
+  await defineLimit(database, slug, { kind: 'concurrency', capacity: 1, key: [['account']], ...order }, slug)
+  await start(slug, [{}])
+  const held = await claim(database, worker, 10)
+  const waiting = await startApart(slug, [{}, {}, {}])
+  expect(await claim(database, worker, 10)).toEqual([])
+  await backOff(database, worker, held[0]!, 30_000)
+  if (state === 'has ended') await complete(database, worker, [{ task: held[0]! }])
+  await database.clock.advance('31s')
+  await promote(database)
+  if (state === 'runs on') expect(await claim(database, worker, 10)).toEqual([])
+  expect(await workOff(worker, state === 'runs on' ? held : [])).toEqual(waiting)
+})
+
+test('who waits for a limit keeps its place when its run is paused and resumed', async () => {
+  const worker = await workerOf(database, 'resumed', chain('only'))
+  await defineLimit(database, 'resumed', { kind: 'concurrency', capacity: 1, key: [['account']] }, 'resumed')
+  await start('resumed', [{}])
+  const held = await claim(database, worker, 10)
+  const waiting = await startApart('resumed', [{}, {}, {}])
+  expect(await claim(database, worker, 10)).toEqual([])
+  await pauseRun(database, waiting[0]!)
+  await resumeRun(database, waiting[0]!)
+  expect(await claim(database, worker, 10)).toEqual([])
+  expect(await workOff(worker, held)).toEqual(waiting)
 })
 
 test('a rate begins nothing while it is held, and gives its times anew', async () => {

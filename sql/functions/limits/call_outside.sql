@@ -16,7 +16,8 @@ begin
     returning w.*
   )
   insert into task (handler, priority, run_id, step_id, item, item_value, attempt, failures, ready_at, holds)
-  select c.handler, c.priority, c.run_id, c.step_id, c.item, c.item_value, c.attempt, c.failures, coalesce(c.available_at, c.queued_at), coalesce(c.holds, '{}')
+  select c.handler, c.priority, c.run_id, c.step_id, c.item, c.item_value, c.attempt, c.failures,
+         case when coalesce(c.holds, '{}') = '{}' then c.queued_at else coalesce(c.available_at, c.queued_at) end, coalesce(c.holds, '{}')
     from called c;
 end $$;
 comment on function millrace.call_outside(uuid, int, int, timestamptz) is 'Brings the task that an executor outside asks for back from where it waits for a limit.';

@@ -1,5 +1,5 @@
 -- Moves these waiting tasks to where claims look, in the order of their times. Of parked ones, what was due ends with its result; the others of their
--- waits stay open. Answers how many they were.
+-- waits stay open. Answers how many they were. Who waited for a limit keeps the place in which it came, unless a rate gave it the time: that is good for a moment.
 create or replace function millrace.promote_due(waiting_ids bigint[], at timestamptz) returns int
 language plpgsql
 as $$
@@ -14,7 +14,8 @@ begin
     delete from waiting_task w using unnest(waiting_ids) due(id) where w.id = any (array[due.id]) returning w.*
   ), added as (
     insert into task (handler, priority, run_id, step_id, item, item_value, attempt, failures, ready_at, holds)
-    select handler, priority, run_id, step_id, item, item_value, attempt, failures, available_at, case when reason = 'limit' then coalesce(holds, '{}') end
+    select handler, priority, run_id, step_id, item, item_value, attempt, failures,
+           case when reason = 'limit' and coalesce(holds, '{}') = '{}' then queued_at else available_at end, case when reason = 'limit' then coalesce(holds, '{}') end
       from removed order by available_at, id
     returning 1
   )
