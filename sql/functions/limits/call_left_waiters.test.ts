@@ -60,6 +60,31 @@ test('the sweep looks at all limits in turn, a hundred at a time', async () => {
   expect(await claim(database, worker, 300)).toHaveLength(250)
 })
 
+test('a sweep calls nobody for the room of those who were called before and that no worker had a slot for', async () => {
+  const worker = await workerOf(database, 'unclaimed', chain('only'))
+  await defineLimit(database, 'unclaimed', { kind: 'concurrency', capacity: 3, key: [['k']] }, 'unclaimed')
+  await start(
+    'unclaimed',
+    ['a', 'b'].flatMap((k) => Array.from({ length: 10 }, () => ({ k }))),
+  )
+  await completeAll(database, worker, await claim(database, worker, 20))
+  const counts = async () =>
+    (await limitsOf(database, 'unclaimed')).map(({ key, waiting }) => `${key}: ${waiting}`)
+  expect(await counts()).toEqual(['a: 4', 'b: 4'])
+  for (let n = 0; n < 3; n++) {
+    await database.clock.advance('2s')
+    await sweep(database)
+  }
+  expect(await counts()).toEqual(['a: 4', 'b: 4'])
+  await one.query('begin')
+  await one.query("select from millrace.waiting_task where reason = 'limit' for update")
+  await completeAll(database, worker, await claim(database, worker, 20))
+  await one.query('rollback')
+  await database.clock.advance('2s')
+  await sweep(database)
+  expect(await counts()).toEqual(['a: 1', 'b: 1'])
+})
+
 test('a worker that comes calls those whose version nobody served when there was room', async () => {
   const worker = await workerOf(database, 'unserved', chain('only'), { leaseSeconds: 10 })
   await defineLimit(database, 'unserved', sharedKey(1), 'unserved')

@@ -128,6 +128,20 @@ test('JQ-30 after the cooldown one probe goes, whoever claims; its success close
   expect(await waitingFor('probed')).toEqual({ all: 0, timed: 0 })
 })
 
+test('JQ-30 thousands who waited for a breaker go on with the first sweep after it has closed', async () => {
+  const worker = await opened('crowded', 1)
+  await start(
+    'crowded',
+    Array.from({ length: 4_500 }, (_, n) => n),
+  )
+  for (let n = 0; n < 5; n++) expect(await claim(database, worker, 10)).toEqual([])
+  await done(database, worker, [await probeOf(worker)])
+  expect((await waitingFor('crowded')).all).toBe(3_500)
+  await database.clock.advance('1s')
+  await sweep(database)
+  expect(await waitingFor('crowded')).toEqual({ all: 0, timed: 0 })
+})
+
 test('JQ-30 a probe that fails opens the breaker again, and one of those who wait has the new time', async () => {
   const worker = await opened('stubborn', 4)
   for (let n = 0; n < 3; n++) {
