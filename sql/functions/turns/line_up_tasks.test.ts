@@ -2,7 +2,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { defineLimit, limitsOf, miscounted } from '../../../test/limits.ts'
 import { openMeeting } from '../../../test/meeting.ts'
-import { workerFor, workerOf } from '../../../test/pipeline-worker.ts'
+import { workerFor, workerOf, workerOfAll } from '../../../test/pipeline-worker.ts'
 import {
   cancelRun,
   chain,
@@ -23,7 +23,7 @@ import {
   type Worker,
 } from '../../../test/protocol.ts'
 
-const { database, one } = await openMeeting()
+const { database, one, other } = await openMeeting()
 const blocking = { kind: 'concurrency', capacity: 1, key: [['account']], fifo: 'block' }
 const passing = { ...blocking, fifo: 'pass' }
 
@@ -209,6 +209,46 @@ test('a strict order, another limit and turns hold together', async () => {
   expect(begun.toSorted()).toEqual([a1, a2, b1, b2].toSorted())
   expect(begun.indexOf(a1!)).toBeLessThan(begun.indexOf(a2!))
   expect(begun.indexOf(b1!)).toBeLessThan(begun.indexOf(b2!))
+})
+
+test('a claim that has lined up the tasks of one order waits for no state of another one', async () => {
+  const slugs = ['order-one', 'order-two']
+  const worker = await workerOfAll(database, slugs, chain('only'))
+  for (const slug of slugs) await defineLimit(database, slug, blocking, slug)
+  for (const slug of slugs) await start(slug, ['a'])
+  await workOff(worker)
+  // The first tenth of a second: another one is first in the next.
+  await database.clock.freeze(
+    new Date(Math.ceil((await database.clock.now()).getTime() / 1_000) * 1_000 + 100),
+  )
+  const [first] = await start('order-one', ['a'])
+  const [second] = await start('order-two', ['a'])
+  await one.query('begin')
+  await one.query(
+    "select from millrace.limit_state s join millrace.limit_rule k on k.id = s.rule_id where k.name = 'order-two' for update of s",
+  )
+  await other.query("set lock_timeout = '2s'")
+  const held = await claim(other, worker, 10)
+  expect(runs(held)).toEqual([first])
+  await one.query('rollback')
+  expect(runs(await claim(other, worker, 10))).toEqual([second])
+  await other.query('reset lock_timeout')
+})
+
+test('a stream of new keys under one order keeps no new key of another one from its turn', async () => {
+  const slugs = ['stream-one', 'stream-two']
+  const worker = await workerOfAll(database, slugs, chain('only'))
+  for (const slug of slugs) await defineLimit(database, slug, blocking, slug)
+  await database.clock.freeze()
+  const [awaited] = await start('stream-two', ['a'])
+  const begun: string[] = []
+  for (let n = 0; n < 3; n++) {
+    await start('stream-one', [`k${n}`])
+    begun.push(...runs(await claim(database, worker, 10)))
+    await database.clock.advance('100ms')
+  }
+  expect(begun).toHaveLength(4)
+  expect(begun).toContain(awaited)
 })
 
 test('an executor outside keeps the order as well', async () => {

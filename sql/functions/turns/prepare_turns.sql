@@ -6,6 +6,7 @@ as $$
 #variable_conflict use_column
 declare
   ruled record;
+  rules int;
 begin
   turn_lanes := array(select f.handler from turn_handler f where f.handler = any (handlers));
   other_lanes := handlers;
@@ -24,8 +25,10 @@ begin
   if ruled.fair is not null then
     perform sort_turns(array(select h.id from unnest(ruled.fair) h(id) where h.id <> all (coalesce(ruled.lined_up, '{}'))), 1000);
   end if;
-  for i in 1 .. coalesce(cardinality(ruled.fifo_rules), 0) loop
-    if line_up_tasks(ruled.fifo_rules[i], at) then
+  -- Only the first one of which something has come may wait for its states and makes those of new keys: so another one is first each tenth of a second.
+  rules := coalesce(cardinality(ruled.fifo_rules), 0);
+  for n in 1 .. rules loop
+    if line_up(ruled.fifo_rules[1 + (n + (extract(epoch from at) * 10)::bigint) % rules], at, null, patient) then
       patient := false;
     end if;
   end loop;
