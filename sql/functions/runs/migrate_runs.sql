@@ -45,6 +45,7 @@ begin
      order by r.id limit most);
   if not dry then
     perform lock_run_tasks(found_runs);
+    perform from unnest(find_heads(found_runs)) g(id) cross join lateral (select from limit_state s where s.id = g.id for update) s;
     perform 1 from join_state j where j.run_id = any (found_runs) order by j.run_id, j.step_id for update;
     -- Who ended, or was moved, while the locks were waited for is left out.
     found_runs := array(select r.id from (select id, finished_at, version from run where id = any (found_runs) order by id for update) r

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { findBrokenInvariants } from '../../../test/checker.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
 import { until } from '../../../test/deadline.ts'
+import { defineLimit } from '../../../test/limits.ts'
 import {
   chain,
   claim,
@@ -11,6 +12,7 @@ import {
   complete,
   connect,
   fail,
+  heartbeat,
   newId,
   outcomesOf,
   pauseRun,
@@ -23,6 +25,7 @@ import {
   startRun,
   startRuns,
   type StepSpec,
+  sweep,
   untilBlocked,
   type Worker,
   workOff,
@@ -233,6 +236,38 @@ test('a retry keeps its failures and its time, and a paused run stays paused', a
   if (task !== undefined) await complete(database, worker, [{ task }], { room: 1 })
   await workOff(database, worker)
   await database.clock.reset()
+})
+
+test('a run that is first in a strict order stays first in the other version, while it waits for its next try', async () => {
+  const { old, young } = await twoVersions('orderly', chain('a'), chain('a', 'b'))
+  const order = { kind: 'concurrency', capacity: 1, key: [['account']], fifo: 'block' }
+  await defineLimit(database, 'orderly', order, [{ slug: 'orderly', step: 'a' }])
+  const ids: string[] = []
+  for (let n = 0; n < 3; n++) {
+    ids.push((await startRun(database, 'orderly', { account: 1 }, { version: 1 })).run_id)
+    await database.clock.advance('1 second')
+  }
+  const held = await claim(database, old, 10)
+  await fail(database, old, [{ task: held[0]!, delayMs: 10_000 }])
+  await database.query('select millrace.pause_worker($1)', [old.id])
+  const worker = await young()
+  expect((await migrate('orderly', 1)).map(({ moved }) => moved)).toEqual([true, true, true])
+  await database.clock.advance('3 seconds')
+  await sweep(database)
+  expect(await claim(database, worker, 10)).toEqual([])
+  await database.clock.advance('8 seconds')
+  await heartbeat(database, worker)
+  const begun = new Set<string>()
+  for (let n = 0; n < 12; n++) {
+    const tasks = await claim(database, worker, 10)
+    for (const { run_id } of tasks) begun.add(run_id)
+    await complete(
+      database,
+      worker,
+      tasks.map((task) => ({ task })),
+    )
+  }
+  expect([...begun]).toEqual(ids)
 })
 
 test('a parked run goes along with what it waits for: the signal wakes it in the other version', async () => {

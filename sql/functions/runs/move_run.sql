@@ -1,6 +1,6 @@
 -- Moves one live run to another version, in which all that it has reached stands alike: its open tasks and what they wait for become those of
 -- the other version, its joins are counted anew, and steps that are new there and wait for nothing any more begin. The caller holds the
--- locks of the run's tasks, joins and row, and has made sure that it can be moved.
+-- locks of the run's tasks, of the strict orders at whose head they are, of its joins and its row, and has made sure that it can be moved.
 create or replace function millrace.move_run(moved_run uuid, from_version int, to_version int, at timestamptz) returns void
 language plpgsql
 as $$
@@ -15,6 +15,11 @@ declare
   is_final boolean;
 begin
   select r.* into moved from run r where r.id = moved_run;
+  -- Who is first in a strict order stays first, where the rule holds for the other version as well.
+  update limit_state s set head_step = new.id
+    from step_definition old join step_definition new on new.slug = old.slug and new.version = to_version and new.step = old.step
+   where s.id = any (find_heads(array[moved_run])) and s.head_run = moved_run and old.id = s.head_step
+     and exists (select from limited_step l where l.step_id = new.id and l.rule_id = s.rule_id);
   update task t set step_id = new.id, handler = new.handler
     from step_definition old join step_definition new on new.slug = old.slug and new.version = to_version and new.step = old.step
    where t.run_id = moved_run and old.id = t.step_id;
