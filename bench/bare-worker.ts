@@ -51,8 +51,9 @@ export class BareWorker {
 
   /** A claim as the loop of a worker makes it: from the last position seen, or a full look. Time stands still: only the first look is full by itself. */
   async claim(room: number, fullLook: boolean): Promise<Claimed> {
-    const tasks = await claimTasks(this.#caller, this.#key, room, this.#lanes.lanes(0, fullLook))
-    this.#lanes.saw(tasks)
+    const look = this.#lanes.lanes(0, fullLook)
+    const tasks = await claimTasks(this.#caller, this.#key, room, look)
+    this.#lanes.saw(tasks, look.full)
     return tasks
   }
 

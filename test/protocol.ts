@@ -230,6 +230,12 @@ export function lanesOf(handlers: number[]): Lanes {
   }
 }
 
+/** All lanes from their beginning, as a worker looks at them once a second: who was called from a limit comes first. */
+export function fullLook(handlers: number[]): Lanes {
+  const lanes = lanesOf(handlers)
+  return { ...lanes, positions: lanes.positions.map(() => -1) }
+}
+
 export function claim(
   sql: Sql,
   worker: Worker,

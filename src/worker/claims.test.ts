@@ -168,7 +168,7 @@ test('a wake-up that comes while a heartbeat holds every free slot is not lost',
   await until('the first look is over', async () => looks === 1)
   const reserved = slots.reserve(slots.free)
   claims.wake()
-  claims.found([], reserved)
+  claims.found([], reserved, true)
   await until('it looks again', async () => looks === 2)
   claims.stop()
 })

@@ -75,9 +75,9 @@ export class Claims {
   }
 
   /** The heartbeat claimed: notes what it found, and gives back what was set aside for it. */
-  found(tasks: readonly ClaimedTask[], asked: number): void {
+  found(tasks: readonly ClaimedTask[], asked: number, full: boolean): void {
     this.#parts.slots.giveBack(asked)
-    this.#parts.lanes.saw(tasks)
+    this.#parts.lanes.saw(tasks, full)
     // It is still hungry where something woke it meanwhile: that may have come after the heartbeat's look.
     if (asked > 0 && tasks.length >= asked) this.#hungry = true
     this.#parts.begin(tasks)
@@ -125,7 +125,7 @@ export class Claims {
       this.#parts.lost(error, reserved)
       return false
     }
-    lanes.saw(tasks)
+    lanes.saw(tasks, look.full)
     if (tasks.length >= reserved) {
       this.#hungry = true
       this.#sleeping = false

@@ -113,6 +113,7 @@ export class Heartbeats {
     const held = [...slots.held()].filter((task) => !task.reported)
     // A quarter at most: a start in this process must find slots while the heartbeat is under way.
     const reserved = takes ? slots.reserve(Math.min(slots.free, Math.ceil(slots.size / 4))) : 0
+    const look = lanes.lanes(monotonic())
     let rows: readonly HeartbeatAnswerRow[]
     try {
       rows = await heartbeatWorker(caller, key, {
@@ -122,7 +123,7 @@ export class Heartbeats {
         held,
         sweep: this.#judges(),
         room: reserved,
-        lanes: lanes.lanes(monotonic()),
+        lanes: look,
       })
     } catch (error) {
       this.#failing = true
@@ -136,7 +137,7 @@ export class Heartbeats {
     if (claims.sleeping && !sleeping) claims.sleepAgain()
     if (this.#failing) this.#parts.recovered()
     this.#failing = false
-    this.#answer(rows, reserved, held)
+    this.#answer(rows, reserved, look.full, held)
   }
 
   /**
@@ -148,7 +149,12 @@ export class Heartbeats {
     return settings.byHand || monotonic() - connectedAt() >= settings.leaseSeconds * 1_000
   }
 
-  #answer(rows: readonly HeartbeatAnswerRow[], asked: number, held: readonly HeldTask[]): void {
+  #answer(
+    rows: readonly HeartbeatAnswerRow[],
+    asked: number,
+    full: boolean,
+    held: readonly HeldTask[],
+  ): void {
     const tasks: ClaimedTask[] = []
     let looks = false
     this.#dueMs = Number.POSITIVE_INFINITY
@@ -162,7 +168,7 @@ export class Heartbeats {
       else if (row.kind === 'gone') this.#parts.gone('it was taken for gone and swept')
       else this.#settle(row, held)
     }
-    this.#parts.claims.found(tasks, asked)
+    this.#parts.claims.found(tasks, asked, full)
     if (looks) this.#parts.claims.wake()
     this.#parts.beaten()
   }

@@ -14,8 +14,9 @@ export class LanePositions {
   }
 
   /**
-   * All lanes, from the last position seen; from their beginning once a second, or when asked to look fully. A full look also reads the
-   * dead entries that somebody's long transaction keeps, so it is not made more often than it is needed.
+   * All lanes, from the last position seen; from their beginning, which is -1, once a second, or when asked to look fully. A full look also reads the
+   * dead entries that somebody's long transaction keeps, so it is not made more often than it is needed. It brings first who was called from
+   * where it waited for a limit, so its tasks tell nothing of what lies before them.
    */
   lanes(nowMs: number, fully = false): Lanes & { readonly full: boolean } {
     const full = fully || nowMs - this.#lookedFullyAt >= fullLookEveryMs
@@ -25,14 +26,15 @@ export class LanePositions {
       for (const priority of priorities) {
         lanes.handlers.push(handler)
         lanes.priorities.push(priority)
-        lanes.positions.push(full ? 0 : (this.#positions.get(`${handler} ${priority}`) ?? 0))
+        lanes.positions.push(full ? -1 : (this.#positions.get(`${handler} ${priority}`) ?? 0))
       }
     }
     return lanes
   }
 
-  /** Notes how far a claim has come. */
-  saw(tasks: readonly ClaimedTask[]): void {
+  /** Notes how far a claim has come that was no full look. */
+  saw(tasks: readonly ClaimedTask[], full: boolean): void {
+    if (full) return
     for (const { handler, priority, task_id: taskId } of tasks) {
       const lane = `${handler} ${priority}`
       if (taskId > (this.#positions.get(lane) ?? 0)) this.#positions.set(lane, taskId)

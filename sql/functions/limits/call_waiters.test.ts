@@ -9,10 +9,14 @@ import {
   claim,
   type ClaimedTask,
   completeAll,
+  fullLook,
+  promote,
+  registerPipeline,
   runOf,
   runsOf,
   startInputs,
   sweep,
+  type Worker,
 } from '../../../test/protocol.ts'
 
 const { database } = await openMeeting()
@@ -95,6 +99,65 @@ test('keys of which some had to wait and others did not are claimed together', a
   expect(new Set(runsOf(await claim(database, worker, 10)))).toEqual(new Set([runs[1], fresh]))
   expect(await claim(database, worker, 10)).toEqual([])
 })
+
+test('who was called begins before those who came after it, however many of them are ready', async () => {
+  const worker = await workerOf(database, 'before', chain('only'))
+  await defineLimit(database, 'before', sharedKey(1), 'before')
+  const [holder] = await startInputs(database, 'before', [{}])
+  const held = await claim(database, worker, 1)
+  expect(runsOf(held)).toEqual([holder])
+  const [waiting] = await startInputs(database, 'before', [{}])
+  expect(await claim(database, worker, 1)).toEqual([])
+  const later = await startInputs(
+    database,
+    'before',
+    Array.from({ length: 20 }, () => ({})),
+  )
+  await completeAll(database, worker, held)
+  const look = fullLook(worker.handlers)
+  expect(runsOf(await claim(database, worker, 1, look))).toEqual([waiting])
+  await completeAll(database, worker, await heldBy(worker))
+  expect(runsOf(await claim(database, worker, 1, look))).toEqual(later.slice(0, 1))
+})
+
+test('a rate goes on beside a backlog of other steps, of its own pipeline and of others', async () => {
+  const pair = [
+    { name: 'mail', after: [] },
+    { name: 'locate', after: [] },
+  ]
+  await registerPipeline(database, 'beside', pair)
+  const worker = await workerOfAll(database, ['plain'], chain('only'))
+  const both = await workerFor(database, 'beside')
+  const all = { ...worker, handlers: [...worker.handlers, ...both.handlers] }
+  await database.query('update millrace.worker set handlers = $2 where id = $1', [worker.id, all.handlers])
+  await defineLimit(database, 'beside', { kind: 'rate', units: 1, per_ms: 1_000 }, [
+    { slug: 'beside', step: 'mail' },
+  ])
+  await startInputs(database, 'beside', Array.from({ length: 40 }))
+  await startInputs(database, 'plain', Array.from({ length: 200 }))
+  let mails = 0
+  for (let second = 0; second < 30; second++) {
+    await promote(database)
+    const tasks = await claim(database, all, 6, fullLook(all.handlers))
+    mails += await count(tasks, 'mail')
+    await completeAll(database, all, tasks)
+    await database.clock.advance('1s')
+  }
+  expect(mails).toBeGreaterThan(15)
+})
+
+const count = async (tasks: ClaimedTask[], step: string) => {
+  const [row] = await database.query<{ count: number }>(
+    'select count(*)::int as count from unnest($1::int[]) t(id) join millrace.step_definition d on d.id = t.id where d.step = $2',
+    [tasks.map(({ step_id }) => step_id), step],
+  )
+  return row!.count
+}
+const heldBy = (worker: Worker) =>
+  database.query<ClaimedTask & Record<string, unknown>>(
+    'select t.id as task_id, t.run_id, t.step_id, t.attempt from millrace.task t where t.worker_id = $1',
+    [worker.id],
+  )
 
 const pausePipeline = (slug: string) => database.query('select millrace.pause_pipeline($1)', [slug])
 

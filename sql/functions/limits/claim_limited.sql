@@ -4,6 +4,9 @@
 -- Who has no turns comes here where it is likely that not all of them have room (see claim_fitting). All are counted first and looked at afterwards, one
 -- write a state, and only what goes over is judged one by one (see take_limits).
 --
+-- Who was called, or has come to the time that a rate gave it, lies behind all that became ready meanwhile, and its slot or time would go to others. So a worker that
+-- looks at its lanes from their beginning (at position -1, see order_lanes) gets those first: it takes no position from such a look.
+--
 -- Where tasks take turns, these are picked turn by turn between their keys, and of several such handlers first of the one that was looked at
 -- longest ago; all else is the same.
 create or replace function millrace.claim_limited(
@@ -19,10 +22,13 @@ declare
   look int := room;
   looked int := 0;
   turns boolean := turn_lanes <> '{}';
+  -- Whether those who were called are picked first, and how many others are besides.
+  calls boolean := turn_lanes = '{}' and coalesce(lane_positions[1] < 0, false);
+  others int;
   rounds int := 0;
   lane int;
   lanes_left int;
-  picked_ids bigint[];
+  picked_ids bigint[] := array[]::bigint[];
   -- The states that the tasks ask for, each once, how many of them do, what they take up of a rate, in milliseconds, and whether all were called: null ids where there is no
   -- state yet, 0 where nothing is to be judged. Then a row for each task and each rule that holds for it, in the order of the tasks and of judging, with
   -- the place of its state, and its own cost.
@@ -77,6 +83,18 @@ begin
       turns := picked_ids <> '{}' and rounds <= 20;
     end if;
     exit when not turns and limited_lanes = '{}';
+    if calls then
+      picked_ids := array(
+        select c.id from unnest(limited_lanes) h(id)
+         cross join lateral (
+           select t.id from task t
+            where t.handler = h.id and (t.priority, t.id) > (level, 0::bigint) and t.priority <= level
+              and t.worker_id is null and t.holds is not null and t.turn_key is null
+            order by t.priority, t.id limit look for no key update skip locked) c
+         where h.id <> all (paused_lanes) order by c.id limit look);
+      calls := picked_ids <> '{}';
+    end if;
+    others := greatest(look - cardinality(picked_ids), 0);
     if turns and not judged then
       -- Turns alone stop nobody.
       found_count := cardinality(picked_ids);
@@ -89,7 +107,7 @@ begin
       -- Rules are read once, and each state once, whatever the planner thinks of how many there are. By both columns of their key, one by one: as a join,
       -- it might read all the keys of a rule. A breaker that is closed is as good as none: no state of it is made, counted or locked.
       --
-      -- Tasks are locked by one scan: two of them under a union, beside a table with partitions, crash PostgreSQL 18.4 where a row has changed meanwhile.
+      -- Tasks are locked by one scan, others by a statement before: two of them under a union, beside a table with partitions, crash PostgreSQL 18.4 where a row has changed meanwhile.
       with rule as materialized (
         select l.step_id, k.id, k.kind, k.key_paths, k.input_path, k.units_path, k.burst,
                case k.kind when 'breaker' then 1 when 'rate' then 3 else 2 end as turn, case when k.kind = 'rate' then k.unit_ms end as unit_ms,
@@ -101,13 +119,13 @@ begin
                  cross join lateral (
                    select t.id, t.run_id, t.step_id, t.item_value, t.holds from task t
                     where t.handler = lane.handler and (t.priority, t.id) > (lane.priority, lane.after) and t.priority <= lane.priority
-                      and t.worker_id is null and t.turn_key is null
-                    order by t.priority, t.id limit look for no key update skip locked) c
+                      and t.worker_id is null and t.turn_key is null and (t.holds is null or not calls)
+                    order by t.priority, t.id limit others for no key update skip locked) c
                  where not turns and lane.priority = level and lane.handler = any (limited_lanes) and lane.handler <> all (paused_lanes)
-                 order by c.id limit look)
+                 order by c.id limit others)
                 union all
-                select p.id, t.run_id, t.step_id, t.item_value, t.holds, p.place
-                  from unnest(picked_ids) with ordinality p(id, place) join task t on t.id = any (array[p.id]) where turns) t
+                select p.id, t.run_id, t.step_id, t.item_value, t.holds, p.place - 9223372036854775807
+                  from unnest(picked_ids) with ordinality p(id, place) join task t on t.id = any (array[p.id])) t
           left join run u on u.id = case when keyed then t.run_id end
       ), asked as materialized (
         select c.n, c.id as task_id, k.id as rule_id, k.turn, a.key, a.cost, coalesce(k.is_plain, true) and coalesce(c.holds = '{}', true) as is_plain,
