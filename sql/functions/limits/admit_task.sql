@@ -6,14 +6,13 @@ language plpgsql
 as $$
 #variable_conflict use_column
 declare
+  order_id int := (select k.id from limited_step l join limit_rule k on k.id = l.rule_id where l.step_id = told.step_id and k.fifo is not null);
   rule_ids int[];
   keys text[];
   costs float8[];
   states bigint[];
   lane record;
 begin
-  perform line_up_tasks(k.id, at, told.handler)
-     from limited_step l join limit_rule k on k.id = l.rule_id where l.step_id = told.step_id and k.fifo is not null;
   select array_agg(q.id order by q.turn, q.id), array_agg(q.key order by q.turn, q.id), array_agg(q.cost order by q.turn, q.id)
     into rule_ids, keys, costs
     from (select k.id, k.kind, composed_key(k.key_paths, u.input, told.item_value, u.tenant) as key,
@@ -27,6 +26,14 @@ begin
     admitted := true;
     return next;
     return;
+  end if;
+  -- Beside other rules all states of the task are locked first, in the order of their ids, and those of others in its strict order only where they can be had at once.
+  if order_id is not null and cardinality(rule_ids) > 1 then
+    states := find_limit_states(rule_ids, keys, true, at);
+    perform lock_limit_states(array(select distinct i from unnest(states) i order by i), true);
+    perform line_up(order_id, at, told.handler, false);
+  elsif order_id is not null then
+    perform line_up_tasks(order_id, at, told.handler);
   end if;
   -- Under such a rule a place that has come free is kept for two seconds for who is ready before it and has a worker (see claim_in_lanes).
   select k.id as rule_id, k.name, s.id as state_id, left_until(s) as left_until, greatest(s.changed_at, left_until(s)) > at - interval '2 seconds' as is_kept,

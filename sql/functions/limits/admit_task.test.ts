@@ -12,9 +12,10 @@ import {
   startRun,
   startStep,
   sweep,
+  untilBlocked,
 } from '../../../test/protocol.ts'
 
-const { database } = await openMeeting()
+const { database, one, other } = await openMeeting()
 
 afterEach(async () => {
   expect(await miscounted(database)).toEqual([])
@@ -90,4 +91,35 @@ test('a rate gives an executor outside its time as well', async () => {
   await database.clock.advance('1 second')
   await promote(database)
   expect(await take(second)).toMatchObject({ started: true })
+})
+
+test('an executor outside that takes a step under a strict order and another rule waits for nobody in a circle', async () => {
+  await registerPipeline(database, 'both-rules', chain('only'))
+  await defineLimit(database, 'slots', { kind: 'concurrency', capacity: 9 }, 'both-rules')
+  const order = { kind: 'concurrency', capacity: 1, key: [['n']], fifo: 'block' }
+  await defineLimit(database, 'order', order, 'both-rules')
+  // A key whose state comes after that of the other rule, as whoever ends locks them.
+  const [key] = await database.query<{ n: string }>(
+    `select n::text from generate_series(1, 1000) n, millrace.limit_rule o, millrace.limit_rule s
+      where o.name = 'order' and s.name = 'slots' and millrace.limit_state_id(o.id, n::text) > millrace.limit_state_id(s.id, '') order by n limit 1`,
+  )
+  const [first, second] = [
+    await startRun(database, 'both-rules', { n: key!.n }),
+    await startRun(database, 'both-rules', { n: key!.n }),
+  ]
+  const held = await take(first.run_id)
+  expect(held).toMatchObject({ started: true })
+  await database.query("select millrace.complete_step($1, 'only', $2, 'null')", [first.run_id, held.attempt])
+  const lock = (name: string) =>
+    one.query(
+      'select from millrace.limit_state s join millrace.limit_rule k on k.id = s.rule_id where k.name = $1 for update of s',
+      [name],
+    )
+  await one.query('begin')
+  await lock('slots')
+  const taking = startStep(other, second.run_id, 'only')
+  await untilBlocked(database)
+  await lock('order')
+  await one.query('commit')
+  expect(await taking).toMatchObject({ started: true })
 })
