@@ -548,3 +548,22 @@ test('a worker that starts while another one keeps the upkeep for itself complai
   await worker.stop()
   expect(complaints).toEqual([])
 })
+
+test('upkeep that the server cancels because it took too long is told, and not begun again at once as if somebody had been in its way', async () => {
+  await database.query(
+    `alter function millrace.prune_history(int) rename to real_prune_history;
+     create function millrace.prune_history(batch int) returns table (dropped_partitions int, deleted_runs int, more boolean) language plpgsql
+       as $$ begin raise exception 'It took too long.' using errcode = '57014'; end $$`,
+  )
+  const complained = new Arrival()
+  const worker = await opened.worker({
+    pipelines: [pipeline('pruned-late').step('one', () => 1)],
+    log: ({ level, message }) =>
+      void (level === 'error' && message.includes('too long') && complained.arrive()),
+  })
+  await complained.come
+  await worker.stop()
+  await database.query(
+    'drop function millrace.prune_history(int); alter function millrace.real_prune_history(int) rename to prune_history',
+  )
+})

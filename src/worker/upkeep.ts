@@ -1,6 +1,7 @@
 // What a worker does for all of them, beside its tasks: partitions ahead, retention, the chain of the audit trail, runs that are to be redriven, and neighbours that died.
 import { sealAuditTrail } from '../db/audit-trail.ts'
 import type { Caller } from '../db/call.ts'
+import { isHeldUp } from '../db/database-error.ts'
 import { createPartitions, pruneHistory } from '../db/history.ts'
 import { workRedrives } from '../db/redrives.ts'
 import type { WorkerKey } from '../db/tasks.ts'
@@ -95,8 +96,8 @@ export class Upkeep {
       ])
         if (!ended.aborted)
           await work().catch((error) => {
-            // Another worker is at it, or somebody's transaction in the way.
-            if (isBlocked(error)) everyMs = maintainAgainMs
+            // Another worker is at it, or somebody's transaction in the way. What took too long itself would take as long again.
+            if (isHeldUp(error)) everyMs = maintainAgainMs
             else failed(error)
           })
       await pause(everyMs * (0.5 + random()), ended)

@@ -1,7 +1,8 @@
 -- Drops history beyond its retention: of the whole installation by partition, of a pipeline with a shorter one in bounded batches.
--- Live runs and failed ones that nobody has decided on move to the default partition with their history before the old one is dropped. What
+-- Live runs and failed ones that nobody has decided on move to the default partition with their history when the old one is taken out. What
 -- such a run called and waited for stays as long: a step that is tried again reads how its calls ended.
--- A lock that can't be had within a second is tried again with the next call. Answers with the partitions dropped and the rows deleted.
+-- A week goes in several calls, which do nothing else: none of them holds what workers ask for longer than it takes to move what stays.
+-- A lock that can't be had within a second is tried again with the next call. Answers with the weeks dropped and the runs deleted.
 create or replace function millrace.prune_history(batch int default 1000)
 returns table (dropped_partitions int, deleted_runs int, more boolean)
 language plpgsql security definer set search_path = millrace, pg_temp
@@ -11,7 +12,7 @@ as $$
 declare
   at timestamptz := millrace.now();
   keep_from timestamptz := at - make_interval(days => (select (value #>> '{}')::int from setting where name = 'retention_days'));
-  old record;
+  week_turn text;
   deleted int;
   old_runs uuid[];
   kept_table text;
@@ -23,35 +24,15 @@ begin
     return next;
     return;
   end if;
-  for old in
-    select week, week at time zone 'UTC' as begins from (
-      select distinct to_date(right(c.relname, 7), 'IYYY"w"IW')::timestamp as week
-        from pg_inherits i join pg_class c on c.oid = i.inhrelid
-       where i.inhparent = 'millrace.run'::regclass and c.relname ~ '^run_[0-9]{4}w[0-9]{2}$') weeks
-     where (week + interval '7 days') at time zone 'UTC' < keep_from
-     order by week
-  loop
-    begin
-      perform drop_week(to_char(old.week, 'IYYY"w"IW'));
-      dropped_partitions := dropped_partitions + 1;
-    exception when lock_not_available then
-      exit;
-    end;
-  end loop;
+  week_turn := prune_weeks(keep_from, batch);
+  if week_turn in ('detached', 'cleared', 'dropped') then
+    dropped_partitions := (week_turn = 'dropped')::int;
+    more := true;
+    return next;
+    return;
+  end if;
 
-  with doomed as (
-    select r.id from run r join pipeline p on p.slug = r.slug
-     where r.finished_at < at - make_interval(days => least(p.retention_days, (extract(epoch from at - keep_from) / 86400)::int))
-       and r.id < uuid_floor(at - make_interval(days => least(p.retention_days, (extract(epoch from at - keep_from) / 86400)::int)))
-       and (p.retention_days is not null or r.tableoid = 'millrace.run_default'::regclass)
-       and not exists (select from dead_letter l where l.run_id = r.id)
-       -- Who called it may still read how it ended.
-       and not (r.parent_run_id is not null and not r.detached and exists (
-             select from run p where p.id = any (array[r.parent_run_id])
-                and (p.finished_at is null or exists (select from dead_letter l where l.run_id = p.id))))
-     limit batch
-  )
-  select coalesce(array_agg(id), '{}') into old_runs from doomed;
+  old_runs := ended_runs(at, keep_from, week_turn is not distinct from 'full', batch);
   if old_runs <> '{}' then
     perform leave_artifacts(old_runs);
     foreach kept_table in array history_tables() || run_tables() loop

@@ -5,17 +5,21 @@ import { findBrokenInvariants } from '../../../test/checker.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
 import { workerOf } from '../../../test/pipeline-worker.ts'
 import {
+  cancelRun,
   chain,
   claim,
   claimOne,
   complete,
+  completeAll,
   connect,
   fail,
+  heartbeat,
   newId,
   outcomesOf,
   registerPipeline,
   registerWorker,
   runOf,
+  type Sql,
   startRun,
   untilBlocked,
   type Worker,
@@ -61,12 +65,26 @@ const partitionOf = async (run: string): Promise<string> => {
   return row?.name.replace('millrace.', '') ?? 'gone'
 }
 
+interface Pruned extends Record<string, unknown> {
+  dropped_partitions: number
+  deleted_runs: number
+  more: boolean
+}
+
+/** One call, which brings a week that is due one step further, or does everything else. */
+const pruneOnce = async (sql: Sql = database, batch = 1000): Promise<Pruned> => {
+  const [row] = await sql.query<Pruned>('select * from millrace.prune_history($1)', [batch])
+  return row!
+}
+
+/** Until all weeks that are due are dropped, and once more. */
 const prune = async (batch = 1000): Promise<{ dropped_partitions: number; deleted_runs: number }> => {
-  const [row] = await database.query<{ dropped_partitions: number; deleted_runs: number }>(
-    'select dropped_partitions, deleted_runs from millrace.prune_history($1)',
-    [batch],
-  )
-  return row ?? { dropped_partitions: -1, deleted_runs: -1 }
+  let dropped_partitions = 0
+  for (;;) {
+    const { deleted_runs, ...turn } = await pruneOnce(database, batch)
+    dropped_partitions += turn.dropped_partitions
+    if (deleted_runs > 0 || !turn.more) return { dropped_partitions, deleted_runs }
+  }
 }
 
 /** The exact kind of a run that pruning must spare, and what it is spared as. */
@@ -298,4 +316,131 @@ test('whoever makes partitions gives way to those at work, before a deadlock wou
     'select millrace.create_partitions() as made, cardinality(millrace.history_tables()) as tables',
   )
   expect(row?.made).toBe(5 * (row?.tables ?? 0))
+})
+
+/** A week with runs that were cancelled, one that sleeps, and nothing else; beyond its retention, and the week of now is there. */
+async function cancelledWeek(runs: number): Promise<{ week: string; sleeps: string }> {
+  await database.clock.advance('70 days')
+  worker = await workerOf(database, 'weekly', chain('a', 'b'))
+  await prune()
+  await database.query('select millrace.create_partitions()')
+  for (let n = 0; n < runs; n++) await cancelRun(database, await start('weekly'))
+  const sleeps = await start('weekly')
+  const task = await claimOne(database, worker)
+  await park(database, worker, [
+    { task, waits: [{ name: 'go', kind: 'signal', signals: ['go'], take: 'next' }] },
+  ])
+  const week = (await partitionOf(sleeps)).replace('run_', '')
+  await database.clock.advance('60 days')
+  await database.query('select millrace.create_partitions()')
+  return { week, sleeps }
+}
+
+/** How many rows are left that only say of a run of this week how it ended. */
+const leftOf = async (week: string): Promise<number> => {
+  const rows = await database.query(
+    `select from millrace.unsuccessful_run, millrace.week_begins($1) b
+      where run_id >= millrace.uuid_floor(b) and run_id < millrace.uuid_floor(b + interval '7 days')`,
+    [week],
+  )
+  return rows.length
+}
+
+const isThere = async (table: string, sql: Sql = database): Promise<boolean> => {
+  const [row] = await sql.query<{ there: boolean }>('select to_regclass($1) is not null as there', [
+    `millrace.${table}`,
+  ])
+  return row!.there
+}
+
+/** What workers do all the time, by one who would rather fail than wait. */
+async function goesOn(run: string): Promise<void> {
+  const hasty = await connect(database)
+  await hasty.query("set lock_timeout = '300ms'")
+  const tasks = await claim(hasty, worker, 1)
+  expect(tasks.map((task) => task.run_id)).toEqual([run])
+  expect(await heartbeat(hasty, worker, tasks)).toEqual([expect.objectContaining({ kind: 'order' })])
+  await completeAll(hasty, worker, tasks)
+  await hasty.end()
+}
+
+test('JQ-8 what is left of a week is cleared and dropped while workers claim, heartbeat and complete; a call that is undone is taken up', async () => {
+  const { week, sleeps } = await cancelledWeek(25)
+  const pruner = await connect(database)
+  await pruner.query('begin')
+  expect(await pruneOnce(pruner, 1)).toEqual({ dropped_partitions: 0, deleted_runs: 0, more: true })
+  // Under the locks of this one nothing is done but taking the week out: none of it is read through, and nothing is deleted.
+  const read = await pruner.query(
+    `select relname from pg_stat_xact_user_tables where schemaname = 'millrace' and relname like '%' || $1 and seq_scan > 0`,
+    [week],
+  )
+  expect(read).toEqual([])
+  expect(await isThere(`run_${week}`, pruner)).toBe(true)
+  await pruner.query('commit')
+  expect(await leftOf(week)).toBe(25)
+  expect(await partitionOf(sleeps)).toBe('run_default')
+  // Nobody erases from what may be dropped in the same moment.
+  expect(
+    await database.query(
+      `select t.name from unnest(millrace.tables_of_runs() || millrace.tables_of_tenants()) t(name) where t.name like '%' || $1`,
+      [week],
+    ),
+  ).toEqual([])
+
+  const turns: number[] = []
+  for (let dropped = 0; dropped === 0; ) {
+    const run = await start('weekly')
+    await pruner.query('begin')
+    const turn = await pruneOnce(pruner, 1)
+    await goesOn(run)
+    await pruner.query(turns.length === 1 ? 'rollback' : 'commit')
+    turns.push(await leftOf(week))
+    dropped = turn.dropped_partitions
+    await workOff(database, worker)
+  }
+  expect(turns).toEqual([15, 15, 5, 0, 0])
+  expect([await isThere(`run_${week}`), await isThere(`attempt_${week}`)]).toEqual([false, false])
+  await pruner.end()
+  expect(await findBrokenInvariants(database, [sleeps])).toEqual([])
+})
+
+test('JQ-8 a call that the server cancels over a week undoes itself alone, and the next one goes on where it was', async () => {
+  const { week, sleeps } = await cancelledWeek(5)
+  expect((await pruneOnce()).more).toBe(true)
+  const busy = await connect(database)
+  await busy.query('begin')
+  await busy.query('select from millrace.unsuccessful_run for update')
+  const pruner = await connect(database)
+  await pruner.query("set statement_timeout = '200ms'")
+  await expect(pruneOnce(pruner)).rejects.toMatchObject({ code: '57014' })
+  await busy.query('rollback')
+  await busy.end()
+  await pruner.end()
+  expect(await partitionOf(sleeps)).toBe('run_default')
+  expect(await leftOf(week)).toBe(5)
+  expect(await pruneOnce()).toEqual({ dropped_partitions: 0, deleted_runs: 0, more: true })
+  expect(await leftOf(week)).toBe(0)
+  expect(await pruneOnce()).toEqual({ dropped_partitions: 1, deleted_runs: 0, more: true })
+  expect(await isThere(`run_${week}`)).toBe(false)
+  expect(await findBrokenInvariants(database, [sleeps])).toEqual([])
+})
+
+test('JQ-8 a week of which more stays than can be moved at once is not taken out: what ended is deleted from it', async () => {
+  const { week, sleeps } = await cancelledWeek(25)
+  await database.query(
+    `insert into millrace.event (run_id, at, actor, kind) select $1, millrace.now(), 'test', 'step.logged' from generate_series(1, 100)`,
+    [sleeps],
+  )
+  let deleted = 0
+  for (let more = true; more; ) {
+    const turn = await pruneOnce(database, 10)
+    more = turn.more
+    deleted += turn.deleted_runs
+  }
+  expect(deleted).toBe(25)
+  expect(await partitionOf(sleeps)).toBe(`run_${week}`)
+  expect(await leftOf(week)).toBe(0)
+  expect((await prune()).dropped_partitions).toBeGreaterThan(0)
+  expect(await partitionOf(sleeps)).toBe('run_default')
+  expect(await findBrokenInvariants(database, [sleeps])).toEqual([])
 })

@@ -1,0 +1,11 @@
+-- The weeks for which there are tables of the history beside the default ones, the oldest first: those that the history is made of, or those that
+-- were taken out of it and wait to be dropped.
+create or replace function millrace.weeks_of_runs(attached boolean) returns text[]
+language sql stable
+as $$
+  select array(select distinct right(c.relname, 7)
+    from pg_class c join unnest(millrace.history_tables()) h(parent) on c.relname ~ ('^' || h.parent || '_[0-9]{4}w[0-9]{2}$')
+   where c.relnamespace = 'millrace'::regnamespace and c.relkind = 'r' and c.relispartition = attached
+   order by 1)
+$$;
+comment on function millrace.weeks_of_runs(boolean) is 'The weeks of which the history has tables, or those that were taken out of it.';
