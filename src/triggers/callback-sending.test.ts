@@ -422,6 +422,31 @@ async function pruneAll(): Promise<void> {
 }
 
 test.each([
+  ['of its pipeline is shorter', '25 hours', 1],
+  ['of all is over as well, and its week is dropped', '40 days', null],
+])('a callback that is still due keeps its run beyond its retention, where that %s', async (_, age, days) => {
+  await database.query('select millrace.create_partitions()')
+  answer = (response) => response.writeHead(503).end()
+  await ended((own) => own.start(greet, null, { callback: hook() }))
+  await send()
+  await database.query("update millrace.pipeline set retention_days = $1 where slug = 'greet'", [days])
+  onTestFinished(async () => {
+    await database.query("update millrace.pipeline set retention_days = null where slug = 'greet'")
+  })
+  await database.clock.advance(age)
+  await pruneAll()
+  const { run, state } = await delivery()
+  expect(state).toBe('waiting')
+  answer = (response) => response.end()
+  await send()
+  expect(hits.at(-1)?.path).toBe('/hook')
+  expect((await delivery()).state).toBe('delivered')
+  await pruneAll()
+  expect(await database.query('select from millrace.run where id = $1', [run])).toEqual([])
+  expect(await client().callbacks.list()).toEqual([])
+})
+
+test.each([
   ['deleted', (run: string) => database.query('select millrace.delete_run($1)', [run])],
   ['pruned', () => pruneAll()],
 ])('what is kept of callbacks goes with their run when that is %s', async (_, remove) => {

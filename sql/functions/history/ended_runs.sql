@@ -1,5 +1,5 @@
 -- Runs that ended and are beyond their retention, at most so many: in the default partition, in weeks that can't be dropped as they are, and those of
--- pipelines with a shorter one. Stays what nobody has decided on, and what a run called that may
+-- pipelines with a shorter one. Stays what nobody has decided on, of which an end is still to be told or looked for, and what a run called that may
 -- still read how it ended. Each pipeline is looked up by its name: one statement for all of them would read the history from end to end.
 create or replace function millrace.ended_runs(at timestamptz, keep_from timestamptz, of_weeks boolean, batch int) returns uuid[]
 language plpgsql stable
@@ -24,6 +24,8 @@ begin
       select r.id from millrace.%I r
        where %s r.id < $1 and r.finished_at < $2 and r.id <> all ($3)
          and not exists (select from millrace.dead_letter l where l.run_id = any (array[r.id]))
+         and not exists (select from millrace.callback_delivery c where c.run_id = any (array[r.id]) and c.due_at is not null)
+         and not exists (select from millrace.firing f where f.run_id = any (array[r.id]) and f.verify_at is not null)
          and not (r.parent_run_id is not null and not r.detached and exists (
                select from millrace.run p where p.id = any (array[r.parent_run_id])
                   and (p.finished_at is null or exists (select from millrace.dead_letter l where l.run_id = p.id))))

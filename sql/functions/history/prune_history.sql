@@ -1,6 +1,6 @@
 -- Drops history beyond its retention: of the whole installation by partition, of a pipeline with a shorter one in bounded batches.
 -- Live runs and failed ones that nobody has decided on move to the default partition with their history when the old one is taken out. What
--- such a run called and waited for stays as long: a step that is tried again reads how its calls ended.
+-- such a run called and waited for stays as long: a step that is tried again reads how its calls ended. So does what is still to be told of an end.
 -- A week goes in several calls, which do nothing else: none of them holds what workers ask for longer than it takes to move what stays.
 -- A lock that can't be had within a second is tried again with the next call. Answers with the weeks dropped and the runs deleted.
 create or replace function millrace.prune_history(batch int default 1000)
