@@ -401,6 +401,14 @@ export function heartbeat(
   )
 }
 
+/** Prunes until there is no more to: a week of history that is due goes in several calls. */
+export async function pruneAll(sql: Sql): Promise<void> {
+  for (let more = true; more; ) {
+    const [turn] = await sql.query<{ more: boolean }>('select more from millrace.prune_history()')
+    more = turn!.more
+  }
+}
+
 /** Functions that only others call find their tables by the path that those set. */
 export const withPath = (call: string): string =>
   `with path as materialized (select set_config('search_path', 'millrace, pg_temp', true) as path)

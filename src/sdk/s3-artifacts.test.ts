@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
 import { openOn, type Opened } from '../../test/millrace.ts'
-import { runOf } from '../../test/protocol.ts'
+import { pruneAll, runOf } from '../../test/protocol.ts'
 import { type S3Server, startS3Server } from '../../test/s3-server.ts'
 import { createPool, describeDatabase } from '../db/connection.ts'
 import { poolCaller } from '../db/call.ts'
@@ -140,9 +140,7 @@ test('objects go with their run, when they are replaced, and when their run was 
   await clearAway(caller, artifacts, () => true, refuse)
   expect([...server.objects.values()].map(({ bytes }) => bytes.toString()).sort()).toEqual(['second', 'x'])
   await database.clock.advance('60 days')
-  // A week of history goes in several calls.
-  for (let more = true; more; )
-    more = (await database.query<{ more: boolean }>('select more from millrace.prune_history(1000)'))[0]!.more
+  await pruneAll(database)
   await database.clock.advance('11 minutes')
   await clearAway(caller, artifacts, () => true, refuse)
   expect(server.objects.size).toBe(0)

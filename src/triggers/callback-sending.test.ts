@@ -8,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'v
 import { selfSigned } from '../../test/certificate.ts'
 import { until } from '../../test/deadline.ts'
 import { openMillrace } from '../../test/millrace.ts'
+import { pruneAll } from '../../test/protocol.ts'
 import { poolCaller } from '../db/call.ts'
 import { claimCallbacks, recordCallback } from '../db/callbacks.ts'
 import { safeFetch } from '../net/safe-fetch.ts'
@@ -413,14 +414,6 @@ test('of an encrypted pipeline only which run ended, and how, is told', async ()
   })
 })
 
-/** Until there is no more of it: a week of history goes in several calls. */
-async function pruneAll(): Promise<void> {
-  for (let more = true; more; ) {
-    const [turn] = await database.query<{ more: boolean }>('select more from millrace.prune_history()')
-    more = turn!.more
-  }
-}
-
 test.each([
   ['of its pipeline is shorter', '25 hours', 1],
   ['of all is over as well, and its week is dropped', '40 days', null],
@@ -434,21 +427,21 @@ test.each([
     await database.query("update millrace.pipeline set retention_days = null where slug = 'greet'")
   })
   await database.clock.advance(age)
-  await pruneAll()
+  await pruneAll(database)
   const { run, state } = await delivery()
   expect(state).toBe('waiting')
   answer = (response) => response.end()
   await send()
   expect(hits.at(-1)?.path).toBe('/hook')
   expect((await delivery()).state).toBe('delivered')
-  await pruneAll()
+  await pruneAll(database)
   expect(await database.query('select from millrace.run where id = $1', [run])).toEqual([])
   expect(await client().callbacks.list()).toEqual([])
 })
 
 test.each([
   ['deleted', (run: string) => database.query('select millrace.delete_run($1)', [run])],
-  ['pruned', () => pruneAll()],
+  ['pruned', () => pruneAll(database)],
 ])('what is kept of callbacks goes with their run when that is %s', async (_, remove) => {
   await ended((own) => own.start(greet, null, { callback: hook() }))
   await send()

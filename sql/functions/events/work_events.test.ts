@@ -1,7 +1,7 @@
 // Emitted events and what they start: in the emitter's transaction, once for each subscription, in order, whoever works them off.
 import { beforeAll, beforeEach, expect, test } from 'vitest'
 import { openMeeting } from '../../../test/meeting.ts'
-import { chain, registerPipeline, startRun, untilBlocked } from '../../../test/protocol.ts'
+import { chain, pruneAll, registerPipeline, startRun, untilBlocked } from '../../../test/protocol.ts'
 
 const { database, one, other } = await openMeeting()
 
@@ -365,7 +365,7 @@ test('what was worked off more than thirty days ago is pruned, what was not stay
   await work()
   await database.clock.advance('31 days')
   const kept = await emit(database)
-  await database.query('select millrace.prune_history()')
+  await pruneAll(database)
   expect(await database.query('select id::text from millrace.emitted_event')).toEqual([{ id: kept }])
   await database.clock.reset()
 })

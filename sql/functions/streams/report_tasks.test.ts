@@ -10,6 +10,7 @@ import {
   type Connection,
   connect,
   heartbeat,
+  pruneAll,
   registerPipeline,
   registerWorker,
   type Sql,
@@ -361,7 +362,7 @@ test('JQ-8 what a run has shown leaves the history with the run, by the week and
   const byBatch = await shown()
   await database.query(`update millrace.pipeline set retention_days = 1`)
   await database.clock.advance('3 days')
-  await database.query('select millrace.prune_history()')
+  await pruneAll(database)
   expect(await counts(byBatch)).toBe(0)
 
   await database.query(`update millrace.pipeline set retention_days = null`)
@@ -374,6 +375,6 @@ test('JQ-8 what a run has shown leaves the history with the run, by the week and
   )
   expect(kept?.partition).toMatch(/stream_part_\d{4}w\d{2}$/)
   await database.clock.advance('2 years')
-  await database.query('select millrace.prune_history()')
+  await pruneAll(database)
   expect(await counts(byWeek)).toBe(0)
 })

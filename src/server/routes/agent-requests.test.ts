@@ -10,6 +10,7 @@ import { pipeline } from '../../sdk/pipeline.ts'
 import { apiOn } from '../../../test/api.ts'
 import { until } from '../../../test/deadline.ts'
 import { openMillrace } from '../../../test/millrace.ts'
+import { pruneAll } from '../../../test/protocol.ts'
 
 const { database, opened } = await openMillrace()
 const openApi = apiOn(database)
@@ -384,7 +385,7 @@ test('with a run or a tenant goes what agents asked of it, and with time what is
 
   const { id: old } = await askToCancel(ask)
   await database.clock.advance('89d')
-  await database.query('select millrace.prune_history()')
+  await pruneAll(database)
   expect((await ask(bob, 'GET', `/agent-requests/${old}`)).body.state).toBe('expired')
   const [kept] = await database.query<{ state: string }>(
     'select state from millrace.agent_request where id = $1',
@@ -392,6 +393,6 @@ test('with a run or a tenant goes what agents asked of it, and with time what is
   )
   expect(kept?.state).toBe('expired')
   await database.clock.advance('2d')
-  await database.query('select millrace.prune_history()')
+  await pruneAll(database)
   expect(await ask(bob, 'GET', `/agent-requests/${old}`)).toMatchObject({ status: 404 })
 })
