@@ -5,9 +5,12 @@ as $$
 declare
   kept_table text;
   n bigint;
-  counts jsonb := jsonb_build_object('run', (select count(*) from millrace.run r where r.id = any (run_ids)));
+  counts jsonb := jsonb_build_object(
+    'run', (select count(*) from millrace.run r where r.id = any (run_ids)),
+    'agent_request', (select count(*) from millrace.requests_of_runs(run_ids)));
 begin
   foreach kept_table in array millrace.tables_of_runs() loop
+    continue when kept_table = 'agent_request';
     execute format('select count(*) from millrace.%I where run_id = any ($1)', kept_table) into n using run_ids;
     counts := millrace.add_counts(counts, jsonb_build_object(kept_table, n));
   end loop;

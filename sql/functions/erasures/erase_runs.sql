@@ -49,9 +49,12 @@ begin
   update run_lineage l set input_difference = null where l.of_run = any (run_ids) and l.input_difference is not null;
 
   counts := add_counts(counts, jsonb_build_object('delivery', forget_deliveries(run_ids), 'emitted_event', forget_events(run_ids)));
+  delete from agent_request a where a.id in (select o.id from requests_of_runs(run_ids) o(id));
+  get diagnostics n = row_count;
+  counts := add_counts(counts, jsonb_build_object('agent_request', n));
   perform leave_artifacts(run_ids);
   foreach kept_table in array tables_of_runs() loop
-    continue when kept_table in ('task', 'idempotency');
+    continue when kept_table in ('task', 'idempotency', 'agent_request');
     execute format('delete from millrace.%I where run_id = any ($1)', kept_table) using run_ids;
     get diagnostics n = row_count;
     counts := add_counts(counts, jsonb_build_object(kept_table, n));

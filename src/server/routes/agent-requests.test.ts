@@ -367,6 +367,36 @@ test('an agent has no more than a hundred requests open', async () => {
   })
 })
 
+test('with a run goes what an agent asked for and the run came of: started, one of many, or run again with another input', async () => {
+  const { ask } = await openApi()
+  const own: Partial<Actor> = { ...helper, id: 'key-10' }
+  const { run: source } = await opened.client().start(wanted, null)
+  await database.query('select millrace.cancel_run($1)', [source!.id])
+  const secrets = { name: 'Ann of Canary Wharf' }
+  const approved = async (path: string, body: object): Promise<{ id: string; runs: string[] }> => {
+    const { id } = (await ask(own, 'POST', path, body)).body.agent_request
+    const { answer } = (await ask(bob, 'POST', `/agent-requests/${id}/approve`, {})).body
+    const starts: { run: { id: string } }[] = answer.starts ?? [answer]
+    return { id, runs: starts.map(({ run }) => run.id) }
+  }
+  const single = await approved('/runs', { pipeline: 'agent-wanted', input: secrets })
+  const many = await approved('/runs/many', { pipeline: 'agent-wanted', inputs: [{ name: 'Bob' }, secrets] })
+  const again = await approved(`/runs/${source!.id}/rerun`, { input: secrets })
+  const asked = (id: string) => database.query('select from millrace.agent_request where id = $1', [id])
+  for (const { id, runs } of [single, many, again]) {
+    const run = runs.at(-1)!
+    await database.query('select millrace.cancel_run($1)', [run])
+    expect(await asked(id)).toHaveLength(1)
+    const [counted] = await database.query<{ rows: { agent_request: number } }>(
+      'select millrace.delete_run($1, true) as rows',
+      [run],
+    )
+    const [gone] = await database.query<{ rows: object }>('select millrace.delete_run($1) as rows', [run])
+    expect([counted!.rows, gone!.rows]).toMatchObject([{ agent_request: 1 }, { agent_request: 1 }])
+    expect(await asked(id)).toEqual([])
+  }
+})
+
 test('with a run or a tenant goes what agents asked of it, and with time what is old', async () => {
   const { ask } = await openApi()
   const { run, id } = await askToCancel(ask)
