@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
+import { registerPipeline, registerWorker, workOff } from '../../test/protocol.ts'
 import { type RunState, runStates } from '../core/state.ts'
 import { type Caller, poolCaller } from './call.ts'
 import { listDeadLetters } from './dead-letters.ts'
@@ -61,6 +62,26 @@ test('progress counts steps, and the items of a map once they are known', async 
   await database.query("select millrace.complete_step($1, 'a', 1, '1')", [run])
   expect(await readProgress(caller, run)).toMatchObject({ state: 'running', done: 1, known: 2 })
   expect(await readRunValues(caller, run)).toEqual({ input: { version: 2 }, output: null, headers: null })
+})
+
+test('what undoes a step, and what follows one end or the other, is none of the steps that are to come', async () => {
+  const { steps } = await registerPipeline(database, 'undoable', [
+    { name: 'pay' },
+    { name: 'send', after: ['pay'] },
+    { name: 'refund', kind: 'undo', undoes: 'pay' },
+    { name: 'cheer', kind: 'finally', follows: 'completed' },
+    { name: 'mourn', kind: 'finally', follows: 'failed' },
+  ])
+  const worker = await registerWorker(database, { handlers: steps.map(({ handler }) => handler) })
+  const run = await start('undoable', 1)
+  expect(await readProgress(caller, run)).toMatchObject({ done: 0, known: 2, percent: 0 })
+  await workOff(database, worker)
+  expect(await readProgress(caller, run)).toMatchObject({
+    state: 'completed',
+    done: 2,
+    known: 2,
+    percent: 100,
+  })
 })
 
 /** Every set of states, as bits choose them. */

@@ -1,5 +1,5 @@
 -- How far a run is, and what it shows of itself: how many of its steps and items are final, of those that are known so far (a map counts as one
--- until its list is there), and what its handlers have said.
+-- until its list is there; what is done only when a run ends in one way, an undo, counts as none), and what its handlers have said.
 create or replace function millrace.read_progress(run_id uuid)
 returns table (state text, done int, known int, percent int, reports jsonb)
 language plpgsql stable security definer set search_path = millrace, pg_temp
@@ -17,7 +17,7 @@ begin
         cross join lateral (
           select count(*)::int as done from attempt a
            where a.run_id = r.id and a.step = d.step and is_last_attempt(a.outcome, a.item, a.retry_at)) a
-        where d.slug = r.slug and d.version = r.version and d.kind <> 'end') p
+        where d.slug = r.slug and d.version = r.version and d.kind not in ('end', 'undo', 'finally')) p
      where r.id = read_progress.run_id;
   if not found then
     raise exception 'There is no run %.', read_progress.run_id using errcode = 'MR006', hint = 'List the runs with: npx millrace run list';
