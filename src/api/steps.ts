@@ -114,7 +114,7 @@ const logStep = operation({
     message: z.string().max(4_000),
     fields: z.record(z.string().max(200), json).optional(),
   }),
-  errors: ['attempt_lost', 'json_invalid', 'json_too_large'],
+  errors: ['attempt_lost', 'json_invalid', 'json_too_large', 'encryption_required'],
 })
 
 /** What a step may say while it runs. */
@@ -165,6 +165,7 @@ const reportStep = operation({
     'metric_invalid',
     'json_invalid',
     'json_too_large',
+    'encryption_required',
   ],
 })
 
@@ -180,7 +181,7 @@ const completeStep = operation({
   answer: z.object({
     recorded: z.boolean().describe('false: it was recorded before, and its answer was lost.'),
   }),
-  errors: ['attempt_lost', 'json_invalid', 'json_too_large'],
+  errors: ['attempt_lost', 'json_invalid', 'json_too_large', 'encryption_required'],
   bodyBytesMax: 1_200_000,
 })
 

@@ -20,8 +20,8 @@ begin
     return found_state;
   end if;
   if complete_run.error is not null then
-    perform fail_runs(array[complete_run.run_id], array[null::text], array[null::int], array[case when jsonb_typeof(complete_run.error) = 'object' then complete_run.error
-        else jsonb_build_object('code', 'unknown', 'message', coalesce(complete_run.error #>> '{}', 'No reason was given.')) end], millrace.now());
+    perform fail_runs(array[complete_run.run_id], array[null::text], array[null::int], 
+      array[outside_error(complete_run.run_id, complete_run.error)], millrace.now());
     return (select r.state from run r where r.id = complete_run.run_id);
   end if;
   select string_agg(format('''%s''', d.step), ', ' order by d.position) into open_steps

@@ -2,11 +2,8 @@
 create or replace function millrace.refuse_clear_output(run_id uuid, step text, output jsonb) returns void
 language plpgsql stable
 as $$
-#variable_conflict use_column
 begin
-  if not millrace.is_sealed(output) and exists (
-       select from millrace.run r join millrace.pipeline_version v on v.slug = r.slug and v.version = r.version
-        where r.id = refuse_clear_output.run_id and v.is_encrypted) then
+  if not is_sealed(refuse_clear_output.output) and is_encrypted_run(refuse_clear_output.run_id) then
     raise exception 'The pipeline of run % is encrypted, and step ''%'' was completed with an output in the clear.', refuse_clear_output.run_id, refuse_clear_output.step
       using errcode = 'MR050', hint = 'Let a worker with a key ring do this step, or complete it without an output.';
   end if;

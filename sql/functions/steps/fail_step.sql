@@ -36,9 +36,7 @@ begin
   perform lock_limit_states(array(select distinct h.id from task t cross join unnest(t.holds) h(id) where t.id = held.task_id order by h.id), true);
   select f.retry_at into again
     from fail_tasks(held.worker_id, held.lock_key, array[held.task_id], array[held.step_id], array[fail_step.attempt],
-                    array[case when jsonb_typeof(fail_step.error) = 'object' then fail_step.error
-                               else jsonb_build_object('code', 'unknown', 'message', coalesce(fail_step.error #>> '{}', 'No reason was given.')) end],
-                    array[fail_step.random]) f where f.kind = 'retry';
+                    array[outside_error(fail_step.run_id, fail_step.error)], array[fail_step.random]) f where f.kind = 'retry';
   update worker w set state = 'gone', gone_at = millrace.now(), gone_reason = 'its step failed' where w.id = held.worker_id;
   perform hear_run(fail_step.run_id);
   return again;

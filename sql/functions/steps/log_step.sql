@@ -11,6 +11,9 @@ begin
   if jsonb_typeof(log_step.fields) is distinct from 'object' then
     perform refuse_argument('fields', 'a JSON object', 'a JSON ' || jsonb_typeof(log_step.fields));
   end if;
+  if log_step.fields <> '{}' then
+    perform refuse_clear_words(log_step.run_id, log_step.step, 'the fields of a log line', log_step.fields);
+  end if;
   perform write_event(log_step.run_id, 'step.log', jsonb_build_object('message', left(log_step.message, 4000), 'fields', log_step.fields),
     log_step.step, log_step.item, log_step.attempt);
   perform hear_run(log_step.run_id);

@@ -15,6 +15,9 @@ begin
   if report_step.number < 0 then
     perform refuse_argument('number', 'a whole number from 0', report_step.number::text);
   end if;
+  if report_step.kind = 'part' then
+    perform refuse_clear_words(report_step.run_id, report_step.step, 'a part of its stream', report_step.body);
+  end if;
   if report_step.kind = 'part' and held.aborted_at is not null then
     raise exception 'Run % is being ended: its stream takes no part any more.', report_step.run_id
       using errcode = 'MR008', hint = 'Stop the work of the step.';
