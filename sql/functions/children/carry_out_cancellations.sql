@@ -26,6 +26,9 @@ begin
    where (select count(*) from seen s where s.run_id = a.id) = (select count(*) from has h where h.run_id = a.id);
   -- Those that ended by themselves meanwhile are not asked for again.
   live := array(select r.id from run r where r.id = any (free) and r.finished_at is null order by r.id for update skip locked);
+  -- As where somebody cancels such a run itself: it was told already that it is cancelled.
+  perform write_event(r.id, 'run.undo_stopped', jsonb_build_object('reason', c.reason))
+     from run r join cancellation c on c.run_id = r.id where r.id = any (live) and r.outcome = 'cancelled';
   for why_ended in select distinct c.reason from cancellation c where c.run_id = any (live) loop
     perform cancel_runs(array(select c.run_id from cancellation c where c.run_id = any (live) and c.reason = why_ended), why_ended, at);
   end loop;

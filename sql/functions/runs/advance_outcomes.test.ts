@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { openMeeting } from '../../../test/meeting.ts'
 import { workerOf } from '../../../test/pipeline-worker.ts'
+import { park } from '../../../test/waiting.ts'
 import {
   attemptsOf,
   type ClaimedTask,
@@ -12,6 +13,7 @@ import {
   claimOne,
   complete,
   fail,
+  newId,
   pauseRun,
   promote,
   registerPipeline,
@@ -287,6 +289,28 @@ describe('undo', () => {
       stopped.run_id,
     ])
     expect(kinds).toEqual([{ kind: 'run.cancelled' }, { kind: 'run.undo_stopped' }])
+  })
+
+  test('a called run that is being undone ends with its caller, and its account says that this was stopped, and why', async () => {
+    const callers = await workerOf(database, 'undone-caller', chain('asks'))
+    const worker = await workerOf(database, 'undone-called', [...chain('a', 'b'), undo('a')])
+    await startRun(database, 'undone-caller')
+    const asking = await claimOne(database, callers)
+    const child = newId((await database.clock.now()).getTime())
+    const children = [{ id: child, slug: 'undone-called', input: null }]
+    await park(database, callers, [{ task: asking, waits: [{ name: 'it', kind: 'call', children }] }])
+    await complete(database, worker, [{ task: await claimOne(database, worker) }])
+    await giveBack(worker)
+    expect(await cancelRun(database, child, true)).toBe(true)
+    expect(await cancelRun(database, asking.run_id)).toBe(true)
+    await sweep(database)
+    expect((await runOf(database, child)).state).toBe('cancelled')
+    expect(
+      await database.query('select kind, detail from millrace.event where run_id = $1 order by id', [child]),
+    ).toEqual([
+      { kind: 'run.cancelled', detail: { undo: true } },
+      { kind: 'run.undo_stopped', detail: { reason: 'its parent was cancelled' } },
+    ])
   })
 
   test('a run that is cancelled before it began ends at once, and so does one of a pipeline without undo', async () => {
