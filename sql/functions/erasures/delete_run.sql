@@ -7,6 +7,7 @@ as $$
 declare
   at timestamptz := millrace.now();
   erased uuid[] := runs_with_children(delete_run.run_id);
+  coalescing text[];
   counts jsonb;
   n bigint;
 begin
@@ -16,11 +17,14 @@ begin
   if delete_run.dry_run then
     return count_rows_of_runs(erased);
   end if;
+  coalescing := array(select distinct r.slug from coalesced_start c join run r on r.id = c.run_id where c.run_id = any (erased));
   counts := erase_runs(erased);
-  -- Other starts may have gone into one of them, each with a key of its own.
-  delete from idempotency i where i.run_id = any (erased);
-  get diagnostics n = row_count;
-  counts := add_counts(counts, jsonb_build_object('idempotency', n));
+  -- Other starts went into one of them, each with a key of its own. No index finds them: those of their pipeline are read, and of no other.
+  if coalescing <> '{}' then
+    delete from idempotency i where i.slug = any (coalescing) and i.run_id = any (erased);
+    get diagnostics n = row_count;
+    counts := add_counts(counts, jsonb_build_object('idempotency', n));
+  end if;
   insert into erasure (id, erased_run, reason, counts, begun_at, begun_by, finished_at)
   values (gen_random_uuid(), delete_run.run_id, delete_run.reason, counts, at, actor(), at);
   return counts;
