@@ -233,3 +233,22 @@ test('to delete a run no key of another one is read, unless other starts went in
   await sql.query('rollback')
   await sql.end()
 })
+
+test('FO-6 a throttle remembers what it let pass, also once the run that took in the others is deleted', async () => {
+  const worker = await workerOf(database, 'throttled', chain('only'))
+  const rule = { kind: 'throttle', starts: 1, per_ms: 3_600_000, surplus: 'coalesce' }
+  await defineStartRule(database, 'throttled', 'hourly', rule)
+  await database.clock.freeze()
+  await startRun(database, 'throttled')
+  const later = await startRun(database, 'throttled')
+  await database.clock.advance('1h')
+  await promote(database)
+  for (const task of await claim(database, worker, 9)) await complete(database, worker, [{ task }])
+  await database.query('select millrace.delete_run($1)', [later.run_id])
+  const next = await startRun(database, 'throttled')
+  expect(next.created).toBe(true)
+  expect(await claim(database, worker, 9)).toEqual([])
+  await database.clock.advance('1h')
+  await promote(database)
+  expect((await claim(database, worker, 9)).map(({ run_id }) => run_id)).toEqual([next.run_id])
+})

@@ -52,6 +52,10 @@ begin
   delete from agent_request a where a.id in (select o.id from requests_of_runs(run_ids) o(id));
   get diagnostics n = row_count;
   counts := add_counts(counts, jsonb_build_object('agent_request', n));
+  -- What a throttle has let pass in its window is of all runs of the key.
+  update start_state s set run_id = null, first_at = null where s.run_id = any (run_ids) and s.times <> '{}';
+  get diagnostics n = row_count;
+  counts := add_counts(counts, jsonb_build_object('start_state', n));
   perform leave_artifacts(run_ids);
   foreach kept_table in array tables_of_runs() loop
     continue when kept_table in ('task', 'idempotency', 'agent_request');
