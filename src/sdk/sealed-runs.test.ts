@@ -277,7 +277,13 @@ test('FO-12 an encrypted run calls another one, and goes on as another, and each
         .call(child, { id: 'bad', name: input.name })
         .catch((error: Error) => error.message)
       if (input.n > 0) await durable.continueAs({ n: input.n - 1, name: `${input.name}!` })
-      return { called: steps.called, states: many.map(({ state }) => state), first: many[0], caught }
+      return {
+        called: steps.called,
+        states: many.map(({ state }) => state),
+        first: many[0],
+        last: many[1],
+        caught,
+      }
     })
   await opened.worker({ pipelines: [parent, child], encryptionKeys })
   const client = opened.client({ encryptionKeys })
@@ -287,6 +293,7 @@ test('FO-12 an encrypted run calls another one, and goes on as another, and each
     called: { greeted: `${canary}!` },
     states: ['completed', 'failed'],
     first: { output: { greeted: `${canary}!` } },
+    last: { error: { message: `${canary}! was bad` } },
     caught: expect.stringContaining(`${canary}! was bad`) as string,
   })
   expect(await findInTables(canary)).toEqual([])

@@ -75,13 +75,14 @@ export class Children {
   async resultsOf({ run, step, item }: HeldTask, name: string): Promise<CallOutcome[]> {
     const rows = await readChildren(this.#caller, { runId: run.id, step: step.name, item, name })
     const outputs = await this.#sealed.outputs(rows.map(({ run_id, output }) => ({ runId: run_id, output })))
-    return rows.map(({ run_id, state, error }, index) =>
+    const errors = await Promise.all(rows.map(({ run_id, error }) => this.#sealed.error(run_id, error)))
+    return rows.map(({ run_id, state }, index) =>
       state === 'completed'
         ? { state, run: run_id, output: outputs[index] }
         : {
             state: state === 'failed' ? 'failed' : 'cancelled',
             run: run_id,
-            error: error as { code?: string; message?: string } | null,
+            error: errors[index] as { code?: string; message?: string } | null,
           },
     )
   }
