@@ -16,11 +16,13 @@ export interface EmptyDatabase {
   close(): Promise<void>
 }
 
-export async function createEmptyDatabase(): Promise<EmptyDatabase> {
+/** @param collation an ICU locale by which it sorts texts; as the server does otherwise */
+export async function createEmptyDatabase(collation?: string): Promise<EmptyDatabase> {
   // The prefix is that of the template's copies, so that the global teardown drops what a killed test leaves.
   const name = `${inject('testTemplate')}_empty_${randomBytes(6).toString('hex')}`
   const server = await connectTo(inject('testServerUrl'))
-  await server.query(`create database ${name} template template0`)
+  const sorted = collation === undefined ? '' : ` locale_provider icu icu_locale '${collation}'`
+  await server.query(`create database ${name} template template0${sorted}`)
   const url = new URL(inject('testServerUrl'))
   url.pathname = name
   const client = await connectTo(url.href)

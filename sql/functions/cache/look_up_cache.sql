@@ -41,7 +41,8 @@ begin
       left join run r on r.id = t.run_id
       left join pipeline_version v on v.slug = r.slug and v.version = r.version
      where s.n <> all (waiting)
-     order by s.scope, s.key, r.tenant, s.n
+     -- As the columns sort, which is not as the database sorts other texts.
+     order by s.scope collate "C", s.key collate "C", r.tenant, s.n
   loop
     place := asked.place;
     if asked.task_id is null or asked.is_encrypted then

@@ -17,12 +17,13 @@ begin
   select array_agg(k.id), array_agg(k.slug), array_agg(k.tenant), array_agg(k.key), array_agg(k.place)
     into asked_ids, asked_slugs, asked_tenants, asked_keys, asked_places
     from (
-      select g.id, g.slug, g.tenant, run_key(g.slug, g.input, v.key_paths) as key, g.place::int as place
+      select g.id, g.slug, g.tenant, run_key(g.slug, g.input, v.key_paths) collate "C" as key, g.place::int as place
         from unnest(run_ids, slugs, versions, inputs, tenants) with ordinality g(id, slug, version, input, tenant, place)
         join pipeline p on p.slug = g.slug
         join pipeline_version v on v.slug = g.slug and v.version = coalesce(g.version, p.active_version)
        where v.key_paths <> '[]' and g.place <> all (refused) and not exists (select from run r where r.id = g.id)
-       order by g.slug, g.tenant, key, g.place) k;
+       -- As the columns sort, which is not as the database sorts other texts.
+       order by p.slug, g.tenant collate "C", key, g.place) k;
 
   for round in 1 .. 100 loop
     insert into live_key (slug, tenant, key, run_id)

@@ -14,7 +14,7 @@ begin
      cross join lateral (select t.run_id from task t where t.handler = h.id union all select w.run_id from waiting_task w where w.handler = h.id) o
      where h.slug = (rule).slug
   ), keyed as (
-    select r.id, r.tenant, composed_key((rule).key_paths, r.input, null, r.tenant) as key
+    select r.id, r.tenant, composed_key((rule).key_paths, r.input, null, r.tenant) collate "C" as key
       from live l join run r on r.id = l.run_id
      where r.finished_at is null and (r.state = 'pending' or (rule).kind = 'latest')
   ), stated as (

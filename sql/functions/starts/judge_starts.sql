@@ -33,7 +33,8 @@ begin
            where not exists (select from unnest(places, reasons) f(place, reason) where f.place = g.place and (f.reason <> 'live' or not k.coalesces))
              and not exists (select from run r where r.id = any (array[g.id]))) q;
   insert into start_state as s (rule_id, key, tenant, changed_at)
-  select distinct a.rule_id, a.key, tenants[a.place], at from unnest(asked_places, asked_rules, asked_keys) a(place, rule_id, key) order by 1, 2, 3
+  -- As the columns sort, which is not as the database sorts other texts.
+  select distinct a.rule_id, a.key collate "C", tenants[a.place] collate "C", at from unnest(asked_places, asked_rules, asked_keys) a(place, rule_id, key) order by 1, 2, 3
       on conflict (rule_id, key, tenant) do update set changed_at = excluded.changed_at;
 
   for given in
