@@ -13,9 +13,9 @@ declare
   states bigint[];
   lane record;
 begin
-  select array_agg(q.id order by q.turn, q.id), array_agg(q.key order by q.turn, q.id), array_agg(q.cost order by q.turn, q.id)
+  select array_agg(q.id order by q.turn, q.unit_ms desc nulls last, q.id), array_agg(q.key order by q.turn, q.unit_ms desc nulls last, q.id), array_agg(q.cost order by q.turn, q.unit_ms desc nulls last, q.id)
     into rule_ids, keys, costs
-    from (select k.id, k.kind, composed_key(k.key_paths, u.input, told.item_value, u.tenant) as key,
+    from (select k.id, k.kind, k.unit_ms, composed_key(k.key_paths, u.input, told.item_value, u.tenant) as key,
                  case when k.kind = 'rate' then k.unit_ms * case when k.units_path is null then 1 else limit_units(k.units_path, k.burst, u.input, told.item_value, u.tenant) end end as cost,
                  case k.kind when 'breaker' then 1 when 'rate' then 3 else 2 end as turn
             from limited_step l join limit_rule k on k.id = l.rule_id join run u on u.id = told.run_id

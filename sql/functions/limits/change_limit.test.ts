@@ -344,6 +344,8 @@ test('a heartbeat that claimed without waiting for keys that are new has the wor
   const worker = await workerOf(database, 'looks', chain('only'))
   await defineLimit(database, 'looks', concurrency(1, [['k']]), 'looks')
   const told = async () => (await heartbeat(database, worker, [], { room: 5 })).map(({ kind }) => kind)
+  // What the tests before have left is called by the first.
+  await told()
   expect(await told()).not.toContain('look')
   const later = new Date((await database.clock.now()).getTime() + 1_000).toISOString()
   await startRun(database, 'looks', { k: 1 }, { availableAt: later })

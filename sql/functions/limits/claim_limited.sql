@@ -128,7 +128,7 @@ begin
                   from unnest(picked_ids) with ordinality p(id, place) join task t on t.id = any (array[p.id])) t
           left join run u on u.id = case when keyed then t.run_id end
       ), asked as materialized (
-        select c.n, c.id as task_id, k.id as rule_id, k.turn, a.key, a.cost, coalesce(k.is_plain, true) and coalesce(c.holds = '{}', true) as is_plain,
+        select c.n, c.id as task_id, k.id as rule_id, k.turn, k.unit_ms, a.key, a.cost, coalesce(k.is_plain, true) and coalesce(c.holds = '{}', true) as is_plain,
                c.holds is not null as called,
                dense_rank() over (order by k.id, a.key) as place
           from candidate c left join rule k on k.step_id = c.step_id
@@ -152,7 +152,7 @@ begin
         into state_ids, state_counts, state_costs, state_called, new_rules, new_keys, plain, row_tasks, row_places, row_costs, found_count
         from told t
        cross join (select array_agg(q.task_id) as tasks, array_agg(q.place) as places, array_agg(q.cost) as costs, max(q.n) as found
-                     from (select a.task_id, a.place::int, a.cost, a.n from asked a order by a.n, a.turn, a.rule_id) q) r;
+                     from (select a.task_id, a.place::int, a.cost, a.n from asked a order by a.n, a.turn, a.unit_ms desc nulls last, a.rule_id) q) r;
     end if;
     exit when found_count is null;
     looked := looked + found_count;

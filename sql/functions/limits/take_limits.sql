@@ -1,7 +1,7 @@
 -- Judges tasks that a claim has locked, in their order, by all rules that hold for them, a row for each task and rule (see claim_limited): those that may begin (at most `room`) come back with
 -- the states that they take, the others are moved to where claims don't look, to wait for the first rule that stops them. All or nothing:
--- a task takes nothing of one rule while another one stops it. First breakers are asked, then concurrency, then rates, so that a rate is used
--- up only by what begins.
+-- a task takes nothing of one rule while another one stops it. First breakers are asked, then concurrency, then rates, the
+-- slowest first, so that a rate is used up only by what begins.
 --
 -- Who comes new waits behind those who wait; who was called (its holds are not null) does not, and begins if there is still room.
 -- While a breaker is open, or a handler has asked for quiet, one of those who are stopped carries the time at which it may be tried; the others
@@ -150,8 +150,8 @@ begin
         if begins_at > at then
           stop := p;
           stop_until := begins_at;
-          -- What others have given it already is its own: they would let it begin only behind all who wait for them by now.
-          stop_hold := (array_remove(timely, ids[p]) || ids[p])::text;
+          -- What slower rates have given it is good for as long as it may come late: longer, and what many have been given would be used at once.
+          stop_hold := (case when begins_at <= row_ready[first_row] + interval '2 seconds' then array_remove(timely, ids[p]) else '{}' end || ids[p])::text;
           full_untils[p] := filled;
         end if;
       end if;

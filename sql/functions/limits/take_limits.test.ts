@@ -468,3 +468,29 @@ test.each([
   // One each 3.6 seconds.
   expect(begun).toEqual(runs.slice(0, 6))
 })
+
+test('what a rate has given while another one is held for long is not used all at once', async () => {
+  await database.clock.freeze()
+  const worker = await workerOf(database, 'held-rate', chain('only'))
+  await defineLimit(database, 'held-rate-slow', { kind: 'rate', units: 60, per_ms: 60_000 }, 'held-rate')
+  await defineLimit(database, 'held-rate-fast', { kind: 'rate', units: 100, per_ms: 1_000 }, 'held-rate')
+  await start(
+    'held-rate',
+    Array.from({ length: 400 }, (_, n) => n),
+  )
+  expect(await claim(database, worker, 1)).toHaveLength(1)
+  await database.query(
+    `update millrace.limit_state s set held_until = millrace.now() + interval '5 minutes'
+       from millrace.limit_rule k where k.id = s.rule_id and k.name = 'held-rate-fast'`,
+  )
+  const begun: number[] = []
+  for (let second = 1; second <= 330; second++) {
+    await database.clock.advance('1s')
+    await promote(database)
+    begun.push((await claim(database, worker, 1_000)).length)
+  }
+  expect(begun.slice(0, 299).every((count) => count === 0)).toBe(true)
+  // One a second, and what is a moment late.
+  expect(begun.slice(299).reduce((sum, count) => sum + count)).toBeGreaterThan(15)
+  expect(Math.max(...begun)).toBeLessThanOrEqual(4)
+})
