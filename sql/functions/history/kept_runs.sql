@@ -13,13 +13,15 @@ declare
   n int;
   room int := rows_most;
 begin
-  kept := array(
-    select k.id from (
-      select u.id from millrace.undecided_runs(first_id, next_id) u(id)
-      union
-      select c.id
-        from (select t.run_id from millrace.task t union select w.run_id from millrace.waiting_task w union select l.run_id from millrace.dead_letter l) p
-        join millrace.run c on c.parent_run_id = any (array[p.run_id]) and not c.detached and c.id >= first_id and c.id < next_id) k
+  kept := array(select u.id from millrace.undecided_runs(first_id, next_id) u(id) limit rows_most + 1);
+  if cardinality(kept) > rows_most then
+    return null;
+  end if;
+  kept := kept || array(
+    select c.id
+      from (select t.run_id from millrace.task t union select w.run_id from millrace.waiting_task w union select l.run_id from millrace.dead_letter l) p
+      join millrace.run c on c.parent_run_id = any (array[p.run_id]) and not c.detached and c.id >= first_id and c.id < next_id
+     where c.id <> all (kept)
      limit rows_most + 1);
   foreach parent in array history_tables() loop
     continue when to_regclass(format('millrace.%I', parent || '_' || week)) is null;

@@ -80,7 +80,8 @@ test('a worker that is too new to judge others calls who waits for a limit that 
   expect((await claim(database, worker, 10)).map(({ run_id }) => run_id)).toEqual([runs[1]])
 })
 
-test('A1 where workers only live for moments, one that comes a lease after the lease of another has run out takes over what that held', async () => {
+test('A1 where workers only live for moments, the second that comes a lease after the lease of another has run out takes over what that held', async () => {
+  await database.clock.advance('2 hours')
   const killed = await workerOf(database, 'moments', chain('only'), { leaseSeconds: 10 })
   const { run_id } = await startRun(database, 'moments')
   await claimOne(database, killed)
@@ -88,6 +89,9 @@ test('A1 where workers only live for moments, one that comes a lease after the l
   await beatNew(await workerFor(database, 'moments', { leaseSeconds: 10 }))
   expect(await outcomes(run_id)).toEqual([])
   await database.clock.advance('2 seconds')
+  await beatNew(await workerFor(database, 'moments', { leaseSeconds: 10 }))
+  expect(await outcomes(run_id)).toEqual([])
+  await database.clock.advance('11 seconds')
   const next = await workerFor(database, 'moments', { leaseSeconds: 10 })
   const answers = await heartbeat(database, next, [], { sweep: false, room: 1 })
   expect(answers.filter(({ kind }) => kind === 'task')).toMatchObject([{ attempt: 2, failures: 1 }])
@@ -109,18 +113,36 @@ test('a worker that is too new to judge others does not by their locks', async (
   expect(await outcomes(run_id)).toEqual(['reclaimed'])
 })
 
-test('whoever was cut off together with others leaves them the time to be heard again', async () => {
+test('a worker that is too new fails no run of which nothing was heard while nobody could be', async () => {
+  await workerOf(database, 'reported', chain('only'))
+  const [run] = await database.query<{ run_id: string }>(
+    "select run_id from millrace.ensure_run('reported', '{}', silence_seconds => 30)",
+  )
+  await database.clock.advance('40 seconds')
+  const judge = await workerFor(database, 'reported', { leaseSeconds })
+  await beatNew(judge)
+  expect((await runOf(database, run!.run_id)).state).toBe('pending')
+  await heartbeat(database, judge, [], { sweep: true })
+  expect((await runOf(database, run!.run_id)).state).toBe('failed')
+})
+
+test('whoever was cut off together with others leaves them the time to be heard again, also one that comes at its end', async () => {
+  // No worker of another test was heard meanwhile.
+  await database.clock.advance('1 hour')
   const cut = await workerOf(database, 'cut-off', chain('only'), { leaseSeconds: 10 })
   const judge = await workerFor(database, 'cut-off', { leaseSeconds })
   const { run_id } = await startRun(database, 'cut-off')
   const task = await claimOne(database, cut)
   await database.clock.advance('1 minute')
   await beatNew(judge)
+  await beatNew(await workerFor(database, 'cut-off', { leaseSeconds: 10 }))
   expect(await heartbeat(database, cut, [task])).toMatchObject([{ kind: 'order' }])
   await beatNew(judge)
   expect(await outcomes(run_id)).toEqual([])
   await database.clock.advance('1 minute')
   await beatNew(judge)
+  expect(await outcomes(run_id)).toEqual([])
+  await database.clock.advance('11 seconds')
   await beatNew(judge)
   expect(await outcomes(run_id)).toEqual(['reclaimed'])
 })

@@ -1,11 +1,12 @@
 -- What each sweep does for all, beside judging who is gone: it carries out what was left to it, and lets nobody wait for ever. Nothing of this asks
--- who is alive, so whoever heartbeats does it, also who has just connected. Each part by itself: what one of them comes upon keeps none of the
--- others from its work.
-create or replace function millrace.look_after_all(at timestamptz) returns void
+-- who is alive, so whoever heartbeats does it, also who has just connected; but for runs that are reported from outside, of which only who has been
+-- connected for a lease can say that nothing was heard (`hears`). Each part by itself: what one of them comes upon keeps none of the others from its work.
+create or replace function millrace.look_after_all(at timestamptz, hears boolean) returns void
 language plpgsql
 as $$
 begin
   for part in 1 .. 6 loop
+    continue when part = 1 and not hears;
     begin
       case part
         when 1 then perform fail_silent_runs(at);
@@ -26,4 +27,4 @@ begin
     end;
   end loop;
 end $$;
-comment on function millrace.look_after_all(timestamptz) is 'Carries out what was left to the next sweep.';
+comment on function millrace.look_after_all(timestamptz, boolean) is 'Carries out what was left to the next sweep.';

@@ -21,7 +21,7 @@ begin
                   where l.locktype = 'advisory' and l.classid = 77421 and l.objid = w.lock_key::oid and l.objsubid = 2 and l.granted
                     and l.database = (select oid from pg_database where datname = current_database()))))), at);
   end if;
-  perform look_after_all(at);
+  perform look_after_all(at, true);
   return swept;
 end $$;
 comment on function millrace.sweep_workers(uuid) is 'Takes back what gone workers held; answers how many were gone.';
