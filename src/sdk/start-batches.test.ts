@@ -87,19 +87,46 @@ test('starts with a callback that wait for what an open transaction holds leave 
   )
 })
 
-test('a start that has waited in vain for a minute is given up with an error that names its run key', async () => {
+/** Batches of a database where each call waits in vain for a second, and their clock. */
+function heldUpBatches(onCall: (ms: number) => void = () => {}) {
   const heldUp = Object.assign(new Error('a lock took too long'), {
     code: '55P03',
     severity: 'ERROR',
   })
-  const caller = { call: () => Promise.reject(heldUp) }
+  const clock = { ms: 0 }
+  const caller = {
+    call: () => {
+      clock.ms += 1_000
+      onCall(clock.ms)
+      return Promise.reject(heldUp)
+    },
+  }
   const parts: StartParts = {
     via: 'sdk',
     caller,
     sealed: new SealedRuns(caller, undefined),
     inTransaction: (work) => work(caller),
   }
-  const starts = new StartBatches(parts, () => undefined, 4)
+  return {
+    starts: new StartBatches(
+      parts,
+      () => undefined,
+      4,
+      () => clock.ms,
+    ),
+    clock,
+    heldUp,
+  }
+}
+
+const pairedStart = (state: string) =>
+  pendingStart(
+    { slug: 'paired', version: 1, id: newId(), input: { state, year: 26 }, graph: paired.graph },
+    {},
+  )
+
+test('a start that has waited in vain for a minute is given up with an error that names its run key', async () => {
+  const { starts, heldUp } = heldUpBatches()
   const start = { slug: 'paired', version: 1, id: newId(), input: { state: 'TX', year: 26 } }
   await expect(starts.start(pendingStart({ ...start, graph: paired.graph }, {}))).rejects.toMatchObject({
     code: 'start_held_up',
@@ -111,4 +138,34 @@ test('a start that has waited in vain for a minute is given up with an error tha
     code: 'start_held_up',
     fields: { pipeline: 'paired' },
   })
+})
+
+test('each start of a run key that is held is given up after a minute of its own, those that came together together', async () => {
+  const given: Array<[string, number]> = []
+  let late: Promise<void> | undefined
+  const { starts, clock } = heldUpBatches((ms) => {
+    if (ms >= 30_000) late ??= isGivenUp('late')
+  })
+  const isGivenUp = (name: string) =>
+    expect(starts.start(pairedStart('TX')).finally(() => given.push([name, clock.ms]))).rejects.toMatchObject(
+      { code: 'start_held_up' },
+    )
+  await Promise.all(['first', 'second', 'third'].map(isGivenUp))
+  await late
+  const seconds = Object.fromEntries(given.map(([name, ms]) => [name, Math.floor(ms / 1_000)]))
+  expect(given.map(([name]) => name)).toEqual(['first', 'second', 'third', 'late'])
+  expect(seconds.first).toBeLessThan(63)
+  expect(seconds.third! - seconds.first!).toBeLessThan(2)
+  expect(seconds.late).toBeGreaterThanOrEqual(90)
+  expect(seconds.late).toBeLessThan(93)
+})
+
+test('where more run keys are held than ask at a time, a minute is no longer for it, and the error says how long it was', async () => {
+  const { starts, clock } = heldUpBatches()
+  const messages = await Promise.all(
+    Array.from({ length: 10 }, (_, n) => starts.start(pairedStart(`held ${n}`)).catch(String)),
+  )
+  // Ten turns of a second each until every key has had its last.
+  expect(clock.ms).toBeLessThan(120_000)
+  for (const message of messages) expect(message).toMatch(/it waited for (6|7|8|9|10)\d seconds/)
 })

@@ -16,6 +16,8 @@ interface WaitingStart {
   readonly start: PendingStart
   readonly resolve: (answer: StartAnswer) => void
   readonly reject: (error: unknown) => void
+  /** When it came, by a clock that is never set. */
+  readonly since: number
 }
 
 /** For so long a batch waits for what somebody's open transaction holds, such as a run key; and then each part of it. */
@@ -23,14 +25,14 @@ const batchWaitMs = 200
 const partWaitMs = 50
 /** So many parts of one batch may wait in vain, which is enough to find one start among all; the others go with a later batch. */
 const waitsMax = 12
-/** For so long one that waits beside the batches does so at a time; then another key has its turn. After so many turns it is given up, as a statement would be. */
+/** For so long one that waits beside the batches does so at a time; then another key has its turn. */
 const turnMs = 1_000
-const turnsMax = 60
+/** After so long a start is given up at the next turn of its key, as a statement would be. */
+const waitMaxMs = 60_000
 
 /** Starts of one pipeline and run key that wait beside the batches: the first of them asks, and with its answer the others go with a batch again. */
 interface Beside {
-  readonly starts: WaitingStart[]
-  turns: number
+  starts: WaitingStart[]
   isAsking: boolean
 }
 
@@ -44,26 +46,32 @@ export class StartBatches {
   readonly #findWorker: (starts: readonly PendingStart[]) => LocalWorker | undefined
   /** How many of those that wait beside ask at a time, each on a connection of its own. */
   readonly #askersMax: number
+  readonly #monotonic: () => number
   #waiting: WaitingStart[] = []
   #busy = false
   /** In the order of their turns. Those without a run key are each by itself. */
   readonly #beside = new Map<string | symbol, Beside>()
   #askers = 0
 
-  /** @param connections how many there are; with one alone, starts wait in their batch */
+  /**
+   * @param connections how many there are; with one alone, starts wait in their batch
+   * @param monotonic milliseconds of a clock that is never set, to tell how long a start has waited
+   */
   constructor(
     parts: StartParts,
     findWorker: (starts: readonly PendingStart[]) => LocalWorker | undefined,
     connections: number,
+    monotonic: () => number = () => performance.now(),
   ) {
     this.#parts = parts
     this.#findWorker = findWorker
     this.#askersMax = connections >> 1
+    this.#monotonic = monotonic
   }
 
   start(start: PendingStart): Promise<StartAnswer> {
     return new Promise((resolve, reject) => {
-      const waiting = { start, resolve, reject }
+      const waiting = { start, resolve, reject, since: this.#monotonic() }
       const beside = this.#beside.size === 0 ? undefined : this.#beside.get(keyOf(start))
       if (beside === undefined) this.#wait([waiting])
       else beside.starts.push(waiting)
@@ -152,7 +160,7 @@ export class StartBatches {
   #waitBeside(waiting: WaitingStart): void {
     const key = keyOf(waiting.start)
     const beside = this.#beside.get(key)
-    if (beside === undefined) this.#beside.set(key, { starts: [waiting], turns: 0, isAsking: false })
+    if (beside === undefined) this.#beside.set(key, { starts: [waiting], isAsking: false })
     else beside.starts.push(waiting)
     if (this.#askers < this.#askersMax) void this.#askInTurns()
   }
@@ -175,18 +183,29 @@ export class StartBatches {
     this.#askers--
   }
 
-  /** One turn of the first of a key. True once it has its answer. */
+  /** One turn of the first of a key. True once it has its answer, so that the others may go with a batch again. */
   async #ask(beside: Beside): Promise<boolean> {
     const first = beside.starts[0]!
     try {
       await this.#call([first], undefined, turnMs)
     } catch (error) {
-      if (!isHeldUp(error)) first.reject(error)
-      else if (++beside.turns < turnsMax) return false
-      else first.reject(givenUp(first.start, error))
+      if (isHeldUp(error)) return this.#giveUpOld(beside, error)
+      first.reject(error)
     }
     beside.starts.shift()
     return true
+  }
+
+  /** Each has its own time: those whose it is over are given up together, the others wait on. True where none is left. */
+  #giveUpOld(beside: Beside, cause: unknown): boolean {
+    const now = this.#monotonic()
+    const left: WaitingStart[] = []
+    for (const waiting of beside.starts) {
+      if (now - waiting.since < waitMaxMs) left.push(waiting)
+      else waiting.reject(givenUp(waiting.start, now - waiting.since, cause))
+    }
+    beside.starts = left
+    return left.length === 0
   }
 }
 
@@ -194,11 +213,11 @@ function keyOf({ row: { slug, tenant }, keyText }: PendingStart): string | symbo
   return keyText === null ? Symbol(slug) : JSON.stringify([slug, tenant, keyText])
 }
 
-function givenUp({ row: { slug }, keyText }: PendingStart, cause: unknown): MillraceError {
+function givenUp({ row: { slug }, keyText }: PendingStart, waitedMs: number, cause: unknown): MillraceError {
   const values = keyText === null ? [] : (JSON.parse(keyText) as unknown[])
   const key = values.map((value) => (typeof value === 'string' ? value : JSON.stringify(value))).join(', ')
   const which = keyText === null ? '' : ` with run key '${key}'`
-  const message = `The start of '${slug}'${which} was given up: it waited for ${(turnsMax * turnMs) / 1_000} seconds for what somebody's open transaction holds.`
+  const message = `The start of '${slug}'${which} was given up: it waited for ${Math.floor(waitedMs / 1_000)} seconds for what somebody's open transaction holds.`
   return new MillraceError('start_held_up', message, {
     fields: { pipeline: slug, ...(keyText !== null && { key }) },
     hint: "Find the transaction with: select pid, state, query, xact_start from pg_stat_activity where state like 'idle in transaction%'",

@@ -124,7 +124,7 @@ export const sdkErrors = {
   },
   start_held_up: {
     cause:
-      "A start has waited for a minute for what somebody's open transaction holds, such as its run key, and was given up.",
+      "A start has waited for a minute, or until its next turn after that, for what somebody's open transaction holds, such as its run key, and was given up.",
     remedy: 'End that transaction, which pg_stat_activity shows, and start again: nothing was started.',
     exitCode: 3,
   },
