@@ -178,7 +178,7 @@ export class Outside {
     const beat: Send<boolean> = (caller) => heartbeatStep(caller, this.#keyOf(hold))
     if (this.#buffer === undefined) return this.#send(beat)
     // A heartbeat is about now: there is none to catch up on.
-    return (await this.#buffer.ask(beat)) ?? true
+    return (await this.#buffer.ask(hold, beat)) ?? true
   }
 
   /** Writes a line into the run's account. @throws MillraceError attempt_lost */

@@ -5,6 +5,8 @@ import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
 import { ReportBuffer } from './report-buffer.ts'
 
+const held = { runId: 'a', step: 'fetch', item: -1, attempt: 1 }
+
 /** A database that can be away, and what was sent to it. */
 function bufferOf(bufferMax: number, onDropped?: (error: MillraceError) => void) {
   const database = {
@@ -31,13 +33,13 @@ test('once a try has found the database away, nothing new waits for it until the
   const { database, buffer } = bufferOf(10)
   expect(await buffer.report('a', async () => 'told')).toBe('buffered')
   for (const run of ['a', 'b']) expect(await buffer.report(run, async () => 'told')).toBe('buffered')
-  expect(await buffer.ask(async () => 'asked')).toBeUndefined()
+  expect(await buffer.ask(held, async () => 'asked')).toBeUndefined()
   expect(database.opened).toBe(1)
   database.away = false
   expect(await buffer.report('c', async () => 'told')).toBe('buffered')
   expect(await buffer.flush()).toBe(true)
   expect(await buffer.report('d', async () => 'told')).toBe('told')
-  expect(await buffer.ask(async () => 'asked')).toBe('asked')
+  expect(await buffer.ask(held, async () => 'asked')).toBe('asked')
   await buffer.close()
 })
 
@@ -78,6 +80,44 @@ test('a report at which the database fails time and again is dropped after ten t
   expect(dropped).toMatchObject([{ code: 'report_failed', fields: { runId: 'a' } }])
   const [, , reports, refused, lost] = database.statements[0]!.values
   expect([reports, refused, lost]).toEqual([1, 1, 1])
+  await buffer.close()
+})
+
+test('a report that the database would refuse for good is dropped at the first try, and told', async () => {
+  const dropped: MillraceError[] = []
+  const { database, buffer } = bufferOf(10, (error) => dropped.push(error))
+  let told = false
+  await buffer.report('a', () => {
+    throw Object.assign(new Error('permission denied for function log_step'), {
+      code: '42501',
+      severity: 'ERROR',
+    })
+  })
+  await buffer.report('b', async () => void (told = true))
+  database.away = false
+  expect(await buffer.flush()).toBe(true)
+  expect(told).toBe(true)
+  expect(dropped).toMatchObject([
+    { code: 'report_failed', message: expect.stringContaining('failed at it with: ') },
+  ])
+  await buffer.close()
+})
+
+test('a report that the database fails at holds up no question about a step that it knows', async () => {
+  const { database, buffer } = bufferOf(10)
+  await buffer.report('a', () => {
+    throw Object.assign(new Error('canceling statement due to statement timeout'), {
+      code: '57014',
+      severity: 'ERROR',
+    })
+  })
+  expect(await buffer.ask(held, async () => 'asked')).toBeUndefined()
+  database.away = false
+  expect(await buffer.flush()).toBe(false)
+  expect(await buffer.ask(held, async () => 'asked')).toBe('asked')
+  expect(await buffer.ask({ ...held, attempt: null }, async () => 'asked')).toBeUndefined()
+  database.away = true
+  expect(await buffer.ask(held, async () => 'asked')).toBeUndefined()
   await buffer.close()
 })
 

@@ -1,14 +1,14 @@
 // The reports that an executor outside could not send: kept in their order, bounded, sent when the database is back, and the gap told.
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
-import { isAway, isRefusal } from '../db/database-error.ts'
+import { isAway, isRefusal, sqlState } from '../db/database-error.ts'
 import { reportGap } from '../db/runs.ts'
 import { isUndoneByConflict, retryWhen } from '../db/transaction.ts'
 
 export interface ReportBufferOptions {
   /** How many reports are kept at most. Log lines go first where there are more. */
   readonly bufferMax: number
-  /** Called for a report that was dropped: with `report_buffer_full`, or with `report_failed` where the database failed at it time and again. */
+  /** Called for a report that was dropped: with `report_buffer_full`, or with `report_failed` where the database failed at it time and again, or for good. */
   readonly onDropped?: (error: MillraceError) => void
   /** Milliseconds of a clock that is never set, to tell how long the gap was. */
   readonly monotonic?: () => number
@@ -42,7 +42,7 @@ interface Gap {
 }
 
 const tryAgainMs = { min: 200, max: 5_000 }
-/** After so many tries, about half a minute, what fails while the database lets us in is not kept any longer: the rest waits behind it. */
+/** After so many tries, about half a minute, what fails while the database lets us in is not kept any longer: the reports behind it wait. */
 const failuresMax = 10
 const away = Symbol('away')
 /**
@@ -65,6 +65,8 @@ export class ReportBuffer {
   #failures = 0
   /** The last try failed: until the next one, which is the timer's or a flush by hand, nobody waits for the database. */
   #isFailing = false
+  /** The last failure was that nobody is let in, and not one at what was sent. */
+  #isShutOut = false
   #closed = false
 
   constructor(options: ReportBufferOptions, open: () => Promise<Caller>) {
@@ -84,14 +86,18 @@ export class ReportBuffer {
     send: Send<T>,
     { expendable = false }: { readonly expendable?: boolean } = {},
   ): Promise<T | 'buffered'> {
-    const answer = await this.#try(send)
+    const answer = (await this.#hasCaughtUp()) ? await this.#try(send) : away
     if (answer !== away) return answer
     this.#keep({ runId, send, expendable, failures: 0 })
     return 'buffered'
   }
 
-  /** Asks what is of no use later; undefined while the database is away. Rejects with what the database says against it. */
-  async ask<T>(send: Send<T>): Promise<T | undefined> {
+  /**
+   * Asks of a hold what is of no use later, also past a report that the database fails at. Undefined while the database is away, or knows nothing
+   * of the hold yet. Rejects with what it says against it.
+   */
+  async ask<T>(hold: Hold, send: Send<T>): Promise<T | undefined> {
+    if (!(await this.#hasCaughtUp()) && (this.#isShutOut || !this.#isTold(hold))) return undefined
     const answer = await this.#try(send)
     return answer === away ? undefined : answer
   }
@@ -128,16 +134,24 @@ export class ReportBuffer {
     return this.#attempts.get(nameOf(hold))
   }
 
+  async #hasCaughtUp(): Promise<boolean> {
+    return !this.#isFailing && (!this.#isWaiting || (await this.flush()))
+  }
+
   async #try<T>(send: Send<T>): Promise<T | typeof away> {
-    if (this.#isFailing || (this.#isWaiting && !(await this.flush()))) return away
     try {
       const caller = await this.#open()
       return await retryWhen(isUndoneByConflict, () => send(caller, false))
     } catch (error) {
       if (!isAway(error)) throw error
+      this.#isShutOut = true
       this.#tryLater()
       return away
     }
+  }
+
+  #isTold(hold: Hold): boolean {
+    return hold.attempt !== null || this.attemptOf(hold) !== undefined
   }
 
   #remember<Value>(known: Map<string, Value>, name: string, value: Value): void {
@@ -194,15 +208,21 @@ export class ReportBuffer {
     try {
       while (this.#isWaiting) {
         await (this.#reports.length > 0 ? this.#sendFirst() : this.#tellFirstGap())
-        this.#isFailing = false
+        this.#progress()
       }
-    } catch {
+    } catch (error) {
+      this.#isShutOut = isShutOut(error)
       this.#tryLater()
       return false
     }
+    this.#progress()
+    return true
+  }
+
+  /** What is sent or dropped holds up nothing more, and the next failure is another one's first. */
+  #progress(): void {
     this.#isFailing = false
     this.#failures = 0
-    return true
   }
 
   async #sendFirst(): Promise<void> {
@@ -224,7 +244,7 @@ export class ReportBuffer {
       }
     }
     this.#forget(report)
-    if (failed !== undefined) this.#tellFailed(report.runId, failed)
+    if (failed !== undefined) this.#tellFailed(report, failed)
   }
 
   /** A full buffer may have dropped it while it was being sent. */
@@ -245,11 +265,12 @@ export class ReportBuffer {
     this.#gaps.delete(runId)
   }
 
-  #tellFailed(runId: string, cause: unknown): void {
+  #tellFailed({ runId, failures }: BufferedReport, cause: unknown): void {
+    const times = failures === 1 ? 'with' : `${failures} times, at last with`
     this.#options.onDropped?.(
       new MillraceError(
         'report_failed',
-        `A report on run ${runId} was dropped: the database failed at it ${failuresMax} times, at last with: ${String(cause)}`,
+        `A report on run ${runId} was dropped: the database failed at it ${times}: ${String(cause)}`,
         { fields: { runId }, cause },
       ),
     )
@@ -269,14 +290,21 @@ export class ReportBuffer {
 
 /** Throws what failed as long as it is to be tried again: for good where nobody is let in, since that is no fault of what is sent. */
 function keepTrying(sent: { failures: number }, error: unknown): void {
-  if (isAway(error) || isKeptOut(error) || ++sent.failures < failuresMax) throw error
+  if (isShutOut(error)) throw error
+  if (++sent.failures < failuresMax && !isForGood(error)) throw error
 }
 
-function isKeptOut(error: unknown): boolean {
+function isShutOut(error: unknown): boolean {
+  if (isAway(error)) return true
   return (
     error instanceof MillraceError &&
     (error.code === 'database_login_refused' || error.code === 'database_missing')
   )
+}
+
+/** A right or a function that is missing is so at the next try as well. A prepared statement of that name is only there behind a pooler, by chance. */
+function isForGood(error: unknown): boolean {
+  return /^42(?!P05)/.test(sqlState(error) ?? '')
 }
 
 function nameOf({ runId, step, item }: Hold): string {

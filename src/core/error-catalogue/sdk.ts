@@ -140,7 +140,7 @@ export const sdkErrors = {
   },
   report_failed: {
     cause:
-      'The database failed time and again at a report that was kept while it was away, so that the report was dropped.',
+      'The database failed time and again, or for good, at a report that was kept while it was away, so that the report was dropped.',
     remedy: 'Mend what its message names, such as a missing right; what was dropped is told in the account.',
   },
   report_buffer_full: {
