@@ -6,6 +6,7 @@ import { openProxy } from '../../test/faults/proxy.ts'
 import { createLogin } from '../../test/login.ts'
 import { Arrival, asOther, countStatements, openMillrace } from '../../test/millrace.ts'
 import { newId } from '../../test/protocol.ts'
+import { openSilentServer } from '../../test/silent-server.ts'
 import { pipeline } from './pipeline.ts'
 
 const { database, opened } = await openMillrace()
@@ -178,6 +179,18 @@ test('a database that says nothing is waited for no longer than told, and with 0
   proxy.heal()
   await client.close()
   await proxy.close()
+})
+
+test('however short the time is, the database is asked, also where the connection for notifications is slow to come', async () => {
+  const silent = await openSilentServer()
+  const direct = new URL(database.url)
+  direct.host = `127.0.0.1:${silent.port}`
+  const client = opened.client({ directDatabase: direct.href })
+  const { run } = await client.start(kinds, { kind: 'slow news' })
+  await client.run(run!).cancel()
+  await expect(client.run(run!).result({ timeoutMs: 500 })).rejects.toMatchObject({ code: 'run_cancelled' })
+  silent.close()
+  await client.close()
 })
 
 test.each([Number.NaN, -1, 'soon'])('a time to wait of %s is refused', async (timeoutMs) => {

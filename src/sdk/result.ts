@@ -17,8 +17,8 @@ const lookEveryMs = { listening: 10_000, deaf: 1_000 }
 const awayMs = 500
 /** However short the time is that somebody waits, the database has so long to answer. */
 const answerMs = 1_000
-/** For so long the first look waits for notifications; where they don't come by then, it looks without. */
-const listenMs = 1_000
+/** For so long a look waits for notifications; where they don't come by then, it looks without, with most of its time to answer left. */
+const listenMs = 300
 
 export interface ResultOptions {
   /** Milliseconds to wait at most; without it, as long as it takes. */
