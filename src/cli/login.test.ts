@@ -82,6 +82,18 @@ test('a key is not sent in the clear to another machine', async () => {
   expect(await meant.call('run', 'list')).toMatchObject({ status: 3 })
 })
 
+test('where login --plain has said that plain http is meant, MILLRACE_KEY goes there too', async () => {
+  const { file } = await atHome()
+  const server = 'http://millrace.example.org'
+  fs.mkdirSync(path.dirname(file), { recursive: true })
+  fs.writeFileSync(file, JSON.stringify({ keys: { [server]: 'secret_of_ann' } }), { mode: 0o600 })
+  const environment = { XDG_CONFIG_HOME: path.dirname(path.dirname(file)), MILLRACE_KEY: 'secret_of_ben' }
+  expect(chooseServer({ server, database: undefined, environment })).toMatchObject({ key: 'secret_of_ben' })
+  expect(() => chooseServer({ server: `${server}:8080`, database: undefined, environment })).toThrow(
+    'not encrypted',
+  )
+})
+
 test('a key counts for its server with a slash at the end of the address as without', async () => {
   const { home, file } = await atHome()
   const server = 'https://millrace.example.org/below'

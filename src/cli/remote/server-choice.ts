@@ -33,19 +33,25 @@ export function chooseServer({
   const base = baseOf(url)
   const key = environment[keyVariable]?.trim()
   if (!key) return { url: base.href, key: keptKey(environment, base) }
-  refusePlain(base, environment, `set ${plainVariable}=1`)
+  // Who logged in there has said that plain http is meant.
+  if (isInTheClear(base, environment) && keptKey(environment, base) === undefined)
+    refusePlain(base, environment, `set ${plainVariable}=1`)
   return { url: base.href, key }
 }
 
 /** @param unless what somebody says who means it @throws MillraceError command_invalid for a server to which a key would go in the clear */
 export function refusePlain(server: URL, environment: Environment, unless: string): void {
-  if (server.protocol === 'https:' || isLoopback(server.hostname) || environment[plainVariable]?.trim())
-    return
+  if (!isInTheClear(server, environment)) return
   throw new MillraceError(
     'command_invalid',
     `${server.origin} is not encrypted: everybody between may read the key.`,
     { hint: `Use its https address, or ${unless}.` },
   )
+}
+
+/** Whether a key would go to another machine unencrypted, and nothing in the environment says that this is meant. */
+function isInTheClear({ protocol, hostname }: URL, environment: Environment): boolean {
+  return protocol !== 'https:' && !isLoopback(hostname) && !environment[plainVariable]?.trim()
 }
 
 function isLoopback(host: string): boolean {
