@@ -27,7 +27,7 @@ export function extendPackage(folder: string): InitNote[] {
   const file = path.join(folder, 'package.json')
   const isNew = !fs.existsSync(file)
   const before: Package = isNew ? newPackage(folder) : readPackage(file)
-  const additions = isNew ? [] : missing(before, hasOwnScripts(folder))
+  const additions = isNew ? [] : missing(before, folder)
   const after = isNew ? before : extended(before, additions)
   if (!isNew && additions.length === 0)
     return [{ file: 'package.json', did: 'kept', what: 'it has what is needed' }]
@@ -68,12 +68,12 @@ interface Addition {
   readonly add: (to: Package) => void
 }
 
-function missing(before: Package, hasScripts: boolean): Addition[] {
+function missing(before: Package, folder: string): Addition[] {
   const known = { ...before.devDependencies, ...before.dependencies }
   const dependencies = Object.entries(ownDependencies()).filter(([name]) => known[name] === undefined)
   return [
     // Scripts that Node reads as CommonJS today would break; pipelines are loaded either way.
-    ...(isUndecided(before) && !hasScripts
+    ...(isUndecided(before) && !hasOwnScripts(folder)
       ? [{ name: '"type": "module"', add: (to: Package) => void (to.type = 'module') }]
       : []),
     ...(before.scripts?.['dev'] === undefined
@@ -105,15 +105,27 @@ function extended(before: Package, additions: readonly Addition[]): Package {
   return after
 }
 
+/** Below this nobody keeps scripts by hand: so deep lie data. */
+const depthMax = 8
+
 /** Wherever they lie in the package: its type counts for all of them. */
-function hasOwnScripts(folder: string): boolean {
-  return fs
-    .readdirSync(folder, { withFileTypes: true })
-    .some((entry) =>
-      entry.isDirectory()
-        ? isOwn(entry.name) && hasOwnScripts(path.join(folder, entry.name))
-        : /\.[jt]sx?$/.test(entry.name),
-    )
+function hasOwnScripts(folder: string, depth = 0): boolean {
+  return entriesOf(folder).some((entry) =>
+    entry.isDirectory()
+      ? depth < depthMax && isOwn(entry.name) && hasOwnScripts(path.join(folder, entry.name), depth + 1)
+      : /\.[jt]sx?$/.test(entry.name),
+  )
+}
+
+/** None where they may not be read, as those of a database's data in a container: they are no scripts of the package. */
+function entriesOf(folder: string): fs.Dirent[] {
+  try {
+    return fs.readdirSync(folder, { withFileTypes: true })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EACCES' || code === 'EPERM') return []
+    throw error
+  }
 }
 
 function isOwn(folder: string): boolean {

@@ -1,7 +1,7 @@
 // What init writes into a project, and what it leaves alone.
 import fs from 'node:fs'
 import path from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type Caller, openFolder } from '../../test/commands.ts'
 
 let project: Caller
@@ -81,6 +81,25 @@ test('it does not become one wherever they lie, or where a command of it may hav
   project.write('package.json', '{"name": "app", "bin": "app"}')
   await project.call('init')
   expect(JSON.parse(read('package.json'))).not.toHaveProperty('type')
+})
+
+test('a folder that may not be read has no scripts of the package, and none is looked for where its type is decided', async () => {
+  project.write('package.json', '{"name": "app"}')
+  project.write('pgdata/PG_VERSION', '17\n')
+  const closed = Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' })
+  const readFolder = fs.readdirSync
+  // By its mode it would be closed to everybody but root.
+  const spy = vi.spyOn(fs, 'readdirSync').mockImplementation(((folder: string, options: object) => {
+    if (path.basename(folder) === 'pgdata') throw closed
+    return readFolder(folder, options)
+  }) as typeof fs.readdirSync)
+  expect(await project.call('init')).toMatchObject({ status: 0 })
+  expect(JSON.parse(read('package.json'))).toMatchObject({ type: 'module' })
+  expect(spy).toHaveBeenCalledWith(path.join(project.folder, 'pgdata'), expect.anything())
+  spy.mockClear()
+  await project.call('init')
+  expect(spy).not.toHaveBeenCalledWith(path.join(project.folder, 'pgdata'), expect.anything())
+  spy.mockRestore()
 })
 
 test('a package.json keeps its indent', async () => {
