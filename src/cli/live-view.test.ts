@@ -31,6 +31,12 @@ test('what is drawn over is counted in rows of the terminal, not in lines, also 
   expect(draw('z')).toBe('\u001b[3A\u001b[Jz\n')
 })
 
+test('a terminal that does not know its size, and says 0, is one of 80 columns and 24 rows', () => {
+  const { draw } = screen(0, 0)
+  expect(draw('x'.repeat(81), 'b')).toBe(`\u001b[J${'x'.repeat(81)}\nb\n`)
+  expect(draw('y')).toBe('\u001b[3A\u001b[Jy\n')
+})
+
 test('what the terminal has no room for is cut, in its own rows', () => {
   const { stdout, draw } = screen(20, 6)
   expect(draw('x'.repeat(60), 'b', 'c', 'd')).toContain(`${'x'.repeat(60)}\nb\n… and 2 more lines\n`)

@@ -16,8 +16,9 @@ export function liveView(terminal: Terminal, { stdout, environment }: Omit<Strea
   let shown = ''
   return {
     draw: (print) => {
-      const columns = stdout.columns ?? terminal.columns
-      const lines = fitting(printed(print, columns, environment), stdout.rows ?? rowsDefault, columns)
+      // A terminal that nobody has told its size says 0, as that of a container.
+      const columns = stdout.columns || terminal.columns
+      const lines = fitting(printed(print, columns, environment), stdout.rows || rowsDefault, columns)
       const text = lines.map((line) => `${line}\n`).join('')
       if (text === shown) return
       const up = rowsOf(drawn, columns)
