@@ -32,11 +32,18 @@ export function watchCode(folder: string, { onChange, onTrouble }: CodeWatcherOp
   const inside = watch(folder, { ...options, ignored: (file) => isIgnored(path.relative(folder, file)) })
   // By their folders, each without what is below: an editor that saves puts another file in the place of the one that it read.
   const outside = watch([], { ...options, depth: 0 })
-  for (const watcher of [inside, outside])
-    watcher.on('all', (_, file) => changes.add(path.resolve(folder, file))).on('error', failed)
+  const added = new Set<string>()
+  inside.on('all', (_, file) => changes.add(path.resolve(folder, file))).on('error', failed)
+  outside
+    .on('all', (_, file) => {
+      if (added.has(path.resolve(file))) changes.add(path.resolve(file))
+    })
+    .on('error', failed)
   return {
     add: (file) => {
-      if (isOutside(path.relative(folder, file))) outside.add(path.dirname(file))
+      if (!isOutside(path.relative(folder, file))) return
+      added.add(path.resolve(file))
+      outside.add(path.dirname(file))
     },
     close: async () => {
       changes.forget()
