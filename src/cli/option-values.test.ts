@@ -1,6 +1,6 @@
 // The values of options.
 import { expect, test } from 'vitest'
-import { pair, text, texts, timeFrom, wholeNumber } from './option-values.ts'
+import { pair, text, textPair, texts, timeFrom, wholeNumber } from './option-values.ts'
 
 test('a whole number within its bounds is taken, everything else refused by name', () => {
   const read = wholeNumber('--limit', 1, 10)
@@ -29,5 +29,7 @@ test('a time is a date, or a duration from now', () => {
 test('pairs are gathered', () => {
   expect(pair('b=2=3', pair('a=1'))).toEqual({ a: '1', b: '2=3' })
   for (const given of ['=1', 'a', '']) expect(() => pair(given)).toThrow('It takes name=value.')
-  expect(() => pair('a=')).toThrow('a was given an empty value')
+  expect(pair('a=')).toEqual({ a: '' })
+  expect(textPair('b=2', textPair('a=1'))).toEqual({ a: '1', b: '2' })
+  expect(() => textPair('a=')).toThrow('a was given an empty value')
 })

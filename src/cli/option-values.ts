@@ -65,10 +65,23 @@ function durationFrom(text: string): number {
   }
 }
 
-/** Collects name=value pairs. */
+/** Collects name=value pairs, of which a value may be empty. */
 export function pair(given: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const [name, value] = parted(given)
+  return { ...before, [name]: value }
+}
+
+/** The same where an empty value says nothing. */
+export function textPair(
+  given: string,
+  before: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const [name, value] = parted(given)
+  return { ...before, [name]: text(name)(value) }
+}
+
+function parted(given: string): [name: string, value: string] {
   const at = given.indexOf('=')
-  const name = given.slice(0, Math.max(at, 0))
-  if (name !== '') return { ...before, [name]: text(name)(given.slice(at + 1)) }
+  if (at > 0) return [given.slice(0, at), given.slice(at + 1)]
   throw new InvalidArgumentError('It takes name=value.')
 }

@@ -14,6 +14,7 @@ import type { Terminal } from '../terminal.ts'
 interface ListOptions {
   readonly pipeline?: string
   readonly state?: RunState[]
+  /** A run key may be empty. */
   readonly key?: string
   readonly tenant?: string
   readonly fingerprint?: string
@@ -25,7 +26,7 @@ export function listCommand(current: CurrentSession): Command {
     .description('list runs, the newest first')
     .option('--pipeline <name>', 'only runs of this pipeline', text('--pipeline'))
     .addOption(new Option('--state <state...>', 'only runs in these states').choices([...runStates]))
-    .option('--key <key>', 'only runs with this run key', text('--key'))
+    .option('--key <key>', 'only runs with this run key')
     .option('--tenant <tenant>', 'only runs of this tenant', text('--tenant'))
     .option('--fingerprint <kind>', 'only failures of this kind: see failure list', text('--fingerprint'))
     .option('--limit <n>', 'at most so many, up to 1,000', wholeNumber('--limit', 1, 1_000), 20)

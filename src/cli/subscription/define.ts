@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { MillraceError } from '../../core/errors.ts'
 import { Subscriptions } from '../../sdk/subscriptions.ts'
 import { jsonValue } from '../json-value.ts'
-import { pair, text } from '../option-values.ts'
+import { text, textPair } from '../option-values.ts'
 import { ifRevisionOption } from '../revision.ts'
 import type { CurrentSession } from '../session.ts'
 
@@ -22,7 +22,11 @@ export function defineCommand(current: CurrentSession): Command {
     .argument('<pipeline>', 'the name of the pipeline')
     .option('--tenant <name>', 'only events of this tenant; of all unless told', text('--tenant'))
     .option('--filter <json>', 'what the payload must contain, as a JSON object', text('--filter'))
-    .option('--map <field=path>', 'a field of the input and its path into the payload; several times', pair)
+    .option(
+      '--map <field=path>',
+      'a field of the input and its path into the payload; several times',
+      textPair,
+    )
     .addOption(ifRevisionOption())
     .action(async (name: string, event: string, pipeline: string, choices: Choices) => {
       const session = current()
