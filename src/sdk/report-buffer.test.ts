@@ -106,7 +106,7 @@ test('a report that the database would refuse for good is dropped at the first t
 test('a report that the database fails at holds up no question about a step that it knows', async () => {
   const { database, buffer } = bufferOf(10)
   await buffer.report('a', () => {
-    throw Object.assign(new Error('canceling statement due to statement timeout'), {
+    throw Object.assign(new Error('the statement took too long'), {
       code: '57014',
       severity: 'ERROR',
     })
