@@ -8,7 +8,7 @@ import { isUndoneByConflict, retryWhen } from '../db/transaction.ts'
 export interface ReportBufferOptions {
   /** How many reports are kept at most. Log lines go first where there are more. */
   readonly bufferMax: number
-  /** Called for a report that was dropped: with `report_buffer_full`, or with `report_failed` where the database failed at it time and again, or for good. */
+  /** Called for a report that was dropped: with `report_buffer_full`, or with `report_failed` where the database failed at it time and again. */
   readonly onDropped?: (error: MillraceError) => void
   /** Milliseconds of a clock that is never set, to tell how long the gap was. */
   readonly monotonic?: () => number
@@ -67,6 +67,8 @@ export class ReportBuffer {
   #isFailing = false
   /** The last failure was that nobody is let in, and not one at what was sent. */
   #isShutOut = false
+  /** What the database lacked for as many tries as one report has, such as a right: whatever fails at the same has no tries of its own. */
+  readonly #lacking = new Set<string>()
   #closed = false
 
   constructor(options: ReportBufferOptions, open: () => Promise<Caller>) {
@@ -216,6 +218,7 @@ export class ReportBuffer {
       return false
     }
     this.#progress()
+    this.#lacking.clear()
     return true
   }
 
@@ -238,13 +241,20 @@ export class ReportBuffer {
         // Too late: the attempt lost its step meanwhile, or the run ended. The fence holds for what comes late as well.
         gap.refused++
       } else {
-        keepTrying(report, error)
+        this.#keepTrying(report, error)
         gap.dropped++
         failed = error
       }
     }
     this.#forget(report)
     if (failed !== undefined) this.#tellFailed(report, failed)
+  }
+
+  /** Throws what failed as long as it is to be tried again: for good where nobody is let in, since that is no fault of what is sent. */
+  #keepTrying(sent: { failures: number }, error: unknown): void {
+    if (isShutOut(error)) throw error
+    if (++sent.failures < failuresMax && !this.#lacking.has(String(error))) throw error
+    if (isLack(error)) this.#lacking.add(String(error))
   }
 
   /** A full buffer may have dropped it while it was being sent. */
@@ -260,7 +270,7 @@ export class ReportBuffer {
       await reportGap(caller, this.realRun(runId), { ...counts, lastedMs: this.#monotonic() - since })
     } catch (error) {
       // A run that was refused has no account to tell it in.
-      if (!isRefusal(error)) keepTrying(gap, error)
+      if (!isRefusal(error)) this.#keepTrying(gap, error)
     }
     this.#gaps.delete(runId)
   }
@@ -288,12 +298,6 @@ export class ReportBuffer {
   }
 }
 
-/** Throws what failed as long as it is to be tried again: for good where nobody is let in, since that is no fault of what is sent. */
-function keepTrying(sent: { failures: number }, error: unknown): void {
-  if (isShutOut(error)) throw error
-  if (++sent.failures < failuresMax && !isForGood(error)) throw error
-}
-
 function isShutOut(error: unknown): boolean {
   if (isAway(error)) return true
   return (
@@ -302,9 +306,9 @@ function isShutOut(error: unknown): boolean {
   )
 }
 
-/** A right or a function that is missing is so at the next try as well. A prepared statement of that name is only there behind a pooler, by chance. */
-function isForGood(error: unknown): boolean {
-  return /^42(?!P05)/.test(sqlState(error) ?? '')
+/** Whether a right or a function is missing, which seldom changes from one try to the next. */
+function isLack(error: unknown): boolean {
+  return sqlState(error)?.startsWith('42') ?? false
 }
 
 function nameOf({ runId, step, item }: Hold): string {
