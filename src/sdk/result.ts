@@ -1,5 +1,6 @@
 // Waiting for the end of a run: told by the worker of this process, by notification, and by looking now and then.
 import { MillraceError } from '../core/errors.ts'
+import { answerWithin } from '../core/answer-within.ts'
 import { heard } from '../core/heard.ts'
 import type { Caller } from '../db/call.ts'
 import { isFinal, type RunState } from '../core/state.ts'
@@ -17,9 +18,6 @@ const lookEveryMs = { listening: 10_000, deaf: 1_000 }
 const awayMs = 500
 /** However short the time is that somebody waits, the database has so long to answer. */
 const answerMs = 1_000
-/** For so long a look waits for notifications; where they don't come by then, it looks without, with most of its time to answer left. */
-const listenMs = 300
-
 export interface ResultOptions {
   /** Milliseconds to wait at most; without it, as long as it takes. */
   readonly timeoutMs?: number
@@ -104,7 +102,11 @@ export class RunResults {
   async #lookBy(deadline: number, runId: string, values: boolean): Promise<RunStanding | Error> {
     const look = heard(this.#look(runId, values))
     if (deadline === Number.POSITIVE_INFINITY) return look
-    return within(Math.max(answerMs, deadline - performance.now()), look, new Error('it does not answer.'))
+    return answerWithin(
+      Math.max(answerMs, deadline - performance.now()),
+      look,
+      new Error('it does not answer.'),
+    )
   }
 
   /** How the run stands, or why the database can't say so at present. */
@@ -129,7 +131,7 @@ export class RunResults {
 
   /** Listens first, then registers and looks: an end in between is told by one of the two. */
   async #standing(runId: string, values: boolean): Promise<RunStanding> {
-    await within(listenMs, this.#news.start(), undefined)
+    await this.#news.start()
     const standing = await this.#looks.look(runId, values)
     if (standing === undefined) {
       throw new MillraceError('run_unknown', `There is no run ${runId}.`, { fields: { runId } })
@@ -151,19 +153,6 @@ async function toldLocally(runId: string, worker: LocalWorker, ms: number): Prom
   clearTimeout(timer)
   unwatch?.()
   return end
-}
-
-/** What comes first: the answer, or the end of so many milliseconds, with what stands for it then. */
-async function within<Answer, Late>(ms: number, answer: Promise<Answer>, late: Late): Promise<Answer | Late> {
-  let timer: NodeJS.Timeout | undefined
-  const over = new Promise<Late>((resolve) => {
-    timer = setTimeout(() => resolve(late), Math.min(ms, 2_147_483_647))
-  })
-  try {
-    return await Promise.race([answer, over])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 function deadlineOf({ timeoutMs }: ResultOptions): number {

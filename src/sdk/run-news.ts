@@ -1,4 +1,5 @@
 // What a client hears of runs: their ends and new parts of their streams, told by notifications on one connection, which is opened when it is first needed.
+import { answerWithin } from '../core/answer-within.ts'
 import { BusyMap } from '../core/busy-map.ts'
 import { Listener } from '../db/listener.ts'
 
@@ -8,6 +9,9 @@ export interface NextNews {
   within(ms: number): Promise<void>
   forget(): void
 }
+
+/** For so long a look waits for notifications; where they don't come by then, it looks without, with most of its time to answer left. */
+const listenMs = 300
 
 export class RunNews {
   readonly #connectionString: string
@@ -23,7 +27,7 @@ export class RunNews {
     return this.#listener?.listening === true
   }
 
-  /** Tries to listen; whatever comes of it, it goes on trying in the background. */
+  /** Tries to listen, and waits a moment for it; whatever comes of it, it goes on trying in the background. */
   async start(): Promise<void> {
     this.#listener ??= new Listener({
       connectionString: this.#connectionString,
@@ -31,7 +35,8 @@ export class RunNews {
       onNotify: (_, runId) => this.#wake(runId),
       onListening: () => this.#wakeAll(),
     })
-    await this.#listener.start()
+    // A promise and a timer for each look, once it listens, would be for nothing.
+    if (!this.#listener.listening) await answerWithin(listenMs, this.#listener.start(), undefined)
   }
 
   next(runId: string): NextNews {

@@ -1,6 +1,7 @@
 // Owns the server as a whole: what it is told, what it opens, and the handler that answers requests.
 import { randomBytes, randomUUID } from 'node:crypto'
 import { checkLiveness, checkReadiness } from '../api/health.ts'
+import { answerWithin } from '../core/answer-within.ts'
 import { MillraceError } from '../core/errors.ts'
 import { poolCaller } from '../db/call.ts'
 import { answerMsMax, createPool, describeDatabase, isPoolPooled } from '../db/connection.ts'
@@ -156,22 +157,14 @@ export async function openServer(options: ServerOptions): Promise<Server> {
       },
       close: async () => {
         closing.abort()
-        await withinClose(room.keyUses.write().then(close))
+        // A database that says nothing keeps nobody from ending.
+        await answerWithin(closeMsMax, room.keyUses.write().then(close), undefined)
       },
     }
   } catch (error) {
     await close()
     throw error
   }
-}
-
-/** A database that says nothing keeps nobody from ending. */
-async function withinClose(work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, closeMsMax)
-  })
-  await Promise.race([work, late]).finally(() => clearTimeout(timer))
 }
 
 /** @throws MillraceError argument_invalid */

@@ -1,6 +1,6 @@
 -- The one call that a worker makes twice a second: it prolongs the lease, hears which attempts it has lost or must abort and what a
 -- person ordered, sweeps others that are gone, promotes what is due, and claims if it has room. An idle worker makes no other. `sweep` says whether it may
--- judge others by their locks (see sweep_leases): all else that a sweep does comes with each heartbeat.
+-- judge others by their locks, and say that nothing was heard of a run (see sweep_leases): all else that a sweep does comes with each heartbeat.
 create or replace function millrace.heartbeat_worker(
   worker_id uuid, lock_key int, state text, sleeping boolean, locked boolean, task_ids bigint[], attempts int[],
   sweep boolean, room int, lane_handlers int[], lane_priorities smallint[], lane_positions bigint[])
