@@ -1,7 +1,7 @@
 // The four workers of the chaos: each a process in its seat, with its own way to the database, started again whenever it has ended.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import fs from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { until } from '../deadline.ts'
+import { forgetSharedClock } from '../faults/false-clock.ts'
 import type { EndedAttempt, EndMessage, Order } from './orders.ts'
 
 export interface SeatOptions {
@@ -40,20 +40,11 @@ export interface Death {
   readonly way: SeatOptions['way']
 }
 
-const faketime = '/usr/bin/faketime'
 const drainMs = 5_000
 const heapMegabytes = 160
 const errorsKept = 4_000
 /** No handler ends on a worker that is cut off. */
 const endWithinMs = 8_000
-
-export const isFaketimeThere = fs.existsSync(faketime)
-
-/** The environment in which a program sees such a clock; the command itself would stand between us and the program. */
-export function withClock(clock: string): Record<string, string> {
-  const preload = execFileSync(faketime, ['-f', clock, 'printenv', 'LD_PRELOAD'], { encoding: 'utf8' }).trim()
-  return { LD_PRELOAD: preload, FAKETIME: clock, FAKETIME_DONT_FAKE_MONOTONIC: '1' }
-}
 
 export class Seat {
   readonly options: SeatOptions
@@ -138,6 +129,7 @@ export class Seat {
       if (this.#child === child) this.#heard(message)
     })
     child.on('exit', (code, signal) => {
+      forgetSharedClock(child.pid!)
       if (this.#child === child) this.#leftWith(signal ?? code)
     })
     await until(`the worker in seat ${number} is ready`, () => this.#ready || this.#child !== child, withinMs)

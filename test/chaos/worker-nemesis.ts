@@ -1,7 +1,8 @@
 // What befalls single workers: they are killed, hang, run out of memory, have wrong clocks, are cut off, and are deployed anew.
 import { setTimeout as pause } from 'node:timers/promises'
 import { migrate } from '../../src/db/migrate.ts'
-import { type Seat, withClock } from './fleet.ts'
+import { withClock } from '../faults/false-clock.ts'
+import type { Seat } from './fleet.ts'
 import type { EndedAttempt } from './orders.ts'
 import type { EndFault, Fault, WorkerFault } from './plan.ts'
 import type { Stage } from './stage.ts'

@@ -1,28 +1,25 @@
 // Workers whose machine has a wrong clock: leases and due times are reckoned by the database's clock alone.
-import { execFileSync } from 'node:child_process'
-import fs from 'node:fs'
 import { expect, test } from 'vitest'
 import { allEnded, expectLoadDone, expectSound, startLoad } from './effects.ts'
+import { forgetSharedClock, isFaketimeThere, withClock } from './false-clock.ts'
 import { holdPipelines } from './pipelines.ts'
 import { until } from '../deadline.ts'
 import { programsOnDatabase } from './programs-on.ts'
 import type { WorkerProgram } from './worker-program.ts'
 
-const faketime = '/usr/bin/faketime'
-const isThere = fs.existsSync(faketime)
-if (!isThere)
+if (!isFaketimeThere)
   process.stdout.write('Left out: the tests with a wrong clock, because faketime is not installed.\n')
 
 const { hold } = holdPipelines(() => {})
 
 const { database, client, programs } = await programsOnDatabase()
 
-test.skipIf(!isThere).each(['+1h', '-1h', '+0 x1.5'])(
+test.skipIf(!isFaketimeThere).each(['+1h', '-1h', '+0 x1.5'])(
   'D1 a worker whose clock is off by %s keeps its lease, respects due times and judges nobody wrongly',
   async (clock) => {
     const honest = await programs.start(options())
     const wrong = await programs.start({ ...options(), env: withClock(clock) })
-    forgetShared(wrong)
+    forgetSharedClock(wrong.child.pid!)
     const later = new Date(Date.now() + 2_000)
     const delayed = (await client.start(hold, { ms: 1, deaf: false }, { availableAt: later })).run!
     const held = await Promise.all(
@@ -53,21 +50,6 @@ test.skipIf(!isThere).each(['+1h', '-1h', '+0 x1.5'])(
   },
   60_000,
 )
-
-/**
- * The environment in which a program sees such a clock. The command faketime itself would stand between us and the program, which
- * would survive it. What only counts, and can't be set on a real machine either, is left alone.
- */
-function withClock(clock: string): Record<string, string> {
-  const preload = execFileSync(faketime, ['-f', clock, 'printenv', 'LD_PRELOAD'], { encoding: 'utf8' }).trim()
-  return { LD_PRELOAD: preload, FAKETIME: clock, FAKETIME_DONT_FAKE_MONOTONIC: '1' }
-}
-
-/** The library keeps a clock that processes share, and a program that is killed would leave it behind: nobody else asks for it. */
-function forgetShared({ child }: WorkerProgram): void {
-  for (const name of [`faketime_shm_${child.pid}`, `sem.faketime_sem_${child.pid}`])
-    fs.rmSync(`/dev/shm/${name}`, { force: true })
-}
 
 const options = () => ({ database: database.url, leaseSeconds: 3, heartbeatMs: 300, slots: 4 })
 
