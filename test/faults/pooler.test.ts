@@ -76,6 +76,7 @@ test.skipIf(!isPoolerThere)(
     const run = (await client.start(hold, { ms: 5_000, deaf: false })).run!
     await victim.said('began', { run: run.id })
     const heir = await programs.start(options())
+    await lookedAround(heir.worker, [victim.worker, heir.worker])
     const began = performance.now()
     await victim.kill()
     await heir.said('began', { run: run.id, attempt: 2 })
@@ -224,6 +225,32 @@ test.skipIf(!isPoolerThere)(
   },
   120_000,
 )
+
+/**
+ * Who has just started looks whether neighbours of its machine are dead, and goes on for as long as there are some: those of the test
+ * before are to be gone, and a look that was put off by a quarter of a second is to be over. After that, only a lease tells of a death.
+ */
+async function lookedAround(worker: string, alive: readonly string[]): Promise<void> {
+  await until('the workers of the test before are gone', async () => {
+    const left = await database.query(
+      "select from millrace.worker where state <> 'gone' and id <> all ($1)",
+      [alive],
+    )
+    return left.length === 0
+  })
+  for (let beat = 0; beat < 2; beat++) {
+    const before = await heartbeatOf(worker)
+    await until('a heartbeat', async () => (await heartbeatOf(worker)) > before)
+  }
+}
+
+async function heartbeatOf(worker: string): Promise<Date> {
+  const [row] = await database.query<{ heartbeat_at: Date }>(
+    'select heartbeat_at from millrace.worker where id = $1',
+    [worker],
+  )
+  return row!.heartbeat_at
+}
 
 /** What a pooled session would hand on to the next client: listened channels, named statements, settings of a session. */
 async function leftInSessions(): Promise<unknown[]> {
