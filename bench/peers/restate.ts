@@ -56,6 +56,8 @@ async function serve(folder: string): Promise<OwnServer> {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: {
         ...process.env,
+        // It is killed in the end, and would leave what it keeps there.
+        TMPDIR: folder,
         RESTATE_INGRESS__BIND_PORT: String(ingress),
         RESTATE_ADMIN__BIND_PORT: String(admin),
         RESTATE_BIND_PORT: String(node),
