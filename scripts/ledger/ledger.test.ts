@@ -34,34 +34,46 @@ test('a row may have several ids, and headings are no rows', () => {
   expect(rowsOf(markdown, 'docs/ledger.md').map((row) => row.ids)).toEqual([['PP-C1', 'PP-C5'], ['A1']])
 })
 
-test('tests are found by their title, in each quote and form of call; skipped ones prove nothing', () => {
-  // Written with # for A, lest the ledger takes these for tests of its rows.
-  const source = [
-    "test('#1 single', () => {})",
-    'it("#2 double", () => {})',
-    'test.each([[1, (2)]])(\n  `#3 each %s`,\n  () => {})',
-    "test.skip('#4 skipped', () => {})",
-    "describe('#6 a group', () => {})",
-    "print('#5 no test', 1)",
-  ]
-  const titles = source
-    .flatMap((call) => testsOf(call.replace('#', 'A'), 'a.test.ts'))
-    .map((found) => found.title)
-  expect(titles).toEqual(['A1 single', 'A2 double', 'A3 each %s', 'A6 a group'])
+test('tests are found by their title, in each quote and form of call; what is no test, or is not to pass, proves nothing', () => {
+  const source = `
+    test('A1 single', () => {})
+    it("A2 double", () => {})
+    test.each([[1, (2)]])(\`A3 each %s\`, () => {})
+    test.each\`a\`('A4 in a table', () => {})
+    describe('A5 a group', () => { test('of one', () => {}) })
+    test.skipIf(!isThere).each([1])('A6 where it can', () => {})
+    describe.runIf(isThere)('a group', () => { test('A7 within', () => {}) })
+    // test('B1 said', () => {})
+    test.skip('B2 skipped', () => {})
+    test.skip.each([1])('B3 skipped', () => {})
+    test.fails('B4 failing', () => {})
+    test.todo('B5 to be done')
+    describe('B6 without a test', () => {})
+    describe.skip('B7 skipped', () => { test('B8 as well', () => {}) })
+    print('B9 no test', "test('B10 a text', () => {})")`
+  expect(testsOf(source, 'a.test.ts').map(({ title, somewhere }) => [title, somewhere])).toEqual([
+    ['A1 single', false],
+    ['A2 double', false],
+    ['A3 each %s', false],
+    ['A4 in a table', false],
+    ['A5 a group', false],
+    ['A6 where it can', true],
+    ['A7 within', true],
+  ])
 })
 
 test('a row is proved by a test of any of its ids, open without one, and a foreign id is told', () => {
   const rows = rowsOf('| PP-C1, C5 | twice | once |\n| A1 | killed | elsewhere |\n', 'docs/ledger.md')
   const tests = [
-    { title: 'PP-C5 one run', file: 'a.test.ts' },
-    { title: 'B9 what is that', file: 'b.test.ts' },
+    { title: 'PP-C5 one run', file: 'a.test.ts', somewhere: true },
+    { title: 'B9 what is that', file: 'b.test.ts', somewhere: false },
   ]
   expect(inWords(ledgerOf(rows, tests)).split('\n')).toEqual([
     'ok    PP-C1, PP-C5 once',
-    '        a.test.ts: PP-C5 one run',
+    '        a.test.ts: PP-C5 one run (left out where something is missing)',
     'open  A1       elsewhere',
     '?     b.test.ts: "B9 what is that" names a row that does not exist',
-    'docs/ledger.md: 2 rows: 1 proved, 0 with a reason, 1 open.',
+    'docs/ledger.md: 2 rows: 1 proved (1 only where their tests find what they need), 0 with a reason, 1 open.',
   ])
 })
 
@@ -74,11 +86,11 @@ test('a row without a test may have a reason, which is told; one that has a test
     'why   A1       elsewhere',
     '        there is no room for it',
     'open  A2       refused',
-    'docs/faults.md: 2 rows: 0 proved, 1 with a reason, 1 open.',
+    'docs/faults.md: 2 rows: 0 proved (0 only where their tests find what they need), 1 with a reason, 1 open.',
   ])
   const proved = ledgerOf(
     rows,
-    [{ title: 'A1 a run goes on', file: 'a.test.ts' }],
+    [{ title: 'A1 a run goes on', file: 'a.test.ts', somewhere: false }],
     new Map([...reasonsOf(markdown), ['B7', 'nothing']]),
   )
   expect(proved.stale).toEqual(['A1', 'B7'])

@@ -10,6 +10,8 @@ type Sum = {
   page: string
   rows: number
   proved: number
+  /** Of the proved: by nothing but tests that are left out on a machine that lacks what they need. */
+  somewhere: number
   /** Without a test, and the page says why. */
   reasoned: number
   open: number
@@ -18,6 +20,7 @@ type Sum = {
 export type Ledger = {
   open: number
   proved: number
+  somewhere: number
   reasoned: number
   pages: Sum[]
   /** Tests whose title names a row that does not exist. */
@@ -77,11 +80,16 @@ export function ledgerOf(
 function sumOf(page: string, rows: readonly ProvedRow[]): Sum {
   const proved = rows.filter(({ tests }) => tests.length > 0).length
   const open = rows.filter(isOpen).length
-  return { page, rows: rows.length, proved, reasoned: rows.length - proved - open, open }
+  const somewhere = rows.filter(isSomewhere).length
+  return { page, rows: rows.length, proved, somewhere, reasoned: rows.length - proved - open, open }
 }
 
 export function isOpen({ tests, reason }: ProvedRow): boolean {
   return tests.length === 0 && reason === undefined
+}
+
+function isSomewhere({ tests }: ProvedRow): boolean {
+  return tests.length > 0 && tests.every(({ somewhere }) => somewhere)
 }
 
 /** The ledger as text: each row, its tests or its reason below it, the sums of the pages at the end. */
@@ -89,16 +97,20 @@ export function inWords({ rows, pages: sums, unknown, stale }: Ledger): string {
   return [
     ...rows.flatMap((row) => [
       rowLine(row),
-      ...row.tests.map(({ file, title }) => `        ${file}: ${title}`),
+      ...row.tests.map(testLine),
       ...(row.tests.length > 0 || row.reason === undefined ? [] : [`        ${row.reason}`]),
     ]),
     ...unknown.map(({ file, title }) => `?     ${file}: "${title}" names a row that does not exist`),
     ...stale.map((id) => `?     ${id} has a reason, and needs none: it is proved, or there is no such row`),
     ...sums.map(
-      ({ page, rows: all, proved, reasoned, open }) =>
-        `${page}: ${all} rows: ${proved} proved, ${reasoned} with a reason, ${open} open.`,
+      ({ page, rows: all, proved, somewhere, reasoned, open }) =>
+        `${page}: ${all} rows: ${proved} proved (${somewhere} only where their tests find what they need), ${reasoned} with a reason, ${open} open.`,
     ),
   ].join('\n')
+}
+
+function testLine({ file, title, somewhere }: Test): string {
+  return `        ${file}: ${title}${somewhere ? ' (left out where something is missing)' : ''}`
 }
 
 function rowLine(row: ProvedRow): string {
