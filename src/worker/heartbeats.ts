@@ -41,6 +41,11 @@ export interface HeartbeatParts {
   readonly stateNow: () => WorkerState
 }
 
+/**
+ * For so much of its lease it takes itself for alive, by its own clock: that may go slower than the database's, and a busy process hears
+ * its timers late.
+ */
+const leaseKept = 0.9
 /** Where one sleeper after the other is due, they wake in groups. */
 const dueMsMin = 100
 
@@ -90,22 +95,27 @@ export class Heartbeats {
     this.#timer = setTimeout(() => void this.tick().finally(() => this.#schedule()), wait)
   }
 
+  /** How long it goes on with no answer. */
+  get #keptMs(): number {
+    return this.#parts.settings.leaseSeconds * 1_000 * leaseKept
+  }
+
   /**
    * Nobody can have reclaimed its tasks before the lease was over; nobody may find it running them after. So it counts itself as
-   * gone then, also while an answer is outstanding on a connection that only looks alive.
+   * gone before that, also while an answer is outstanding on a connection that only looks alive.
    */
   #watchLease(): void {
     if (this.#stopped) return
-    const leaseMs = this.#parts.settings.leaseSeconds * 1_000
-    const left = this.#beatAt + leaseMs - this.#parts.monotonic()
+    const left = this.#beatAt + this.#keptMs - this.#parts.monotonic()
     if (left <= 0) this.#parts.gone('its lease ran out while the database did not answer')
     // One that stops already stays under its id, and may be heard again.
-    if (!this.#stopped) this.#deadline = setTimeout(() => this.#watchLease(), left > 0 ? left + 1 : leaseMs)
+    if (!this.#stopped)
+      this.#deadline = setTimeout(() => this.#watchLease(), left > 0 ? left + 1 : this.#keptMs)
     this.#deadline?.unref()
   }
 
   async #beat(): Promise<void> {
-    const { caller, key, slots, lanes, claims, settings, monotonic } = this.#parts
+    const { caller, key, slots, lanes, claims, monotonic } = this.#parts
     const sentAt = monotonic()
     const sleeping = claims.sleeping
     const state = this.#parts.stateNow()
@@ -128,7 +138,7 @@ export class Heartbeats {
     } catch (error) {
       this.#failing = true
       this.#parts.lost(error, reserved)
-      if (monotonic() - this.#beatAt >= settings.leaseSeconds * 1_000)
+      if (monotonic() - this.#beatAt >= this.#keptMs)
         this.#parts.gone('its lease ran out while the database could not be reached')
       return
     }

@@ -18,7 +18,8 @@ export interface Line {
   reason?: string
   level?: string
   message?: string
-  at?: number
+  /** By the clock of its process, in milliseconds. */
+  at: number
 }
 
 export interface ProgramOptions extends Omit<WorkerOptions, 'pipelines' | 'log' | 'random'> {

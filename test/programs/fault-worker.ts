@@ -8,9 +8,9 @@ import { load, holdPipelines } from '../faults/pipelines.ts'
 
 const options = JSON.parse(process.argv[2] ?? '{}') as Omit<WorkerOptions, 'pipelines'>
 
-/** At once: a line of a process that is killed next must not be lost in a buffer. */
+/** At once, with the time: a line of a process that is killed next must not be lost in a buffer. */
 function tell(line: Record<string, unknown>): void {
-  writeSync(1, `${JSON.stringify(line)}\n`)
+  writeSync(1, `${JSON.stringify({ ...line, at: Date.now() })}\n`)
 }
 
 const running: { worker?: Worker } = {}
@@ -25,10 +25,10 @@ process.on('SIGTERM', () => {
 const worker = await startWorker({
   ...options,
   pipelines: [...load.map(({ pipeline }) => pipeline), ...Object.values(holdPipelines(tell))],
-  log: ({ level, message }) => tell({ kind: 'log', level, message, at: Date.now() }),
+  log: ({ level, message }) => tell({ kind: 'log', level, message }),
 })
 running.worker = worker
-tell({ kind: 'ready', worker: worker.id, at: Date.now() })
+tell({ kind: 'ready', worker: worker.id })
 await worker.stopped
 tell({ kind: 'stopped' })
 process.exit(0)
