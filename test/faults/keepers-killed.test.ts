@@ -45,11 +45,17 @@ test('FO-11 E7 a process that is killed while it holds a lock frees it: who wait
     [first!.id],
   )
   const killedAt = performance.now()
+  const killed = Date.now()
   await holder.kill()
   const token = await client.run<typeof holdLock>(second!).result({ timeoutMs: 30_000 })
   expect(token).toBeGreaterThan(held)
   // Its liveness lock tells sooner than its lease.
   expect(performance.now() - killedAt).toBeLessThan(10_000)
+  const entered = started.flatMap(({ lines }) =>
+    lines.filter(({ kind, run }) => kind === 'began' && run === second!.id),
+  )
+  expect(entered).toHaveLength(1)
+  expect(entered[0]!.at).toBeGreaterThanOrEqual(killed)
   const [row] = await database.query<{ n: number }>(
     'select count(*)::int as n from millrace.lock_request where token is not null',
   )

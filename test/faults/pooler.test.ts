@@ -9,7 +9,7 @@ import { startCompiled } from '../program.ts'
 import { allEnded, expectLoadDone, expectSound, isLong, recordFigure, startLoad } from './effects.ts'
 import { effectTable, holdPipelines } from './pipelines.ts'
 import { until } from '../deadline.ts'
-import { isPoolerThere, Pooler } from './pooler.ts'
+import { isPoolerThere, pooledSessions, Pooler } from './pooler.ts'
 import { WorkerPrograms } from './worker-program.ts'
 
 if (!isPoolerThere)
@@ -252,13 +252,18 @@ async function heartbeatOf(worker: string): Promise<Date> {
   return row!.heartbeat_at
 }
 
-/** What a pooled session would hand on to the next client: listened channels, named statements, settings of a session. */
+/** What a pooled session would hand on to the next client, in each of them: listened channels, named statements, settings of a session. */
 async function leftInSessions(): Promise<unknown[]> {
-  const stranger = new pg.Client(pooler.url)
-  await stranger.connect()
+  // Each has a session of the pool to itself while its transaction lasts; otherwise all would be given the one that was used last.
+  const strangers = Array.from({ length: pooledSessions }, () => new pg.Client(pooler.url))
   try {
+    const backends = new Set<number>()
     const left: unknown[] = []
-    for (let look = 0; look < 20; look++) {
+    for (const stranger of strangers) {
+      await stranger.connect()
+      await stranger.query('begin')
+      const { rows: own } = await stranger.query<{ pid: number }>('select pg_backend_pid() as pid')
+      backends.add(own[0]!.pid)
       const { rows } = await stranger.query(
         `select 'listens to ' || c as thing from pg_listening_channels() c
          union all select 'prepared ' || name from pg_prepared_statements where name <> ''
@@ -267,8 +272,9 @@ async function leftInSessions(): Promise<unknown[]> {
       )
       left.push(...rows)
     }
+    expect(backends.size).toBe(pooledSessions)
     return left
   } finally {
-    await stranger.end()
+    for (const stranger of strangers) await stranger.end()
   }
 }

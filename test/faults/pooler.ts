@@ -9,6 +9,9 @@ import { makeReachableFolder } from '../reachable-folder.ts'
 
 const program = '/usr/sbin/pgbouncer'
 
+/** How many sessions of the server its clients share. */
+export const pooledSessions = 6
+
 export const isPoolerThere = fs.existsSync(program)
 
 export class Pooler {
@@ -41,7 +44,7 @@ unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = ${path.join(folder, 'users.txt')}
 pool_mode = transaction
-default_pool_size = 6
+default_pool_size = ${pooledSessions}
 max_client_conn = 200
 ; As long as it waits by default after a refused login, nobody comes through to a server that is back already.
 server_login_retry = 1

@@ -11,13 +11,13 @@ import { readCleaning } from '../../src/db/cleaning.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { connect } from '../../src/sdk/client.ts'
 import { startWorker } from '../../src/worker/worker.ts'
-import { allEnded, expectLoadDone, isLong, recordFigure, startLoad } from './effects.ts'
+import { allEnded, expectLoadDone, expectSound, isLong, recordFigure, startLoad } from './effects.ts'
 import { load, holdPipelines } from './pipelines.ts'
 import { seededRandom } from './random.ts'
 import { until } from '../deadline.ts'
 import { isThere } from './own-server.ts'
 import { programsOnServer } from './programs-on.ts'
-import type { WorkerProgram } from './worker-program.ts'
+import { mayJudge, type WorkerProgram } from './worker-program.ts'
 
 const stops = isLong ? 50 : 3
 const { hold } = holdPipelines(() => {})
@@ -68,6 +68,39 @@ test(
   },
   isLong ? 3_600_000 : 90_000,
 )
+
+test('B2 the server crashes in the middle of a sweep that recovers tasks: the sweep runs again, each task is recovered once, and nothing stays stranded', async () => {
+  const options = { database: server.url, leaseSeconds: 3, heartbeatMs: 300, slots: 6 }
+  const victim = await programs.start(options)
+  const heir = await programs.start(options)
+  await mayJudge(server, heir.worker)
+  await server.query('select millrace.pause_worker($1)', [heir.worker])
+  const runs = await Promise.all(
+    Array.from({ length: 4 }, async () => (await client.start(hold, { ms: 4_000, deaf: false })).run!.id),
+  )
+  for (const run of runs) await victim.said('began', { run })
+  // Between the first task that is taken back and the commit.
+  await server.query(`create function public.linger() returns trigger language plpgsql as $$ begin perform pg_sleep(60); return new; end $$;
+    create trigger linger before insert on millrace.attempt for each row when (new.outcome = 'reclaimed') execute function public.linger()`)
+  await victim.kill()
+  await until('a sweep in the middle of its work', async () => {
+    const sweeping = await server.query("select from pg_stat_activity where wait_event = 'PgSleep'")
+    return sweeping.length > 0
+  })
+  await server.crash()
+  await server.start()
+  await server.query('drop function public.linger cascade')
+  await server.query('select millrace.resume_worker(id) from millrace.worker where state = $1', ['paused'])
+  await allEnded(server, runs, 60_000)
+  expect(
+    await server.query(
+      `select run_id, array_agg(outcome order by attempt) as outcomes from millrace.attempt
+        where run_id = any ($1) group by run_id having array_agg(outcome order by attempt) <> '{reclaimed,completed}'`,
+      [runs],
+    ),
+  ).toEqual([])
+  await expectSound(server, runs)
+}, 90_000)
 
 test('B5 the backend is ended during the commit of a start: the client asks again with the same id, and there is one run', async () => {
   // The first start of a pipeline registers it; this is about the start alone.

@@ -11,6 +11,7 @@ if (!isFaketimeThere)
   process.stdout.write('Left out: the tests with a wrong clock, because faketime is not installed.\n')
 
 const { hold } = holdPipelines(() => {})
+const heldMs = 3_500
 
 const { database, client, programs } = await programsOnDatabase()
 
@@ -23,7 +24,7 @@ test.skipIf(!isFaketimeThere).each(['+1h', '-1h', '+0 x1.5'])(
     const later = new Date(Date.now() + 2_000)
     const delayed = (await client.start(hold, { ms: 1, deaf: false }, { availableAt: later })).run!
     const held = await Promise.all(
-      Array.from({ length: 6 }, () => client.start(hold, { ms: 3_500, deaf: false })),
+      Array.from({ length: 6 }, () => client.start(hold, { ms: heldMs, deaf: false })),
     )
     const runs = await startLoad(client, 30, 5)
     const all = [delayed.id, ...held.map(({ run }) => run!.id), ...runs]
@@ -44,12 +45,21 @@ test.skipIf(!isFaketimeThere).each(['+1h', '-1h', '+0 x1.5'])(
     )
     expect(early).toEqual({ early: false, foreign: false })
     for (const { logs } of [honest, wrong]) expect(logs).toEqual([])
-    const off = Math.abs(wrong.lines[0]!.at! - Date.now())
+    const off = Math.abs(wrong.lines[0]!.at - Date.now())
     if (clock.endsWith('h')) expect(off).toBeGreaterThan(3_500_000)
+    else expect(longestHold(wrong)).toBeGreaterThan(1.3 * heldMs)
     expect(await leaseOf(wrong)).toBeLessThanOrEqual(3)
   },
   60_000,
 )
+
+/** By the worker's own clock, while timers go by the one that nobody has moved. */
+function longestHold({ lines }: WorkerProgram): number {
+  const spans = lines
+    .filter(({ kind }) => kind === 'ended')
+    .map((ended) => ended.at - lines.find(({ kind, run }) => kind === 'began' && run === ended.run)!.at)
+  return Math.max(...spans)
+}
 
 const options = () => ({ database: database.url, leaseSeconds: 3, heartbeatMs: 300, slots: 4 })
 

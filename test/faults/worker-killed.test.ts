@@ -16,18 +16,20 @@ const { database, client, programs } = await programsOnDatabase()
 
 interface Recovery {
   reason: string
-  /** From the last sign of life to the moment at which the task was free again. */
+  /** From the kill to the moment at which its next attempt began. */
   seconds: number
   leaseLeft: number
 }
 
-async function recoveriesOf(worker: string): Promise<Recovery[]> {
+/** Of what a worker held that was killed then. */
+async function recoveriesOf(worker: string, killedAt: number): Promise<Recovery[]> {
   return database.query<{ reason: string; seconds: number; leaseLeft: number }>(
-    `select w.gone_reason as reason, extract(epoch from a.finished_at - w.heartbeat_at)::float8 as seconds,
+    `select w.gone_reason as reason, (extract(epoch from next.started_at) - $2 / 1000.0)::float8 as seconds,
             extract(epoch from w.lease_expires_at - a.finished_at)::float8 as "leaseLeft"
        from millrace.attempt a join millrace.worker w on w.id = a.worker_id
+       join millrace.attempt next on (next.run_id, next.step, next.item, next.attempt) = (a.run_id, a.step, a.item, a.attempt + 1)
       where a.outcome = 'reclaimed' and w.id = $1`,
-    [worker],
+    [worker, killedAt],
   )
 }
 
@@ -37,7 +39,7 @@ test(
     const random = seededRandom(seed)
     const options = { database: database.url, leaseSeconds: 10, heartbeatMs: 300, slots: 10 }
     const acknowledged: string[] = []
-    const recoveries: Recovery[] = []
+    const killed: { worker: string; at: number }[] = []
     // The one that stays has been connected for longer than its lease once the killing begins, so it may judge.
     const survivor = await programs.start({ ...options, leaseSeconds: 3 })
     let victim: WorkerProgram = await programs.start(options)
@@ -46,28 +48,26 @@ test(
       const next = programs.begin(options)
       acknowledged.push(...(await startLoad(client, 60, Math.floor(random() * 60))))
       await moment(random() * 400)
+      killed.push({ worker: victim.worker, at: Date.now() })
       await victim.kill()
-      const held = await database.query('select id from millrace.task where worker_id = $1', [victim.worker])
-      if (held.length > 0) {
-        await until('the recovery', async () => (await recoveriesOf(victim.worker)).length > 0)
-        recoveries.push(...(await recoveriesOf(victim.worker)))
-      }
       await next.said('ready')
       victim = next
     }
     await allEnded(database, acknowledged, 60_000)
     await expectLoadDone(database, acknowledged)
 
+    const recoveries = (await Promise.all(killed.map(({ worker, at }) => recoveriesOf(worker, at)))).flat()
     expect(recoveries.length).toBeGreaterThan(0)
     const slowest = recoveries.reduce((most, { seconds }) => Math.max(most, seconds), 0)
     recordFigure(
       'A1',
-      `${kills} kills, ${acknowledged.length} runs, ${recoveries.length} tasks recovered, the slowest ${slowest.toFixed(2)} s after the last heartbeat`,
+      `${kills} kills, ${acknowledged.length} runs, ${recoveries.length} tasks begun elsewhere, the slowest ${slowest.toFixed(2)} s after the kill`,
     )
     for (const { reason, leaseLeft } of recoveries) {
       expect(reason).toBe('its process died')
       expect(leaseLeft).toBeGreaterThan(0)
     }
+    // Two seconds where the machine has time for it, as the chaos's own measurement of take-overs judges.
     expect(slowest).toBeLessThan(isLong ? 9 : 5)
   },
   isLong ? 3_600_000 : 90_000,
