@@ -1,6 +1,6 @@
 // Millrace itself, in the turns of its peers.
 import { z } from 'zod'
-import { fillHistory } from '../history.ts'
+import { writeHistory } from '../history.ts'
 import { fanOutOf, givenInput } from '../pipelines.ts'
 import { connect, createPool, migrate, pipeline, startWorker } from '../product.ts'
 import type { DurableOptions, Opened, OpenOptions, Peer, Profile, Setup, Task } from './peer.ts'
@@ -63,7 +63,7 @@ async function open({ place, profile, setup }: OpenOptions): Promise<Opened> {
     fillHistory: async (count) => {
       // A worker registers the pipeline and makes the partitions.
       await (await startWorker({ database, pipelines: [work] })).stop()
-      await fillHistory(pool, work.slug, count)
+      await writeHistory(pool, work.slug, count)
     },
     startDurable: (options) => startDurable(client, database, profile, options),
     close: async () => {
