@@ -1,4 +1,5 @@
 // How things are measured: medians, quantiles, work in flight, and floor and ours by turns.
+import { setTimeout as pause } from 'node:timers/promises'
 import { endTurn } from './turn.ts'
 
 /** The middle one of an odd number, the upper middle one of an even number. */
@@ -12,6 +13,12 @@ export function quantile(values: readonly number[], share: number): number {
   const value = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]
   if (value === undefined) throw new Error('There is nothing to take a quantile of.')
   return value
+}
+
+/** The 99th of a hundred, or what it is of less than that: the most. */
+export function tailText(times: readonly number[]): string {
+  const tail = quantile(times, 0.99).toFixed(1)
+  return times.length > 100 ? `p99 ${tail} ms` : `most of ${times.length} ${tail} ms`
 }
 
 /** Does `total` pieces of work, `width` of them at any moment. */
@@ -74,6 +81,26 @@ export async function takeTurns<Floor, Ours>(
 /** The same without a floor: for figures that are bounded by a number. */
 export async function repeat<T>(rounds: number, work: () => Promise<T>): Promise<T[]> {
   return (await takeTurns(rounds, () => Promise.resolve(), work)).ours
+}
+
+/**
+ * Calls at an even pace, however long they take; answers with the moments at which they were due, on the clock that all processes share. Who comes late to a
+ * call because it is busy pays for that.
+ */
+export async function paced(
+  { ratePerSecond, ms }: { readonly ratePerSecond: number; readonly ms: number },
+  call: (n: number) => Promise<unknown>,
+): Promise<number[]> {
+  const count = Math.max(1, Math.floor((ms / 1_000) * ratePerSecond))
+  const beganMs = sharedClockMs()
+  const due = Array.from({ length: count }, (_, n) => beganMs + (n / ratePerSecond) * 1_000)
+  const calls: Promise<unknown>[] = []
+  while (calls.length < count) {
+    while (calls.length < count && due[calls.length]! <= sharedClockMs()) calls.push(call(calls.length))
+    await pause(1)
+  }
+  await Promise.all(calls)
+  return due
 }
 
 /** Milliseconds of a clock that all processes of one machine share. */

@@ -1,6 +1,6 @@
 // One process with one peer in it, which does what its parent tells it: the program behind agent-process.ts.
 import { setTimeout as pause } from 'node:timers/promises'
-import { inFlight, millisecondsOf, sharedClockMs } from '../measure.ts'
+import { inFlight, millisecondsOf, paced, sharedClockMs } from '../measure.ts'
 import type { Durable, Opened, OpenOptions, Running, Task } from './peer.ts'
 import { loadPeer, type PeerName } from './peers.ts'
 
@@ -86,24 +86,11 @@ function workOf(peer: Opened) {
       return { done: count, ms }
     },
 
-    /** At an even pace, each at its moment, however long the calls take; answers with the moments of the calls. */
-    async pace({ ratePerSecond, ms }: { ratePerSecond: number; ms: number }): Promise<Moment[]> {
+    /** At an even pace; answers with the moments at which the calls were due. */
+    async pace(rate: { ratePerSecond: number; ms: number }): Promise<Moment[]> {
       const enqueue = able(peer.enqueue)
-      const beganMs = performance.now()
-      const calls: Promise<void>[] = []
-      const sent: Moment[] = []
-      for (;;) {
-        const elapsedMs = performance.now() - beganMs
-        if (elapsedMs > ms) break
-        while (calls.length < (elapsedMs / 1_000) * ratePerSecond) {
-          const n = sent.length
-          sent.push([n, sharedClockMs()])
-          calls.push(enqueue({ n }))
-        }
-        await pause(1)
-      }
-      await Promise.all(calls)
-      return sent
+      const due = await paced(rate, (n) => enqueue({ n }))
+      return due.map((atMs, n): Moment => [n, atMs])
     },
 
     /** Some at once, one of each key; answers with the moments of the calls. */
