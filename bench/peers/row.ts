@@ -1,4 +1,5 @@
 // What a row of the table is: what is asked of a peer, how a turn of it is measured, and what its value means.
+import type { Spent } from './costs.ts'
 import type { Heading } from './heading.ts'
 import type { RowName, Setup } from './peer.ts'
 import type { Stage } from './stage.ts'
@@ -8,8 +9,10 @@ export interface RowPlan extends Heading {
   readonly setup?: Setup
   /** Work before the first turn that is not measured. */
   readonly before?: (stage: Stage, size: Size) => Promise<void>
-  /** One turn. */
-  readonly turn: (stage: Stage, size: Size) => Promise<Turn>
+  /** One turn; the first, which does not count, has the number 0. */
+  readonly turn: (stage: Stage, size: Size, round: number) => Promise<Turn>
+  /** Of the samples of all turns that count: what the values leave open. */
+  readonly noteOf?: (samples: readonly number[]) => string
   /** Only measured when it is asked for by name or with --long. */
   readonly long?: boolean
   /** All peers at once, where a turn is nothing but waiting. */
@@ -20,8 +23,10 @@ export interface RowPlan extends Heading {
 
 export interface Turn {
   readonly value: number
-  /** Runs or tasks that the turn was about: what costs are divided by. */
-  readonly units: number
+  /** What the measured work took, without what comes before and after it; left out where nobody can say whose it was. */
+  readonly spent?: Spent
+  /** Where the value is a quantile of them. */
+  readonly samples?: readonly number[]
   /** Whether work was left over when the bound of time came: the place must be made anew. */
   readonly leftOver: boolean
   readonly note?: string

@@ -2,11 +2,13 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import pg from 'pg'
 import { Agent } from './agent-process.ts'
+import type { Cost, Counted } from './costs.ts'
 import type { OwnServer, Peer, Profile, Setup } from './peer.ts'
 import type { PeerName } from './peers.ts'
 import type { OpenPlace, Stores } from './stores.ts'
-import { commitsIn, logPosition, statementsIn, treeCpuSeconds } from './usage.ts'
+import { commitsBetween, countStatements, logPosition, statementsIn, treeCpuSeconds } from './usage.ts'
 
 export interface StageOptions {
   readonly stores: Stores
@@ -16,11 +18,12 @@ export interface StageOptions {
   readonly setup: Setup
 }
 
-/** What its turns have cost so far. */
-export interface Cost {
+/** What all that works for a peer has taken up to a moment; only differences say anything. */
+interface Taken {
   readonly clientCpuSeconds: number
   readonly serverCpuSeconds: number
   readonly logBytes: number
+  readonly statements: number
 }
 
 export class Stage {
@@ -34,7 +37,7 @@ export class Stage {
   readonly #folder: string
   readonly #agents = new Map<string, Agent>()
   #peakBytes = 0
-  #askedBefore = 0
+  #counts = false
 
   private constructor(
     options: StageOptions,
@@ -89,8 +92,38 @@ export class Stage {
     this.#agents.delete(name)
   }
 
-  /** Of everything that works for this peer, since it began; Postgres and Redis have worked for others as well: differences count. */
-  async cost(): Promise<Cost> {
+  /** From now on statements and commits of what is measured are counted, or are not: that slows the server down. */
+  async count(counted: boolean): Promise<void> {
+    await countStatements(this.#options.stores.postgres, counted)
+    this.#counts = counted
+  }
+
+  /** What work gave, and what it cost: what is done before and after it is not in there. */
+  async metered<T>(work: () => Promise<T>): Promise<{ readonly given: T; readonly cost: Cost }> {
+    const before = await this.#taken()
+    const given = await work()
+    const after = await this.#taken()
+    const cost = {
+      clientCpuSeconds: after.clientCpuSeconds - before.clientCpuSeconds,
+      serverCpuSeconds: after.serverCpuSeconds - before.serverCpuSeconds,
+      logBytes: after.logBytes - before.logBytes,
+    }
+    return { given, cost: this.#counts ? { ...cost, counted: await this.#counted(before, after) } : cost }
+  }
+
+  /** A command for the whole database, in the name of nobody. */
+  async maintain(command: 'analyze' | 'vacuum analyze' | 'checkpoint'): Promise<void> {
+    const client = new pg.Client(this.postgresUrl)
+    await client.connect()
+    try {
+      await client.query(command)
+    } finally {
+      await client.end()
+    }
+  }
+
+  /** Of everything that works for this peer, since it began; Postgres and Redis have worked for others as well. */
+  async #taken(): Promise<Taken> {
     const { stores } = this.#options
     let clientCpuSeconds = 0
     for (const agent of this.#agents.values()) {
@@ -104,7 +137,20 @@ export class Stage {
       clientCpuSeconds,
       serverCpuSeconds: servers.map(treeCpuSeconds).reduce((sum, seconds) => sum + seconds, 0),
       logBytes: await logPosition(stores.postgres),
+      statements: this.#counts ? (await statementsIn(stores.postgres, this.database)) - this.#asked() : 0,
     }
+  }
+
+  async #counted(before: Taken, after: Taken): Promise<Counted> {
+    return {
+      statements: after.statements - before.statements,
+      commits: await commitsBetween(this.#options.stores.postgres, before.logBytes, after.logBytes),
+    }
+  }
+
+  /** How many statements were ours. */
+  #asked(): number {
+    return [...this.#agents.values()].reduce((sum, { asked }) => sum + asked, 0)
   }
 
   /** The most that one of its processes held at any moment before the last look at the cost. */
@@ -112,31 +158,10 @@ export class Stage {
     return this.#peakBytes
   }
 
-  /** How many statements were ours. */
-  get asked(): number {
-    return [...this.#agents.values()].reduce((sum, { asked }) => sum + asked, this.#askedBefore)
-  }
-
-  /** Ends its processes, so that their backends have told what they did. */
-  async closeAgents(): Promise<void> {
-    this.#askedBefore = this.asked
+  async close(): Promise<void> {
     const agents = [...this.#agents.values()]
     this.#agents.clear()
     await Promise.all(agents.map((agent) => agent.close()))
-  }
-
-  /** Commits in its database that were not ours; whole only when its processes are gone. */
-  async commits(): Promise<number> {
-    return (await commitsIn(this.#options.stores.postgres, this.database)) - this.asked
-  }
-
-  /** Statements that were counted in its database, without ours. */
-  async statements(): Promise<number> {
-    return (await statementsIn(this.#options.stores.postgres, this.database)) - this.asked
-  }
-
-  async close(): Promise<void> {
-    await this.closeAgents()
     await this.#server?.stop()
     await this.#place.drop()
     fs.rmSync(this.#folder, { recursive: true, force: true })

@@ -1,8 +1,10 @@
 // The turns of one row: all peers one after the other, and again, so that whatever else the machine does meets all of them.
 import type { Contender } from './contenders.ts'
-import type { Costs, Result } from './result.ts'
+import { costsOf, type Spent } from './costs.ts'
+import { noteOf } from './note.ts'
+import type { Result } from './result.ts'
 import { NoValue, type RowPlan, type Size, type Turn } from './row.ts'
-import { type Cost, Stage } from './stage.ts'
+import { Stage } from './stage.ts'
 import type { Stores } from './stores.ts'
 import { countStatements } from './usage.ts'
 
@@ -47,12 +49,9 @@ class Seat {
   readonly #options: TurnsOptions
   readonly #size: Size
   readonly #turns: Turn[] = []
-  readonly #costs: Cost[] = []
   #stage: Stage | undefined
-  #unitsOfStage = 0
   #peakBytes = 0
-  #statements: number | undefined
-  #commits: number | undefined
+  #counted: Spent | undefined
   #cannot: string | undefined
 
   constructor(row: RowPlan, contender: Contender, options: TurnsOptions) {
@@ -67,9 +66,8 @@ class Seat {
     if (this.#cannot !== undefined) return
     try {
       const stage = (this.#stage ??= await this.#prepare())
-      const isCounted = round === 0 && this.#row.together !== true
-      const turn = await (isCounted ? this.#countedTurn(stage) : this.#timedTurn(stage, round))
-      this.#unitsOfStage += turn.units
+      const turn = await (round === 0 ? this.#countedTurn(stage) : this.#row.turn(stage, this.#size, round))
+      if (round > 0) this.#turns.push(turn)
       this.#tell(round, `${turn.value.toFixed(1)} ${this.#row.unit} ${turn.note ?? ''}`)
       if (turn.leftOver) await this.leave()
     } catch (error) {
@@ -80,28 +78,13 @@ class Seat {
     }
   }
 
-  /** The first turn warms up caches and plans: it is not timed, but its statements are counted. */
+  /** The first turn warms up caches and plans: it is not timed, but its statements are counted, where no others take theirs beside it. */
   async #countedTurn(stage: Stage): Promise<Turn> {
-    const { postgres } = this.#options.stores
-    await countStatements(postgres, true)
-    const before = await stage.statements()
-    const turn = await this.#row.turn(stage, this.#size)
-    this.#statements = ((await stage.statements()) - before) / Math.max(1, turn.units)
-    await countStatements(postgres, false)
-    return turn
-  }
-
-  async #timedTurn(stage: Stage, round: number): Promise<Turn> {
-    const before = await stage.cost()
-    const turn = await this.#row.turn(stage, this.#size)
-    const after = await stage.cost()
-    if (round === 0) return turn
-    this.#turns.push(turn)
-    this.#costs.push({
-      clientCpuSeconds: after.clientCpuSeconds - before.clientCpuSeconds,
-      serverCpuSeconds: after.serverCpuSeconds - before.serverCpuSeconds,
-      logBytes: after.logBytes - before.logBytes,
-    })
+    const isAlone = this.#row.together !== true
+    if (isAlone) await stage.count(true)
+    const turn = await this.#row.turn(stage, this.#size, 0)
+    if (isAlone) await stage.count(false)
+    this.#counted = turn.spent
     return turn
   }
 
@@ -111,7 +94,6 @@ class Seat {
     const stage = await Stage.open({ stores, peer, peerName, profile, setup: this.#row.setup ?? {} })
     try {
       await this.#row.before?.(stage, this.#size)
-      this.#unitsOfStage = 0
       return stage
     } catch (error) {
       await stage.close()
@@ -125,45 +107,25 @@ class Seat {
     this.#stage = undefined
     if (stage === undefined) return
     this.#peakBytes = Math.max(this.#peakBytes, stage.peakBytes)
-    await stage.closeAgents()
-    if (this.#unitsOfStage > 0 && this.#row.before === undefined)
-      this.#commits = (await stage.commits()) / this.#unitsOfStage
     await stage.close()
   }
 
   result(): Result {
     const { peer, profile } = this.#contender
-    const note = this.#turns.at(-1)?.note
-    return {
-      row: this.#row.name,
-      peer: peer.name,
-      profile,
-      values: this.#cannot === undefined ? this.#turns.map(({ value }) => value) : [],
-      ...(note === undefined ? {} : { note }),
-      ...(this.#cannot === undefined ? this.#costsTold() : { cannot: this.#cannot }),
-    }
-  }
-
-  /** Where all take their turn together, nobody can say what of the server's work was whose. */
-  #costsTold(): { readonly costs?: Costs } {
-    return this.#row.together === true ? {} : { costs: this.#costsEach() }
-  }
-
-  #costsEach(): Costs {
-    const { peer } = this.#contender
-    const units = Math.max(
-      1,
-      this.#turns.reduce((sum, turn) => sum + turn.units, 0),
-    )
-    const inPostgres = peer.store === 'postgres'
-    const total = (pick: (cost: Cost) => number) => this.#costs.reduce((sum, cost) => sum + pick(cost), 0)
-    return {
-      clientCpuMs: (1_000 * total((cost) => cost.clientCpuSeconds)) / units,
-      serverCpuMs: (1_000 * total((cost) => cost.serverCpuSeconds)) / units,
-      statements: inPostgres ? (this.#statements ?? null) : null,
-      commits: inPostgres ? (this.#commits ?? null) : null,
-      logBytes: inPostgres ? total((cost) => cost.logBytes) / units : null,
+    const common = { row: this.#row.name, peer: peer.name, profile }
+    if (this.#cannot !== undefined) return { ...common, values: [], cannot: this.#cannot }
+    const note = noteOf(this.#turns, this.#row.noteOf)
+    const costs = costsOf({
+      counted: this.#counted,
+      timed: this.#turns.flatMap(({ spent }) => (spent === undefined ? [] : [spent])),
+      inPostgres: peer.store === 'postgres',
       peakBytes: this.#peakBytes,
+    })
+    return {
+      ...common,
+      values: this.#turns.map(({ value }) => value),
+      ...(note === undefined ? {} : { note }),
+      ...(costs === undefined ? {} : { costs }),
     }
   }
 

@@ -53,13 +53,27 @@ export async function logPosition(postgres: pg.Client): Promise<number> {
   return Number(rows[0]?.bytes)
 }
 
-/** Backends tell their commits at their end, or a second later: read when they are gone. */
-export async function commitsIn(postgres: pg.Client, database: string): Promise<number> {
-  const { rows } = await postgres.query<{ commits: string }>(
-    'select xact_commit as commits from pg_stat_database where datname = $1',
-    [database],
-  )
-  return Number(rows[0]?.commits ?? 0)
+/**
+ * Transactions that wrote, between two places in the log: exact at once, where the server's statistics come up to ten seconds later, and without looks that
+ * change nothing. Nothing where the log can't be read or is gone already.
+ */
+export async function commitsBetween(
+  postgres: pg.Client,
+  from: number,
+  to: number,
+): Promise<number | undefined> {
+  try {
+    await postgres.query('create extension if not exists pg_walinspect')
+    const { rows } = await postgres.query<{ commits: string }>(
+      `select coalesce(sum(count), 0) as commits
+         from pg_get_wal_stats('0/0'::pg_lsn + $1::numeric, least('0/0'::pg_lsn + $2::numeric, pg_current_wal_flush_lsn()), true)
+        where "resource_manager/record_type" in ('Transaction/COMMIT', 'Transaction/COMMIT_PREPARED')`,
+      [from, to],
+    )
+    return Number(rows[0]?.commits)
+  } catch {
+    return undefined
+  }
 }
 
 export async function statementsIn(postgres: pg.Client, database: string): Promise<number> {

@@ -1,23 +1,25 @@
 // The rows about a database that has lived: much that ended, and an old snapshot that keeps what was deleted.
 import pg from 'pg'
-import type { RowPlan, Size, Turn } from '../row.ts'
+import { NoValue, type RowPlan, type Size, type Turn } from '../row.ts'
 import type { Stage } from '../stage.ts'
-import { drained } from './queue.ts'
+import { nextSize } from './next-size.ts'
+import { drained, drainedAgain } from './queue.ts'
+import { warmWidth } from './warm-up.ts'
 
 const tasks = 20_000
-const firstTasks = 1_000
+const firstTasks = 200
 const ended = 100_000
 const longestEndingMs = 60_000
-const fewer = 'or as many as one drains in half the time that a turn has'
+const fewer =
+  'or as many as are sure to end in the time of a turn: the note says how many, the same in all turns'
 
 const growth = (
   [
     ['growth-1m', 1_000_000, false],
     ['growth-10m', 10_000_000, true],
   ] as const
-).map(([name, count, long]): RowPlan => {
-  const drain = drainInTime()
-  return {
+).map(
+  ([name, count, long]): RowPlan => ({
     name,
     label: `drain beside ${count.toLocaleString('en-US')} that ended`,
     unit: 'tasks/s',
@@ -27,13 +29,15 @@ const growth = (
     rounds: 3,
     before: async (stage, size) => {
       await (await stage.agent('client')).call('fillHistory', { count: size.of(count) })
-      await onDatabase(stage, (client) => client.query('vacuum analyze'))
+      await stage.maintain('vacuum analyze')
+      // What was just written goes to the disk now, not while something is measured.
+      await stage.maintain('checkpoint')
+      // One that did not become larger may have met something else that the machine did.
+      await learnSize(stage, size, ({ settled }) => settled === 2)
     },
-    turn: drain,
-  }
-})
-
-const drainUnderSnapshot = drainInTime()
+    turn: drainOfSize,
+  }),
+)
 
 const heldSnapshot: RowPlan = {
   name: 'held-snapshot',
@@ -50,45 +54,46 @@ const heldSnapshot: RowPlan = {
     await snapshot.query('begin isolation level repeatable read')
     await snapshot.query('select count(*) from pg_class')
     const ends = performance.now() + longestEndingMs
-    let done = 0
-    while (done < size.of(ended) && performance.now() < ends)
-      done += (await drainUnderSnapshot(stage, size)).units
+    await learnSize(stage, size, ({ done }) => done >= size.of(ended) || performance.now() >= ends)
   },
-  turn: drainUnderSnapshot,
+  turn: drainOfSize,
 }
 
 export const ageRows: readonly RowPlan[] = [...growth, heldSnapshot]
 
-/**
- * The drain of as many tasks as a peer is sure to end: what is left over costs the place, and these are dear to make. How many that is shows a first drain
- * that does not count.
- */
-function drainInTime(): (stage: Stage, size: Size) => Promise<Turn> {
-  const fitting = new Map<string, number>()
-  return async (stage, size) => {
-    const name = `${stage.peer.name} ${stage.profile}`
-    const learn = (turn: Turn) => {
-      const most = turn.leftOver ? turn.units / 2 : (turn.value * size.limitMs) / 2_000
-      fitting.set(name, Math.max(1, Math.min(size.of(tasks), Math.floor(most))))
-      return turn
-    }
-    const drain = (count: number) => drained(stage, { ...size, of: () => count }, { tasks, processes: 1 })
-    const first = fitting.has(name) ? undefined : learn(await drain(size.of(firstTasks)))
-    if (first?.leftOver) return first
-    const count = fitting.get(name)!
-    const turn = await drain(count)
-    if (turn.leftOver) learn(turn)
-    const note = turn.note ?? (count < size.of(tasks) ? `${count.toLocaleString('en-US')} tasks` : undefined)
-    return { ...turn, units: turn.units + (first?.units ?? 0), ...(note === undefined ? {} : { note }) }
-  }
+/** How many tasks a turn in that place is of. */
+const sizes = new WeakMap<Stage, number>()
+
+interface Learned {
+  /** All tasks so far. */
+  readonly done: number
+  /** Drains in a row after which the next was not to be larger. */
+  readonly settled: number
 }
 
-async function onDatabase(stage: Stage, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
-  const client = new pg.Client(stage.postgresUrl)
-  await client.connect()
-  try {
-    await work(client)
-  } finally {
-    await client.end()
+/** Drains that don't count, until the caller has enough of them; the last one says how many tasks a turn is of. */
+async function learnSize(stage: Stage, size: Size, isEnough: (learned: Learned) => boolean): Promise<void> {
+  const most = size.of(tasks)
+  let count = warmWidth(stage, firstTasks)
+  let learned: Learned = { done: 0, settled: 0 }
+  while (!isEnough(learned)) {
+    const { value } = await drainOf(stage, size, count, drainedAgain)
+    const next = nextSize({ count, ms: (count / value) * 1_000, limitMs: size.limitMs, most })
+    learned = { done: learned.done + count, settled: next <= count ? learned.settled + 1 : 0 }
+    count = next
   }
+  sizes.set(stage, count)
+}
+
+async function drainOfSize(stage: Stage, size: Size): Promise<Turn> {
+  const count = sizes.get(stage)!
+  const turn = await drainOf(stage, size, count, drained)
+  return count < size.of(tasks) ? { ...turn, note: `${count.toLocaleString('en-US')} tasks` } : turn
+}
+
+/** What it leaves over would be work of the next one, and in a place made anew other things would have ended: neither is the same drain again. */
+async function drainOf(stage: Stage, size: Size, count: number, drain: typeof drained): Promise<Turn> {
+  const turn = await drain(stage, { ...size, of: () => count }, { tasks, processes: 1 })
+  if (turn.leftOver) throw new NoValue(`the same drain can’t be repeated: one left work over, ${turn.note}`)
+  return turn
 }

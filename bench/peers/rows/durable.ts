@@ -1,14 +1,13 @@
 // The rows about runs of durable steps: client and worker in one process, as the figures of `npm run bench` measure them.
 import { setTimeout as pause } from 'node:timers/promises'
-import { median, quantile } from '../../measure.ts'
+import { median, tailText } from '../../measure.ts'
 import { NoValue, type RowPlan } from '../row.ts'
 import type { Stage } from '../stage.ts'
-import { recorded } from './queue.ts'
+import { recorded } from './began.ts'
+import { kills, leastSettledMs, settledMs, settledStepMs } from './settled.ts'
+import { warmLimitMs, warmWidth } from './warm-up.ts'
 
 const takeoverLimitMs = 90_000
-/** Both have lived for longer than a lease: a process that has just connected judges nobody, and services seldom start as another dies. */
-const settledMs = 15_000
-
 /** As many as take the fastest some seconds: of less, what its connections plan at first would be a good part. */
 const runs = 20_000
 
@@ -22,9 +21,13 @@ const inFlight = ([50, 500] as const).map(
     turn: async (stage, size) => {
       const agent = await durable(stage, width)
       const limitMs = Math.min(10_000, size.limitMs)
-      const { done, ms } = await agent.call('threeSteps', { count: size.of(runs), width, limitMs })
+      await warmRuns(stage, width)
+      const { given, cost } = await stage.metered(() =>
+        agent.call('threeSteps', { count: size.of(runs), width, limitMs }),
+      )
+      const { done, ms } = given
       await agent.call('stopDurable')
-      return { value: (done / ms) * 1_000, units: done, leftOver: false }
+      return { value: (done / ms) * 1_000, spent: { ...cost, units: done }, leftOver: false }
     },
   }),
 )
@@ -37,19 +40,19 @@ const idle: RowPlan = {
   how: '100 runs one after the other with 10 ms between them, from the start to the result',
   turn: async (stage, size) => {
     const agent = await durable(stage, 1)
-    const times = await agent.call('threeStepsApart', {
-      count: size.of(100),
-      pauseMs: 10,
-      limitMs: size.limitMs,
-    })
+    await warmRuns(stage, 1)
+    const { given: times, cost } = await stage.metered(() =>
+      agent.call('threeStepsApart', { count: size.of(100), pauseMs: 10, limitMs: size.limitMs }),
+    )
     await agent.call('stopDurable')
     return {
       value: median(times),
-      units: times.length,
+      spent: { ...cost, units: times.length },
+      samples: times,
       leftOver: false,
-      note: `p99 ${quantile(times, 0.99).toFixed(1)} ms`,
     }
   },
+  noteOf: tailText,
 }
 
 const fanOut: RowPlan = {
@@ -60,9 +63,11 @@ const fanOut: RowPlan = {
   how: 'one run: a thousand steps side by side and one that has the results of all',
   turn: async (stage) => {
     const agent = await durable(stage, 1)
-    const ms = await agent.call('fanOut', { width: 1_000 })
+    // One run has a thousand calls under way, and nothing less opens as many connections.
+    await agent.call('fanOut', { width: 1_000 })
+    const { given: ms, cost } = await stage.metered(() => agent.call('fanOut', { width: 1_000 }))
     await agent.call('stopDurable')
-    return { value: ms, units: 1, leftOver: false }
+    return { value: ms, spent: { ...cost, units: 1 }, leftOver: false }
   },
 }
 
@@ -74,9 +79,10 @@ const manySteps: RowPlan = {
   how: 'one after the other, each durable before the next',
   turn: async (stage) => {
     const agent = await durable(stage, 1)
-    const ms = await agent.call('manySteps', { count: 1_000 })
+    await warmRuns(stage, 1)
+    const { given: ms, cost } = await stage.metered(() => agent.call('manySteps', { count: 1_000 }))
     await agent.call('stopDurable')
-    return { value: ms, units: 1, leftOver: false }
+    return { value: ms, spent: { ...cost, units: 1 }, leftOver: false }
   },
 }
 
@@ -86,10 +92,10 @@ const takeover: RowPlan = {
   label: 'kill -9 to begin elsewhere',
   unit: 's',
   better: 'less',
-  how: `one task in hand of a process that is killed, until another one, which has worked for ${settledMs / 1_000} s, begins it; at most ${takeoverLimitMs / 1_000} s, all peers at the same time`,
-  rounds: 3,
+  how: `one task in hand of a process that is killed, until another one begins it; both have worked for ${leastSettledMs / 1_000} s then, in the next turns for ${settledStepMs / 1_000} s longer each, so that every timer of a quarter, a half or a whole minute is met at another moment; at most ${takeoverLimitMs / 1_000} s, all peers at the same time`,
+  rounds: kills,
   together: true,
-  turn: async (stage) => {
+  turn: async (stage, _, round) => {
     const isQueue = stage.peer.takesOver === 'tasks'
     const doomed = await stage.agent('doomed')
     if (isQueue) {
@@ -103,7 +109,7 @@ const takeover: RowPlan = {
     const heir = await stage.agent('heir')
     if (isQueue) await heir.call('startWorker', { slots: 1 })
     else await heir.call('startDurable', { inFlight: 1 })
-    await pause(settledMs)
+    await pause(settledMs(round))
     doomed.kill()
     stage.forget('doomed')
     const killedMs = performance.now()
@@ -115,11 +121,18 @@ const takeover: RowPlan = {
     await heir.call(isQueue ? 'stopWorker' : 'stopDurable')
     await heir.close()
     stage.forget('heir')
-    return { value: seconds, units: 1, leftOver: false }
+    return { value: seconds, leftOver: false }
   },
 }
 
 export const durableRows: readonly RowPlan[] = [...inFlight, idle, fanOut, manySteps, takeover]
+
+/** Opens the connections again that were closed while others had their turn. */
+async function warmRuns(stage: Stage, width: number): Promise<void> {
+  const wide = warmWidth(stage, width)
+  const client = await stage.agent('client')
+  await client.call('threeSteps', { count: wide, width: wide, limitMs: warmLimitMs })
+}
 
 async function durable(stage: Stage, width: number) {
   const agent = await stage.agent('client')

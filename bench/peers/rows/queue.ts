@@ -1,13 +1,20 @@
 // The rows about a queue: putting tasks in, and working them off in one or several processes.
-import { setTimeout as pause } from 'node:timers/promises'
+import type { Done } from '../agent.ts'
 import type { Agent } from '../agent-process.ts'
+import type { Cost } from '../costs.ts'
 import type { RowName, Setup } from '../peer.ts'
-import type { RowPlan, Size, Turn } from '../row.ts'
+import { NoValue, type RowPlan, type Size, type Turn } from '../row.ts'
 import type { Stage } from '../stage.ts'
+import { allBegan, beganIn, recorded } from './began.ts'
+import { warmDrain, warmLimitMs } from './warm-up.ts'
 
 const tasks = 20_000
 /** Calls under way in each of several clients. */
 const callsEach = 10
+const warmTasks = 100
+
+const asLongAs =
+  'from the start of the workers until the last end is recorded; or what began of them in 20 s (5 s by default settings), where the note says so'
 
 const enqueueOne: RowPlan = {
   name: 'enqueue-one',
@@ -16,12 +23,12 @@ const enqueueOne: RowPlan = {
   better: 'more',
   how: '2,000 calls of one client, each after the answer to the one before; no worker',
   turn: async (stage, size) => {
-    const { done, ms } = await (await stage.agent('client')).call('enqueue', {
-      count: size.of(2_000),
-      width: 1,
-      limitMs: size.limitMs,
-    })
-    return { value: (done / ms) * 1_000, units: done, leftOver: false }
+    const client = await stage.agent('client')
+    await client.call('enqueue', { count: 1, width: 1, limitMs: warmLimitMs })
+    const { given, cost } = await stage.metered(() =>
+      client.call('enqueue', { count: size.of(2_000), width: 1, limitMs: size.limitMs }),
+    )
+    return enqueued(given, cost)
   },
 }
 
@@ -32,11 +39,12 @@ const enqueueBulk: RowPlan = {
   better: 'more',
   how: '20,000 tasks in the fastest call that the peer has; no worker',
   turn: async (stage, size) => {
-    const { done, ms } = await (await stage.agent('client')).call('enqueueMany', {
-      count: size.of(tasks),
-      keys: 0,
-    })
-    return { value: (done / ms) * 1_000, units: done, leftOver: false }
+    const client = await stage.agent('client')
+    await client.call('enqueueMany', { count: warmTasks, keys: 0 })
+    const { given, cost } = await stage.metered(() =>
+      client.call('enqueueMany', { count: size.of(tasks), keys: 0 }),
+    )
+    return enqueued(given, cost)
   },
 }
 
@@ -50,17 +58,19 @@ const clients = ([1, 4, 8] as const).map(
     turn: async (stage, size) => {
       const agents = await stage.agents('client', count)
       const each = Math.ceil(size.of(8_000) / count)
-      const done = await Promise.all(
-        agents.map((agent) =>
-          agent.call('enqueue', { count: each, width: callsEach, limitMs: size.limitMs }),
-        ),
-      )
-      const total = done.reduce((sum, one) => sum + one.done, 0)
-      const longest = Math.max(...done.map(({ ms }) => ms))
-      return { value: (total / longest) * 1_000, units: total, leftOver: false }
+      const enqueue = (calls: number, limitMs: number) =>
+        Promise.all(agents.map((agent) => agent.call('enqueue', { count: calls, width: callsEach, limitMs })))
+      await enqueue(callsEach, warmLimitMs)
+      const { given, cost } = await stage.metered(() => enqueue(each, size.limitMs))
+      const done = given.reduce((sum, one) => sum + one.done, 0)
+      return enqueued({ done, ms: Math.max(...given.map(({ ms }) => ms)) }, cost)
     },
   }),
 )
+
+function enqueued({ done, ms }: Done, cost: Cost): Turn {
+  return { value: (done / ms) * 1_000, spent: { ...cost, units: done }, leftOver: false }
+}
 
 const drain = drainRow('drain', 'drain', 1)
 const workers = ([2, 4] as const).map((count) =>
@@ -73,7 +83,7 @@ function drainRow(name: RowName, label: string, processes: number): RowPlan {
     label,
     unit: 'tasks/s',
     better: 'more',
-    how: '20,000 tasks that wait, from the start of the workers until the last end is recorded',
+    how: `20,000 tasks that wait, ${asLongAs}`,
     turn: (stage, size) => drained(stage, size, { tasks, processes }),
   }
 }
@@ -96,8 +106,8 @@ const limits = (
     better: 'more',
     how:
       keys === 0
-        ? '20,000 tasks of which at most 100 may run at once in all processes'
-        : '20,000 tasks of 10,000 keys, of each of which one may run at once',
+        ? `20,000 tasks of which at most 100 may run at once in all processes, ${asLongAs}`
+        : `20,000 tasks of 10,000 keys, of each of which one may run at once, ${asLongAs}`,
     setup: setup as Setup,
     turn: (stage, size) => drained(stage, size, { tasks, processes: 1, keys }),
   }),
@@ -119,7 +129,14 @@ interface Drain {
 }
 
 /** Puts tasks in, then starts the workers and waits until the end of the last task is recorded. */
-export async function drained(
+export async function drained(stage: Stage, size: Size, drain: Drain): Promise<Turn> {
+  const workers = await stage.agents('worker', drain.processes)
+  await warmDrain(stage, workers, size, drain.keys)
+  return drainedAgain(stage, size, drain)
+}
+
+/** The same without the warm-up. */
+export async function drainedAgain(
   stage: Stage,
   { of, limitMs }: Size,
   { tasks: full, processes, keys = 0 }: Drain,
@@ -128,42 +145,33 @@ export async function drained(
   const client = await stage.agent('client')
   const workers = await stage.agents('worker', processes)
   await client.call('enqueueMany', { count, keys })
+  // Whoever ends within the time has the statistics of autovacuum in the next turn; whoever doesn't has a new place each time.
+  await stage.maintain('analyze')
+  const { given, cost } = await stage.metered(() => workedOff(workers, count, limitMs))
+  const { done, ms } = given
+  const seconds = Math.round(limitMs / 1_000)
+  if (done === 0)
+    throw new NoValue(`none of ${count.toLocaleString('en-US')} tasks had begun after ${seconds} s`)
+  const leftOver = done < count
+  return {
+    value: (done / ms) * 1_000,
+    // What was in hand has ended since.
+    spent: { ...cost, units: leftOver ? await beganIn(workers) : done },
+    leftOver,
+    ...(leftOver ? { note: `${done} of ${count} in ${seconds} s` } : {}),
+  }
+}
+
+/** How many began and how long that took, with all ends where none is left over; what is in hand then ends as well. */
+async function workedOff(workers: readonly Agent[], count: number, limitMs: number): Promise<Done> {
   const startedMs = performance.now()
   const started = Promise.all(workers.map((worker) => worker.call('startWorker', {})))
   const began = allBegan(workers, count, limitMs)
   await started
   const done = await began
-  if (done === count) await recorded(workers[0]!)
+  // More than that began where one began twice.
+  if (done >= count) await recorded(workers[0]!)
   const ms = performance.now() - startedMs
   await Promise.all(workers.map((worker) => worker.call('stopWorker')))
-  return {
-    value: (done / ms) * 1_000,
-    units: done,
-    leftOver: done < count,
-    ...(done < count ? { note: `${done} of ${count} in ${Math.round(limitMs / 1_000)} s` } : {}),
-  }
-}
-
-/** How many had begun when all had, or when the time was over; counted from the last start of the workers. */
-export function allBegan(workers: readonly Agent[], count: number, limitMs: number): Promise<number> {
-  const total = () => workers.reduce((sum, worker) => sum + worker.begun, 0)
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(total()), limitMs)
-    const look = () => {
-      if (total() < count) return
-      clearTimeout(timer)
-      resolve(total())
-    }
-    for (const worker of workers) worker.onBegun(look)
-    look()
-  })
-}
-
-export async function recorded(worker: Agent): Promise<void> {
-  const ends = performance.now() + 60_000
-  while (!(await worker.call('allRecorded'))) {
-    if (performance.now() > ends)
-      throw new Error('All tasks have begun, and the end of some is never recorded.')
-    await pause(5)
-  }
+  return { done, ms }
 }
