@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import type { Kept } from '../bench/peers/kept.ts'
+import { readOptions } from '../bench/peers/options.ts'
 import { pageOf } from '../bench/peers/page.ts'
 import { pictureOf } from '../bench/peers/picture.ts'
 
@@ -46,6 +47,23 @@ test('a row in which a peer is better stands at the head of the page, with how f
   )
   const slow = written([result('Millrace', [50, 40, 60]), result('Swift', [100, 90, 110])], 'less')
   expect(slow).toContain('Millrace is first in every row that was measured.')
+})
+
+test.each([
+  [['--rounds', 'x'], "--rounds is a whole number from 1 to 1000, and not 'x'."],
+  [['--rounds', '0'], 'a whole number'],
+  [['--rounds', '2.5'], 'a whole number'],
+  [['--rounds', ''], 'a whole number'],
+  [['--only', 'floor'], "There is no row 'floor'; there are drain."],
+  [['--peer', 'drain'], "There is no peer 'drain'; there are floor."],
+  [['--quick', '--refresh'], 'leave out one of --quick and --refresh'],
+])('a command with %j is refused before anything is measured', (args, sentence) => {
+  expect(() => readOptions(args, { rows: ['drain'], peers: ['floor'] })).toThrow(sentence)
+})
+
+test('options come as they were given', () => {
+  const options = readOptions(['--rounds', '3', '--only', 'drain'], { rows: ['drain'], peers: [] })
+  expect(options).toMatchObject({ rounds: 3, only: ['drain'], refresh: false })
 })
 
 test('what a row can’t say of a peer is said in a sentence', () => {

@@ -1,9 +1,9 @@
 // npm run bench:peers: measures Millrace and its peers by turns, row by row, and prints the table; --refresh writes bench/RESULTS.md.
 import { availableParallelism, cpus, release, totalmem, type as system } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { contendersOf } from './contenders.ts'
 import { busyMark } from './kept.ts'
+import { type Options, readOptions, usage } from './options.ts'
 import type { Profile } from './peer.ts'
 import { peerNames } from './peers.ts'
 import { keepResults, writeResults } from './refresh.ts'
@@ -15,18 +15,6 @@ import { rowText } from './table.ts'
 import { takeTurns } from './turns.ts'
 import { versionsOf } from './versions.ts'
 
-const usage = `npm run bench:peers -- [options]
-  --only ROW         only this row; may be given several times
-  --peer NAME        only this peer; may be given several times
-  --best             each peer in its best configuration alone
-  --rounds N         turns that count, 5 unless told
-  --long             the rows that take much room and time as well
-  --quick            two turns and a tenth of the work: shows that it runs, measures nothing
-  --refresh          writes what was measured into bench/peers/results.json, and bench/RESULTS.md with its picture anew
-  --rewrite          writes bench/RESULTS.md and its picture from bench/peers/results.json, and measures nothing
-  --json             the results as JSON
-  --list             the names of the rows and peers`
-
 /** For how long it is looked at, and how much of it may be at work. */
 const busyMs = 3_000
 const busyShareMax = 0.1
@@ -34,59 +22,30 @@ const busyShareMax = 0.1
 process.exitCode = await main()
 
 async function main(): Promise<number> {
-  const values = readOptions()
-  if (values === undefined) return 2
-  if (values.help || values.list) {
-    console.log(values.help ? usage : listText())
+  const options = optionsOrFault()
+  if (options === undefined) return 2
+  if (options.help || options.list) {
+    console.log(options.help ? usage : listText())
     return 0
   }
-  const unknown = [...(values.only ?? []), ...(values.peer ?? [])].find((name) => !isKnown(name))
-  if (unknown !== undefined) {
-    console.error(`There is no row and no peer '${unknown}'.\n\n${listText()}`)
-    return 2
-  }
-  if (values.rewrite) {
+  if (options.rewrite) {
     writeResults()
     return 0
   }
-  if (values.quick && values.refresh) {
-    console.error('What --quick measures is not to be quoted: leave out one of --quick and --refresh.')
-    return 2
-  }
   const chosen = allRows.filter(
-    ({ name, long }) => values.only?.includes(name) ?? (long !== true || values.long),
+    ({ name, long }) => options.only?.includes(name) ?? (long !== true || options.long),
   )
-  await measure(chosen, values)
+  await measure(chosen, options)
   return 0
 }
 
-function readOptions() {
+function optionsOrFault(): Options | undefined {
   try {
-    return parseArgs({
-      options: {
-        only: { type: 'string', multiple: true },
-        peer: { type: 'string', multiple: true },
-        best: { type: 'boolean', default: false },
-        rounds: { type: 'string', default: '5' },
-        long: { type: 'boolean', default: false },
-        quick: { type: 'boolean', default: false },
-        refresh: { type: 'boolean', default: false },
-        rewrite: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        list: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    }).values
+    return readOptions(process.argv.slice(2), { rows: allRows.map(({ name }) => name), peers: peerNames })
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${usage}`)
     return undefined
   }
-}
-
-type Options = NonNullable<ReturnType<typeof readOptions>>
-
-function isKnown(name: string): boolean {
-  return allRows.some((row) => row.name === name) || peerNames.some((peer) => peer === name)
 }
 
 function listText(): string {
@@ -106,7 +65,7 @@ async function measure(chosen: readonly RowPlan[], options: Options): Promise<vo
     for (const row of chosen) {
       const results = await takeTurns(row, contenders, {
         stores,
-        rounds: options.quick ? 2 : Number(options.rounds),
+        rounds: options.quick ? 2 : options.rounds,
         size: sizeOf(options.quick),
         tell: (text) => console.error(text),
       })
