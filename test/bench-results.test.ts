@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import type { Kept } from '../bench/peers/kept.ts'
+import { type Kept, type KeptRow, lostPeers, type MeasuredWith, withRow } from '../bench/peers/kept.ts'
 import { readOptions } from '../bench/peers/options.ts'
 import { pageOf } from '../bench/peers/page.ts'
 import { pictureOf } from '../bench/peers/picture.ts'
@@ -37,16 +37,109 @@ test('a row in which a peer is better stands at the head of the page, with how f
   const page = written([result('Millrace', [50, 40, 60]), result('Swift', [100, 90, 110])])
   expect(page).toContain('- drain: Swift is first; Millrace is 0.50 times as good.')
   const behindTwo = written([
-    result('Millrace', [50]),
-    result('Swift', [100]),
-    result('Quick', [80]),
-    result('Slow', [20]),
+    result('Millrace', [50, 50]),
+    result('Swift', [100, 100]),
+    result('Quick', [80, 80]),
+    result('Slow', [20, 20]),
   ])
   expect(behindTwo).toContain(
     'Millrace is 0.50 times as good.\n  - Quick is ahead as well; Millrace is 0.63 times as good.\n\n',
   )
   const slow = written([result('Millrace', [50, 40, 60]), result('Swift', [100, 90, 110])], 'less')
-  expect(slow).toContain('Millrace is first in every row that was measured.')
+  expect(slow).toContain('Millrace is first in: drain.\n\n')
+})
+
+test('who is first is better in the worst turn than the others in their best', () => {
+  const close = written([result('Millrace', [50, 60, 55]), result('Near', [40, 52, 45])])
+  expect(close).not.toContain('Millrace is first')
+  expect(close).toContain('Its median is the best, but within the spread of another, in: drain (Near).')
+  const behind = written([
+    result('Millrace', [50, 60, 55]),
+    result('Near', [58, 70, 65]),
+    result('Nearer', [57, 62, 60]),
+  ])
+  expect(behind).toContain(
+    '- drain: Near has the best median, within the spread of Nearer, Millrace; Millrace is 0.85 times as good.',
+  )
+  expect(behind).toContain('  - Nearer is ahead as well, within the spread of Millrace; Millrace is 0.92')
+})
+
+const twoTurns = [result('Millrace', [50, 40]), result('Slow', [20, 10])]
+const writtenWith = (row: Partial<KeptRow>, peers: Kept['peers'] = {}) =>
+  pageOf({ peers, known: {}, rows: { drain: { ...heading, results: twoTurns, ...row } } })
+const peer = (version: string, best = 'as its page says') => ({ version, profiles: { best }, keeps: 'all' })
+
+test.each<[string, Partial<KeptRow>, Kept['peers']?]>([
+  ['one turn', { results: [result('Millrace', [50]), result('Slow', [20])] }],
+  ['busy machine', { busyShare: 0.3 }],
+  ['busy machine', { machine: 'one, load 30 at the beginning, from other work: values are low' }],
+  ['without Late', { leftOut: ['Late'] }],
+  ['without Late', {}, { Late: peer('late 1.0.0') }],
+  ['without Small', { results: [...twoTurns, result('Small', [], { cannot: 'it failed: a pipe broke' })] }],
+])('a row with the mark "%s" has it in its heading, and is not counted', (mark, row, peers) => {
+  const page = writtenWith(row, peers)
+  expect(page).toContain(`## drain (${mark})\n`)
+  expect(page).not.toContain('is first')
+  expect(page).toContain(`which are not counted, as their headings say: drain (${mark}).`)
+  const results = [...(row.results ?? twoTurns), result('Swift', [900])]
+  expect(writtenWith({ ...row, results }, peers)).toContain(
+    `- drain (${mark}): Swift has the best median; Millrace is`,
+  )
+})
+
+test('a row that could have had the floor, or lacks who can’t do it, counts all the same', () => {
+  const results = [...twoTurns, result('Small', [], { cannot: 'it has no queue' })]
+  expect(writtenWith({ leftOut: ['Floor'], results })).toContain('Millrace is first in: drain.')
+})
+
+const withPeers = (peers: MeasuredWith['peers'], hasChanges = false): Partial<KeptRow> => ({
+  measuredWith: { checkout: { commit: 'abc1234def5678', hasChanges }, peers },
+})
+
+test('each row says with which commit it was measured, and which versions and settings are others today', () => {
+  const peers = { Slow: peer('slow 2.0.0') }
+  const below = (row: Partial<KeptRow>) => /^Measured .*$/m.exec(writtenWith(row, peers))?.[0]
+  expect(below({ ...withPeers(peers), busyShare: 0.01 })).toBe(
+    'Measured today at abc1234; 1 % of the machine was at work before.',
+  )
+  expect(below(withPeers(peers, true))).toBe('Measured today at abc1234 with changes.')
+  expect(below(withPeers({ Slow: peer('slow 1.9.0') }))).toBe(
+    'Measured today at abc1234, then with slow 1.9.0.',
+  )
+  expect(below(withPeers({ Slow: peer('slow 2.0.0', 'ten slots') }))).toBe(
+    'Measured today at abc1234, then with slow 2.0.0, set otherwise (best: ten slots).',
+  )
+  expect(below({})).toBe('Measured today; with which commit and versions is unknown.')
+})
+
+test('a row that is measured again leaves the others what they were measured with', () => {
+  const known = { drain: 'drain', takeover: 'kill -9' }
+  const measure = (before: Kept, name: 'drain' | 'takeover', version: string) =>
+    withRow(before, {
+      name,
+      row: { ...heading, label: known[name], results: twoTurns, ...withPeers({ Slow: peer(version) }) },
+      peers: { Slow: peer(version) },
+      known,
+    })
+  const old = measure({ peers: {}, known: {}, rows: {} }, 'takeover', 'slow 1.9.0')
+  const page = pageOf(measure(old, 'drain', 'slow 2.0.0'))
+  expect(page.match(/^#+ .*$|^Measured .*$/gm)).toEqual([
+    '# Millrace and its peers',
+    '## drain',
+    'Measured today at abc1234.',
+    '## kill -9',
+    'Measured today at abc1234, then with slow 1.9.0.',
+    '## With what',
+    '## How',
+    '## What is unfair, in whose favour',
+  ])
+})
+
+test('a refresh with few peers would lose those that the page shows', () => {
+  const row: KeptRow = { ...heading, results: [...twoTurns, result('Small', [])] }
+  expect(lostPeers(row, ['Millrace'])).toEqual(['Slow'])
+  expect(lostPeers(row, ['Millrace', 'Slow'])).toEqual([])
+  expect(lostPeers(undefined, ['Millrace'])).toEqual([])
 })
 
 test.each([

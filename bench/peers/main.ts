@@ -1,23 +1,17 @@
 // npm run bench:peers: measures Millrace and its peers by turns, row by row, and prints the table; --refresh writes bench/RESULTS.md.
-import { availableParallelism, cpus, release, totalmem, type as system } from 'node:os'
-import { setTimeout as pause } from 'node:timers/promises'
 import { contendersOf } from './contenders.ts'
-import { busyMark } from './kept.ts'
+import { busyShare, busyText, machineText } from './machine.ts'
 import { type Options, readOptions, usage } from './options.ts'
 import type { Profile } from './peer.ts'
 import { peerNames } from './peers.ts'
-import { keepResults, writeResults } from './refresh.ts'
+import { keepResults, lossOf, writeResults } from './refresh.ts'
 import type { Result } from './result.ts'
 import type { RowPlan, Size } from './row.ts'
 import { allRows } from './rows/all.ts'
-import { openStores } from './stores.ts'
+import { openStores, type Stores } from './stores.ts'
 import { rowText } from './table.ts'
 import { takeTurns } from './turns.ts'
-import { versionsOf } from './versions.ts'
-
-/** For how long it is looked at, and how much of it may be at work. */
-const busyMs = 3_000
-const busyShareMax = 0.1
+import { checkoutOf } from './versions.ts'
 
 process.exitCode = await main()
 
@@ -35,7 +29,13 @@ async function main(): Promise<number> {
   const chosen = allRows.filter(
     ({ name, long }) => options.only?.includes(name) ?? (long !== true || options.long),
   )
-  await measure(chosen, options)
+  const field = await fieldOf(options)
+  const loss = options.refresh ? lossOf(chosen, field.contenders) : undefined
+  if (loss !== undefined) {
+    console.error(loss)
+    return 2
+  }
+  await measure(chosen, field, options)
   return 0
 }
 
@@ -52,36 +52,56 @@ function listText(): string {
   return `rows   ${allRows.map(({ name }) => name).join(', ')}\npeers  ${peerNames.join(', ')}`
 }
 
-async function measure(chosen: readonly RowPlan[], options: Options): Promise<void> {
-  const profiles: Profile[] = options.best ? ['best'] : ['best', 'default']
-  const contenders = await contendersOf(options.peer, profiles)
-  const busy = await busyShare()
+/** Who takes part, and who could if --peer did not name others. */
+type Field = Awaited<ReturnType<typeof fieldOf>>
+
+async function fieldOf({ best, peer }: Options) {
+  const profiles: Profile[] = best ? ['best'] : ['best', 'default']
+  const all = await contendersOf(undefined, profiles)
+  const takesPart = (name: string) => peer?.includes(name) ?? true
+  return {
+    contenders: all.filter(({ peerName }) => takesPart(peerName)),
+    others: all.filter(({ peerName }) => !takesPart(peerName)),
+  }
+}
+
+async function measure(chosen: readonly RowPlan[], field: Field, options: Options): Promise<void> {
+  const checkout = checkoutOf()
   const stores = await openStores()
   const release = onSignal(stores.close)
-  const machine = machineText(stores.description, busy)
+  const machine = machineText(stores.description)
   try {
     if (!options.json) console.log(`${machine}${options.quick ? '; quick: not to be quoted' : ''}`)
     const all: Result[] = []
+    const busy: Record<string, number> = {}
     for (const row of chosen) {
-      const results = await takeTurns(row, contenders, {
-        stores,
-        rounds: options.quick ? 2 : options.rounds,
-        size: sizeOf(options.quick),
-        tell: (text) => console.error(text),
-      })
+      const share = (busy[row.name] = await busyShare())
+      if (!options.json) console.log(`\n${busyText(share)}`)
+      const results = await resultsOf(row, field, { stores, options })
       all.push(...results)
       if (!options.json) console.log(rowText(row, results))
-      // Row by row, so that an hour's work is kept when the next row fails.
       if (options.refresh)
-        keepResults({ row, rows: allRows, machine, contenders, versions: versionsOf(contenders), results })
+        keepResults({ row, rows: allRows, machine, busyShare: share, checkout, ...field, results })
     }
     if (options.json)
-      console.log(JSON.stringify({ machine, quick: options.quick, results: all }, undefined, 2))
-    if (options.refresh) writeResults()
+      console.log(JSON.stringify({ machine, busy, quick: options.quick, results: all }, undefined, 2))
   } finally {
     release()
     await stores.close()
   }
+}
+
+function resultsOf(
+  row: RowPlan,
+  { contenders }: Field,
+  { stores, options: { quick, rounds } }: { readonly stores: Stores; readonly options: Options },
+): Promise<Result[]> {
+  return takeTurns(row, contenders, {
+    stores,
+    rounds: quick ? 2 : rounds,
+    size: sizeOf(quick),
+    tell: (text) => console.error(text),
+  })
 }
 
 function sizeOf(quick: boolean): Size {
@@ -90,37 +110,6 @@ function sizeOf(quick: boolean): Size {
     of: (full) => (quick ? Math.ceil(full / 10) : full),
     limitMs: quick ? 5_000 : 20_000,
   }
-}
-
-function machineText(stores: string, busy: number): string {
-  const [cpu] = cpus()
-  const memory = `${Math.round(totalmem() / 1024 ** 3)} GB`
-  return [
-    `${availableParallelism()} cores (${cpu?.model.trim() ?? '?'}), ${memory}, ${system()} ${release()}`,
-    `Node ${process.versions.node}; ${stores}; ${busyText(busy)}`,
-  ].join(', ')
-}
-
-/** Whoever measures on a busy machine is told so, and so are the readers of the page. */
-function busyText(busy: number): string {
-  const share = `${Math.round(100 * busy)} % of it were at work before`
-  return busy <= busyShareMax
-    ? share
-    : `${share}, ${busyMark}: values are low and lie far apart, costs and ratios say more`
-}
-
-/** The share of all processors that is at work while nothing of this has begun. */
-async function busyShare(): Promise<number> {
-  const before = processorTime()
-  await pause(busyMs)
-  const after = processorTime()
-  return 1 - (after.idle - before.idle) / (after.all - before.all)
-}
-
-function processorTime(): { readonly idle: number; readonly all: number } {
-  const times = cpus().map(({ times: one }) => one)
-  const all = times.flatMap((one) => Object.values(one)).reduce((sum, ms) => sum + ms, 0)
-  return { idle: times.reduce((sum, one) => sum + one.idle, 0), all }
 }
 
 /** A second signal ends at once, and leaves the folders behind. */

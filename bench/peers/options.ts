@@ -8,7 +8,7 @@ export const usage = `npm run bench:peers -- [options]
   --rounds N         turns that count, 5 unless told
   --long             the rows that take much room and time as well
   --quick            two turns and a tenth of the work: shows that it runs, measures nothing
-  --refresh          writes what was measured into bench/peers/results.json, and bench/RESULTS.md with its picture anew
+  --refresh          writes what was measured into bench/peers/results.json, and bench/RESULTS.md with its picture anew, row by row
   --rewrite          writes bench/RESULTS.md and its picture from bench/peers/results.json, and measures nothing
   --json             the results as JSON
   --list             the names of the rows and peers`

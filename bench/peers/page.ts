@@ -1,14 +1,13 @@
 // bench/RESULTS.md: the tables, what was measured with what, and what is unfair in whose favour.
 import { median } from '../measure.ts'
-import type { Heading } from './heading.ts'
-import { busyMark, type Kept, type KeptRow } from './kept.ts'
-import { reasonOf } from './reasons.ts'
-import type { Result } from './result.ts'
 import { goalLines } from './goals.ts'
-import { countText, numberText, rangeText, ranked } from './table.ts'
-
-const us = 'Millrace'
-const floor = 'Floor'
+import type { Heading } from './heading.ts'
+import { type Kept, type KeptRow, us } from './kept.ts'
+import { absentOf, marksOf, turnsOf } from './marks.ts'
+import { provenanceOf } from './provenance.ts'
+import type { Result } from './result.ts'
+import { ratioText, standing } from './standing.ts'
+import { countText, numberText, rangeText, ranked, timeText } from './table.ts'
 
 const unfair = [
   '**Redis answers before the disk has it.** With `appendfsync everysec` a second of acknowledged work may be lost when the machine dies; each Postgres peer answers after its fsync. In favour of BullMQ on Redis, in every row in which something is put in or ended.',
@@ -39,52 +38,23 @@ export function pageOf(kept: Kept): string {
     '',
     '![How far each peer is from Millrace, row by row](results.svg)',
     '',
-    ...busyText(rows),
     ...standing(kept),
     ...unmeasured(kept),
     ...goalLines(kept),
-    ...rows.flatMap((row) => sectionOf(row, Object.keys(kept.peers))),
+    ...rows.flatMap((row) => sectionOf(kept, row)),
     '## With what',
     '',
     ...machines(rows),
     ...peers(kept),
     '## How',
     '',
-    'All peers take turns within one run: each has one turn that warms up and counts the statements, then up to five that are timed; the value is their median, and least and most say how far they lie apart. Each peer has databases of its own in one server, processes of its own, and the same Node; the server has its default settings but for 500 connections and `pg_stat_statements`, which counts in the first turn alone. Costs are those of a task or a run, over the timed turns: processor time of all processes of the peer, and of the server with what it does in the background; bytes of log are those of the write-ahead log; memory is the most that one process of the client or worker held, without the server. A kill -9 is waited for by all peers at once, and so has no costs. `–`: not counted, or not in Postgres.',
+    'All peers take turns within one run: each has one turn that warms up and counts statements and commits, then up to five that are timed; the value is their median, and least and most say how far they lie apart. Each peer has databases of its own in one server, processes of its own, and the same Node; the server has its default settings but for 500 connections and `pg_stat_statements`, which counts in the first turn alone. Costs are those of a task or a run, over the timed turns: processor time of all processes of the peer, and of the whole server with what it does in the background, for databases of the other peers as well; commits are those that wrote to the log, where the server lets that be read; bytes of log are those of the write-ahead log; memory is the most that one process of the client or worker held, without the server. A kill -9 is waited for by all peers at once, and so has no costs. `–`: not counted, or not in Postgres.',
     '',
     '## What is unfair, in whose favour',
     '',
     ...unfair.map((sentence) => `- ${sentence}`),
     '',
   ].join('\n')
-}
-
-/** A warning where the machine did other work as well. */
-function busyText(rows: readonly KeptRow[]): string[] {
-  if (!rows.some(({ machine }) => machine.includes(busyMark))) return []
-  return [
-    '**Some rows were measured on a busy machine** (see below): their order may be another on a quiet one.',
-    '',
-  ]
-}
-
-/** Where Millrace is first, and where not: every peer that is ahead, the first of them first, and why. */
-function standing(kept: Kept): string[] {
-  const lines = Object.entries(kept.rows).flatMap(([name, row]) => {
-    const best = ranked(row, row.results.filter(isRival)).filter(({ values }) => values.length > 0)
-    const place = best.findIndex(({ peer }) => peer === us)
-    const ahead = place === -1 ? best.slice(0, 1) : best.slice(0, place)
-    return ahead.map((result, rank) => {
-      const ours = place === -1 ? 'has no value' : `is ${ratioText(row, best[place]!, result)} times as good`
-      const reason = reasonOf(name, result.peer)
-      const why = reason === undefined ? '' : `: ${reason}`
-      return rank === 0
-        ? `- ${row.label}: ${result.peer} is first; Millrace ${ours}${why}.`
-        : `  - ${result.peer} is ahead as well; Millrace ${ours}${why}.`
-    })
-  })
-  if (lines.length === 0) return ['Millrace is first in every row that was measured.', '']
-  return ['Millrace is first in every row that was measured but these:', '', ...lines, '']
 }
 
 /** Nobody is to take a row that is missing for one in which Millrace is first. */
@@ -95,29 +65,14 @@ function unmeasured({ known, rows }: Kept): string[] {
   return missing.length === 0 ? [] : [`Not measured yet: ${missing.join('; ')}.`, '']
 }
 
-/** In its best configuration, or in the only one that it has. */
-function isRival({ peer, profile }: Result): boolean {
-  return peer !== floor && profile === 'best'
-}
-
-function ratioText({ better }: Heading, ours: Result, other: Result): string {
-  const [above, below] = better === 'more' ? [ours, other] : [other, ours]
-  return (median(above.values) / median(below.values)).toFixed(2)
-}
-
-function sectionOf(row: KeptRow, peerNames: readonly string[]): string[] {
+function sectionOf(kept: Kept, row: KeptRow): string[] {
   const { results } = row
+  const marks = marksOf(kept, row)
   const ours = results.find(({ peer, profile }) => peer === us && profile === 'best')
   const able = ranked(row, results).filter(({ values }) => values.length > 0)
-  const unable = results.filter(({ values, profile }) => values.length === 0 && profile === 'best')
-  const absent = peerNames.filter((name) => !results.some(({ peer }) => peer === name))
-  const turns = Math.max(...results.map(({ values }) => values.length))
-  const without = [
-    ...unable.map(({ peer, cannot }) => `${peer} has no value: ${cannot ?? 'it was not measured'}.`),
-    ...(absent.length === 0 ? [] : [`Not measured in this row: ${absent.join(', ')}.`]),
-  ]
+  const turns = turnsOf(row)
   return [
-    `## ${row.label}`,
+    `## ${row.label}${marks.length === 0 ? '' : ` (${marks.join('; ')})`}`,
     '',
     `${sentence(row.how)} ${row.unit}, ${row.better} is better${turns === 1 ? '; one turn' : `; ${turns} turns`}.`,
     '',
@@ -125,7 +80,17 @@ function sectionOf(row: KeptRow, peerNames: readonly string[]): string[] {
     '|---|---:|---:|---:|---:|---:|---:|---:|---:|---|',
     ...able.map((result) => tableLine(row, result, ours)),
     '',
-    ...(without.length === 0 ? [] : [without.join(' '), '']),
+    [provenanceOf(kept, row), ...without(kept, row)].join(' '),
+    '',
+  ]
+}
+
+function without(kept: Kept, row: KeptRow): string[] {
+  const unable = row.results.filter(({ values, profile }) => values.length === 0 && profile === 'best')
+  const absent = absentOf(kept, row)
+  return [
+    ...unable.map(({ peer, cannot }) => `${peer} has no value: ${cannot ?? 'it was not measured'}.`),
+    ...(absent.length === 0 ? [] : [`Not measured in this row: ${absent.join(', ')}.`]),
   ]
 }
 
@@ -147,11 +112,6 @@ function tableLine(row: Heading, result: Result, ours: Result | undefined): stri
   return `| ${cells.join(' | ')} |`
 }
 
-function timeText(ms: number): string {
-  if (ms >= 1_000) return `${(ms / 1_000).toFixed(1)} s`
-  return ms >= 1 ? `${ms.toFixed(1)} ms` : `${Math.round(1_000 * ms)} µs`
-}
-
 function bytes(value: number | null): string {
   if (value === null) return '–'
   if (value >= 1024 ** 2) return `${Math.round(value / 1024 ** 2)} MB`
@@ -159,9 +119,8 @@ function bytes(value: number | null): string {
 }
 
 function machines(rows: readonly KeptRow[]): string[] {
-  const machineOf = ({ day, machine }: KeptRow) => `${day}: ${machine}`
-  const all = [...new Set(rows.map(machineOf))]
-  const labelsOf = (one: string) => rows.filter((row) => machineOf(row) === one).map(({ label }) => label)
+  const all = [...new Set(rows.map(({ machine }) => machine))]
+  const labelsOf = (one: string) => rows.filter(({ machine }) => machine === one).map(({ label }) => label)
   return [...all.map((one) => `- ${one}.${all.length > 1 ? ` (${labelsOf(one).join('; ')})` : ''}`), '']
 }
 

@@ -51,3 +51,9 @@ export function numberText(value: number): string {
   const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2
   return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 }
+
+/** Of processors, in the unit that has the fewest digits. */
+export function timeText(ms: number): string {
+  if (ms >= 1_000) return `${(ms / 1_000).toFixed(1)} s`
+  return ms >= 1 ? `${ms.toFixed(1)} ms` : `${Math.round(1_000 * ms)} µs`
+}
