@@ -142,6 +142,33 @@ test('a refresh with few peers would lose those that the page shows', () => {
   expect(lostPeers(undefined, ['Millrace'])).toEqual([])
 })
 
+const costs = (logBytes: number, cpuMs: number) => ({
+  costs: {
+    ...{ clientCpuMs: cpuMs, serverCpuMs: cpuMs, statements: 1, commits: 1 },
+    ...{ logBytes, peakBytes: 1 },
+  },
+})
+
+test('numbers in reasons and beside goals are those of the row, and of no row whose costs were reckoned otherwise', () => {
+  const results = [
+    result('Millrace', [10_000, 10_000], costs(1_260, 0.04)),
+    result('Graphile Worker', [20_000, 20_000], costs(550, 0.025)),
+  ]
+  const page = writtenWith({ results, ...withPeers({}) })
+  expect(page).toContain(
+    'with output and times, which is 2.3 times the log; a task takes 80 µs of processor time where one of its takes 50 µs, and 0.8 processors are at work for Millrace.',
+  )
+  expect(page).toContain(
+    '| drain, by the fastest queue on Postgres | ≥ 1 | 0.50 | no | 40 µs + 40 µs | 25 µs + 25 µs | 0.8 |',
+  )
+  const unknown = writtenWith({ results })
+  expect(unknown).toContain('ends the run besides, with output and times.')
+  expect(unknown).toContain(
+    'were measured before the costs of a drain were taken from the start of its workers',
+  )
+  expect(unknown).toContain('| ≥ 1 | 0.50 | no | – | – | – |')
+})
+
 test.each([
   [['--rounds', 'x'], "--rounds is a whole number from 1 to 1000, and not 'x'."],
   [['--rounds', '0'], 'a whole number'],
@@ -177,7 +204,7 @@ test('rows, peers and goals that were not measured, or not met, are said', () =>
   expect(page).toContain('Not measured yet: kill -9.')
   expect(page).toContain('Not measured in this row: Late.')
   expect(page).toContain('All of them. tasks/s, more is better; 2 turns.')
-  expect(page).toContain('| drain, by the fastest queue on Postgres | ≥ 1 | 0.50 | no |')
+  expect(page).toContain('| drain, by the fastest queue on Postgres | ≥ 1 | 0.50 | no | – | – | – |')
   expect(page).not.toContain('by the floor')
 })
 

@@ -1,7 +1,9 @@
 // What the project wants of its hot path, and where it stands: said on the page beside what is measured.
 import { median } from '../measure.ts'
-import type { Kept } from './kept.ts'
-import type { Costs } from './result.ts'
+import { floor as theFloor, type Kept, type KeptRow, us } from './kept.ts'
+import { costsOf, processorsAtWork } from './processor-time.ts'
+import type { Costs, Result } from './result.ts'
+import { ranked, timeText } from './table.ts'
 
 interface PeerGoal {
   readonly text: string
@@ -11,7 +13,7 @@ interface PeerGoal {
   readonly atLeast: number
 }
 
-const floor = ['Floor']
+const floor = [theFloor]
 const durable = ['DBOS Transact', 'OpenWorkflow', 'absurd', 'Restate']
 const queues = ['pg-boss', 'Graphile Worker', 'BullMQ on Postgres']
 
@@ -52,45 +54,57 @@ const goals: readonly PeerGoal[] = [
 /** A table of what is wanted and what was measured; nothing where none of it was. */
 export function goalLines(kept: Kept): string[] {
   const lines = goals.flatMap((goal) => {
-    const stands = standOf(kept, goal)
-    if (stands === undefined) return []
-    return [
-      `| ${goal.text} | ≥ ${goal.atLeast} | ${stands.toFixed(2)} | ${stands >= goal.atLeast ? 'yes' : 'no'} |`,
-    ]
+    const stand = standOf(kept, goal)
+    return stand === undefined ? [] : [lineOf(goal, stand)]
   })
   if (lines.length === 0) return []
   return [
     '## What we want',
     '',
-    '| | goal | measured | met |',
-    '|---|---:|---:|---|',
+    '| | goal | measured | met | processor time, ours | theirs | processors at work |',
+    '|---|---:|---:|---|---:|---:|---:|',
     ...lines,
     '',
-    ...boundText(kept),
-  ]
-}
-
-/** What bounds a run, by its cost and that of the floor. */
-function boundText(kept: Kept): string[] {
-  const measuredOf = (name: string) =>
-    kept.rows['three-steps-50']?.results.find(({ peer, profile }) => peer === name && profile === 'best')
-  const [ours, least] = [measuredOf('Millrace'), measuredOf('Floor')]
-  if (ours?.costs === undefined || least?.costs === undefined) return []
-  const both = ({ clientCpuMs, serverCpuMs }: Costs) =>
-    `${Math.round(1_000 * clientCpuMs)} + ${Math.round(1_000 * serverCpuMs)} µs`
-  const busy = (median(ours.values) / 1_000) * (ours.costs.clientCpuMs + ours.costs.serverCpuMs)
-  return [
-    `At 50 in flight it is the way that bounds: all of them go in step through four calls, each of which waits for the client, the server and the disk in turn. A three-step run takes ${both(ours.costs)} of processor time (client + server), the floor ${both(least.costs)}, and ${busy.toFixed(1)} processors are at work. Two calls at a time with half of the runs each took 40 % more of it and were no faster, since half of a call's cost is the call's own. Elsewhere what is not met is bounded by processor time, which client and server share here. The floor has no versions, fences, checks, attempts or handlers.`,
+    'Processor time is that of a run or a task, client + server, and theirs is of whom the goal measures against. Where fewer processors are at work than the machine has, it is waiting that bounds, for the disk and for the call before. The floor has no versions, fences, checks, attempts or handlers.',
     '',
   ]
 }
 
-function standOf(kept: Kept, { row, against }: PeerGoal): number | undefined {
-  const measured = (kept.rows[row]?.results ?? [])
-    .filter(({ profile, values }) => profile === 'best' && values.length > 0)
-    .map(({ peer, values }) => ({ peer, value: median(values) }))
-  const ours = measured.find(({ peer }) => peer === 'Millrace')
-  const others = measured.filter(({ peer }) => against.includes(peer))
-  if (ours === undefined || others.length === 0) return undefined
-  return ours.value / Math.max(...others.map(({ value }) => value))
+interface Stand {
+  readonly row: KeptRow
+  readonly ours: Result
+  /** The best of those that the goal measures against. */
+  readonly best: Result
+}
+
+function standOf(kept: Kept, { row: name, against }: PeerGoal): Stand | undefined {
+  const row = kept.rows[name]
+  if (row === undefined) return undefined
+  const measured = row.results.filter(({ profile, values }) => profile === 'best' && values.length > 0)
+  const ours = measured.find(({ peer }) => peer === us)
+  const [best] = ranked(
+    row,
+    measured.filter(({ peer }) => against.includes(peer)),
+  )
+  return ours === undefined || best === undefined ? undefined : { row, ours, best }
+}
+
+function lineOf({ text, atLeast }: PeerGoal, { row, ours, best }: Stand): string {
+  const ratio = median(ours.values) / median(best.values)
+  const costs = costsOf(row, ours)
+  const processors = costs === undefined ? undefined : processorsAtWork(row, ours, costs)
+  const cells = [
+    text,
+    `≥ ${atLeast}`,
+    ratio.toFixed(2),
+    ratio >= atLeast ? 'yes' : 'no',
+    timesText(costs),
+    timesText(costsOf(row, best)),
+    processors?.toFixed(1) ?? '–',
+  ]
+  return `| ${cells.join(' | ')} |`
+}
+
+function timesText(costs: Costs | undefined): string {
+  return costs === undefined ? '–' : `${timeText(costs.clientCpuMs)} + ${timeText(costs.serverCpuMs)}`
 }

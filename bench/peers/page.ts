@@ -48,6 +48,7 @@ export function pageOf(kept: Kept): string {
     ...peers(kept),
     '## How',
     '',
+    ...earlierCosts(rows),
     'All peers take turns within one run: each has one turn that warms up and counts statements and commits, then up to five that are timed; the value is their median, and least and most say how far they lie apart. Each peer has databases of its own in one server, processes of its own, and the same Node; the server has its default settings but for 500 connections and `pg_stat_statements`, which counts in the first turn alone. Costs are those of a task or a run, over the timed turns: processor time of all processes of the peer, and of the whole server with what it does in the background, for databases of the other peers as well; commits are those that wrote to the log, where the server lets that be read; bytes of log are those of the write-ahead log; memory is the most that one process of the client or worker held, without the server. A kill -9 is waited for by all peers at once, and so has no costs. `–`: not counted, or not in Postgres.',
     '',
     '## What is unfair, in whose favour',
@@ -122,6 +123,15 @@ function machines(rows: readonly KeptRow[]): string[] {
   const all = [...new Set(rows.map(({ machine }) => machine))]
   const labelsOf = (one: string) => rows.filter(({ machine }) => machine === one).map(({ label }) => label)
   return [...all.map((one) => `- ${one}.${all.length > 1 ? ` (${labelsOf(one).join('; ')})` : ''}`), '']
+}
+
+/** Said as long as a row is kept whose costs were reckoned so. */
+function earlierCosts(rows: readonly KeptRow[]): string[] {
+  if (rows.every(({ measuredWith }) => measuredWith !== undefined)) return []
+  return [
+    'Rows of which commit and versions are unknown were measured before the costs of a drain were taken from the start of its workers: theirs hold what it cost to put all tasks in as well, divided by those that began. Those of half load hold the looks for what the peer passes on at most, divided by the calls at an even pace alone. Their commits are all transactions, also those that only looked or were woken by a notification. In favour of whoever ends or passes on the most.',
+    '',
+  ]
 }
 
 function peers(kept: Kept): string[] {

@@ -86,7 +86,7 @@ function behind(rows: readonly Stand[]): string[] {
 
 function behindText({ name, row, marks, ours, near }: Stand, other: Result, rank: number): string {
   const standing = ours === undefined ? 'has no value' : `is ${ratioText(row, ours, other)} times as good`
-  const reason = ours === undefined ? undefined : reasonOf(name, other.peer)
+  const reason = ours === undefined ? undefined : reasonOf({ name, row, ours, other })
   const end = `Millrace ${standing}${reason === undefined ? '' : `: ${reason}`}.`
   if (rank > 0) {
     const spread = ours !== undefined && touch(ours, other) ? ', within the spread of Millrace' : ''
