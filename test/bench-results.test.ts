@@ -219,3 +219,12 @@ test('a peer twice as good lies as far to the right as one half as good lies to 
   expect(at([100], 'more') - middle).toBeCloseTo(middle - at([25], 'more'), 0)
   expect(at([25], 'less')).toBe(at([100], 'more'))
 })
+
+test('a peer farther from Millrace than the scale goes is a triangle at its edge, and a row that does not count is grey', () => {
+  const picture = pictureOf(
+    kept([result('Millrace', [50, 50]), result('Far', [900, 900]), result('None', [0, 0])]),
+  )
+  expect(picture.match(/<path d="M [\d.]+ 72 L [\d.]+ 78 L [\d.]+ 84 Z"/g)).toHaveLength(2)
+  expect(picture).not.toContain('fill="#888888">drain')
+  expect(pictureOf(kept([result('Millrace', [50])]))).toContain('fill="#888888">drain')
+})

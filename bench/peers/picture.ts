@@ -1,10 +1,10 @@
 // bench/results.svg: a line a row, Millrace in the middle, and each peer as far from it as it is better or worse.
 import { median } from '../measure.ts'
 import type { Heading } from './heading.ts'
-import type { Kept } from './kept.ts'
+import { type Kept, us } from './kept.ts'
+import { marksOf } from './marks.ts'
 import type { Result } from './result.ts'
 
-const us = 'Millrace'
 const widths = { labels: 270, plot: 560, margin: 24 } as const
 const lineHeight = 26
 const headHeight = 70
@@ -27,7 +27,8 @@ export function pictureOf(kept: Kept): string {
     const results = row.results.filter(({ profile }) => profile === 'best')
     const ours = results.find(({ peer }) => peer === us)
     if (ours === undefined || ours.values.length === 0) return []
-    return [{ row, points: results.flatMap((result) => pointOf(row, result, ours)) }]
+    const isCounted = marksOf(kept, row).length === 0
+    return [{ row, isCounted, points: results.flatMap((result) => pointOf(row, result, ours)) }]
   })
   const names = [...new Set(lines.flatMap(({ points }) => points.map(({ peer }) => peer)))]
   const colourOf = (peer: string) => colours[names.indexOf(peer) % colours.length]!
@@ -39,10 +40,16 @@ export function pictureOf(kept: Kept): string {
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     ...legend(names, colourOf),
     ...scale(height),
-    ...lines.flatMap(({ row, points }, index) => line(row, points, index, colourOf)),
+    ...lines.flatMap((line, index) => lineOf(line, index, colourOf)),
     '</svg>',
     '',
   ].join('\n')
+}
+
+interface Line {
+  readonly row: Heading
+  readonly isCounted: boolean
+  readonly points: readonly Point[]
 }
 
 interface Point {
@@ -81,25 +88,35 @@ function scale(height: number): string[] {
         `<text x="${x}" y="${bottom + 16}" text-anchor="middle">${isOurs ? 'Millrace' : `${ratio} ×`}</text>`,
       ]
     }),
-    `<text x="${widths.labels + widths.plot}" y="${bottom + 30}" text-anchor="end" fill="#555555">to the right: better than Millrace</text>`,
+    `<text x="${widths.labels + widths.plot}" y="${bottom + 30}" text-anchor="end" fill="#555555">to the right: better than Millrace; triangles: farther than the scale goes; grey: not counted, as the page says</text>`,
   ]
 }
 
-function line(
-  { label }: Heading,
-  points: readonly Point[],
+function lineOf(
+  { row, isCounted, points }: Line,
   index: number,
   colourOf: (peer: string) => string,
 ): string[] {
   const y = headHeight + index * lineHeight + 8
   return [
-    `<text x="${widths.labels - 12}" y="${y + 4}" text-anchor="end">${escaped(label)}</text>`,
+    `<text x="${widths.labels - 12}" y="${y + 4}" text-anchor="end" fill="${isCounted ? '#000000' : '#888888'}">${escaped(row.label)}</text>`,
     `<line x1="${widths.labels}" y1="${y}" x2="${widths.labels + widths.plot}" y2="${y}" stroke="#eeeeee"/>`,
-    ...points.map(
-      ({ peer, ratio }) =>
-        `<circle cx="${placeOf(ratio)}" cy="${y}" r="5" fill="${colourOf(peer)}"><title>${escaped(peer)}: ${ratio.toPrecision(2)}</title></circle>`,
-    ),
+    ...points.map((point) => markOf(point, y, colourOf(point.peer))),
   ]
+}
+
+function markOf({ peer, ratio }: Point, y: number, colour: string): string {
+  const title = `<title>${escaped(peer)}: ${ratio.toPrecision(2)}</title>`
+  const x = placeOf(ratio)
+  const beyond = beyondScale(ratio)
+  if (beyond === 0) return `<circle cx="${x}" cy="${y}" r="5" fill="${colour}">${title}</circle>`
+  return `<path d="M ${x} ${y - 6} L ${x + 9 * beyond} ${y} L ${x} ${y + 6} Z" fill="${colour}">${title}</path>`
+}
+
+/** On which side of the scale a point is that lies outside it. */
+function beyondScale(ratio: number): -1 | 0 | 1 {
+  const decade = Math.log10(ratio)
+  return decade > decades.most ? 1 : decade < decades.least ? -1 : 0
 }
 
 function placeOf(ratio: number): number {
