@@ -103,6 +103,15 @@ export async function paced(
   return due
 }
 
+/** Each round counts: for what is measured as it is after a start, or takes too long for a round that does not. */
+export async function everyRound<T>(rounds: number, work: () => Promise<T>): Promise<T[]> {
+  return inSequence(rounds, async () => {
+    const result = await work()
+    await endTurn()
+    return result
+  })
+}
+
 /** Milliseconds of a clock that all processes of one machine share. */
 export function sharedClockMs(): number {
   return Number(process.hrtime.bigint()) / 1e6

@@ -8,7 +8,7 @@ import type { BenchDatabase } from '../database.ts'
 import type { Figure, Row } from '../figure.ts'
 import { fillHistory } from '../history.ts'
 import { withLocalWorker } from '../local-worker.ts'
-import { inFlight, inSequence, median, millisecondsOf, quantile, repeat } from '../measure.ts'
+import { everyRound, inFlight, inSequence, median, millisecondsOf, quantile, repeat } from '../measure.ts'
 import { oneStep } from '../pipelines.ts'
 import { connect, pipeline } from '../product.ts'
 
@@ -193,29 +193,27 @@ async function measureStreams(
     await inFlight(50, streams, async (n) => void open.push(await follow(server, agent, paths[n]!)))
     // What the server's connections did while the streams were opened is reported within some seconds.
     await pause(idleMs + 2_000)
-    const bytes: number[] = []
-    const statements: number[] = []
-    for (let round = 0; round < bench.rounds; round++) {
+    const rounds = await everyRound(bench.rounds, async () => {
       const from = await commits(pool)
       await pause(idleMs)
       // What is asked here is one of them.
-      statements.push(((await commits(pool)) - from - 1) / (idleMs / 1_000))
-      bytes.push((await server.residentBytes()) - before)
-    }
+      const statements = ((await commits(pool)) - from - 1) / (idleMs / 1_000)
+      return { statements, bytes: (await server.residentBytes()) - before }
+    })
     for (const one of open) one.destroy()
     agent.destroy()
     const note = `${streams} streams, each of a run of its own`
     return [
       {
         label: 'idle event streams, memory',
-        ours: bytes.map((count) => count / 1_000_000),
+        ours: rounds.map(({ bytes }) => bytes / 1_000_000),
         unit: 'MB',
         goal: { atMost: megabytesMax },
         note,
       },
       {
         label: 'idle event streams, statements a second',
-        ours: statements,
+        ours: rounds.map(({ statements }) => statements),
         unit: '/s',
         goal: { atMost: 1 },
         note,

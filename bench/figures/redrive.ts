@@ -3,7 +3,7 @@ import { BareWorker } from '../bare-worker.ts'
 import type { BenchDatabase } from '../database.ts'
 import type { Figure } from '../figure.ts'
 import { withClient } from '../local-worker.ts'
-import { inSequence, perSecond } from '../measure.ts'
+import { everyRound, perSecond } from '../measure.ts'
 import { givenInput, oneStep } from '../pipelines.ts'
 
 const startsPerCall = 1_000
@@ -16,7 +16,7 @@ export const redrive: Figure = {
       const pipeline = oneStep()
       const worker = await BareWorker.register(database.pool, pipeline)
       await startRuns(database, runs)
-      const ours = await inSequence(bench.rounds, async () => {
+      const ours = await everyRound(bench.rounds, async () => {
         await failAll(database, worker, runs)
         return perSecond(runs, () => bench.profiled(() => redriveAll(database, runs)))
       })

@@ -5,11 +5,16 @@ import type pg from 'pg'
 import type { Bench } from '../bench.ts'
 import type { BenchDatabase } from '../database.ts'
 import type { Figure, Row } from '../figure.ts'
-import { quantile, repeat } from '../measure.ts'
+import { everyRound, quantile, repeat } from '../measure.ts'
 import { WorkerProcess } from '../worker-process.ts'
 
 const dueTogether = 1_000
-const slotEveryMs = 10_000
+/** From when they are defined to when they are due, with time enough for a worker to plan them. */
+const leadMs = 10_000
+/** So long nobody looks: whoever looks takes of what is measured. */
+const settleMs = 5_000
+/** Beyond the figure's end, so that none is due while another revision is measured. */
+const everyMs = 86_400_000
 /** Ticks of the kernel's clock a second, in which it counts the time of processes. */
 const ticks = 100
 
@@ -24,32 +29,27 @@ export const schedules: Figure = {
 async function measureLateness(bench: Bench, { url, pool }: BenchDatabase): Promise<Row[]> {
   const worker = await WorkerProcess.start({ database: url, slots: 100, pipelines: { 'one-step': ['one'] } })
   try {
-    const from = new Date(Math.ceil((Date.now() + 5_000) / 1_000) * 1_000)
-    await define(pool, dueTogether, {
-      every_ms: slotEveryMs,
-      every_from: from.toISOString(),
-      input: { n: 1 },
+    const rounds = await everyRound(bench.rounds, async () => {
+      const slot = new Date(Math.ceil((Date.now() + leadMs) / 1_000) * 1_000)
+      await define(pool, dueTogether, {
+        every_ms: everyMs,
+        every_from: slot.toISOString(),
+        input: { n: 1 },
+      })
+      return latenessOf(pool, slot)
     })
-    const rounds = Array.from({ length: bench.rounds }, (_, n) => new Date(from.getTime() + n * slotEveryMs))
-    const fired: number[] = []
-    const begun: number[] = []
-    for (const slot of rounds) {
-      const late = await latenessOf(pool, slot)
-      fired.push(quantile(late.fired, 0.99))
-      begun.push(quantile(late.begun, 0.99))
-    }
     const label = `${dueTogether.toLocaleString('en')} due at once`
     return [
       {
         label: `${label}, fired, p99`,
-        ours: fired,
+        ours: rounds.map(({ fired }) => quantile(fired, 0.99)),
         unit: 'ms late',
         goal: { atMost: 1_000 },
         note: 'when its run is started',
       },
       {
         label: `${label}, claimed, p99`,
-        ours: begun,
+        ours: rounds.map(({ begun }) => quantile(begun, 0.99)),
         unit: 'ms late',
         goal: { atMost: 1_000 },
         note: 'committed, and in the hands of one worker of 100 slots',
@@ -62,7 +62,7 @@ async function measureLateness(bench: Bench, { url, pool }: BenchDatabase): Prom
 
 /** Looked at once all of them have ended, so that nobody else is at work in the meantime. */
 async function latenessOf(pool: pg.Pool, slot: Date): Promise<{ fired: number[]; begun: number[] }> {
-  await pause(Math.max(0, slot.getTime() - Date.now()) + slotEveryMs / 2)
+  await pause(Math.max(0, slot.getTime() - Date.now()) + settleMs)
   for (;;) {
     const { rows } = await pool.query<{ fired: number; begun: number }>(
       `select extract(epoch from f.fired_at - f.slot_at)::float8 * 1000 as fired,

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { createInterface } from 'node:readline'
 import type { Figure } from '../figure.ts'
+import { everyRound } from '../measure.ts'
 import { productModule } from '../product-folder.mjs'
 
 const program = fileURLToPath(productModule('cli/main.js'))
@@ -12,12 +13,10 @@ export const serverStart: Figure = {
   name: 'server-start',
   measure: (bench) =>
     bench.withDatabase(async ({ url }) => {
-      const ours: number[] = []
-      for (let round = 0; round < bench.rounds; round++) ours.push(await startOnce(url))
       return [
         {
           label: 'millrace start: call to ready',
-          ours,
+          ours: await everyRound(bench.rounds, () => startOnce(url)),
           unit: 'ms',
           goal: { atMost: 1_500 },
           note: 'a process of its own, API and webhooks, no configuration file',

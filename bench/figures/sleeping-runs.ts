@@ -4,7 +4,7 @@ import type { Bench } from '../bench.ts'
 import type { BenchDatabase } from '../database.ts'
 import type { Figure, Row } from '../figure.ts'
 import { withClient, withLocalWorker } from '../local-worker.ts'
-import { inSequence, median, quantile, takeTurns } from '../measure.ts'
+import { everyRound, inSequence, median, quantile, takeTurns } from '../measure.ts'
 import { givenInput, oneStep } from '../pipelines.ts'
 import { pipeline } from '../product.ts'
 
@@ -118,7 +118,7 @@ async function latenessMs(bench: Bench, { url, pool }: BenchDatabase): Promise<n
     await durable.sleep(500 + 2_000 * Math.random())
   })
   return withLocalWorker({ database: url, pipelines: [napping] }, ({ client }) =>
-    inSequence(bench.rounds, async () => {
+    everyRound(bench.rounds, async () => {
       const starts = await client.startMany(
         napping,
         Array.from({ length: samples }, () => null),
