@@ -3,37 +3,37 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { AgentOptions, Work } from './agent.ts'
+import { type Answer, Calls } from './calls.ts'
 
 const program = fileURLToPath(new URL('agent.ts', import.meta.url))
-const closeWithinMs = 15_000
+const opensWithinMs = 120_000
+const closesWithinMs = 15_000
+/** After the bound that a call has itself, and for what has none: far beyond what a slow machine needs. */
+const answersWithinMs = 60_000
+const unboundMs = 600_000
+/** Ten million of them take the better part of an hour. */
+const historyMs = 7_200_000
 
-type Answer<Name extends keyof Work> = Awaited<ReturnType<Work[Name]>>
+type Result<Name extends keyof Work> = Awaited<ReturnType<Work[Name]>>
 
-interface Message {
-  readonly ready?: true
+interface Message extends Answer {
   readonly begun?: number
-  readonly id?: number
-  readonly result?: unknown
-  readonly error?: string
 }
 
 export class Agent {
   readonly #child: ChildProcess
-  readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
-  #calls = 0
+  readonly #calls: Calls
   #begun = 0
   #asked = 0
   #heard: () => void = () => {}
 
-  private constructor(child: ChildProcess) {
+  private constructor(child: ChildProcess, peer: string) {
     this.#child = child
-    child.on('message', (message: Message) => this.#receive(message))
-    // What is sent to a process that has just ended; its end is heard of below.
-    child.on('error', () => {})
-    child.once('exit', () => {
-      for (const { reject } of this.#waiting.values())
-        reject(new Error('The process of the peer ended; it says why above.'))
-      this.#waiting.clear()
+    this.#calls = new Calls(child, peer)
+    child.on('message', ({ begun }: Message) => {
+      if (begun === undefined) return
+      this.#begun = begun
+      this.#heard()
     })
   }
 
@@ -45,23 +45,15 @@ export class Agent {
       // Not as an argument: the address holds a password, and arguments are for everybody to see.
       env: { ...process.env, BENCH_AGENT: JSON.stringify(options) },
     })
-    const agent = new Agent(child)
-    const ended = once(child, 'exit').then(() => {
-      throw new Error(`${options.peer} could not be opened; it says why above.`)
-    })
-    ended.catch(() => {})
-    await Promise.race([once(child, 'message'), ended])
+    const agent = new Agent(child, options.peer)
+    await opened(child, options.peer)
     return agent
   }
 
-  call<Name extends keyof Work>(name: Name, args?: Parameters<Work[Name]>[0]): Promise<Answer<Name>> {
-    const id = ++this.#calls
+  async call<Name extends keyof Work>(name: Name, args?: Parameters<Work[Name]>[0]): Promise<Result<Name>> {
     if (name === 'startWorker' || name === 'startDurable') this.#begun = 0
     if (name === 'allRecorded') this.#asked++
-    return new Promise<Answer<Name>>((resolve, reject) => {
-      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject })
-      this.#child.send({ id, name, args })
-    })
+    return (await this.#calls.ask(name, args, withinMs(name, args))) as Result<Name>
   }
 
   /** How many tasks began here since its worker was told to start. */
@@ -87,22 +79,32 @@ export class Agent {
   async close(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const ended = once(this.#child, 'exit')
-    const timer = setTimeout(() => this.kill(), closeWithinMs)
-    await this.call('close').catch(() => {})
-    this.#child.kill('SIGKILL')
+    await this.#calls.ask('close', undefined, closesWithinMs).catch(() => {})
+    this.kill()
     await ended
+  }
+}
+
+/** It says that it is ready, and nothing before. */
+async function opened(child: ChildProcess, peer: string): Promise<void> {
+  const timer = setTimeout(() => child.kill('SIGKILL'), opensWithinMs)
+  const ended = once(child, 'exit').then(([, signal]: unknown[]) => {
+    throw new Error(
+      signal === 'SIGKILL'
+        ? `${peer} was not open after ${opensWithinMs / 1_000} s, and its process was ended`
+        : `${peer} could not be opened; it says why above`,
+    )
+  })
+  ended.catch(() => {})
+  try {
+    await Promise.race([once(child, 'message'), ended])
+  } finally {
     clearTimeout(timer)
   }
+}
 
-  #receive({ begun, id, result, error }: Message): void {
-    if (begun !== undefined) {
-      this.#begun = begun
-      this.#heard()
-    }
-    if (id === undefined) return
-    const waiting = this.#waiting.get(id)
-    this.#waiting.delete(id)
-    if (error === undefined) waiting?.resolve(result)
-    else waiting?.reject(new Error(error))
-  }
+function withinMs(name: keyof Work, args: object | undefined): number {
+  if (name === 'fillHistory') return historyMs
+  const bound = args !== undefined && 'limitMs' in args ? Number(args.limitMs) : unboundMs
+  return bound + answersWithinMs
 }

@@ -82,9 +82,11 @@ export class Stage {
     return agent
   }
 
-  /** Several processes of one kind. */
-  agents(kind: string, count: number): Promise<Agent[]> {
-    return Promise.all(Array.from({ length: count }, (_, n) => this.agent(`${kind} ${n}`)))
+  /** Several processes of one kind; where one does not open, the others are known all the same, and closed with the rest. */
+  async agents(kind: string, count: number): Promise<Agent[]> {
+    const opening = Array.from({ length: count }, (_, n) => this.agent(`${kind} ${n}`))
+    await Promise.allSettled(opening)
+    return Promise.all(opening)
   }
 
   /** Forgets a process that was killed. */
