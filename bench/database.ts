@@ -1,13 +1,11 @@
 // A migrated database for one figure, and the server that holds them.
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
-import { removeAbandonedServers } from '../test/abandoned-servers.ts'
+import type { Ending } from './ending.ts'
+import { removeFolder, removeLeftOvers, temporaryFolder } from './left-overs.ts'
 import { createPool, migrate, startEmbeddedPostgres } from './product.ts'
-
-const folderPrefix = 'millrace-bench-'
 
 export interface BenchDatabase {
   readonly url: string
@@ -19,7 +17,6 @@ export interface BenchDatabase {
 export interface BenchServer {
   readonly url: string
   readonly description: string
-  close(): Promise<void>
 }
 
 export async function createDatabase(serverUrl: string): Promise<BenchDatabase> {
@@ -42,24 +39,23 @@ export async function createDatabase(serverUrl: string): Promise<BenchDatabase> 
   return { url: url.href, pool, drop }
 }
 
-/** The server of BENCH_DATABASE_URL, or a new embedded one in a temporary folder, with the settings of a fresh install. */
-export async function openServer(settings: Record<string, string>): Promise<BenchServer> {
+/** The server of BENCH_DATABASE_URL, or a new embedded one in a temporary folder, with the settings of a fresh install; it goes with the ending. */
+export async function openServer(settings: Record<string, string>, ending: Ending): Promise<BenchServer> {
+  await removeLeftOvers()
   const given = process.env['BENCH_DATABASE_URL']
-  if (given !== undefined && given !== '')
-    return { url: given, description: await describe(given), close: async () => {} }
-  await removeAbandonedServers(os.tmpdir(), folderPrefix)
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), folderPrefix))
+  if (given !== undefined && given !== '') return { url: given, description: await describe(given) }
+  const folder = temporaryFolder('bench')
   // As root the server runs under another user, who must be able to enter.
   fs.chmodSync(folder, 0o755)
-  const server = await startEmbeddedPostgres({
-    directory: path.join(fs.realpathSync(folder), '.millrace'),
-    settings,
+  const directory = path.join(fs.realpathSync(folder), '.millrace')
+  const starting = startEmbeddedPostgres({ directory, settings })
+  ending.add(async () => {
+    const server = await starting.catch(() => undefined)
+    await server?.release()
+    for (const gone of [server?.directory ?? directory, folder]) removeFolder(gone)
   })
-  const close = async () => {
-    await server.release()
-    for (const gone of [server.directory, folder]) fs.rmSync(gone, { recursive: true, force: true })
-  }
-  return { url: server.url, description: await describe(server.url), close }
+  const { url } = await starting
+  return { url, description: await describe(url) }
 }
 
 async function describe(url: string): Promise<string> {

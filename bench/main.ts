@@ -4,6 +4,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { benchOf } from './bench.ts'
 import { openServer } from './database.ts'
+import { Ending } from './ending.ts'
 import { figures } from './all-figures.ts'
 import { compareAll } from './compare.ts'
 import { comparisonHeading } from './comparison.ts'
@@ -54,18 +55,14 @@ async function compareWith(
   chosen: readonly Figure[],
   { quick, json }: Pick<Options, 'quick' | 'json'>,
 ): Promise<number> {
-  const revision = await buildRevision(name).catch((error: Error) => error.message)
-  if (typeof revision === 'string') {
-    console.error(revision)
-    return 2
-  }
-  const server = await openServer(bothSettings)
-  const close = async () => {
-    await server.close()
-    revision.remove()
-  }
-  const release = onSignal(close)
+  const ending = new Ending()
   try {
+    const revision = await buildRevision(name, ending).catch((error: Error) => error.message)
+    if (typeof revision === 'string') {
+      console.error(revision)
+      return 2
+    }
+    const server = await openServer(bothSettings, ending)
     const machine = describeMachine(server.description)
     if (!json)
       console.log(
@@ -79,8 +76,7 @@ async function compareWith(
     if (json)
       console.log(JSON.stringify({ machine, quick, before: revision.description, compared }, undefined, 2))
   } finally {
-    release()
-    await close()
+    await ending.run()
   }
   return 0
 }
@@ -117,9 +113,9 @@ interface Options {
 }
 
 async function measureAll(chosen: readonly Figure[], options: Options): Promise<void> {
-  const server = await openServer(options.statements ? statementSettings : {})
-  const release = onSignal(server.close)
+  const ending = new Ending()
   try {
+    const server = await openServer(options.statements ? statementSettings : {}, ending)
     const judged: Judged[] = []
     const machine = describeMachine(server.description)
     if (!options.json)
@@ -128,8 +124,7 @@ async function measureAll(chosen: readonly Figure[], options: Options): Promise<
     if (options.json)
       console.log(JSON.stringify({ machine, quick: options.quick, figures: judged }, undefined, 2))
   } finally {
-    release()
-    await server.close()
+    await ending.run()
   }
 }
 
@@ -145,13 +140,4 @@ async function measureOne({ name, measure }: Figure, serverUrl: string, options:
   const judged = (await measure(bench)).map((row) => judge(name, row))
   if (!json) for (const row of judged) console.log(rowText(row))
   return judged
-}
-
-/** A second signal ends at once, and leaves the folder behind. */
-function onSignal(close: () => Promise<void>): () => void {
-  const end = () => void close().finally(() => process.exit(130))
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end)
-  return () => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, end)
-  }
 }

@@ -1,10 +1,11 @@
 // Another revision of this repository, built in a temporary folder.
 import { execFile } from 'node:child_process'
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import type { Ending } from './ending.ts'
+import { removeFolder, temporaryFolder } from './left-overs.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const run = promisify(execFile)
@@ -15,26 +16,37 @@ export interface Revision {
   readonly commit: string
   /** Its package, built. */
   readonly folder: string
-  remove(): void
 }
 
-/** Checks out what git knows under the name and builds it, with the dependencies of this checkout: nothing is installed, and no working tree is registered. */
-export async function buildRevision(name: string): Promise<Revision> {
+/**
+ * Checks out what git knows under the name and builds it, with the dependencies of this checkout: nothing is installed, and no working tree is
+ * registered. Its folder goes with the ending.
+ */
+export async function buildRevision(name: string, ending: Ending): Promise<Revision> {
   const commit = await commitOf(name)
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'millrace-revision-'))
-  const remove = () => fs.rmSync(folder, { recursive: true, force: true })
-  try {
-    const archive = path.join(folder, 'revision.tar')
-    await run('git', ['archive', '--output', archive, commit], { cwd: root })
-    await run('tar', ['-xf', archive, '-C', folder])
-    fs.rmSync(archive)
-    fs.symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'), 'junction')
-    await run(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '-b'], { cwd: folder })
-  } catch (error) {
-    remove()
+  const folder = temporaryFolder('revision')
+  const interrupted = new AbortController()
+  const building = buildIn(folder, commit, interrupted.signal)
+  ending.add(async () => {
+    // A compiler that goes on would make the folder again.
+    interrupted.abort()
+    await building.catch(() => {})
+    removeFolder(folder)
+  })
+  await building.catch((error: unknown) => {
     throw new Error(`Revision ${name} could not be built: ${reasonOf(error)}`, { cause: error })
-  }
-  return { description: `${name} (${commit.slice(0, 8)})`, commit, folder, remove }
+  })
+  return { description: `${name} (${commit.slice(0, 8)})`, commit, folder }
+}
+
+async function buildIn(folder: string, commit: string, signal: AbortSignal): Promise<void> {
+  const archive = path.join(folder, 'revision.tar')
+  await run('git', ['archive', '--output', archive, commit], { cwd: root, signal })
+  await run('tar', ['-xf', archive, '-C', folder], { signal })
+  fs.rmSync(archive)
+  fs.symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'), 'junction')
+  const compiler = path.join(root, 'node_modules/typescript/bin/tsc')
+  await run(process.execPath, [compiler, '-b'], { cwd: folder, signal })
 }
 
 async function commitOf(name: string): Promise<string> {

@@ -1,6 +1,7 @@
 // What `npm run bench -- --compare` says of two revisions, and in which order it lets them measure.
 import { expect, test } from 'vitest'
 import { compareRows, comparisonText } from '../bench/comparison.ts'
+import { Ending } from '../bench/ending.ts'
 import { judge } from '../bench/report.ts'
 import { buildRevision } from '../bench/revision.ts'
 import { byTurns } from '../bench/turns.ts'
@@ -51,6 +52,8 @@ test('the ratio is that of the medians, and the one of the floors tells whether 
 })
 
 test('a revision that is not there is refused by its name', async () => {
-  await expect(buildRevision('no-such-revision')).rejects.toThrow(/'no-such-revision'/)
-  await expect(buildRevision('--output=elsewhere')).rejects.toThrow(/'--output=elsewhere'/)
+  const ending = new Ending()
+  await expect(buildRevision('no-such-revision', ending)).rejects.toThrow(/'no-such-revision'/)
+  await expect(buildRevision('--output=elsewhere', ending)).rejects.toThrow(/'--output=elsewhere'/)
+  await ending.run()
 })

@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Figure } from '../figure.ts'
+import { removeFolder, temporaryFolder } from '../left-overs.ts'
 import { repeat } from '../measure.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -27,7 +27,7 @@ export const firstRun: Figure = {
 }
 
 async function secondsToFirstRun(): Promise<number> {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'millrace-bench-'))
+  const folder = temporaryFolder('bench')
   fs.chmodSync(folder, 0o755)
   const { DATABASE_URL: _, ...env } = process.env
   const begun = performance.now()
@@ -47,7 +47,7 @@ async function secondsToFirstRun(): Promise<number> {
     if (begunLine.test(line)) seconds ??= (performance.now() - begun) / 1_000
   }
   const [code] = await ended
-  fs.rmSync(folder, { recursive: true, force: true })
+  removeFolder(folder)
   if (seconds === undefined) throw new Error(`npm start ended with status ${code} and no run begun.`)
   return seconds
 }

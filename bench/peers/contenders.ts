@@ -1,6 +1,8 @@
 // Who takes part: each peer in each of its profiles, and Millrace.
 import type { Peer, Profile } from './peer.ts'
 import { loadPeer, type PeerName, peerNames } from './peers.ts'
+import { allRows } from './rows/all.ts'
+import { isRedisInstalled } from './stores.ts'
 
 export interface Contender {
   readonly peerName: PeerName
@@ -15,11 +17,18 @@ export async function contendersOf(
   const names = peerNames.filter((name) => chosen?.includes(name) ?? true)
   const all = await Promise.all(
     names.map(async (peerName) => {
-      const peer = await loadPeer(peerName)
+      const peer = ableHere(await loadPeer(peerName))
       return profiles
         .filter((profile) => peer.profiles[profile] !== undefined)
         .map((profile) => ({ peerName, peer, profile }))
     }),
   )
   return all.flat()
+}
+
+/** Where its store is not installed it has no value in any row, and the table says why. */
+function ableHere(peer: Peer): Peer {
+  if (peer.store !== 'redis' || isRedisInstalled()) return peer
+  const reason = 'redis-server is not installed on the machine that measured'
+  return { ...peer, cannot: Object.fromEntries(allRows.map(({ name }) => [name, reason])) }
 }

@@ -1,7 +1,4 @@
 // One peer in one row: its place in the stores, its processes, and what they cost.
-import fs from 'node:fs'
-import os from 'node:os'
-import path from 'node:path'
 import pg from 'pg'
 import { Agent } from './agent-process.ts'
 import type { Cost, Counted } from './costs.ts'
@@ -33,22 +30,14 @@ export class Stage {
   readonly postgresUrl: string
   readonly #options: StageOptions
   readonly #place: OpenPlace
-  readonly #server: OwnServer | undefined
-  readonly #folder: string
   readonly #agents = new Map<string, Agent>()
+  #server: OwnServer | undefined
   #peakBytes = 0
   #counts = false
 
-  private constructor(
-    options: StageOptions,
-    place: OpenPlace,
-    server: OwnServer | undefined,
-    folder: string,
-  ) {
+  private constructor(options: StageOptions, place: OpenPlace) {
     this.#options = options
     this.#place = place
-    this.#server = server
-    this.#folder = folder
     this.peer = options.peer
     this.profile = options.profile
     this.database = place.database
@@ -57,11 +46,10 @@ export class Stage {
 
   /** With its tables and rules made. */
   static async open(options: StageOptions): Promise<Stage> {
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'millrace-peer-'))
     const place = await options.stores.makePlace()
-    const server = await options.peer.serve?.(folder)
-    const stage = new Stage(options, place, server, folder)
+    const stage = new Stage(options, place)
     try {
+      stage.#server = await options.peer.serve?.(place.folder)
       await (await stage.agent('client')).call('prepare')
     } catch (error) {
       await stage.close()
@@ -166,6 +154,5 @@ export class Stage {
     await Promise.all(agents.map((agent) => agent.close()))
     await this.#server?.stop()
     await this.#place.drop()
-    fs.rmSync(this.#folder, { recursive: true, force: true })
   }
 }

@@ -3,16 +3,24 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import { createServer } from 'node:net'
-import os from 'node:os'
 import path from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import pg from 'pg'
 import { openServer } from '../database.ts'
+import { Ending } from '../ending.ts'
+import { removeFolder, temporaryFolder } from '../left-overs.ts'
 
 const redisProgram = '/usr/bin/redis-server'
 /** Redis has sixteen numbered stores unless told otherwise; the row before is over when its number comes again. */
 const redisNumbers = 16
+/** Where there is none: an address of nobody, since an empty one would be that of whatever Redis this machine runs. */
+const noRedisUrl = 'redis://none.invalid'
+/** Until it answers, at its start and whenever it is asked. */
+const answersWithinMs = 10_000
+const retryMs = 50
+
+/** Peers on Redis take part where it is installed. */
+export const isRedisInstalled = (): boolean => fs.existsSync(redisProgram)
 
 export interface Stores {
   readonly description: string
@@ -29,22 +37,38 @@ export interface OpenPlace {
   readonly postgresUrl: string
   readonly redisUrl: string
   readonly database: string
+  /** Empty, for a server of the peer's own. */
+  readonly folder: string
   drop(): Promise<void>
 }
 
+/** They go at the close, or when a signal comes. */
 export async function openStores(): Promise<Stores> {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'millrace-peers-'))
+  const ending = new Ending()
+  try {
+    return await openWith(ending)
+  } catch (error) {
+    await ending.run()
+    throw error
+  }
+}
+
+async function openWith(ending: Ending): Promise<Stores> {
+  const folder = temporaryFolder('peers')
+  ending.add(() => removeFolder(folder))
   // Counted in the first turn alone, which is not timed.
-  const server = await openServer({
+  const settings = {
     shared_preload_libraries: 'pg_stat_statements',
     'pg_stat_statements.track': 'none',
     'pg_stat_statements.max': '10000',
     // All peers stay connected, though only one of them works at a time.
     max_connections: '500',
-  })
-  const redis = fs.existsSync(redisProgram) ? await startRedis(folder) : undefined
+  }
+  const server = await openServer(settings, ending)
+  const redis = isRedisInstalled() ? await startRedis(folder, ending) : undefined
   const postgres = new pg.Client(server.url)
   await postgres.connect()
+  ending.add(() => postgres.end())
   await postgres.query('create extension if not exists pg_stat_statements')
   const { rows } = await postgres.query<{ folder: string }>(
     `select current_setting('data_directory') as folder`,
@@ -55,33 +79,34 @@ export async function openStores(): Promise<Stores> {
     postgresProcess: processOf(rows[0]?.folder ?? ''),
     redisProcess: redis?.child.pid,
     postgres,
-    makePlace: () => makePlace(server.url, postgres, redis, places++),
-    close: async () => {
-      await postgres.end()
-      await redis?.stop()
-      await server.close()
-      fs.rmSync(folder, { recursive: true, force: true })
-    },
+    makePlace: () => makePlace({ serverUrl: server.url, postgres, redis, folder }, places++),
+    close: () => ending.run(),
   }
 }
 
-async function makePlace(
-  serverUrl: string,
-  postgres: pg.Client,
-  redis: RedisServer | undefined,
-  place: number,
-): Promise<OpenPlace> {
+interface Whole {
+  readonly serverUrl: string
+  readonly postgres: pg.Client
+  readonly redis: RedisServer | undefined
+  readonly folder: string
+}
+
+async function makePlace({ serverUrl, postgres, redis, folder }: Whole, place: number): Promise<OpenPlace> {
+  const number = place % redisNumbers
+  if (redis !== undefined) await emptyRedis(redis.client, number)
   const database = `peers_${process.pid}_${place}`
   await postgres.query(`create database ${database}`)
   const url = new URL(serverUrl)
   url.pathname = database
-  const number = place % redisNumbers
-  if (redis !== undefined) await emptyRedis(redis.client, number)
+  const own = path.join(folder, String(place))
+  fs.mkdirSync(own)
   return {
     postgresUrl: url.href,
-    redisUrl: redis === undefined ? '' : `${redis.url}/${number}`,
+    redisUrl: redis === undefined ? noRedisUrl : `${redis.url}/${number}`,
     database,
+    folder: own,
     drop: async () => {
+      removeFolder(own)
       await postgres.query(`drop database if exists ${database} with (force)`)
       if (redis !== undefined) await emptyRedis(redis.client, number)
     },
@@ -109,11 +134,10 @@ interface RedisServer {
   readonly client: Redis
   readonly url: string
   readonly description: string
-  stop(): Promise<void>
 }
 
 /** As the documentation of BullMQ asks for it: an append-only file, written out each second, and nothing evicted. */
-async function startRedis(folder: string): Promise<RedisServer> {
+async function startRedis(folder: string, ending: Ending): Promise<RedisServer> {
   const port = await freePort()
   const settings = [
     '--appendonly',
@@ -127,8 +151,17 @@ async function startRedis(folder: string): Promise<RedisServer> {
   ]
   const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder]
   const child = spawn(redisProgram, [...place, ...settings], { stdio: 'ignore' })
-  const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 50, maxRetriesPerRequest: null })
+  const retryStrategy = () => retryMs
+  const client = new Redis(port, '127.0.0.1', {
+    retryStrategy,
+    maxRetriesPerRequest: answersWithinMs / retryMs,
+  })
   client.on('error', () => {})
+  ending.add(() => {
+    client.disconnect()
+    // What it has not written yet goes as well.
+    return endChild(child)
+  })
   await Promise.race([
     client.ping(),
     once(child, 'exit').then(() =>
@@ -141,13 +174,14 @@ async function startRedis(folder: string): Promise<RedisServer> {
     client,
     url: `redis://127.0.0.1:${port}`,
     description: `Redis ${version}, appendonly yes, appendfsync everysec`,
-    stop: async () => {
-      await client.quit()
-      const ended = once(child, 'exit')
-      child.kill('SIGTERM')
-      await Promise.race([ended, pause(5_000).then(() => child.kill('SIGKILL'))])
-    },
   }
+}
+
+async function endChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGKILL')
+  await ended
 }
 
 /** A port that nobody listens on at the moment. */

@@ -10,6 +10,7 @@ import { build } from 'esbuild'
 import pg from 'pg'
 import type { Caller, Statement } from '../../src/db/call.ts'
 import type * as Watches from '../../src/db/watches.ts'
+import { Ending } from '../../bench/ending.ts'
 import { buildRevision, type Revision } from '../../bench/revision.ts'
 import { until } from '../deadline.ts'
 import { startTestServer } from '../test-server.ts'
@@ -18,11 +19,11 @@ import { type DatabaseRows, readRows } from './rows.ts'
 import { type Scene, type Standing, userSchema, userTables } from './scene.ts'
 import { castOf, sceneOptions, scenesSince } from './scenes.ts'
 
-const revision = await buildRevision(process.argv[2] ?? 'HEAD')
+const ending = new Ending()
 try {
-  await keep(revision)
+  await keep(await buildRevision(process.argv[2] ?? 'HEAD', ending))
 } finally {
-  revision.remove()
+  await ending.run()
 }
 // Handlers that were stopped in the middle never come back.
 process.exit(0)
