@@ -2,10 +2,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { type Compared, compareRows, comparisonText } from './comparison.ts'
+import { type Comparison, comparisonOf, comparisonTexts, type Outcome } from './comparison.ts'
 import type { Figure } from './figure.ts'
 import { productFolder } from './product-folder.mjs'
-import type { Judged } from './report.ts'
 import type { Told } from './side.ts'
 import { byTurns, type Side } from './turns.ts'
 
@@ -19,31 +18,30 @@ export interface CompareOptions {
   readonly print: (text: string) => void
 }
 
-/** Measures each figure on both; what one of them can't measure is said, and left out. */
-export async function compareAll(figures: readonly Figure[], options: CompareOptions): Promise<Compared[]> {
-  const all: Compared[] = []
+/** Measures each figure on both, in turn; what one of them can't measure is said, and the next one begun. */
+export async function compareAll(
+  figures: readonly Figure[],
+  { serverUrl, quick, folder, print }: CompareOptions,
+): Promise<Comparison> {
+  const all: Comparison[] = []
   for (const { name } of figures) {
-    const sides = [options.folder, productFolder].map(
-      (folder) => new SideProcess(folder, { ...options, figure: name }),
+    const sides = [folder, productFolder].map(
+      (one) => new SideProcess(one, { serverUrl, quick, figure: name }),
     )
     try {
-      const [before, now] = await byTurns(sides[0]!, sides[1]!)
-      if ('fault' in before || 'fault' in now) {
-        const [side, told] = 'fault' in before ? ['the other revision', before] : ['this checkout', now]
-        options.print(`${name}: not measured, since ${side} says: ${'fault' in told ? told.fault : ''}`)
-        continue
-      }
-      const rows = compareRows(before.rows, now.rows)
-      all.push(...rows)
-      for (const row of rows) options.print(comparisonText(row))
+      const comparison = comparisonOf(name, ...(await byTurns(sides[0]!, sides[1]!)))
+      all.push(comparison)
+      for (const text of comparisonTexts(comparison)) print(text)
     } finally {
       await Promise.all(sides.map((side) => side.stop()))
     }
   }
-  return all
+  return {
+    compared: all.flatMap(({ compared }) => compared),
+    alone: all.flatMap(({ alone }) => alone),
+    faults: all.flatMap(({ faults }) => faults),
+  }
 }
-
-type Outcome = { readonly rows: readonly Judged[] } | { readonly fault: string }
 
 class SideProcess implements Side<Outcome> {
   readonly #child: ChildProcess

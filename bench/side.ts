@@ -3,11 +3,12 @@
 import { once } from 'node:events'
 import { benchOf } from './bench.ts'
 import { figures } from './all-figures.ts'
+import type { Outcome } from './comparison.ts'
 import { judge } from './report.ts'
 import { shareTurns } from './turn.ts'
 
 /** What a side tells: that its round is over, and in the end what it measured, or why it can't. */
-export type Told = 'round' | { readonly rows: ReturnType<typeof judge>[] } | { readonly fault: string }
+export type Told = 'round' | Outcome
 
 const { serverUrl, quick, figure } = JSON.parse(process.env['BENCH_SIDE'] ?? '{}')
 
@@ -26,7 +27,7 @@ process.once('disconnect', () => process.exit(1))
 await turn()
 tell(await measured())
 
-async function measured(): Promise<Told> {
+async function measured(): Promise<Outcome> {
   const found = figures.find(({ name }) => name === figure)
   if (found === undefined) return { fault: `there is no figure '${figure}'` }
   const bench = benchOf({ serverUrl, quick, figure, profileFolder: undefined, statements: undefined })

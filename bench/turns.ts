@@ -6,12 +6,12 @@ export interface Side<Result> {
   go(): Promise<Result | undefined>
 }
 
-/** Gives each the turn until both are done; who is done earlier is not waited for. */
+/** Gives each the turn until both are done, and begins each round with the other one; who is done earlier is not waited for. */
 export async function byTurns<Result>(first: Side<Result>, second: Side<Result>): Promise<[Result, Result]> {
   let [one, other]: (Result | undefined)[] = []
-  while (one === undefined || other === undefined) {
-    one ??= await first.go()
-    other ??= await second.go()
-  }
+  const goOne = async () => (one ??= await first.go())
+  const goOther = async () => (other ??= await second.go())
+  for (let round = 0; one === undefined || other === undefined; round++)
+    for (const go of round % 2 === 0 ? [goOne, goOther] : [goOther, goOne]) await go()
   return [one, other]
 }
