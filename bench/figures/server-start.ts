@@ -33,8 +33,11 @@ async function startOnce(database: string): Promise<number> {
   })
   const ended = once(child, 'exit')
   try {
-    const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
-    const { address } = JSON.parse(line) as { address: string }
+    const tooEarly = ended.then(() => {
+      throw new Error('millrace start ended before it was ready; it says why above.')
+    })
+    const [line] = await Promise.race([once(createInterface(child.stdout), 'line'), tooEarly])
+    const { address } = JSON.parse(line as string) as { address: string }
     const { status } = await fetch(`${address}/health/ready`)
     if (status !== 200) throw new Error(`The server was not ready, but answered ${status}.`)
     return performance.now() - began
