@@ -1,7 +1,7 @@
 // One process with one peer in it, which does what its parent tells it: the program behind agent-process.ts.
 import { setTimeout as pause } from 'node:timers/promises'
 import { inFlight, millisecondsOf, paced, sharedClockMs } from '../measure.ts'
-import type { Durable, Opened, OpenOptions, Running, Task } from './peer.ts'
+import type { Durable, DurableRole, Opened, OpenOptions, Running, Task } from './peer.ts'
 import { loadPeer, type PeerName } from './peers.ts'
 
 /** How often the parent hears of the tasks that began. */
@@ -122,11 +122,20 @@ function workOf(peer: Opened) {
       running = undefined
     },
 
-    async startDurable({ inFlight: width, hang }: { inFlight: number; hang?: boolean }) {
+    async startDurable({
+      inFlight: width,
+      role = 'both',
+      hang,
+    }: {
+      inFlight: number
+      role?: DurableRole
+      hang?: boolean
+    }) {
       begun.length = 0
       tell.again()
       durable = await able(peer.startDurable)({
         inFlight: width,
+        role,
         onFirstStep: () => {
           begun.push([begun.length, sharedClockMs()])
           return hang === true ? new Promise<never>(() => {}) : undefined

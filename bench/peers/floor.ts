@@ -26,6 +26,7 @@ export const peer: Peer = {
     'noisy-tenant': noQueue,
     'growth-1m': noQueue,
     'growth-10m': noQueue,
+    'three-steps-apart': noQueue,
     takeover: noQueue,
   },
   open,

@@ -25,6 +25,7 @@ export const peer: Peer = {
     'three-steps-50': noRuns,
     'three-steps-500': noRuns,
     'three-steps-idle': noRuns,
+    'three-steps-apart': noRuns,
     'fan-out-1000': noRuns,
     'steps-1000': noRuns,
   },

@@ -4,6 +4,7 @@ import { writeHistory } from '../history.ts'
 import { fanOutOf, givenInput } from '../pipelines.ts'
 import { connect, createPool, migrate, pipeline, startWorker } from '../product.ts'
 import type { DurableOptions, Opened, OpenOptions, Peer, Profile, Setup, Task } from './peer.ts'
+import { slotsFor } from './slots.ts'
 
 const input = z.object({ n: z.number(), key: z.string().optional() })
 
@@ -12,7 +13,7 @@ export const peer: Peer = {
   packages: ['millrace'],
   store: 'postgres',
   profiles: {
-    best: 'slots: 1000 for tasks, twice the runs in flight for runs of steps; nothing else is set',
+    best: 'slots: 1000 for tasks, twice the runs in flight for runs of steps, and 100 at least, since each step of a fan-out takes one; nothing else is set',
     default: 'nothing is set: 20 slots',
   },
   keeps: 'each run and attempt with input, output and times, for 30 days unless told',
@@ -87,7 +88,7 @@ async function startDurable(
   client: ReturnType<typeof connect>,
   database: string,
   profile: Profile,
-  { inFlight, onFirstStep }: DurableOptions,
+  { inFlight, role, onFirstStep }: DurableOptions,
 ) {
   const three = pipeline('three-steps', { input })
     .step('one', async () => {
@@ -103,11 +104,14 @@ async function startDurable(
       for (let n = 0; n < count; n++) await durable.run(`part ${n}`, () => ({ ok: 1 }))
     },
   )
-  const worker = await startWorker({
-    database,
-    pipelines: [three, fan, many],
-    ...slotsOf(profile, Math.max(100, 2 * inFlight)),
-  })
+  const worker =
+    role === 'client'
+      ? undefined
+      : await startWorker({
+          database,
+          pipelines: [three, fan, many],
+          ...slotsOf(profile, Math.max(100, slotsFor(inFlight))),
+        })
   return {
     threeSteps: async () => {
       const { run } = await client.start(three, givenInput)
@@ -121,6 +125,6 @@ async function startDurable(
       const { run } = await client.start(many, { count })
       await client.run(run!).result()
     },
-    stop: () => worker.stop(),
+    stop: async () => worker?.stop(),
   }
 }

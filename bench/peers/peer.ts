@@ -24,6 +24,7 @@ export type RowName =
   | 'three-steps-50'
   | 'three-steps-500'
   | 'three-steps-idle'
+  | 'three-steps-apart'
   | 'fan-out-1000'
   | 'steps-1000'
   | 'takeover'
@@ -78,6 +79,8 @@ export interface Setup {
   readonly limit?: { readonly capacity: number; readonly perKey: boolean }
   /** Keys are tenants, which take turns. */
   readonly turns?: boolean
+  /** Tasks are only put in: nobody works, and nobody needs to be woken or called. */
+  readonly noWorkers?: boolean
 }
 
 export interface Task {
@@ -100,7 +103,7 @@ export interface Opened {
   readonly allRecorded?: () => Promise<boolean>
   /** So many tasks that ended days ago, as the peer itself would have left them. */
   readonly fillHistory?: (count: number) => Promise<void>
-  /** Client and worker for runs of durable steps, in this process. */
+  /** Client and worker for runs of durable steps, or one of the two, in this process. */
   readonly startDurable?: (options: DurableOptions) => Promise<Durable>
   readonly close: () => Promise<void>
 }
@@ -120,9 +123,13 @@ export interface Running {
 export interface DurableOptions {
   /** As many runs as that are in flight at most. */
   readonly inFlight: number
+  readonly role: DurableRole
   /** Called in the first step of each run of three; its promise is awaited. */
   readonly onFirstStep?: () => void | Promise<void>
 }
+
+/** Who starts runs and waits for their results, who works, or both in one process. */
+export type DurableRole = 'both' | 'client' | 'worker'
 
 export interface Durable extends Running {
   /** Starts a run of three steps, each with a small result that is durable before the next begins, and waits for the run's result. */
