@@ -1,8 +1,15 @@
 // pg-boss: a queue in Postgres.
-import type { PgBoss as Boss } from 'pg-boss'
+import type { PgBoss as Boss, ConstructorOptions } from 'pg-boss'
 import type { Opened, OpenOptions, Peer, Profile, Setup, Task, WorkerOptions } from './peer.ts'
 
 const queue = 'task'
+
+/** The least that it allows (`heartbeatSeconds` of a queue, its page on queues). */
+const heartbeatSeconds = 10
+/** How often those that are silent are looked for, instead of once a minute (its page on the constructor); both timers must be over. */
+const supervised = { superviseIntervalSeconds: 5, monitorIntervalSeconds: 5 }
+/** A process that only puts in listens to nothing and looks after nothing (`useListenNotify` and `supervise` in its page on the constructor). */
+const producer = { supervise: false, schedule: false }
 
 const noRuns = 'it has no runs of durable steps'
 
@@ -11,7 +18,7 @@ export const peer: Peer = {
   packages: ['pg-boss'],
   store: 'postgres',
   profiles: {
-    best: 'a queue with notify: true and heartbeatSeconds: 10, and an instance with useListenNotify; work() with batchSize 1000 and burstWhenBatchFull, so that a batch is completed as one; groups with groupConcurrency and the shortest polls for limits and tenants; insert() for many (its pages on workers, jobs and queues)',
+    best: 'a queue with notify: true where workers are to be woken, and heartbeatSeconds: 10; instances that work with useListenNotify and a superviseIntervalSeconds and monitorIntervalSeconds of 5, those that only put in with supervise: false; work() with batchSize 1000 and burstWhenBatchFull, so that a batch is completed as one; groups with groupConcurrency and the shortest polls for limits and tenants; insert() for many (its pages on the constructor, workers, jobs and queues)',
     default: 'createQueue(), send(), work() as in its README: one job every two seconds; insert() for many',
   },
   keeps: 'each job with its data and output, for 7 days',
@@ -20,6 +27,7 @@ export const peer: Peer = {
     'three-steps-50': noRuns,
     'three-steps-500': noRuns,
     'three-steps-idle': noRuns,
+    'three-steps-apart': noRuns,
     'fan-out-1000': noRuns,
     'steps-1000': noRuns,
   },
@@ -28,58 +36,48 @@ export const peer: Peer = {
 
 async function open({ place, profile, setup }: OpenOptions): Promise<Opened> {
   const { PgBoss } = await import('pg-boss')
-  const boss = new PgBoss({
-    connectionString: place.postgresUrl,
-    ...(profile === 'best' ? { useListenNotify: true } : {}),
-  })
-  boss.on('error', (error) => console.error(error))
+  const start = async (options: ConstructorOptions) => {
+    const boss = new PgBoss({ connectionString: place.postgresUrl, ...options })
+    boss.on('error', (error) => console.error(error))
+    await boss.start()
+    return boss
+  }
+  const bestOf = (works: boolean) => (works ? { useListenNotify: true, ...supervised } : producer)
+  let started: Promise<Boss> | undefined
+  // One in each process: what it is asked for first says whether it works or only puts in.
+  const bossOf = (works: boolean) => (started ??= start(profile === 'best' ? bestOf(works) : {}))
   const jobOf = ({ n, key }: Task) => ({
     data: { n, ...(key === undefined ? {} : { key }) },
     ...groupOf(key, setup),
   })
   return {
     prepare: async () => {
-      await started(boss)
-      await boss.createQueue(queue, profile === 'best' ? { notify: true, heartbeatSeconds: 10 } : {})
+      const boss = await bossOf(false)
+      const best = { notify: setup.noWorkers !== true, heartbeatSeconds }
+      await boss.createQueue(queue, profile === 'best' ? best : {})
     },
     enqueue: async (task) => {
-      await started(boss)
       const { data, ...options } = jobOf(task)
-      await boss.send(queue, data, options)
+      await (await bossOf(false)).send(queue, data, options)
     },
     enqueueMany: async (tasks) => {
-      await started(boss)
-      await boss.insert(queue, tasks.map(jobOf))
+      await (await bossOf(false)).insert(queue, tasks.map(jobOf))
     },
-    startWorker: async (options) => {
-      await started(boss)
-      return startWorker(boss, profile, setup, options)
-    },
+    startWorker: async (options) => startWorker(await bossOf(true), profile, setup, options),
     allRecorded: async () => {
-      await started(boss)
-      const { rows } = await boss
-        .getDb()
-        .executeSql(`select not exists (select from pgboss.job where state < 'completed') as done`)
+      const { rows } = await (await bossOf(false)).getDb().executeSql(allRecorded)
       return rows[0]?.done === true
     },
-    fillHistory: async (count) => {
-      await started(boss)
-      await fillHistory(boss, count)
-    },
-    close: () => boss.stop({ graceful: false }),
+    fillHistory: async (count) => fillHistory(await bossOf(false), count),
+    close: async () => (await started)?.stop({ graceful: false }),
   }
 }
 
-const startedBosses = new WeakMap<Boss, Promise<unknown>>()
-
-/** Each process starts it once; the first one has made the tables. */
-function started(boss: Boss): Promise<unknown> {
-  const known = startedBosses.get(boss)
-  if (known !== undefined) return known
-  const starting = boss.start()
-  startedBosses.set(boss, starting)
-  return starting
-}
+/** By its index of live jobs (job_i14): what ended is not in it. */
+const allRecorded = `
+  select not exists (
+    select from pgboss.job where name = '${queue}' and state in ('created', 'retry', 'active')
+  ) as done`
 
 /** A limit by key is a group for each key, one for all is one group, and tenants are groups of which none may have all slots. */
 function groupOf(key: string | undefined, { limit, turns }: Setup): { group?: { id: string } } {
