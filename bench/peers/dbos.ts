@@ -3,6 +3,7 @@ import type { DBOS, DBOSClient, DBOSConfig } from '@dbos-inc/dbos-sdk'
 import pg from 'pg'
 import { copyHistory } from './copied-history.ts'
 import type {
+  Durable,
   DurableOptions,
   Opened,
   OpenOptions,
@@ -12,19 +13,26 @@ import type {
   Task,
   WorkerOptions,
 } from './peer.ts'
+import { slotsFor } from './slots.ts'
 
 const queueName = 'tasks'
+const runQueueName = 'runs'
 const application = 'peers'
 
 /** All that run share a pool of connections: more of them end later, and none sooner. */
 const taskSlots = 100
+
+/** Transactions side by side, each with its share of many. */
+const bulkLanes = 10
+const runConnections = 20
+const pollMs = 10
 
 export const peer: Peer = {
   name: 'DBOS Transact',
   packages: ['@dbos-inc/dbos-sdk'],
   store: 'postgres',
   profiles: {
-    best: 'systemDatabasePoolSize 20 for runs of steps, a queue with minPollingIntervalMs 10 and workerConcurrency 100, enqueueInTransaction for many, steps side by side by Promise.all (its pages on configuration, queues and steps)',
+    best: 'systemDatabasePoolSize 20 for runs of steps, a queue with minPollingIntervalMs 10 and workerConcurrency 100, or, where it is partitioned for a limit by key, partitionConcurrency alone, with which one sweep takes of all partitions; ten transactions side by side with enqueueInTransaction for many (its bulk insert is marked as no part of its interface); steps side by side by Promise.all; getResult() with pollingIntervalMs 10 where client and worker are apart (its pages on configuration, queues, clients and steps)',
     default:
       'nothing is set: a pool of 10, queues read once a second, as many at once as wait; one enqueue() after the other for many',
   },
@@ -65,13 +73,14 @@ async function open({ place, profile, setup }: OpenOptions): Promise<Opened> {
     launched = false
   }
   let connected: Promise<DBOSClient> | undefined
-  const client = () =>
+  const client = (more: { systemDatabasePoolSize?: number } = {}) =>
     (connected ??= DBOSClient.create({
       systemDatabaseUrl: place.postgresUrl,
       applicationName: application,
       logger: config.logger!,
+      ...more,
     }))
-  const pool = new pg.Pool({ connectionString: place.postgresUrl, max: 1 })
+  const pool = new pg.Pool({ connectionString: place.postgresUrl, max: bulkLanes })
   pool.on('error', () => {})
   const optionsOf = ({ key }: Task) => ({
     workflowName: 'task',
@@ -100,20 +109,27 @@ async function open({ place, profile, setup }: OpenOptions): Promise<Opened> {
         return
       }
       const sender = await client()
-      const connection = await pool.connect()
-      try {
-        await connection.query('begin')
-        for (const task of tasks)
-          await sender.enqueueInTransaction<typeof work>(connection, optionsOf(task), task)
-        await connection.query('commit')
-      } finally {
-        connection.release()
+      const share = Math.ceil(tasks.length / bulkLanes)
+      const lane = async (n: number) => {
+        const connection = await pool.connect()
+        try {
+          await connection.query('begin')
+          for (const task of tasks.slice(n * share, (n + 1) * share))
+            await sender.enqueueInTransaction<typeof work>(connection, optionsOf(task), task)
+          await connection.query('commit')
+        } finally {
+          connection.release()
+        }
       }
+      await Promise.all(Array.from({ length: bulkLanes }, (_, n) => lane(n)))
     },
     startWorker,
     allRecorded: async () => {
       const { rows } = await pool.query<{ done: boolean }>(
-        `select not exists (select from dbos.workflow_status where status in ('ENQUEUED', 'PENDING')) as done`,
+        // By its index of what is in flight (idx_workflow_status_in_flight_v2).
+        `select not exists (
+           select from dbos.workflow_status where queue_name = '${queueName}' and status in ('ENQUEUED', 'PENDING')
+         ) as done`,
       )
       return rows[0]?.done === true
     },
@@ -130,8 +146,15 @@ async function open({ place, profile, setup }: OpenOptions): Promise<Opened> {
       ])
     },
     startDurable: async (options) => {
+      const best = profile === 'best' ? { systemDatabasePoolSize: runConnections } : {}
+      if (options.role === 'client') return clientOf(await client(best), profile)
       const runs = registerRuns(DBOS, options)
-      await launch(profile === 'best' ? { systemDatabasePoolSize: 20 } : {})
+      await launch(options.role === 'worker' ? { ...best, listenQueues: [runQueueName] } : best)
+      if (options.role === 'worker')
+        await DBOS.registerQueue(runQueueName, {
+          ...queueOf(profile, {}, slotsFor(options.inFlight)),
+          onConflict: 'always_update',
+        })
       return { ...runs, stop: shutdown }
     },
     close: async () => {
@@ -147,6 +170,19 @@ const epochMs = '(extract(epoch from past.moment) * 1000)::bigint'
 type Library = typeof DBOS
 
 let registered = 0
+
+/** Of a process that only starts runs and waits for them; the one that works has started as often, and so has the same names. */
+function clientOf(client: DBOSClient, profile: Profile): Durable {
+  registered++
+  const workflowName = `three-steps ${registered}`
+  return {
+    threeSteps: async () => {
+      const handle = await client.enqueue({ workflowName, queueName: runQueueName })
+      await handle.getResult(profile === 'best' ? { pollingIntervalMs: pollMs } : {})
+    },
+    stop: async () => {},
+  }
+}
 
 /** Workflows are registered before the launch, each under a name of its own. */
 function registerRuns(DBOS: Library, { onFirstStep }: DurableOptions) {
@@ -192,9 +228,9 @@ function isPartitioned({ limit, turns }: Setup): boolean {
 /** A limit by key is a partition for each key; tenants are partitions of which none may have all slots. */
 function queueOf(profile: Profile, { limit, turns }: Setup, slots = taskSlots) {
   return {
-    ...(profile === 'best' ? { minPollingIntervalMs: 10 } : {}),
-    // Of a limit over all processes and one of each process it refuses the smaller first.
-    ...(profile === 'best' && limit?.perKey !== false ? { workerConcurrency: slots } : {}),
+    ...(profile === 'best' ? { minPollingIntervalMs: pollMs } : {}),
+    // With a limit over all processes it refuses a smaller one of each process; beside one by key, each poll would walk all partitions to fill a hundred slots.
+    ...(profile === 'best' && limit === undefined ? { workerConcurrency: slots } : {}),
     ...(limit?.perKey === true ? { partitionConcurrency: limit.capacity } : {}),
     ...(limit?.perKey === false ? { globalConcurrency: limit.capacity } : {}),
     ...(turns === true ? { workerConcurrency: slots, partitionConcurrency: Math.ceil(slots * 0.8) } : {}),
