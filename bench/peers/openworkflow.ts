@@ -5,7 +5,7 @@ import { copyHistory } from './copied-history.ts'
 import { Ends } from './ended.ts'
 import type { DurableOptions, Opened, OpenOptions, Peer, Profile, Task } from './peer.ts'
 
-/** A slot asks for work by a query of its own: more of them are slower. */
+/** A slot asks for work by a query of its own (`tick()` of its worker), each time for all that are free: more of them are slower, and so with runs. */
 const taskSlots = 50
 
 const noLimits = 'it has no limits over all processes, and none by key'
@@ -15,7 +15,7 @@ export const peer: Peer = {
   packages: ['openworkflow', 'postgres'],
   store: 'postgres',
   profiles: {
-    best: `a pool of 20 for runs of steps, a concurrency of ${taskSlots} for tasks and of the runs in flight for runs (its pages on workers and production); a run counts as ended when its function ends, since result() asks once a second`,
+    best: `a pool of 20 for runs of steps, a concurrency of ${taskSlots} for tasks and of the runs in flight for runs (its pages on workers and production); a run counts as ended when its function ends, since result() asks once a second, which no setting changes, but where client and worker are apart, and that is the way; its lease of 30 s is a constant`,
     default: 'nothing is set: a pool of 10, a concurrency of 1, result() of the handle',
   },
   keeps: 'each run and step attempt with input, output and times, for ever',
@@ -64,7 +64,10 @@ async function open({ place, profile }: OpenOptions): Promise<Opened> {
   }
   const allRecorded = async () => {
     const { rows } = await pool.query<{ done: boolean }>(
-      `select not exists (select from openworkflow.workflow_runs where status in ('pending', 'running')) as done`,
+      // All its indexes begin with the namespace.
+      `select not exists (
+         select from openworkflow.workflow_runs where namespace_id = 'default' and status in ('pending', 'running')
+       ) as done`,
     )
     return rows[0]?.done === true
   }
@@ -104,7 +107,7 @@ async function open({ place, profile }: OpenOptions): Promise<Opened> {
 
 let registered = 0
 
-async function startDurable(ow: Library, profile: Profile, { inFlight, onFirstStep }: DurableOptions) {
+async function startDurable(ow: Library, profile: Profile, { inFlight, role, onFirstStep }: DurableOptions) {
   const ends = new Ends()
   // Each under the same name in every process, and a new one at each start.
   const name = (kind: string) => ({ name: `${kind} ${registered}` })
@@ -139,10 +142,10 @@ async function startDurable(ow: Library, profile: Profile, { inFlight, onFirstSt
       ends.end(input.run)
     },
   )
-  const worker = ow.newWorker(concurrencyOf(profile, inFlight))
-  await worker.start()
+  const worker = role === 'client' ? undefined : ow.newWorker(concurrencyOf(profile, inFlight))
+  await worker?.start()
   const ended = (start: (run: number) => Promise<{ result(): Promise<unknown> }>) =>
-    profile === 'best'
+    profile === 'best' && role === 'both'
       ? ends.of(start)
       : start(0)
           .then((handle) => handle.result())
@@ -151,7 +154,7 @@ async function startDurable(ow: Library, profile: Profile, { inFlight, onFirstSt
     threeSteps: () => ended((run) => three.run({ run })),
     fanOut: (width: number) => ended((run) => fan.run({ run, width })),
     manySteps: (count: number) => ended((run) => many.run({ run, count })),
-    stop: () => worker.stop(),
+    stop: async () => worker?.stop(),
   }
 }
 
