@@ -12,6 +12,8 @@ import type { Opened, OpenOptions, OwnServer, Peer, Task } from './peer.ts'
 
 const pushes =
   'its server calls the address of a deployment and has no queue that workers read: what comes while none answers is tried again and again with growing pauses, and several processes need a balancer before them'
+const callsAtOnceOfKey =
+  'a virtual object runs one call of its key at a time, but its server calls as soon as something is put in: the row begins with all that wait, and then starts a worker'
 const ownStore = 'its store is its own: what ended would have to be run before'
 const callsAtOnce = 200
 const startsWithinMs = 60_000
@@ -21,7 +23,7 @@ export const peer: Peer = {
   packages: ['@restatedev/restate-server', '@restatedev/restate-sdk', '@restatedev/restate-sdk-clients'],
   store: 'own',
   profiles: {
-    best: 'one node, all roles, nothing is set but ports and telemetry: its log is fsynced (rocksdb-disable-wal-fsync = false), and its pages name no faster setting that keeps that; handlers over HTTP/2, calls over fetch, 200 at once for many',
+    best: 'one node, all roles, nothing is set but ports and telemetry: its log is fsynced (rocksdb-disable-wal-fsync = false), and its pages name no faster setting that keeps that; handlers over HTTP/2, calls over fetch, 200 at once for many; where nobody works, sends with a delay (its page on delayed calls), so that nothing is called',
   },
   keeps: 'each call and its journal for a day',
   takesOver: 'runs',
@@ -30,7 +32,7 @@ export const peer: Peer = {
     'workers-2': pushes,
     'workers-4': pushes,
     'limit-one': pushes,
-    'limit-10000': pushes,
+    'limit-10000': callsAtOnceOfKey,
     'noisy-tenant': pushes,
     'held-snapshot': ownStore,
     'growth-1m': ownStore,
@@ -99,7 +101,7 @@ function program(): string {
   return path.join(fs.realpathSync(path.dirname(found)), 'bin', 'restate-server')
 }
 
-async function open({ place }: OpenOptions): Promise<Opened> {
+async function open({ place, setup }: OpenOptions): Promise<Opened> {
   const [restate, clients] = await Promise.all([
     import('@restatedev/restate-sdk'),
     import('@restatedev/restate-sdk-clients'),
@@ -109,8 +111,6 @@ async function open({ place }: OpenOptions): Promise<Opened> {
   let onFirstStep: () => void | Promise<void> = () => {}
   const tasks = restate.service({
     name: 'tasks',
-    // What is put in while no process works waits for longer than such a row takes.
-    options: { retryPolicy: { initialInterval: { minutes: 10 } } },
     handlers: {
       run: (context: Context, task: Task) =>
         context.run('one', async () => {
@@ -148,8 +148,10 @@ async function open({ place }: OpenOptions): Promise<Opened> {
   const connected = clients.connect({ url: ingress })
   const sender = connected.serviceSendClient<typeof tasks>({ name: 'tasks' })
   const caller = connected.serviceClient<typeof runs>({ name: 'runs' })
+  // Nobody would answer: it waits for longer than such a row takes, instead of being called and refused.
+  const later = setup.noWorkers === true ? [clients.SendOpts.from<Task>({ delay: { hours: 1 } })] : []
   const enqueue = async (task: Task) => {
-    await sender.run(task)
+    await sender.run(task, ...later)
   }
   return {
     prepare: async () => {
@@ -183,7 +185,7 @@ async function open({ place }: OpenOptions): Promise<Opened> {
     },
     startDurable: async (options) => {
       onFirstStep = options.onFirstStep ?? (() => {})
-      await endpoint.listen()
+      if (options.role !== 'client') await endpoint.listen()
       return {
         threeSteps: async () => {
           await caller.threeSteps()

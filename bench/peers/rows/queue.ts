@@ -22,6 +22,7 @@ const enqueueOne: RowPlan = {
   unit: 'tasks/s',
   better: 'more',
   how: '2,000 calls of one client, each after the answer to the one before; no worker',
+  setup: { noWorkers: true },
   turn: async (stage, size) => {
     const client = await stage.agent('client')
     await client.call('enqueue', { count: 1, width: 1, limitMs: warmLimitMs })
@@ -38,6 +39,7 @@ const enqueueBulk: RowPlan = {
   unit: 'tasks/s',
   better: 'more',
   how: '20,000 tasks in the fastest call that the peer has; no worker',
+  setup: { noWorkers: true },
   turn: async (stage, size) => {
     const client = await stage.agent('client')
     await client.call('enqueueMany', { count: warmTasks, keys: 0 })
@@ -55,6 +57,7 @@ const clients = ([1, 4, 8] as const).map(
     unit: 'tasks/s',
     better: 'more',
     how: `${callsEach} single calls under way in each; no worker`,
+    setup: { noWorkers: true },
     turn: async (stage, size) => {
       const agents = await stage.agents('client', count)
       const each = Math.ceil(size.of(8_000) / count)
