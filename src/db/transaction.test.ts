@@ -1,7 +1,8 @@
 // Transactions: what is tried again, what is not, and what a swallowed error becomes.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createEmptyDatabase, type EmptyDatabase } from '../../test/empty-database.ts'
-import { inTransaction, retryTransaction } from './transaction.ts'
+import { inPoolTransaction, inTransaction, retryTransaction } from './transaction.ts'
 
 let database: EmptyDatabase
 let client: Awaited<ReturnType<EmptyDatabase['connect']>>
@@ -68,5 +69,36 @@ describe('a transaction that failed', () => {
   test('is not taken for committed when its work swallowed the error', async () => {
     const work = inTransaction(client, () => client.query('select 1 / 0').catch(() => 'swallowed'))
     await expect(work).rejects.toMatchObject({ code: 'transaction_lost' })
+  })
+})
+
+describe('a connection of a pool', () => {
+  const backend = 'select pg_backend_pid() as backend'
+
+  /** What becomes of the only connection of a pool: the one that failed, and the one that somebody gets afterwards. */
+  async function afterFailure(work: (one: pg.PoolClient) => Promise<unknown>, begin?: string) {
+    const pool = new pg.Pool({ connectionString: database.url, max: 1 })
+    pool.on('error', () => {})
+    try {
+      const before = (await pool.query(backend)).rows
+      await expect(inPoolTransaction(pool, 'a test database', work, begin)).rejects.toThrow()
+      return { before, after: (await pool.query(backend)).rows }
+    } finally {
+      await pool.end()
+    }
+  }
+
+  test('is good for the next one where what its transaction begins with was refused', async () => {
+    const begin = `begin isolation level read committed; select set_config('role', 'nobody_of_that_name', true)`
+    const { before, after } = await afterFailure(() => Promise.resolve(), begin)
+    expect(after).toEqual(before)
+  })
+
+  test('is given up where its transaction could not be rolled back', async () => {
+    const { before, after } = await afterFailure(async (one) => {
+      vi.spyOn(one, 'query').mockImplementationOnce(() => Promise.reject(new Error('no answer')))
+      throw new Error('stop')
+    })
+    expect(after).not.toEqual(before)
   })
 })

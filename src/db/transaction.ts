@@ -15,8 +15,9 @@ export async function inTransaction<T>(
   work: () => Promise<T>,
   begin = 'begin isolation level read committed',
 ): Promise<T> {
-  await client.query(begin)
   try {
+    // More than one statement, it may be: one that fails leaves the transaction begun.
+    await client.query(begin)
     const result = await work()
     const { command } = await client.query('commit')
     if (command !== 'COMMIT') throw transactionLost()
@@ -49,7 +50,9 @@ export async function inPoolTransaction<T>(
     return result
   } catch (error) {
     const told = translateDatabaseError(error, database)
-    broken = told instanceof MillraceError && told.code === 'database_unreachable'
+    const isLost = told instanceof MillraceError && told.code === 'database_unreachable'
+    // What could not be rolled back would be the transaction of whoever gets the connection next.
+    broken = isLost || client?.getTransactionStatus() !== 'I'
     throw told
   } finally {
     client?.release(broken)
