@@ -42,6 +42,37 @@ test('a backfill gives up a batch of which a row stays locked, and goes on when 
   ])
 })
 
+test('a backfill of which a row stays locked keeps no other one waiting', async () => {
+  for (const [name, table] of [
+    ['crates', 'crate'],
+    ['pallets', 'pallet'],
+  ] as const) {
+    await database.query(`create table ${table} (id int primary key, n int)`)
+    await database.query(`insert into ${table} values (1, 0)`)
+    await watchTable(database, name, { table })
+    await startBackfill(callerOf(database), name, 'true')
+  }
+  await one.query('begin')
+  await one.query('update crate set n = 1 where id = 1')
+  expect((await toldOf(database, 'pallets')).map(({ operation }) => operation)).toEqual(['backfill'])
+  await one.query('commit')
+  expect((await toldOf(database, 'crates')).map(({ operation }) => operation)).toEqual(['update', 'backfill'])
+})
+
+test('several backfills are told by as many workers at once', async () => {
+  await database.query('create table bin (id int primary key, n int)')
+  await database.query('insert into bin values (1, 0), (2, 0)')
+  await watchTable(database, 'bins', { table: 'bin' })
+  await startBackfill(callerOf(database), 'bins', 'id = 1')
+  await startBackfill(callerOf(database), 'bins', 'id = 2')
+  const work = 'select done from millrace.work_backfills(500)'
+  await Promise.all([one.query('begin'), other.query('begin')])
+  expect(await one.query(work)).toEqual([{ done: 1 }])
+  expect(await other.query(work)).toEqual([{ done: 1 }])
+  await Promise.all([one.query('commit'), other.query('commit')])
+  expect((await toldOf(database, 'bins')).map(({ key }) => key?.['id'])).toEqual([1, 2])
+})
+
 test('a backfill by a key that PostgreSQL itself does not order is refused', async () => {
   await database.query('create extension citext')
   await database.query('create table account (email citext primary key)')

@@ -1,26 +1,32 @@
 -- Tells a batch of the oldest backfill that has room: while many changes of its watch wait to be told, it waits as well. Any worker may call it; one
--- at a time works on each. Answers how many rows it told, and whether there is more to do at once.
+-- at a time works on each. Where somebody writes one of its rows for longer it is the next one's turn. Answers how many rows it told, and whether there is
+-- more to do at once.
 create or replace function millrace.work_backfills(most int default 500)
 returns table (done int, more boolean)
 language plpgsql security definer set search_path = millrace, pg_temp
 as $$
 #variable_conflict use_column
 declare
+  candidate int;
   asked change_backfill;
   answer jsonb;
   told int;
+  held_up int := 0;
 begin
   perform refuse_copied_database();
   if (most between 1 and 3000) is not true then
     perform refuse_argument('most', 'from 1 to 3,000', most::text);
   end if;
   done := 0;
-  for asked in
-    select b.* from change_backfill b
+  -- Locked one at a time: a loop over locked rows would take ten at once from the others.
+  for candidate in
+    select b.id from change_backfill b
      where b.state = 'open'
        and (select count(*) from (select from change c where c.watch_id = b.watch_id order by c.id limit 5000) c) < 5000
-     order by b.id for update of b skip locked
+     order by b.id
   loop
+    select b.* into asked from change_backfill b where b.id = candidate and b.state = 'open' for update skip locked;
+    continue when not found;
     begin
       execute format('select millrace.backfill_%s_%s($1, $2)', asked.watch_id, asked.id) into answer using asked.last_key, most;
       told := (answer ->> 'done')::int;
@@ -30,8 +36,12 @@ begin
              state = case when told < most then 'done' else 'open' end, finished_at = case when told < most then millrace.now() end
        where b.id = asked.id;
     exception when others then
-      -- Somebody writes one of the rows for longer: again later.
-      exit when sqlstate = '55P03';
+      if sqlstate = '55P03' then
+        -- Each costs what it waited for, so not all of many are tried.
+        held_up := held_up + 1;
+        exit when held_up = 4;
+        continue;
+      end if;
       if sqlstate in ('40001', '40P01', '57014') then
         raise;
       end if;
