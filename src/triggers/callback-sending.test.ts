@@ -9,6 +9,7 @@ import { selfSigned } from '../../test/certificate.ts'
 import { until } from '../../test/deadline.ts'
 import { openMillrace } from '../../test/millrace.ts'
 import { pruneAll } from '../../test/protocol.ts'
+import { MillraceError } from '../core/errors.ts'
 import { poolCaller } from '../db/call.ts'
 import { claimCallbacks, recordCallback } from '../db/callbacks.ts'
 import { safeFetch } from '../net/safe-fetch.ts'
@@ -472,6 +473,48 @@ test('an address that does not answer holds up no other one: what else is due th
   await send([origin, 'http://127.0.0.1:9'])
   await send([origin, 'http://127.0.0.1:9'])
   expect((await database.query('select from millrace.callback_attempt where number = 1')).length).toBe(26)
+})
+
+/** What a worker does that lacks what the secret is in. */
+const sendWithoutSecret = () => {
+  const readSecret = () => Promise.reject(new MillraceError('secret_unavailable', 'There is no variable.'))
+  return callbackSending({ ...room(), readSecret })()
+}
+
+test('a worker that lacks the secret holds up nothing else that is due at the host', async () => {
+  await ended((own) => own.startMany(greet, Array<null>(21).fill(null), { callback: hook() }))
+  await sendWithoutSecret()
+  await send()
+  expect(hits.length).toBe(1)
+})
+
+test('a worker that lacks the secret costs a delivery no attempt for an hour, so that another one has its turn', async () => {
+  const began = Date.now()
+  await database.clock.freeze(new Date(began))
+  await ended((own) => own.start(greet, null, { callback: hook() }))
+  const counted = async () => {
+    const [row] = await database.query<{ attempts: number; due_at: Date }>(
+      'select attempts, due_at from millrace.callback_delivery',
+    )
+    return row!
+  }
+  const tries: number[] = []
+  for (let now = began; now < began + 3_600_000; ) {
+    await sendWithoutSecret()
+    const { attempts, due_at } = await counted()
+    expect(attempts).toBe(0)
+    tries.push(Math.floor((now - began) / 1_000))
+    // What is less than a millisecond is not told.
+    now = due_at.getTime() + 1
+    await database.clock.freeze(new Date(now))
+  }
+  expect(tries.slice(0, 7)).toEqual([0, 10, 20, 30, 40, 50, 62])
+  expect(tries.length).toBe(25)
+  await sendWithoutSecret()
+  expect((await counted()).attempts).toBe(1)
+  await database.clock.advance('1 hour')
+  await send()
+  expect(await delivery()).toMatchObject({ state: 'delivered' })
 })
 
 test('a callback that is gone from the code keeps nobody waiting who ends a run, nor is it kept waiting by them', async () => {

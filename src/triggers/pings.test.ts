@@ -211,6 +211,25 @@ test('a secret that is not there is no reason to lose the ping', async () => {
   expect(await left()).toMatchObject([{ attempts: 1, next_in_s: 2, code: 'secret_unknown' }])
 })
 
+test('a worker that lacks the secret does not use up the tries of a ping that another one could send', async () => {
+  const { name } = await scheduled({ ping_secret: 'nowhere' })
+  await database.clock.freeze()
+  await fire(name)
+  for (let tries = 0; tries < 12; tries++) {
+    await send()
+    const [row] = await left()
+    expect(row).toMatchObject({ attempts: 1, code: 'secret_unknown' })
+    await database.clock.advance(`${row!.next_in_s! + 1}s`)
+  }
+  await database.clock.advance('1 hour')
+  for (let tries = 1; tries <= 8; tries++) {
+    await send()
+    await database.clock.advance('5 minutes')
+  }
+  expect(await left()).toMatchObject([{ attempts: 8, next_in_s: null, code: 'secret_unknown' }])
+  await database.clock.reset()
+})
+
 test('what an outage leaves behind is one start and one end a schedule, and never a start after its end', async () => {
   const { name, worker } = await scheduled({ ping_url: origin })
   answers = [500, 500, 500]

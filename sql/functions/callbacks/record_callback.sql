@@ -3,6 +3,7 @@
 -- after 10 s, and four times as long after each further one, 6 h at most, by a fifth more or less as the draw says; after as long as was asked
 -- for by a 429 or 503, a day at most. Who answers for an earlier claim is written down, and decides nothing.
 -- Where a host gives no answer, or asks for time, what else is due there waits for 10 s, so that it holds up no other host.
+-- A worker that lacks the secret has called nobody: that says nothing of the host, and within an hour counts as no attempt, so that another worker has its turn.
 create or replace function millrace.record_callback(
   delivery_id uuid, claim int, status int, reason text, duration_ms int, is_final boolean, retry_after_ms bigint, draw double precision) returns text
 language plpgsql security definer set search_path = millrace, pg_temp
@@ -14,6 +15,9 @@ declare
   told text := left(coalesce(record_callback.reason, 'it answered with ' || record_callback.status), 200);
   next_at timestamptz;
   verdict text;
+  is_unsigned boolean := record_callback.status is null
+    and coalesce(record_callback.reason ~ '^(secret_|encryption_key_missing|decryption_failed)', false);
+  is_spared boolean;
 begin
   -- A callback before its deliveries, in each function that locks both.
   if record_callback.status = 410 then
@@ -30,8 +34,10 @@ begin
   if sent.claims <> record_callback.claim or sent.due_at is null then
     return 'stale';
   end if;
+  is_spared := is_unsigned and at < sent.queued_at + interval '1 hour';
   next_at := at + greatest(
-    least(interval '10 seconds' * 4 ^ least(sent.attempts, 10), interval '6 hours') * (0.8 + 0.4 * record_callback.draw),
+    case when is_spared then greatest(interval '10 seconds', (at - sent.queued_at) / 4)
+         else least(interval '10 seconds' * 4 ^ least(sent.attempts, 10), interval '6 hours') end * (0.8 + 0.4 * record_callback.draw),
     case when record_callback.status in (429, 503) and record_callback.retry_after_ms is not null then make_interval(secs => least(record_callback.retry_after_ms, 86400000) / 1000.0) end);
   verdict := case
     when record_callback.status between 200 and 299 then 'delivered'
@@ -39,13 +45,13 @@ begin
     when record_callback.is_final or sent.attempts >= 11 or next_at > sent.queued_at + interval '3 days' then 'given_up'
     else 'again' end;
   update callback_delivery d
-     set attempts = d.attempts + 1,
+     set attempts = d.attempts + case when is_spared then 0 else 1 end,
          due_at = case when verdict = 'again' then next_at end,
          delivered_at = case when verdict = 'delivered' then at end,
          given_up_at = case when verdict in ('disabled', 'given_up') then at end,
          reason = case when verdict <> 'delivered' then told end
    where d.id = sent.id;
-  if verdict = 'again' and (record_callback.status is null or record_callback.status in (429, 503)) then
+  if verdict = 'again' and not is_unsigned and (record_callback.status is null or record_callback.status in (429, 503)) then
     update callback_delivery o set due_at = at + interval '10 seconds' * (0.8 + 0.4 * record_callback.draw)
      where o.id = any (array(
        select w.id from callback_delivery w where w.host = sent.host and w.due_at <= at order by w.due_at limit 1000 for update skip locked));
