@@ -147,6 +147,26 @@ test('a server that cannot be reached, is busy or is none says so by its code', 
   )
 })
 
+test('an idempotency key that no header takes is refused by its name, and nothing is sent', async () => {
+  let sent = 0
+  const client = connectHttp({
+    url: 'https://millrace.test',
+    retriesMax: 0,
+    fetch: () => {
+      sent++
+      return Promise.resolve(Response.json({ changed: true }))
+    },
+  })
+  for (const text of ['Bestellung–42', '🚚', 'two\nlines', '', 'x'.repeat(256)]) {
+    const cancelled = client.cancelRun({ params: { run: '1' }, body: {}, idempotencyKey: text })
+    await expect(cancelled).rejects.toThrow('idempotencyKey is not valid')
+    expect(() => client.followRun({ params: { run: '1' }, lastEventId: text })).toThrow(
+      'lastEventId is not valid',
+    )
+  }
+  expect(sent).toBe(0)
+})
+
 test('health that is red is told as it is, and only a server that says nothing of it is none', async () => {
   const red = { status: 'red', reasons: ['no_worker'] }
   const telling = (make: () => Response) =>

@@ -17,9 +17,11 @@ export function sendableOf(
   route: ClientRoute,
   call: AnyCall,
 ): Sendable {
-  const { ifRevision, idempotencyKey, body } = call
+  const { ifRevision, idempotencyKey, lastEventId, body } = call
   if (ifRevision !== undefined && !route.isRevised)
     throw new MillraceError('argument_invalid', `${route.name} takes no revision: leave out ifRevision.`)
+  if (idempotencyKey !== undefined) checkHeader('idempotencyKey', idempotencyKey)
+  if (lastEventId !== undefined) checkHeader('lastEventId', lastEventId)
   return {
     url: addressOf(base, route, call),
     method: route.method.toUpperCase(),
@@ -32,6 +34,18 @@ export function sendableOf(
     },
     ...(route.hasBody ? { body: JSON.stringify(body ?? {}) } : {}),
   }
+}
+
+// What a platform refuses to send would look like a server that can't be reached.
+function checkHeader(option: 'idempotencyKey' | 'lastEventId', value: string): void {
+  if (/^[\x20-\x7e]{1,255}$/.test(value)) return
+  throw new MillraceError(
+    'argument_invalid',
+    `${option} is not valid: it has 1 to 255 characters of printable ASCII.`,
+    {
+      fields: { option },
+    },
+  )
 }
 
 function addressOf(base: URL, { name, path }: ClientRoute, { params = {}, query = {} }: AnyCall): string {
