@@ -5,6 +5,8 @@ import type { ServerEvent } from './server-event.ts'
 
 const request = { url: 'https://millrace.test/runs/1/events', method: 'GET', headers: {} }
 
+const streamed = { headers: { 'content-type': 'text/event-stream' } }
+
 /** A server that answers each connection with the next of these, as pieces of bytes; a null piece breaks the connection. */
 function answering(...answers: readonly (readonly (string | null)[] | Response)[]) {
   const ids: (string | null)[] = []
@@ -16,7 +18,7 @@ function answering(...answers: readonly (readonly (string | null)[] | Response)[
       ids.push(new Headers(init.headers).get('last-event-id'))
       const answer = answers[ids.length - 1]
       if (answer === undefined) return Promise.reject(new TypeError('refused'))
-      return Promise.resolve(answer instanceof Response ? answer : new Response(bodyOf(answer)))
+      return Promise.resolve(answer instanceof Response ? answer : new Response(bodyOf(answer), streamed))
     }) as typeof fetch,
   }
   return { options, ids }
@@ -91,6 +93,7 @@ test('a signal ends a stream that says nothing', async () => {
   const ending = new AbortController()
   const silent = new Response(
     new ReadableStream({ start: () => queueMicrotask(() => ending.abort(new Error('enough'))) }),
+    streamed,
   )
   const { options } = answering(silent)
   await expect(all(follow(options, request, { signal: ending.signal }))).rejects.toThrow('enough')
@@ -111,3 +114,18 @@ test('a server that closes each stream without a word stays away as well; one th
   )
   expect(await all(follow(quiet.options, request, { signal: undefined }))).toHaveLength(1)
 })
+
+test.each([undefined, 'text/html; charset=utf-8', 'text/event-streams'])(
+  'what is no event stream by its type, %s, is followed no further',
+  async (type) => {
+    const page = new Response('<html>\n<title>Sign in</title>\n', {
+      headers: type === undefined ? {} : { 'content-type': type },
+    })
+    const { options, ids } = answering(page, ['event: end\ndata: {}\n\n'])
+    await expect(all(follow(options, request, { signal: undefined }))).rejects.toMatchObject({
+      code: 'answer_invalid',
+    })
+    expect(ids).toHaveLength(1)
+    expect(page.body?.locked).toBe(false)
+  },
+)

@@ -26,33 +26,43 @@ export async function* follow(
   let delayMs = options.retryDelayMs
   for (let failures = 0; ; failures++) {
     const headers = last === undefined ? request.headers : { ...request.headers, 'last-event-id': last }
-    const opened = await attempt(options, { ...request, headers }, { signal, read: (response) => response })
-    if ('error' in opened && !isPassing(opened.answered?.status)) throw opened.error
-    if ('value' in opened) {
-      if (opened.value.status === 204 || opened.value.body === null) return
-      let isMute = true
-      const lines = heard(linesOf(opened.value.body, request.url, signal), () => {
-        isMute = false
-        failures = 0
-      })
-      try {
-        for await (const told of eventsOf(lines)) {
-          if ('retryMs' in told) {
-            delayMs = Math.min(told.retryMs, retryMsMax)
-            continue
-          }
-          last = told.id ?? last
-          yield told
-          if (told.event === 'end') return
+    const opened = await attempt(options, { ...request, headers }, { signal, read: bodyOf })
+    if ('error' in opened) {
+      if (!isPassing(opened.answered?.status) || failures >= options.retriesMax) throw opened.error
+      await sleep(Math.min(delayMs * 2 ** failures, retryMsMax), signal)
+      continue
+    }
+    if (opened.value === null) return
+    let isMute = true
+    const lines = heard(linesOf(opened.value, request.url, signal), () => {
+      isMute = false
+      failures = 0
+    })
+    try {
+      for await (const told of eventsOf(lines)) {
+        if ('retryMs' in told) {
+          delayMs = Math.min(told.retryMs, retryMsMax)
+          continue
         }
-        if (isMute) throw unreachable(request.url, 'its event stream ended without a word')
-      } catch (error) {
-        if (!(error instanceof MillraceError) || error.code !== 'server_unreachable') throw error
-        if (failures >= options.retriesMax) throw error
+        last = told.id ?? last
+        yield told
+        if (told.event === 'end') return
       }
-    } else if (failures >= options.retriesMax) throw opened.error
+      if (isMute) throw unreachable(request.url, 'its event stream ended without a word')
+    } catch (error) {
+      if (!(error instanceof MillraceError) || error.code !== 'server_unreachable') throw error
+      if (failures >= options.retriesMax) throw error
+    }
     await sleep(Math.min(delayMs * 2 ** failures, retryMsMax), signal)
   }
+}
+
+/** Null where there are no events. Whatever else answers with a page, an application or a portal, has none, however often it is asked. @throws MillraceError answer_invalid */
+async function bodyOf({ status, headers, body }: Response): Promise<ReadableStream<Uint8Array> | null> {
+  if (status === 204) return null
+  if (/^text\/event-stream *(;|$)/i.test(headers.get('content-type') ?? '')) return body
+  await body?.cancel()
+  throw new MillraceError('answer_invalid', 'What was answered is no event stream.', { fields: { status } })
 }
 
 const passing: ReadonlySet<number | undefined> = new Set([undefined, 429, 502, 503, 504])

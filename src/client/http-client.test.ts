@@ -207,7 +207,7 @@ test('a run is followed to its end over connections that break: each part once a
     retryDelayMs: 1,
     fetch: async (request, init) => {
       const response = await fetch(request, init)
-      return ++connections < 3 ? new Response(brokenOff(response.body!, 900)) : response
+      return ++connections < 3 ? new Response(brokenOff(response.body!, 900), response) : response
     },
   })
   const parts: unknown[] = []
