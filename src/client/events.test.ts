@@ -1,5 +1,5 @@
 // Event streams: read however their bytes are cut, and taken up where they broke off.
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { eventsOf, follow } from './events.ts'
 import type { ServerEvent } from './server-event.ts'
 
@@ -129,3 +129,20 @@ test.each([undefined, 'text/html; charset=utf-8', 'text/event-streams'])(
     expect(page.body?.locked).toBe(false)
   },
 )
+
+test('a stream that is refused until later is asked for again then, and not at all where that is long', async () => {
+  const later = (seconds: number) =>
+    new Response('', { status: 429, headers: { 'retry-after': `${seconds}` } })
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const busy = answering(later(30), ['event: end\ndata: {}\n\n'])
+  const found = all(follow(busy.options, request, { signal: undefined }))
+  await vi.advanceTimersByTimeAsync(29_999)
+  expect(busy.ids).toHaveLength(1)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(await found).toHaveLength(1)
+  const busier = answering(later(31), ['event: end\ndata: {}\n\n'])
+  await expect(all(follow(busier.options, request, { signal: undefined }))).rejects.toMatchObject({
+    code: 'too_many_requests',
+  })
+})

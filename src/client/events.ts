@@ -2,7 +2,7 @@
 import { MillraceError } from '../core/errors.ts'
 import type { Sendable } from './request.ts'
 import type { ServerEvent } from './server-event.ts'
-import { attempt, sleep, type TransportOptions, unreachable } from './transport.ts'
+import { attempt, sleep, type TransportOptions, unreachable, waitOf } from './transport.ts'
 
 /** A server says something at least each 15 seconds: of one that is silent for longer, the connection is gone. */
 const silenceMs = 45_000
@@ -27,9 +27,11 @@ export async function* follow(
   for (let failures = 0; ; failures++) {
     const headers = last === undefined ? request.headers : { ...request.headers, 'last-event-id': last }
     const opened = await attempt(options, { ...request, headers }, { signal, read: bodyOf })
+    const pauseMs = (): number => Math.min(delayMs * 2 ** failures, retryMsMax)
     if ('error' in opened) {
-      if (!isPassing(opened.answered?.status) || failures >= options.retriesMax) throw opened.error
-      await sleep(Math.min(delayMs * 2 ** failures, retryMsMax), signal)
+      const waitMs = failures < options.retriesMax ? waitOf(opened, true, pauseMs()) : undefined
+      if (waitMs === undefined) throw opened.error
+      await sleep(waitMs, signal)
       continue
     }
     if (opened.value === null) return
@@ -53,7 +55,7 @@ export async function* follow(
       if (!(error instanceof MillraceError) || error.code !== 'server_unreachable') throw error
       if (failures >= options.retriesMax) throw error
     }
-    await sleep(Math.min(delayMs * 2 ** failures, retryMsMax), signal)
+    await sleep(pauseMs(), signal)
   }
 }
 
@@ -63,12 +65,6 @@ async function bodyOf({ status, headers, body }: Response): Promise<ReadableStre
   if (/^text\/event-stream *(;|$)/i.test(headers.get('content-type') ?? '')) return body
   await body?.cancel()
   throw new MillraceError('answer_invalid', 'What was answered is no event stream.', { fields: { status } })
-}
-
-const passing: ReadonlySet<number | undefined> = new Set([undefined, 429, 502, 503, 504])
-
-function isPassing(status: number | undefined): boolean {
-  return passing.has(status)
 }
 
 /** The same lines, each of which is told: a comment says as well that somebody is there. */

@@ -51,7 +51,7 @@ interface Failed {
 }
 
 /** How long until it is worth another try; undefined: it would end alike, or might have its effect twice. */
-function waitOf({ answered }: Failed, safe: boolean, delayMs: number): number | undefined {
+export function waitOf({ answered }: Failed, safe: boolean, delayMs: number): number | undefined {
   if (answered === undefined) return safe ? delayMs : undefined
   const { status, headers } = answered
   const seconds = retrySeconds(headers)
