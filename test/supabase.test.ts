@@ -5,6 +5,8 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { strongestRole } from '../src/db/acting.ts'
+import type { Caller, Statement } from '../src/db/call.ts'
 import { migrate } from '../src/db/migrate.ts'
 import { connect } from '../src/sdk/client.ts'
 import { pipeline } from '../src/sdk/pipeline.ts'
@@ -39,6 +41,14 @@ const api = apiOn({
   get url() {
     return project.url
   },
+})
+
+test('the login that applied them may act as an admin, as servers and commands under it do', async () => {
+  const caller: Caller = {
+    call: <Row>({ text }: Statement, values: readonly unknown[]) =>
+      project.query(text, [...values]) as Promise<Row[]>,
+  }
+  expect(await strongestRole(caller)).toBe('admin')
 })
 
 test('RR-15 the files of the folder apply from zero in their order, by a login that is no superuser, and PostgREST is told to read the schema again', async () => {

@@ -57,9 +57,7 @@ export async function planRoles(client: pg.ClientBase, text: string): Promise<Ro
  * What lets the login that migrates act as an admin, where it may give itself that: it owns the schema anyway, and commands and servers under it act with
  * the rights of roles. Superusers may already; whoever makes a role may, from PostgreSQL 16 on, only give it on, unless it gives it to itself.
  */
-async function neededJoin(client: pg.ClientBase): Promise<string | undefined> {
-  const { rows } = await client.query<{ statement: string | null }>(
-    `select case
+const joinStatement = `select case
          when r.rolsuper then null
          when a.oid is null or v.number < 160000 then case when r.rolcreaterole and pg_has_role(r.oid, a.oid, 'member') is not true then format('grant millrace_admin to %I', r.rolname) end
          when pg_has_role(r.oid, a.oid, 'member with admin option') and not pg_has_role(r.oid, a.oid, 'set')
@@ -68,17 +66,31 @@ async function neededJoin(client: pg.ClientBase): Promise<string | undefined> {
        from pg_roles r
       cross join (select current_setting('server_version_num')::int as number) v
        left join pg_roles a on a.rolname = 'millrace_admin'
-      where r.rolname = current_user`,
-  )
+      where r.rolname = current_user`
+
+async function neededJoin(client: pg.ClientBase): Promise<string | undefined> {
+  const { rows } = await client.query<{ statement: string | null }>(joinStatement)
   return rows[0]?.statement ?? undefined
 }
 
-/** What makes the roles in a script that nobody adapts to the cluster. */
+/** What makes the roles in a script that nobody adapts to the cluster, and lets whoever applies it act as an admin. */
 export function rolesScript(text: string): string {
-  return parseRoles(text)
-    .map(({ repeatable }) => `${repeatable};\n`)
-    .join('')
+  const repeatable = parseRoles(text).map((statement) => `${statement.repeatable};\n`)
+  return `${repeatable.join('')}${joinScript}`
 }
+
+// Refused, it is left: who owns the schema has all that the file goes on with.
+const joinScript = `do $script$
+declare
+  statement text := (${joinStatement});
+begin
+  if statement is not null then
+    execute statement;
+  end if;
+exception when insufficient_privilege then
+  null;
+end $script$;
+`
 
 /** The roles that roles.sql makes, in its order. */
 export function roleNames(text: string): string[] {
