@@ -1,7 +1,8 @@
 // The lock lets one in at a time, and dead holders hold nothing.
 import fs from 'node:fs'
 import path from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { until } from '../../test/deadline.ts'
 import { makeReachableFolder } from '../../test/reachable-folder.ts'
 import { withLock } from './lock.ts'
 
@@ -14,6 +15,7 @@ beforeEach(() => {
 })
 
 afterEach(() => {
+  vi.restoreAllMocks()
   fs.rmSync(folder, { recursive: true, force: true })
 })
 
@@ -42,9 +44,23 @@ it('is taken from a process that died', async () => {
 
 it('is taken from a process that died before it wrote its name, but not sooner than that takes', async () => {
   fs.writeFileSync(file, '')
-  const longAgo = new Date(Date.now() - 60_000)
-  fs.utimesSync(file, longAgo, longAgo)
-  expect(await withLock(file, async () => 'in')).toBe('in')
+  let ageMs = 1_000
+  let looks = 0
+  const makeFolder = fs.mkdirSync
+  // So old at each look, however slow the machine is.
+  vi.spyOn(fs, 'mkdirSync').mockImplementation(((folder: string) => {
+    looks++
+    const written = new Date(Date.now() - ageMs)
+    fs.utimesSync(file, written, written)
+    return makeFolder(folder)
+  }) as typeof makeFolder)
+  const take = vi.fn(async () => {})
+  const taking = withLock(file, take)
+  await until('it was looked at a few times', () => looks > 3)
+  expect(take).not.toHaveBeenCalled()
+  ageMs = 60_000
+  await taking
+  expect(take).toHaveBeenCalledOnce()
 })
 
 it('is taken even if a process died while it removed a dead lock', async () => {
