@@ -273,6 +273,9 @@ const hostileNames = [
   'a\u0000b',
   '%',
   '{{7*7}}',
+  // More than an integer of the database holds, and more than a bigint.
+  '3000000000',
+  '9'.repeat(19),
 ]
 
 const forgedCursors = [

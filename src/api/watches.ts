@@ -170,7 +170,7 @@ const abortBackfill = operation({
   tag: 'watches',
   summary: 'Abort a backfill; what was told stays told.',
   access: ofAll.access,
-  params: z.object({ backfill: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) }),
+  params: z.object({ backfill: z.coerce.number().int().min(1).max(2_147_483_647) }),
   body: z.strictObject({}),
   answer: changed,
   errors: ['watch_unknown'],
