@@ -3,8 +3,8 @@ import { createSocket } from 'node:dgram'
 import { Resolver } from 'node:dns/promises'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer, Socket } from 'node:net'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { selfSigned } from '../../test/certificate.ts'
 import { hostileAnswers, hostileHosts, hostileUrls } from '../../test/hostile-addresses.ts'
 import { safeFetch, type SafeFetchOptions } from './safe-fetch.ts'
@@ -133,6 +133,16 @@ test('H9 a certificate that nobody vouches for is refused, whatever the address'
   const error = await errorOf(`https://127.0.0.1:${tlsPort}/`, { allow: ['127.0.0.1'] })
   expect(error).toMatchObject({ code: 'fetch_failed', fields: { reason: 'DEPTH_ZERO_SELF_SIGNED_CERT' } })
   expect(asked).toBe(0)
+})
+
+test('a connection that was reset at once, so that nobody knows its address, is one that failed', async () => {
+  const origin = await serve((_request, response) => response.end())
+  // What Node asks the system, and keeps for itself.
+  const prototype = Socket.prototype as Socket & { _getpeername(): { address?: string } }
+  const asked = vi.spyOn(prototype, '_getpeername').mockReturnValue({})
+  onTestFinished(() => asked.mockRestore())
+  const error = await errorOf(`${origin}/`, { allow: [origin] })
+  expect(error).toMatchObject({ code: 'fetch_failed', fields: { reason: 'ECONNRESET' } })
 })
 
 test('what is sent arrives: method, headers, body; what comes back is told', async () => {

@@ -100,9 +100,12 @@ function checkedAgent(
         return connected(targetRefused(url, 'address'), null)
       connect(given, (...[error, socket]) => {
         if (error !== null || socket === null) return connected(error ?? new NameError('ECONNRESET'), null)
-        if (mayReach(url, socket.remoteAddress ?? '', allow)) return connected(null, socket)
+        const { remoteAddress } = socket
+        if (remoteAddress !== undefined && mayReach(url, remoteAddress, allow)) return connected(null, socket)
         socket.destroy()
-        connected(targetRefused(url, 'address'), null)
+        // Of one that was reset at once the system doesn't say where it led to.
+        const isReset = remoteAddress === undefined
+        connected(isReset ? new NameError('ECONNRESET') : targetRefused(url, 'address'), null)
       })
     },
   })
