@@ -220,7 +220,7 @@ test('what is allowed is exactly what the list names', () => {
       'http://a.b:80'.slice(0, 10),
     ]),
   ).toHaveLength(6)
-  for (const entry of ['*', '10.0.0.0/99', 'http://a.b/path', 'Hooks.Internal', ''])
+  for (const entry of ['*', '10.0.0.0/99', 'http://a.b/path', 'Hooks.Internal', '', '10.0.0', '256.1.1.1'])
     expect(() => checkAllowedTargets([entry])).toThrow(expect.objectContaining({ code: 'target_invalid' }))
 })
 

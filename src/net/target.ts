@@ -97,8 +97,9 @@ function parsed(given: string | URL): URL {
   return new URL(text)
 }
 
+/** Digits and dots alone are a misspelt address: no host of such a name is ever looked up. */
 function isHost(entry: string): boolean {
-  return /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/.test(entry)
+  return /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/.test(entry) && !/^[\d.]+$/.test(entry)
 }
 
 function isOrigin(entry: string): boolean {
