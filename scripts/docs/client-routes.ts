@@ -28,7 +28,7 @@ const routeLine = ({
     ...(body === undefined ? [] : ['body']),
     ...(answer === undefined ? [] : ['answer']),
     ...(revised === true ? ['revised'] : []),
-    ...(ownIdempotency === true ? ['once'] : []),
+    ...(ownIdempotency !== undefined ? ['once'] : []),
     ...(unwell === true ? ['unwell'] : []),
     ...(media === undefined ? [] : [media]),
   ].join(' ')

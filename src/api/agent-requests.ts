@@ -40,7 +40,7 @@ const agentRequest = z
 export type AgentRequest = z.infer<typeof agentRequest>
 
 /** What an operation answers, as 202, where a person is asked first. */
-const askedAnswer = z
+export const askedAnswer = z
   .object({
     agent_request: z.object({ id: uuid, state: z.literal('open'), created: z.boolean() }),
     detail: z.string(),
@@ -78,7 +78,7 @@ const showAgentRequest = operation({
 
 const approveAgentRequest = operation({
   name: 'approveAgentRequest',
-  ownIdempotency: true,
+  ownIdempotency: 'handled',
   method: 'post',
   path: '/agent-requests/{agent_request}/approve',
   tag: 'agents',
@@ -105,7 +105,7 @@ const rejectAgentRequest = operation({
 
 export const serveMcp = operation({
   name: 'serveMcp',
-  ownIdempotency: true,
+  ownIdempotency: 'none',
   method: 'post',
   path: '/mcp',
   tag: 'agents',

@@ -99,6 +99,34 @@ test('the parameters of each path are those that its braces name, and they are r
   }
 })
 
+test('what an agent is answered where a person is asked first is described beside what the operation answers', () => {
+  const asking = described.filter(({ one }) =>
+    JSON.stringify(one.responses['202'])?.includes('AgentRequestAsked'),
+  )
+  const names = asking.map(({ one }) => one.operationId)
+  expect(names).toEqual(expect.arrayContaining(['startRun', 'cancelRun', 'defineSchedule', 'removeWatch']))
+  for (const name of [
+    'listRuns',
+    'planRedrive',
+    'setSecret',
+    'approveAgentRequest',
+    'createApiKey',
+    'signIn',
+  ])
+    expect(names).not.toContain(name)
+})
+
+test('an idempotency key is described where it is heeded, and nowhere else', () => {
+  const heeding = described
+    .filter(({ one }) => one.parameters?.some(({ name }) => name === 'Idempotency-Key'))
+    .map(({ one }) => one.operationId)
+  expect(heeding).toEqual(
+    expect.arrayContaining(['startRun', 'startMany', 'cancelRun', 'approveAgentRequest']),
+  )
+  for (const name of ['changePassword', 'signOut', 'serveMcp', 'signIn', 'listRuns'])
+    expect(heeding).not.toContain(name)
+})
+
 test('each operation tells a success and its problems, and whether it takes a credential', () => {
   for (const operation of operationList) {
     const { responses, security } = paths[operation.path]![operation.method]!

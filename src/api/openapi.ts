@@ -1,6 +1,8 @@
 // Owns the description of the API as OpenAPI 3.1: written from the same operations that are served, so that what validates is what documents.
 import { z } from 'zod'
 import type { ErrorCode } from '../core/errors.ts'
+import { asksFirst, isAgentOperation } from './agent-operations.ts'
+import { askedAnswer } from './agent-requests.ts'
 import type { Operation } from './operation.ts'
 import { commonCodes, problem, repeatCodes, statusByCode } from './problem.ts'
 
@@ -53,7 +55,7 @@ function operationOf(one: Operation, schemas: SchemaBook): Json {
     ...parametersOf('path', one.params, schemas),
     ...parametersOf('query', one.query, schemas),
     ...(one.revised === true ? [ifMatch] : []),
-    ...(one.method === 'post' && one.access !== 'public' ? [idempotencyKey] : []),
+    ...(isKept(one) || one.ownIdempotency === 'handled' ? [idempotencyKey] : []),
   ]
   return {
     operationId: one.name,
@@ -69,7 +71,23 @@ function operationOf(one: Operation, schemas: SchemaBook): Json {
             content: { 'application/json': { schema: schemas.of(one.body, 'input') } },
           },
         }),
-    responses: { [one.status]: successOf(one, schemas), ...problemsOf(one, schemas) },
+    responses: {
+      [one.status]: successOf(one, schemas),
+      ...(isAgentOperation(one) && asksFirst(one) ? { 202: asked(schemas) } : {}),
+      ...problemsOf(one, schemas),
+    },
+  }
+}
+
+/** Whether what is answered to an idempotency key is kept outside of its handler. */
+function isKept({ method, access, ownIdempotency }: Operation): boolean {
+  return method === 'post' && access !== 'public' && ownIdempotency === undefined
+}
+
+function asked(schemas: SchemaBook): Json {
+  return {
+    description: 'To an agent: nothing was done yet, a person is asked.',
+    content: { 'application/json': { schema: schemas.of(askedAnswer, 'output') } },
   }
 }
 
@@ -127,13 +145,12 @@ function eventsOf(events: NonNullable<Operation['events']>, schemas: SchemaBook)
 /** Its own errors and those of every operation, by their status. */
 function problemsOf(one: Operation, schemas: SchemaBook): Json {
   const byStatus = new Map<number, ErrorCode[]>()
-  const repeats = one.method === 'post' && one.access !== 'public' && one.ownIdempotency !== true
   const bodies: readonly ErrorCode[] = one.body === undefined ? [] : ['json_invalid']
   for (const code of new Set([
     ...commonCodes,
     ...bodies,
     ...(one.errors ?? []),
-    ...(repeats ? repeatCodes : []),
+    ...(isKept(one) ? repeatCodes : []),
   ])) {
     const status = statusByCode[code] ?? 500
     byStatus.set(status, [...(byStatus.get(status) ?? []), code])

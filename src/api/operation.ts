@@ -42,8 +42,8 @@ export interface OperationParts<
   readonly errors?: readonly ErrorCode[]
   /** Whether it takes the revision that the caller saw, as If-Match. */
   readonly revised?: true
-  /** Its handler sees to an idempotency key by itself: starts hand it on to the database. For all other POSTs it is kept outside of handlers. */
-  readonly ownIdempotency?: true
+  /** Its handler sees to an idempotency key by itself, as starts hand it on to the database, or none is kept. For all other POSTs it is kept outside of handlers. */
+  readonly ownIdempotency?: 'handled' | 'none'
   /** Its answer holds what is shown once, and is kept nowhere. */
   readonly answersOnce?: true
   /** Not counted against anybody's limit: probes, and what a page is made of. Streams aren't either. */

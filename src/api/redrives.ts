@@ -66,7 +66,8 @@ const startRedrive = operation({
   method: 'post',
   path: '/redrives',
   tag: 'redrives',
-  summary: 'Give fresh attempts to the runs that fail these conditions now, as fast or as slowly as told.',
+  summary:
+    'Give fresh attempts to the failed runs that meet these conditions now, as fast or as slowly as told.',
   access: { scope: 'runs:write', role: 'operator', subject: 'list' },
   body: z.strictObject({
     filter: failureFilter,

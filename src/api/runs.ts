@@ -96,7 +96,7 @@ const startRun = operation({
   answer: startAnswer,
   status: 201,
   errors: [...startCodes, 'run_id_off_clock', 'start_held_up'],
-  ownIdempotency: true,
+  ownIdempotency: 'handled',
   bodyBytesMax: 1_200_000,
 })
 

@@ -14,7 +14,7 @@ const token = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'it is no token of a link'
 
 const signIn = operation({
   name: 'signIn',
-  ownIdempotency: true,
+  ownIdempotency: 'none',
   method: 'post',
   path: '/auth/sign-in',
   tag: 'sign-in',
@@ -54,7 +54,7 @@ const finishProviderSignIn = operation({
 
 const showLink = operation({
   name: 'showLink',
-  ownIdempotency: true,
+  ownIdempotency: 'none',
   method: 'post',
   path: '/auth/link/show',
   tag: 'sign-in',
@@ -74,7 +74,7 @@ const showLink = operation({
 
 const useLink = operation({
   name: 'useLink',
-  ownIdempotency: true,
+  ownIdempotency: 'none',
   method: 'post',
   path: '/auth/link/use',
   tag: 'sign-in',
@@ -137,7 +137,7 @@ const showActor = operation({
 
 const signOut = operation({
   name: 'signOut',
-  ownIdempotency: true,
+  ownIdempotency: 'none',
   method: 'post',
   path: '/auth/sign-out',
   tag: 'sign-in',
@@ -147,7 +147,7 @@ const signOut = operation({
 
 const changePassword = operation({
   name: 'changePassword',
-  ownIdempotency: true,
+  ownIdempotency: 'none',
   method: 'post',
   path: '/auth/password',
   tag: 'sign-in',

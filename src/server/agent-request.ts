@@ -1,7 +1,8 @@
-// Owns what agents may use, and what they ask people for: an operation that changes something is kept as a request instead of being done, and carried
+// Owns what agents ask people for: an operation that changes something is kept as a request instead of being done, and carried
 // out with its approval.
 import type { z } from 'zod'
-import type { Actor, Scope } from '../api/access.ts'
+import type { Actor } from '../api/access.ts'
+import { isAgentOperation } from '../api/agent-operations.ts'
 import { type AskedAnswer, agentHeader, agentWhyHeader } from '../api/agent-requests.ts'
 import type { Operation } from '../api/operation.ts'
 import { digestOf } from '../core/digest.ts'
@@ -10,47 +11,6 @@ import { uuidV7 } from '../core/uuid.ts'
 import { type AskedOperation, askAgentRequest, hasEncryptedVersion } from '../db/agent-requests.ts'
 import { findOwner, type Owner } from '../db/owners.ts'
 import type { Call } from './route.ts'
-
-/**
- * By scope, whether agents have its operations: those that read as they are, those that change something through a request. What is left out is for
- * people and their programs: secrets, people, keys, decisions, erasing, and the work of steps.
- */
-const isForAgents: Readonly<Record<Scope, boolean>> = {
-  'runs:read': true,
-  'runs:start': true,
-  'runs:write': true,
-  'steps:execute': false,
-  'payloads:read': true,
-  'signals:send': true,
-  'approvals:decide': false,
-  'pipelines:read': true,
-  'pipelines:write': true,
-  'triggers:read': true,
-  'triggers:write': true,
-  'limits:read': true,
-  'limits:write': true,
-  'secrets:read': true,
-  'secrets:write': false,
-  'workers:read': true,
-  'workers:write': true,
-  'people:read': false,
-  'people:write': false,
-  'keys:read': false,
-  'keys:write': false,
-  'audit:read': true,
-  'metrics:read': false,
-  'data:erase': false,
-}
-
-/** Whether an agent may use an operation at all. */
-export function isAgentOperation({ access, answersOnce }: Operation): boolean {
-  return access !== 'public' && access.scope !== null && isForAgents[access.scope] && answersOnce !== true
-}
-
-/** Whether an operation is asked of a person first: all but what reads, whatever its method is. */
-export function asksFirst({ method, access }: Operation): boolean {
-  return method !== 'get' && access !== 'public' && access.scope?.endsWith(':read') !== true
-}
 
 /** An actor, as an agent where its request says that one acts by it. That takes rights away, so anybody may say it. */
 export function withAgent(actor: Actor, request: Request): Actor {
@@ -102,7 +62,7 @@ export async function askPerson(operation: Operation, call: Call, asked: AskedOp
 
 /** What makes two questions one. An idempotency key says something of the operation only where that hands it on. */
 function questionOf({ ownIdempotency }: Operation, asked: AskedOperation): AskedOperation {
-  return ownIdempotency === true ? asked : { ...asked, idempotency_key: null }
+  return ownIdempotency === 'handled' ? asked : { ...asked, idempotency_key: null }
 }
 
 /** To whom belongs what it would change, as far as that is known before it is done. */

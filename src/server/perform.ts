@@ -1,9 +1,10 @@
 // Owns what is done with a request once it is known who asks: whether they may, what it says, its handler. One way for HTTP, for tools of agents, and
 // for what a person approved of theirs.
+import { asksFirst } from '../api/agent-operations.ts'
 import type { Actor } from '../api/access.ts'
 import { MillraceError } from '../core/errors.ts'
 import { formatPath } from '../core/json.ts'
-import { asksFirst, askPerson } from './agent-request.ts'
+import { askPerson } from './agent-request.ts'
 import { authorize } from './authorize.ts'
 import { performOnce } from './repeats.ts'
 import { callerOf, type ServerRoom } from './room.ts'

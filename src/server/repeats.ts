@@ -25,7 +25,7 @@ export async function performOnce(
       { fields: { where: 'header idempotency-key' } },
     )
   // In a transaction of somebody else's it is theirs to see that it happens once.
-  if (operation.ownIdempotency === true || room.transaction !== undefined) return handle(call)
+  if (operation.ownIdempotency !== undefined || room.transaction !== undefined) return handle(call)
   return room.repeats.take(() => carryOut(operation, { ...call, idempotencyKey }, handle))
 }
 

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Operation } from '../../api/operation.ts'
 import { MillraceError } from '../../core/errors.ts'
-import { asksFirst, isAgentOperation } from '../agent-request.ts'
+import { asksFirst, isAgentOperation } from '../../api/agent-operations.ts'
 
 /** A tool as MCP lists it. */
 interface Tool {
