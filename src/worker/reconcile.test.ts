@@ -8,6 +8,7 @@ import { openProxy, type Proxy } from '../../test/faults/proxy.ts'
 import { asOther, atRest, countStatements, openMillrace } from '../../test/millrace.ts'
 import { attemptsOf, newId } from '../../test/protocol.ts'
 import { pipeline } from '../sdk/pipeline.ts'
+import { Reconcile } from './reconcile.ts'
 
 const { database, opened } = await openMillrace()
 let proxy: Proxy
@@ -248,3 +249,23 @@ test('every connection is cut again and again under load: every run ends, nothin
     ),
   ).toEqual([])
 })
+
+test('a look after a lost answer leaves nothing behind in the signal that lives as long as the session, and ends with it', async () => {
+  const ended = new AbortController()
+  let looks = 0
+  const reconcile = new Reconcile(() => Promise.resolve(void looks++), ended.signal)
+  reconcile.want()
+  await until('it has looked', () => looks > 0)
+  expect(dependantsOf(ended.signal)).toBe(0)
+  ended.abort()
+  reconcile.want()
+  expect(looks).toBe(1)
+})
+
+/** Signals that Node keeps in one because they were made of it; it keeps something of each, also when it is gone. */
+function dependantsOf(signal: AbortSignal): number {
+  const key = Object.getOwnPropertySymbols(signal).find(
+    ({ description }) => description === 'kDependantSignals',
+  )
+  return key === undefined ? 0 : (Reflect.get(signal, key) as ReadonlySet<unknown>).size
+}

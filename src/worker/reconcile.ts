@@ -16,6 +16,8 @@ export class Reconcile {
   constructor(look: () => Promise<void>, ended: AbortSignal) {
     this.#look = look
     this.#ended = ended
+    // Not AbortSignal.any for each look: a signal that lives on keeps something of every one that was ever made of it.
+    ended.addEventListener('abort', () => this.#next.abort(), { once: true })
   }
 
   /** An answer was lost, now. */
@@ -35,7 +37,7 @@ export class Reconcile {
         seen = this.#wanted
       }
       this.#next = new AbortController()
-      await pause(looksMs[look]!, AbortSignal.any([this.#ended, this.#next.signal]))
+      await pause(looksMs[look]!, this.#next.signal)
       if (this.#ended.aborted) break
       const found = await this.#look().then(
         () => true,
