@@ -223,6 +223,27 @@ test('B5 the answer to the commit of a tx step is lost: its effect is there once
   expect(await effects(second)).toBe(1)
 })
 
+test('A3 B4 a tx step that falls silent between its completion and its commit ends after some seconds: until then nothing of its worker could be taken back', async () => {
+  await behindProxy()
+  const client = opened.client({ database: asOther(database.url) })
+  const lost = proxy.loseAnswerTo('complete_tasks')
+  const answers = await client.startMany(effectful, [{ n: 5 }])
+  await lost
+  await until(
+    'the server has ended the transaction',
+    async () =>
+      (
+        await database.query(
+          "select from pg_stat_activity where datname = current_database() and application_name = 'millrace handlers' and state like 'idle in transaction%'",
+        )
+      ).length === 0,
+    20_000,
+  )
+  const { id } = answers[0]!.run!
+  expect(await client.run(id).result()).toBe(5)
+  expect(await database.query('select step from effect where run = $1', [id])).toEqual([{ step: 'write' }])
+})
+
 test('every connection is cut again and again under load: every run ends, nothing is lost, and nothing is left held', async () => {
   await behindProxy()
   const client = opened.client({ database: asOther(database.url) })

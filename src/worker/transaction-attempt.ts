@@ -16,7 +16,7 @@ import {
 import {
   beginAttempt,
   commitAttempt,
-  isSameTransaction,
+  endsSameTransaction,
   rollBackAttempt,
   transactionLost,
 } from '../db/transaction.ts'
@@ -124,7 +124,7 @@ async function complete(
 ): Promise<CompleteAnswerRow[]> {
   const caller = clientCaller(client)
   try {
-    if (!(await isSameTransaction(client, markOf(task)))) throw endedEarly(task.step.name)
+    if (!(await endsSameTransaction(client, markOf(task)))) throw endedEarly(task.step.name)
     const writes = JSON.stringify(await countWrites(caller, writesBefore))
     task.reported = true
     const row = {
