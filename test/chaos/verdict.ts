@@ -1,9 +1,13 @@
 // The verdict on a run of chaos: each promise as a question to the database, and what breaks it.
 import { findBrokenInvariants } from '../checker.ts'
+import { miscounted } from '../limits.ts'
 import type { Sql } from '../protocol.ts'
+import { leftovers } from './leftovers.ts'
 import type { Acknowledged } from './load.ts'
 import { turnCaps } from './light-pipelines.ts'
 import { caps, effectSteps, type Loaded, watchName } from './pipelines.ts'
+import type { Known, Question } from './question.ts'
+import { scheduleQuestions } from './schedule-questions.ts'
 
 export interface Verdict {
   readonly lost: number
@@ -12,19 +16,6 @@ export interface Verdict {
   readonly capsExceeded: number
   /** Sentences with what was found, a few of each kind. */
   readonly broken: readonly string[]
-}
-
-interface Question {
-  readonly claim: string
-  /** A row for each thing that breaks the claim. $1 is what the load knows: see Known. */
-  readonly offenders: string
-}
-
-interface Known {
-  /** The steps that write an effect, by pipeline. */
-  readonly effects: Record<string, string[]>
-  readonly askedToCancel: readonly string[]
-  readonly deliveries: readonly string[]
 }
 
 const lookedAtOnce = 20_000
@@ -107,21 +98,6 @@ const questions: readonly Question[] = [
        where not exists (select from millrace.run r where r.id = b.run_id)`,
   },
   {
-    claim:
-      'I7 each slot of a schedule has one firing, none is passed over, and each firing that started one has a run of its own',
-    offenders: `
-      select s.name || ' ' || f.slot_at as thing from millrace.firing f join millrace.schedule s on s.id = f.schedule_id
-       where f.kind <> 'triggered' group by s.name, f.slot_at having count(*) > 1
-      union all
-      select 'gap of ' || s.name || ' before ' || f.slot_at
-        from (select f.*, lag(coalesce(until_slot_at, slot_at)) over (partition by schedule_id order by slot_at) as before from millrace.firing f) f
-        join millrace.schedule s on s.id = f.schedule_id
-       where f.before is not null and f.slot_at - f.before <> case when s.every_ms is null then interval '2 seconds' else s.every_ms * interval '1 millisecond' end
-      union all
-      select 'no run: ' || f.id from millrace.firing f
-       where f.run_id is not null and not exists (select from millrace.run r where r.id = f.run_id)`,
-  },
-  {
     claim: 'I9 the runs of a watched table tell each committed change, once, and no other',
     offenders: `
       with told as (
@@ -145,14 +121,11 @@ const questions: readonly Question[] = [
         left join millrace.run r on r.id = n.run_id
        group by a.id having count(r.id) <> 1`,
   },
-  {
-    claim: 'the next due time of nothing lies in the past, and no worker that is gone holds anything',
-    offenders: `
-      select 'task ' || t.id as thing from millrace.task t
-      union all
-      select 'waiting task ' || w.id || ' ' || w.reason from millrace.waiting_task w`,
-  },
+  ...scheduleQuestions,
+  ...leftovers,
 ]
+
+export const countsHold = 'I8 a limit counts what holds it, and nothing else'
 
 /** Walks over the begins and ends of the attempts of each key, in their order; of two at one moment, the end comes first. */
 const capQuestion = (capacity: number, key: string, steps: string): Question => ({
@@ -175,6 +148,9 @@ const capQuestions = [
   capQuestion(turnCaps.lane, `r.input ->> 'lane'`, `a.step = 'turn'`),
   capQuestion(turnCaps.all, `''`, `a.step = 'turn'`),
 ]
+
+/** All that is asked beside what the checker asks, and what the limits count. */
+export const asked: readonly Question[] = [lost, endedTwice, duplicateEffects, ...capQuestions, ...questions]
 
 /** When all has ended. */
 export async function judge(
@@ -203,6 +179,8 @@ export async function judge(
   for (const question of capQuestions) exceeded += await ask(question)
   for (const question of questions) await ask(question, isAsked(question) ? JSON.stringify(known) : undefined)
   const general = await findBrokenInvariants(sql)
+  const counts = await miscounted(sql)
+  broken.push(...counts.slice(0, shown).map((count) => `${countsHold}: ${JSON.stringify(count)}`))
   return {
     lost: gone,
     endedTwice: twice + general.filter((sentence) => sentence.startsWith('I2 ')).length,
