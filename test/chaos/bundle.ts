@@ -3,9 +3,14 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { build } from 'esbuild'
 
-/** Of this copy of the project. Answers with the file, which lies as deep as the sources do: they find what ships beside them by that. */
+/** Where it is or will be in this copy of the project: as deep as the sources are, which find what ships beside them by that. */
+export function bundleOf(folder: string): string {
+  return path.join(folder, '.millrace', `chaos-${process.pid}`, 'worker.mjs')
+}
+
+/** Of this copy of the project. Answers with the file. */
 export async function bundleWorker(folder: string): Promise<string> {
-  const outfile = path.join(folder, '.millrace', `chaos-${process.pid}`, 'worker.mjs')
+  const outfile = bundleOf(folder)
   await build({
     entryPoints: [path.join(folder, 'test', 'programs', 'chaos-worker.ts')],
     absWorkingDir: folder,

@@ -3,9 +3,9 @@ import { afterEach, expect, test } from 'vitest'
 import { recordFigure } from '../faults/effects.ts'
 import { type Program, startTypeScript } from '../program.ts'
 import { endFaults, planFaults, serverFaults, workerFaults } from './plan.ts'
-import { expectedOutput, laterRecipe, randomRecipe } from './recipes.ts'
-import { faultsOf, type Report } from './report.ts'
-import { growthOf } from './soak.ts'
+import { expectedOutput, fullRecipe, laterRecipe, randomRecipe, type Recipe } from './recipes.ts'
+import { faultsOf, reportLines, type Report } from './report.ts'
+import { type Growth, growthOf } from './soak.ts'
 
 const seeds = [20_261_121, 7]
 const options = { ms: 600_000, everyMs: 4_000, seats: 4, without: new Set<never>() }
@@ -25,19 +25,32 @@ const quiet: Report = {
   missing: {},
   acknowledged: 1,
   asked: {},
-  refused: 0,
+  refused: {},
+  seen: {
+    redriven: 0,
+    deadLetters: 0,
+    calledRuns: 0,
+    signals: 0,
+    cancelled: 0,
+    locksHeld: 0,
+    changes: 0,
+    failedByFaults: 0,
+  },
+  deadlocks: 0,
   lost: 0,
   endedTwice: 0,
   duplicateEffects: 0,
   capsExceeded: 0,
-  outside: { called: 0, repeated: 0, otherKey: 0 },
-  repeatedMost: 0,
+  outside: { called: 0, repeated: 0 },
   recoveries: [],
   backAfterRestart: undefined,
   backAfterListener: undefined,
+  longestRestSeconds: 0,
   growths: [],
   backends: { first: 40, last: 40, most: 40 },
   stuck: undefined,
+  looks: 1,
+  calmSeconds: 3_500,
   evidence: '',
   broken: [],
 }
@@ -94,12 +107,18 @@ test('the same seed gives the same plan, with each kind once before any comes ag
 
 test('a recipe of a seed is the same each time, and gives the same with the step that a deployment adds', () => {
   for (let seed = 0; seed < 200; seed++) {
-    const recipe = randomRecipe('any', seed)
-    expect(randomRecipe('any', seed)).toEqual(recipe)
-    expect(laterRecipe(recipe)).not.toEqual(recipe)
-    for (const n of [0, 7, 999])
-      expect(expectedOutput(laterRecipe(recipe), n)).toBe(expectedOutput(recipe, n))
+    for (const make of [randomRecipe, fullRecipe]) {
+      const recipe = make('any', seed)
+      expect(make('any', seed)).toEqual(recipe)
+      expect(laterRecipe(recipe)).not.toEqual(recipe)
+      for (const n of [0, 7, 999])
+        expect(expectedOutput(laterRecipe(recipe), n)).toBe(expectedOutput(recipe, n))
+    }
   }
+  const kindsOf = ({ steps }: Recipe) => new Set(steps.map(({ kind }) => kind))
+  const all = kindsOf(fullRecipe('any', 1))
+  for (let seed = 0; seed < 200; seed++)
+    for (const kind of kindsOf(randomRecipe('any', seed))) expect(all).toContain(kind)
 })
 
 test('a soak is judged: memory, heap, descriptors and backends that grow in an hour are faults, and what only fills up at first is none', () => {
@@ -148,6 +167,30 @@ test('a return after a restart that took too long is a fault, where enough of th
   ])
 })
 
+test('without faults a call that is refused, an attempt that is taken back or fails, and a deadlock are faults; with them they are none', () => {
+  const found = {
+    refused: { '57014': 2, ECONNRESET: 1 },
+    reclaimed: 4,
+    seen: { ...quiet.seen, failedByFaults: 5 },
+    deadlocks: 6,
+  }
+  const stormy = { ...quiet, calm: false }
+  expect(faultsOf({ ...stormy, ...found })).toEqual(faultsOf(stormy))
+  expect(faultsOf({ ...quiet, ...found })).toEqual([
+    'Without any fault 3 calls of the load were refused (57014 2, ECONNRESET 1).',
+    'Without any fault 4 attempts were taken back from their workers.',
+    'Without any fault 5 attempts failed that the load did not make fail.',
+    'Without any fault 6 deadlocks were broken by the server.',
+  ])
+})
+
+test('a run of more than five minutes that never asked whether anything is stuck is a fault, and a shorter one is none', () => {
+  expect(faultsOf({ ...quiet, looks: 0, seconds: 300 })).toEqual([])
+  expect(faultsOf({ ...quiet, looks: 0, seconds: 301 })).toEqual([
+    'It was never calm for long enough to ask whether anything is stuck.',
+  ])
+})
+
 test('a kind of call that was tried often and never acknowledged is a fault, and one that was tried a few times is none', () => {
   const asked = {
     runs: { tried: 500, acknowledged: 1 },
@@ -158,4 +201,60 @@ test('a kind of call that was tried often and never acknowledged is a fault, and
   expect(faultsOf({ ...quiet, asked: { ...asked, 'a delivery': { tried: 40, acknowledged: 0 } } })).toEqual([
     'The load asked 40 times for a delivery, and was refused each time.',
   ])
+})
+
+test('a recovery after a death that took too long is a fault, where enough were seen that nothing disturbed', () => {
+  const took = (count: number, p99: number) => ({ count, p50: 900, p99, most: p99 })
+  const judged = (alone: boolean, count: number, p99: number) =>
+    faultsOf({ ...quiet, recoveries: [{ alone, locked: took(count, p99), pooled: took(count, 60_000) }] })
+  expect(judged(true, 20, 5_000)).toEqual([])
+  expect(judged(true, 19, 5_010)).toEqual([])
+  expect(judged(false, 20, 5_010)).toEqual([])
+  expect(judged(true, 20, 5_010)).toEqual([
+    'It took 5.01 s (p99) until what a dead worker held began elsewhere; 5 s are the most.',
+  ])
+})
+
+test('a run of faults in which a lane had none, or nothing was acknowledged, proves nothing and is a fault', () => {
+  const faults = { 'worker killed': 1, 'server killed': 1, 'worker killed at the end of a handler': 1 }
+  const played: Report = { ...quiet, calm: false, faults }
+  expect(faultsOf(played)).toEqual([])
+  expect(faultsOf({ ...quiet, acknowledged: 0 })).toEqual([
+    'Nothing that the load asked for was acknowledged.',
+  ])
+  expect(faultsOf({ ...played, faults: { ...faults, 'server killed': 0 } })).toEqual([
+    'No fault of the server was carried out.',
+  ])
+  expect(faultsOf({ ...played, faults: { 'worker of the previous version': 1 } })).toEqual([
+    'No fault of the workers and their networks was carried out.',
+    'No fault of the server was carried out.',
+    'No fault of the ends of handlers was carried out.',
+  ])
+})
+
+test('a kind of fault that was tried three times and never carried out is a fault, and the report says how often each was tried in vain', () => {
+  const faults = { 'worker killed': 1, 'server killed': 1, 'worker killed at the end of a handler': 1 }
+  const missed = (kind: 'fsync error' | 'server killed', times: number) =>
+    Array.from({ length: times }, (_, time) => ({ kind, reason: `no ${time + 1}` }))
+  const played: Report = { ...quiet, calm: false, faults }
+  expect(faultsOf({ ...played, missed: missed('fsync error', 2) })).toEqual([])
+  expect(faultsOf({ ...played, missed: missed('server killed', 5) })).toEqual([])
+  expect(faultsOf({ ...played, missed: missed('fsync error', 3) })).toEqual([
+    "'fsync error' was tried 3 times and never carried out, at last because no 3",
+  ])
+  const lines = reportLines({
+    ...played,
+    missed: [...missed('fsync error', 2), ...missed('server killed', 1)],
+  })
+  expect(lines).toContainEqual(expect.stringMatching(/^ {2}fsync error +0, and 2 in vain: no 2$/))
+  expect(lines).toContainEqual(expect.stringMatching(/^ {2}server killed +1, and 1 in vain: no 1$/))
+})
+
+test('a soak that is too short to judge what grows says so', () => {
+  const slope = { megabytes: 100, percentPerHour: 0 }
+  const growth = (minutes: number): Growth => ({ minutes, memory: slope, heap: slope, descriptors: [30, 30] })
+  const says = (report: Report) => reportLines(report).some((line) => line.includes('too short'))
+  expect(says({ ...quiet, growths: [growth(29)] })).toBe(true)
+  expect(says({ ...quiet, growths: [growth(29), growth(31)] })).toBe(false)
+  expect(says({ ...quiet, calm: false })).toBe(false)
 })

@@ -2,17 +2,22 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { applyWatches } from '../watched.ts'
 import { findBrokenInvariants, ofWorkers } from '../checker.ts'
+import { absences, type Busy, callRoll, restsOf, servedSeconds } from './attendance.ts'
+import { findDelays } from './delays.ts'
 import { Detector } from './detector.ts'
+import type { Endings } from './endings.ts'
 import { Load } from './load.ts'
-import { type Done, Nemesis } from './nemesis.ts'
+import { Nemesis, type Tried } from './nemesis.ts'
 import { watchName } from './pipelines.ts'
 import { planFaults } from './plan.ts'
-import type { Return } from './server-nemesis.ts'
+import type { Return } from './returns.ts'
 import { figureOf, recoveriesOf, type Recovery, undisturbed } from './recovery.ts'
 import { Soak } from './soak.ts'
 import { Stage } from './stage.ts'
 import { dumpStuck } from './stuck.ts'
+import { countCalls } from './outside.ts'
 import { judge } from './verdict.ts'
+import { countSeen, judgeLoad } from './verdict-load.ts'
 import type { Report } from './report.ts'
 
 export interface ChaosOptions {
@@ -31,13 +36,17 @@ export interface ChaosOptions {
   readonly diskMegabytes: number
   readonly previous: string
   readonly tell: (line: string) => void
-  /** Told what to close where all is to end at once. */
-  readonly opened: (stage: Stage) => void
+  /** What it opens ends with these, whoever closes them. */
+  readonly endings: Endings
 }
 
 const slots = 10
+/** Within which each worker has begun a task, once all is in order again. */
+const rollMs = 10_000
 /** Within which what is live has been counted anew. */
 const countedMs = 1_000
+/** Within which it is calm for long enough once no more faults come. */
+const calmMs = 120_000
 /** A recovery that takes longer is told with the account of its run. */
 const slowReturnsTold = 5
 const slowRecoveryMs = 30_000
@@ -57,9 +66,8 @@ interface Cast {
 }
 
 export async function runChaos(options: ChaosOptions): Promise<Report> {
-  const stage = await Stage.open({ ...options, slots })
-  options.opened(stage)
   try {
+    const stage = await Stage.open({ ...options, slots }, options.endings)
     for (const [kind, reason] of stage.missing) options.tell(`Left out: ${kind}, because ${reason}.`)
     await stage.startWorkers()
     await applyWatches(stage.parts, watchName)
@@ -72,11 +80,11 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
       detector: new Detector({ ...stage.parts, leaseSeconds: options.leaseSeconds }),
     }
     const endWatch = watch(cast)
-    const seconds = await play(cast)
+    const played = await play(cast)
     const broken = await settleAll(cast, endWatch)
-    return await reportOf(cast, { seconds, broken })
+    return await reportOf(cast, { ...played, broken: [...played.absent, ...broken] })
   } finally {
-    await stage.close()
+    await options.endings.close()
   }
 }
 
@@ -104,8 +112,16 @@ function watch({ stage, options, nemesis, load, soak, detector }: Cast): () => P
   }
 }
 
-/** The load and the faults of the plan, until all is in order again. Answers with the seconds that it took. */
-async function play({ stage, options, nemesis, load }: Cast): Promise<number> {
+interface Played {
+  /** In which there was load. */
+  readonly busy: Busy
+  /** What was broken as all was in order again. */
+  readonly absent: readonly string[]
+}
+
+/** The load and the faults of the plan, until all is in order again and each worker has begun a task. */
+async function play(cast: Cast): Promise<Played> {
+  const { stage, options, nemesis, load } = cast
   const ms = options.seconds * 1_000
   const plan = planFaults({
     seed: options.seed,
@@ -114,14 +130,30 @@ async function play({ stage, options, nemesis, load }: Cast): Promise<number> {
     seats: stage.parts.seats.length,
     without: new Set(stage.missing.keys()),
   })
-  const begun = performance.now()
+  const from = new Date()
   const loading = load.run()
-  const over = setTimeout(() => load.stop(), ms)
-  await Promise.all([loading, options.calm ? loading : nemesis.carryOut(plan, ms)])
-  clearTimeout(over)
-  const seconds = (performance.now() - begun) / 1_000
-  options.tell(`All is in order again after ${seconds.toFixed(0)} s; ${load.live} runs are live.`)
-  return seconds
+  try {
+    await (options.calm ? Promise.race([pause(ms), loading]) : nemesis.carryOut(plan, ms))
+    const seconds = (Date.now() - from.getTime()) / 1_000
+    options.tell(`All is in order again after ${seconds.toFixed(0)} s; ${load.live} runs are live.`)
+    const { server, seats } = stage.parts
+    const again = load.askAgain()
+    // Without load nobody has anything to begin.
+    const absent = load.isStopped ? [] : await callRoll(server, seats, rollMs)
+    await again
+    if (!options.calm) await calmAtLast(cast)
+    return { busy: { from, to: new Date() }, absent }
+  } finally {
+    load.stop()
+    await loading
+  }
+}
+
+/** The load goes on until it was calm for long enough to see whether anything is stuck. */
+async function calmAtLast({ load, detector }: Cast): Promise<void> {
+  const looksBefore = detector.looks
+  const giveUpAt = performance.now() + calmMs
+  while (detector.looks === looksBefore && !load.isStopped && performance.now() < giveUpAt) await pause(100)
 }
 
 /** Until nothing is left to be done, or will not be; then the workers end. Answers with what was broken before they did. */
@@ -146,21 +178,32 @@ async function settleAll(
 
 async function reportOf(
   { stage, options, nemesis, load, soak, detector }: Cast,
-  { seconds, broken }: { readonly seconds: number; readonly broken: readonly string[] },
+  { busy, broken }: { readonly busy: Busy; readonly broken: readonly string[] },
 ): Promise<Report> {
   const { server, seats, previous, outside } = stage.parts
   const verdict = await judge(server, load.acknowledged, load.pipelines)
+  const ofLoad = await judgeLoad(server, { ...load.doneToRuns, calls: outside.heard })
+  const delays = await findDelays(server, detector.calm)
   options.tell('All promises are checked.')
   const recoveries = await recoveriesOf(
     server,
     seats.flatMap(({ deaths }) => deaths),
   )
   await tellSlowest(stage, recoveries, options.tell)
-  tellSlowReturns(nemesis.server.returns, options.tell)
-  const promises = [...load.tally.broken, ...broken, ...verdict.broken]
+  tellSlowReturns(nemesis.server.returns.seen, options.tell)
+  const rests = await restsOf(server, seats, busy)
+  const promises = [
+    ...load.tally.broken,
+    ...detector.broken,
+    ...broken,
+    ...absences(rests, nemesis.tried, options.leaseSeconds),
+    ...verdict.broken,
+    ...ofLoad,
+    ...delays,
+  ]
   return {
     seed: options.seed,
-    seconds,
+    seconds: (busy.to.getTime() - busy.from.getTime()) / 1_000,
     calm: options.calm,
     leaseSeconds: options.leaseSeconds,
     ...(await countsOf(stage)),
@@ -168,25 +211,37 @@ async function reportOf(
       ...(previous && { 'worker of the previous version': 1 }),
       ...countFaults(nemesis.done),
     },
-    missed: nemesis.missed,
+    missed: nemesis.missed.map(({ kind, reason }) => ({ kind, reason })),
     missing: Object.fromEntries(stage.missing),
     acknowledged: load.acknowledged.runs.length + load.acknowledged.deliveries.length,
     asked: load.tally.asked,
-    refused: load.tally.refused,
+    refused: load.tally.refusals,
+    seen: {
+      ...(await countSeen(server)),
+      signals: new Set(load.doneToRuns.signals).size,
+      cancelled: load.doneToRuns.cancelled.length,
+    },
     lost: verdict.lost,
     endedTwice: verdict.endedTwice,
     duplicateEffects: verdict.duplicateEffects,
     capsExceeded: verdict.capsExceeded,
-    outside: outside.counts,
-    repeatedMost: nemesis.done.reduce((sum, { busy }) => sum + busy, 0),
+    outside: countCalls(outside.heard),
     recoveries: [true, false].map((alone) =>
-      recoveryFigures(alone, alone ? undisturbed(recoveries, nemesis.done) : recoveries),
+      recoveryFigures(
+        alone,
+        alone
+          ? undisturbed(recoveries, { faults: nemesis.tried, seats, leaseSeconds: options.leaseSeconds })
+          : recoveries,
+      ),
     ),
-    backAfterRestart: figureOf(nemesis.server.returns.map(({ ms }) => ms)),
+    backAfterRestart: figureOf(nemesis.server.returns.seen.map(({ ms }) => ms)),
     backAfterListener: figureOf(nemesis.server.backAfterListener),
+    longestRestSeconds: Math.max(0, ...rests.map((rest) => servedSeconds(rest, nemesis.tried))),
     growths: soak.growths,
     backends: soak.backends,
     stuck: detector.found,
+    looks: detector.looks,
+    calmSeconds: detector.calm.all / 1_000,
     evidence: await evidenceOf(stage, promises),
     broken: [...promises, ...seats.flatMap(({ unexpected }) => unexpected)],
   }
@@ -222,17 +277,17 @@ function recoveryFigures(alone: boolean, recoveries: readonly Recovery[]): Repor
   return { alone, locked: of(false), pooled: of(true) }
 }
 
-function countFaults(done: readonly Done[]): Record<string, number> {
+function countFaults(done: readonly Tried[]): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const { kind } of done) counts[kind] = (counts[kind] ?? 0) + 1
   return counts
 }
 
-async function countsOf({
-  parts: { server },
-}: Stage): Promise<Pick<Report, 'runs' | 'attempts' | 'reclaimed' | 'megabytes'>> {
-  const [row] = await server.query<Pick<Report, 'runs' | 'attempts' | 'reclaimed' | 'megabytes'>>(
-    `select (pg_database_size(current_database()) / 1048576)::int as megabytes, (select count(*)::int from millrace.run) as runs, count(*)::int as attempts,
+type Counts = Pick<Report, 'runs' | 'attempts' | 'reclaimed' | 'megabytes' | 'deadlocks'>
+
+async function countsOf({ parts: { server } }: Stage): Promise<Counts> {
+  const [row] = await server.query<Counts>(
+    `select (pg_database_size(current_database()) / 1048576)::int as megabytes, (select deadlocks::int from pg_stat_database where datname = current_database()) as deadlocks, (select count(*)::int from millrace.run) as runs, count(*)::int as attempts,
             (count(*) filter (where outcome = 'reclaimed'))::int as reclaimed from millrace.attempt`,
   )
   return row!

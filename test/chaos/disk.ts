@@ -25,8 +25,13 @@ export class Disk {
   static mount(megabytes: number): Disk | undefined {
     if (process.env['MILLRACE_CHAOS_MOUNTS'] !== '1') return undefined
     const mounted = makeReachableFolder()
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=755`, 'chaos', mounted])
-    return new Disk(mounted, megabytes * 1_048_576)
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=755`, 'chaos', mounted])
+      return new Disk(mounted, megabytes * 1_048_576)
+    } catch (error) {
+      fs.rmSync(mounted, { recursive: true, force: true })
+      throw error
+    }
   }
 
   /** How much of it is taken, from 0 to 1. */

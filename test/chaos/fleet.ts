@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { until } from '../deadline.ts'
 import { forgetSharedClock } from '../faults/false-clock.ts'
 import type { EndedAttempt, EndMessage, Order } from './orders.ts'
+import { oddEnd, type Told } from './worker-end.ts'
 
 export interface SeatOptions {
   readonly number: number
@@ -40,11 +41,21 @@ export interface Death {
   readonly way: SeatOptions['way']
 }
 
+/** For how long a process was in order: no fault of its own. By the machine's clock, as are the times of attempts. */
+export interface WellTime {
+  readonly pid: number
+  readonly from: Date
+  /** Undefined while it lasts. */
+  readonly to: Date | undefined
+}
+
 const drainMs = 5_000
 const heapMegabytes = 160
 const errorsKept = 4_000
 /** No handler ends on a worker that is cut off. */
 const endWithinMs = 8_000
+/** Until its memory is eaten, or whoever was told to end is gone. */
+const goneWithinMs = 60_000
 
 export class Seat {
   readonly options: SeatOptions
@@ -53,14 +64,16 @@ export class Seat {
   /** Ends that nobody brought about, with what the process said last. */
   readonly unexpected: string[] = []
   readonly deaths: Death[] = []
-  /** Since when its worker is in order: no fault of its own. Undefined while there is one. */
-  wellSince: number | undefined
+  readonly wellTimes: WellTime[] = []
   /** Whether its worker is another one than it would be by itself. */
   isOdd = false
   #child: ChildProcess | undefined
   #ready = false
-  #mayEnd = true
+  #told: Told
+  #wasForced = false
   #said = ''
+  #wellSince: number | undefined
+  #isClosed = false
   #atEnd: EndedAttempt | undefined
   #heapBytes: number | undefined
   #inHand: Promise<unknown> = Promise.resolve()
@@ -72,6 +85,20 @@ export class Seat {
 
   get pid(): number | undefined {
     return this.#child?.pid
+  }
+
+  /** Since when its worker is in order: no fault of its own. Undefined while there is one. */
+  get wellSince(): number | undefined {
+    return this.#wellSince
+  }
+
+  set wellSince(since: number | undefined) {
+    this.#wellSince = since
+    const last = this.wellTimes.at(-1)
+    if (last?.to === undefined && last !== undefined)
+      this.wellTimes[this.wellTimes.length - 1] = { ...last, to: new Date() }
+    if (since !== undefined && this.pid !== undefined)
+      this.wellTimes.push({ pid: this.pid, from: new Date(), to: undefined })
   }
 
   /** What its objects took when it was last measured, without compiled code; undefined of a process that was not. */
@@ -88,6 +115,7 @@ export class Seat {
 
   /** Ready when it resolves: with the database away, that is once it is back. */
   async start({ program, environment = {} }: Oddity = {}, withinMs = 120_000): Promise<void> {
+    if (this.#isClosed) throw new Error('All is to end: no worker is started any more.')
     const { seed, leaseSeconds, heartbeatMs, slots, database, outside, command, number } = this.options
     const given = {
       seed,
@@ -119,7 +147,8 @@ export class Seat {
     this.#child = child
     this.isOdd = program !== undefined || Object.keys(environment).length > 0
     this.#ready = false
-    this.#mayEnd = false
+    this.#told = undefined
+    this.#wasForced = false
     this.#said = ''
     this.#heapBytes = undefined
     child.stderr!.on('data', (chunk: Buffer) => {
@@ -128,7 +157,8 @@ export class Seat {
     child.on('message', (message: { readonly kind: 'ready' } | EndMessage | MeasuredMessage) => {
       if (this.#child === child) this.#heard(message)
     })
-    child.on('exit', (code, signal) => {
+    // All that it said is there by then.
+    child.on('close', (code, signal) => {
       forgetSharedClock(child.pid!)
       if (this.#child === child) this.#leftWith(signal ?? code)
     })
@@ -154,6 +184,13 @@ export class Seat {
     this.#order({ kind: 'measure' })
   }
 
+  /** Once it has been. */
+  async measured(): Promise<void> {
+    this.#heapBytes = undefined
+    this.measure()
+    await until('the heap is measured', () => this.#heapBytes)
+  }
+
   /** It stops where the next handler ends, or fails, before anybody is told. Answers with the attempt. */
   async stopAtEnd(failing: boolean): Promise<EndedAttempt> {
     try {
@@ -168,7 +205,7 @@ export class Seat {
   async killAtEnd(failing: boolean): Promise<void> {
     const { pid } = this
     this.wellSince = undefined
-    this.#mayEnd = true
+    this.#told = 'kill'
     try {
       await this.#signalAtEnd('SIGKILL', failing)
       this.#died(pid)
@@ -181,28 +218,43 @@ export class Seat {
 
   /** Ends as one does that has no memory left. */
   async eat(): Promise<void> {
-    this.#mayEnd = true
+    const { pid } = this
+    this.wellSince = undefined
+    this.#told = 'eat'
     this.#order({ kind: 'eat' })
-    await this.#gone()
-    this.#died()
+    try {
+      await this.#gone()
+      this.#died(pid)
+    } finally {
+      await this.kill()
+    }
   }
 
   async kill(): Promise<void> {
     this.wellSince = undefined
-    this.#mayEnd = true
+    this.#told ??= 'kill'
     this.#died()
     this.signal('SIGKILL')
     await this.#gone()
   }
 
-  /** Ends in good order; by force where that takes too long. */
+  /** Ends in good order; by force where that takes too long, which is told. */
   async stop(): Promise<void> {
     this.wellSince = undefined
-    this.#mayEnd = true
+    this.#told = 'stop'
     this.signal('SIGTERM')
-    const force = setTimeout(() => this.signal('SIGKILL'), 3 * drainMs)
+    const force = setTimeout(() => {
+      this.#wasForced = true
+      this.signal('SIGKILL')
+    }, 3 * drainMs)
     await this.#gone()
     clearTimeout(force)
+  }
+
+  /** For good: whoever would start it again is refused. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.kill()
   }
 
   async #signalAtEnd(signal: 'SIGSTOP' | 'SIGKILL', failing: boolean): Promise<EndedAttempt> {
@@ -230,17 +282,18 @@ export class Seat {
     return until(
       `the end of the worker in seat ${this.options.number}`,
       () => this.#child === undefined,
-      60_000,
+      goneWithinMs,
     )
   }
 
   #leftWith(by: NodeJS.Signals | number | null): void {
+    const told = this.#told
+    const end = { told, wasReady: this.#ready, wasForced: this.#wasForced, by, said: this.#said }
     this.#child = undefined
     this.wellSince = undefined
-    if (this.#mayEnd) return
-    this.unexpected.push(
-      `The worker in seat ${this.options.number} ended with ${by} by itself: ${this.#said}`,
-    )
+    for (const sentence of oddEnd(end))
+      this.unexpected.push(`The worker in seat ${this.options.number} ${sentence}`)
+    if (told !== undefined || this.#isClosed) return
     // As whoever looks after processes would.
     void this.start().catch((error: Error) => this.unexpected.push(error.message))
   }

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { PipelineDefinition } from '../../src/sdk/pipeline-definition.ts'
 import { seededRandom } from '../faults/random.ts'
 import { light, type LightInput, turnLanes } from './light-pipelines.ts'
+import type { Nonces } from './nonces.ts'
 import type { Stage } from './stage.ts'
 import type { Tally } from './tally.ts'
 
@@ -26,7 +27,8 @@ const kinds: readonly Kind[] = [
   { pipeline: light.effect, share: 0.1, runsMax: 20, adds: 1 },
   { pipeline: light.stumble, share: 0.15, runsMax: 40, adds: 1 },
   { pipeline: light.chain, share: 0.2, runsMax: 200, adds: 2 },
-  { pipeline: light.one, share: 0.35, runsMax: 200, adds: 1 },
+  { pipeline: light.hopeless, share: 0.02, runsMax: 5, adds: 0 },
+  { pipeline: light.one, share: 0.33, runsMax: 200, adds: 1 },
 ]
 const tickMs = 100
 const underWayMax = 3
@@ -44,6 +46,7 @@ export class LightLoad {
   readonly #random: () => number
   readonly #live: () => LightLive
   readonly #tally: Tally
+  readonly #nonces: Nonces
   #stopped = false
   #underWay = 0
   /** Started since the last count of what is live. */
@@ -52,13 +55,18 @@ export class LightLoad {
   constructor(
     stage: Stage,
     options: { readonly seed: number; readonly light: number },
-    { live, tally }: { readonly live: () => LightLive; readonly tally: Tally },
+    {
+      live,
+      tally,
+      nonces,
+    }: { readonly live: () => LightLive; readonly tally: Tally; readonly nonces: Nonces },
   ) {
     this.#stage = stage
     this.#rate = options.light
     this.#random = seededRandom(options.seed + 17)
     this.#live = live
     this.#tally = tally
+    this.#nonces = nonces
   }
 
   /** Until it is told to stop. */
@@ -76,6 +84,11 @@ export class LightLoad {
       }
     }
     while (this.#underWay > 0) await pause(20)
+  }
+
+  /** One run of each kind: a share may not come up in a short time, and what is asked of its runs would be asked of none. */
+  async startEach(): Promise<void> {
+    for (const kind of kinds) await this.#start(kind, 1)
   }
 
   stop(): void {
@@ -114,7 +127,14 @@ export class LightLoad {
   async #start({ pipeline, adds }: Kind, runs: number): Promise<void> {
     const inputs = Array.from({ length: runs }, (): LightInput => {
       const n = Math.floor(this.#random() * 1_000)
-      return { n, lane: Math.floor(this.#random() * turnLanes), expected: n + adds }
+      const lane = Math.floor(this.#random() * turnLanes)
+      return {
+        n,
+        lane,
+        expected: n + adds,
+        fails: pipeline === light.hopeless,
+        nonce: this.#nonces.next(),
+      }
     })
     const answers = await this.#tally.ask('light runs', () =>
       this.#stage.parts.client.startMany(pipeline, inputs),

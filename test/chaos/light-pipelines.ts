@@ -20,10 +20,23 @@ export interface LightInput {
   readonly lane: number
   /** What the run gives. */
   readonly expected: number
+  /** Whether it gives nothing, and ends as a dead letter. */
+  readonly fails: boolean
+  readonly nonce: string
 }
 
-const retry = { attempts: 60, initial: '50ms', max: '500ms' } as const
-const input = z.object({ n: z.number(), lane: z.number(), expected: z.number() })
+/** After so many a step of the hopeless one is given up. */
+export const hopelessAttempts = 2
+
+const backoff = { initial: '50ms', max: '500ms' } as const
+const retry = { ...backoff, attempts: 60 } as const
+const input = z.object({
+  n: z.number(),
+  lane: z.number(),
+  expected: z.number(),
+  fails: z.boolean(),
+  nonce: z.string(),
+})
 const turnMs = 4
 
 const one = pipeline('chaos-light-one', { input, retry }).step('only', (context) => lightWork(context))
@@ -43,6 +56,15 @@ const stumble = pipeline('chaos-light-stumble', { input, retry }).step('only', (
   throw new Error(`It stumbles the first time: ${byWhom(context)}`)
 })
 
+/** Neither luck nor a worker that is lost changes how it ends. */
+const hopeless = pipeline('chaos-light-hopeless', {
+  input,
+  retry: { ...backoff, attempts: hopelessAttempts },
+}).step('only', (context): Told => {
+  atItsEnd(context, true)
+  throw new Error(`It always fails: ${byWhom(context)}`)
+})
+
 /** So many tasks are always ready for so few places that one place more would be taken at once. */
 const turn = pipeline('chaos-light-turn', { input, retry }).step(
   'turn',
@@ -58,7 +80,7 @@ const turn = pipeline('chaos-light-turn', { input, retry }).step(
   },
 )
 
-export const light = { one, chain, effect, stumble, turn } as const
+export const light = { one, chain, effect, stumble, hopeless, turn } as const
 export const lightPipelines: readonly PipelineDefinition[] = Object.values(light)
 
 type LightContext = Pick<HandlerContext, 'run' | 'step' | 'attempt'> & {

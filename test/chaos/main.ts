@@ -1,65 +1,42 @@
 // npm run chaos: plays a plan of faults against four workers under load, and says which promise was broken.
 import { spawn, spawnSync } from 'node:child_process'
-import os from 'node:os'
-import { parseArgs } from 'node:util'
+import { constants, tmpdir } from 'node:os'
+import { type Arguments, Misuse, readArguments, usage } from './arguments.ts'
 import { runChaos } from './chaos.ts'
+import { Endings } from './endings.ts'
 import { planFaults } from './plan.ts'
+import { measureReconnects, reconnectFaults, reconnectLines } from './reconnects.ts'
 import { faultsOf, figure, reportLines } from './report.ts'
-import type { Stage } from './stage.ts'
 import { measureTakeover } from './takeover.ts'
 
-const usage = `npm run chaos -- [--seed N] [--minutes M]
-  --seed N        which plan of faults, and which load; drawn and told unless given
-  --minutes M     for how long faults happen; 5
-  --rate N        rich runs started in a second: random graphs that wait, call, branch; 20
-  --live N        of which so many are live at most; 200
-  --light N       light runs started in a second beside them, in bulk; 250
-  --every S       mean seconds between two faults of a lane, of which there are three; 4
-  --lease S       the lease of the workers; 10, as by default
-  --disk N        megabytes of the disk of the server; by the minutes
-  --previous REV  of which revision a worker comes beside those of today; HEAD~1
-  --takeover N    only: kills N workers with a task each, and measures until it begins elsewhere; with --pooled behind PgBouncer
-  --calm          no faults: what an hour of the load uses
-  --plan          only prints the plan
-  --json          the report as JSON`
+const isMounting = process.env['MILLRACE_CHAOS_MOUNTS'] === '1'
+const misused = 2
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** What the history of a run takes in the database, with its indexes, at most. */
-const richKilobytes = 40
-const lightKilobytes = 5
-
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string' },
-    minutes: { type: 'string', default: '5' },
-    rate: { type: 'string', default: '20' },
-    live: { type: 'string', default: '200' },
-    light: { type: 'string', default: '250' },
-    every: { type: 'string', default: '4' },
-    lease: { type: 'string', default: '10' },
-    disk: { type: 'string' },
-    previous: { type: 'string', default: 'HEAD~1' },
-    takeover: { type: 'string' },
-    pooled: { type: 'boolean', default: false },
-    calm: { type: 'boolean', default: false },
-    plan: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-})
-const minutes = Number(values.minutes)
-const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000))
-
-if (values.help) console.log(usage)
-else if (values.plan) printPlan()
-else if (values.takeover !== undefined) process.exitCode = await runTakeover(Number(values.takeover))
-else if (mayMount()) process.exitCode = await runWithMounts()
+const given = argumentsOrSentence()
+if (given === undefined) process.exitCode = misused
+else if (given.help) console.log(usage)
+else if (given.plan) printPlan(given)
+else if (given.takeover === undefined && given.cuts === undefined && mayMount())
+  process.exitCode = await runWithMounts()
 // At once: Node would first wait for requests that the nemesis has cut off in the middle, some of which nobody ever answers.
-else process.exit(await run())
+else process.exit(await runUntilSignal(given))
+
+function argumentsOrSentence(): Arguments | undefined {
+  try {
+    return readArguments(process.argv.slice(2))
+  } catch (error) {
+    if (!(error instanceof Misuse)) throw error
+    console.error(error.message)
+    return undefined
+  }
+}
 
 /** A disk that fills up is mounted where nobody else sees it, and so in a program of its own. */
 function mayMount(): boolean {
-  if (process.env['MILLRACE_CHAOS_MOUNTS'] === '1' || process.platform !== 'linux') return false
-  return spawnSync('unshare', ['--mount', 'true'], { stdio: 'ignore' }).status === 0
+  if (isMounting || process.platform !== 'linux') return false
+  const mounting = ['--mount', 'mount', '-t', 'tmpfs', 'chaos', tmpdir()]
+  return spawnSync('unshare', mounting, { stdio: 'ignore' }).status === 0
 }
 
 function runWithMounts(): Promise<number> {
@@ -68,18 +45,51 @@ function runWithMounts(): Promise<number> {
     stdio: 'inherit',
     env: { ...process.env, MILLRACE_CHAOS_MOUNTS: '1' },
   })
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal))
-  return new Promise((resolve) => child.on('close', (code) => resolve(code ?? 1)))
+  // Ctrl-C reaches both of us at the terminal.
+  const isHeardByAll = (signal: NodeJS.Signals) => process.stdin.isTTY && signal !== 'SIGTERM'
+  for (const signal of signals) process.on(signal, () => isHeardByAll(signal) || child.kill(signal))
+  return new Promise((resolve) =>
+    child.on('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal!])),
+  )
 }
 
-function teller(): (line: string) => void {
+/** Nothing of it is left behind, by whatever signal it is ended, and whenever: who asks for it twice is heard once. */
+function runUntilSignal(asked: Arguments): Promise<number> {
+  const endings = new Endings()
   const begun = performance.now()
-  return (line) =>
+  let isOver = false
+  const tell = (line: string) => {
+    if (isOver) return
     process.stderr.write(`${((performance.now() - begun) / 1_000).toFixed(1).padStart(7)} s  ${line}\n`)
+  }
+  const interrupted = new Promise<number>((resolve, reject) => {
+    for (const signal of signals)
+      process.on(signal, () => {
+        isOver = true
+        endings.close().then(() => resolve(128 + constants.signals[signal]), reject)
+      })
+  })
+  const played = play(asked, { endings, tell }).catch((error: unknown) => {
+    // What fails because all is ended is no news.
+    if (isOver) return interrupted
+    throw error
+  })
+  return Promise.race([interrupted, played])
 }
 
-async function runTakeover(kills: number): Promise<number> {
-  const took = await measureTakeover({ seed, kills, isPooled: values.pooled, tell: teller() })
+interface Playing {
+  readonly endings: Endings
+  readonly tell: (line: string) => void
+}
+
+function play(asked: Arguments, playing: Playing): Promise<number> {
+  if (asked.takeover !== undefined) return runTakeover(asked, asked.takeover, playing)
+  if (asked.cuts !== undefined) return runReconnects(asked, asked.cuts, playing)
+  return run(asked, playing)
+}
+
+async function runTakeover({ seed, pooled }: Arguments, kills: number, playing: Playing): Promise<number> {
+  const took = await measureTakeover({ ...playing, seed, kills, isPooled: pooled })
   const where = took.isPooled ? 'behind PgBouncer' : 'directly'
   console.log(
     `A killed worker's task begins elsewhere, ${where}: ${figure(took)}; goal p99 ${took.secondsMax} s.`,
@@ -87,49 +97,44 @@ async function runTakeover(kills: number): Promise<number> {
   return took.p99 <= 1_000 * took.secondsMax ? 0 : 1
 }
 
-async function run(): Promise<number> {
-  const tell = teller()
+async function runReconnects({ seed, json }: Arguments, cuts: number, playing: Playing): Promise<number> {
+  const reconnects = await measureReconnects({ ...playing, seed, cuts })
+  const faults = reconnectFaults(reconnects)
+  console.log(json ? JSON.stringify(reconnects) : [...reconnectLines(reconnects), ...faults].join('\n'))
+  return faults.length === 0 ? 0 : 1
+}
+
+async function run(asked: Arguments, { endings, tell }: Playing): Promise<number> {
+  const { seed } = asked
   tell(`seed ${seed}`)
   const report = await runChaos({
     seed,
-    seconds: 60 * minutes,
-    calm: values.calm,
-    rate: Number(values.rate),
-    liveMax: Number(values.live),
-    light: Number(values.light),
-    leaseSeconds: Number(values.lease),
+    seconds: 60 * asked.minutes,
+    calm: asked.calm,
+    rate: asked.rate,
+    liveMax: asked.live,
+    light: asked.light,
+    leaseSeconds: asked.lease,
     heartbeatMs: 500,
-    everySeconds: Number(values.every),
-    diskMegabytes: Number(values.disk ?? diskMegabytes()),
-    previous: values.previous,
+    everySeconds: asked.every,
+    diskMegabytes: asked.disk,
+    previous: asked.previous,
     tell,
-    opened: endWithIt,
+    endings,
   })
   const faults = faultsOf(report)
   const said = faults.length === 0 ? ['Every promise was kept.'] : [...faults, `Broken: ${faults.length}.`]
   const lines = [...reportLines(report), '', ...said]
-  if (values.json) process.stderr.write(`${lines.join('\n')}\n`)
-  console.log(values.json ? JSON.stringify(report) : lines.join('\n'))
+  if (asked.json) process.stderr.write(`${lines.join('\n')}\n`)
+  console.log(asked.json ? JSON.stringify(report) : lines.join('\n'))
   return faults.length === 0 ? 0 : 1
 }
 
-/** Nothing of it is left behind, by whoever it is ended. */
-function endWithIt(stage: Stage): void {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => void stage.close().finally(() => process.exit(130)))
-}
-
-/** What the history of the runs takes, and never more than half of the memory. */
-function diskMegabytes(): number {
-  const perSecond = (richKilobytes * Number(values.rate) + lightKilobytes * Number(values.light)) / 1_024
-  return Math.floor(Math.min(1_024 + 60 * minutes * perSecond, os.totalmem() / 2 / 1_048_576))
-}
-
-function printPlan(): void {
+function printPlan({ seed, minutes, every }: Arguments): void {
   const plan = planFaults({
     seed,
     ms: minutes * 60_000,
-    everyMs: Number(values.every) * 1_000,
+    everyMs: every * 1_000,
     seats: 4,
     without: new Set(),
   })

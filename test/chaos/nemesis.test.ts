@@ -18,12 +18,11 @@ async function mended(plan: Plan): Promise<{ times: number; missed: readonly str
     query: () => Promise.resolve([]),
     configure: () => Promise.resolve(),
   }
-  const pool = { query: () => Promise.resolve({ rows: [{ busy: 0 }] }) }
   const proxy = { cut: fails, delay: () => {}, heal: () => {} }
-  const parts = { server, pool, proxy, pooler: { kill: fails }, seats: [] }
+  const parts = { server, proxy, pooler: { kill: fails }, seats: [] }
   const nemesis = new Nemesis({ parts } as unknown as Stage, { leaseSeconds: 1, tell: () => {} })
   await nemesis.carryOut(plan, 10_000)
-  return { times, missed: nemesis.missed }
+  return { times, missed: nemesis.missed.map(({ kind, reason }) => `${kind}: ${reason}`) }
 }
 
 test('a fault of a worker that is not to be had leaves the fault of the server as it is', async () => {

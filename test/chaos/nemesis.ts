@@ -5,13 +5,16 @@ import { ServerNemesis } from './server-nemesis.ts'
 import type { Stage } from './stage.ts'
 import { WorkerNemesis } from './worker-nemesis.ts'
 
-export interface Done {
+/** A fault while it was carried out, or tried. By the machine's clock, as are begin and end of attempts. */
+export interface Tried {
   readonly kind: FaultKind
-  /** By the machine's clock, as are begin and end of attempts. */
   readonly from: number
   readonly to: number
-  /** Slots of all workers that were busy as it began: so many calls to the outside may be made again. */
-  readonly busy: number
+}
+
+/** One that could not be carried out as things stood. */
+export interface Missed extends Tried {
+  readonly reason: string
 }
 
 interface Bringer<Kind extends FaultKind> {
@@ -21,12 +24,10 @@ interface Bringer<Kind extends FaultKind> {
 }
 
 export class Nemesis {
-  readonly done: Done[] = []
-  /** Faults that could not be carried out as things stood, each with the reason. */
-  readonly missed: string[] = []
+  readonly done: Tried[] = []
+  readonly missed: Missed[] = []
   readonly server: ServerNemesis
   readonly #workers: WorkerNemesis
-  readonly #stage: Stage
   readonly #tell: (line: string) => void
   #stopped = false
 
@@ -34,10 +35,14 @@ export class Nemesis {
     stage: Stage,
     options: { readonly leaseSeconds: number; readonly tell: (line: string) => void },
   ) {
-    this.#stage = stage
     this.#tell = options.tell
     this.server = new ServerNemesis(stage)
     this.#workers = new WorkerNemesis(stage, options)
+  }
+
+  /** What was done, and what was begun and then missed: that may have disturbed others as well. */
+  get tried(): readonly Tried[] {
+    return [...this.done, ...this.missed]
   }
 
   get isFilling(): boolean {
@@ -74,25 +79,17 @@ export class Nemesis {
     for (const fault of faults) {
       while (!this.#stopped && performance.now() < begun + fault.at) await pause(50)
       if (this.#stopped) return
-      const busy = await this.#busy()
       const from = Date.now()
       try {
         await bring(fault)
-        this.done.push({ kind: fault.kind, from, to: Date.now(), busy })
+        this.done.push({ kind: fault.kind, from, to: Date.now() })
         this.#tell(`${fault.kind}, ${((Date.now() - from) / 1_000).toFixed(1)} s`)
       } catch (error) {
-        this.missed.push(`${fault.kind}: ${(error as Error).message}`)
-        this.#tell(`${fault.kind} was not to be had: ${(error as Error).message}`)
+        const reason = (error as Error).message
+        this.missed.push({ kind: fault.kind, from, to: Date.now(), reason })
+        this.#tell(`${fault.kind} was not to be had: ${reason}`)
         await mend?.()
       }
     }
-  }
-
-  async #busy(): Promise<number> {
-    const text = 'select count(*)::int as busy from millrace.task where worker_id is not null'
-    const answer = await this.#stage.parts.pool.query<{ busy: number }>(text).catch(() => undefined)
-    // Where the server is away at present, all of them may be.
-    const all = this.#stage.parts.seats.reduce((sum, { options }) => sum + options.slots, 0)
-    return answer?.rows[0]?.busy ?? all
   }
 }

@@ -3,11 +3,10 @@
 export interface OutsideCall {
   readonly run: string
   readonly step: string
+  readonly attempt: number
   readonly key: string
   /** What it answers with. */
   readonly n: number
-  /** Whether the step is going to fail after the answer, and so to call once more. */
-  readonly isRepeated: boolean
   readonly abort: AbortSignal
 }
 
@@ -16,12 +15,9 @@ export function outsideUrl(path: string): string {
   return `${process.env['MILLRACE_CHAOS_OUTSIDE'] ?? ''}${path}`
 }
 
-/** Said of a call that is going to be made again, fault or not. */
-export const repeatedHeader = 'chaos-repeated'
-
 const answerWithinMs = 5_000
 
-export async function askOutside({ run, step, key, n, isRepeated, abort }: OutsideCall): Promise<number> {
+export async function askOutside({ run, step, attempt, key, n, abort }: OutsideCall): Promise<number> {
   const answer = await fetch(outsideUrl('/call'), {
     method: 'POST',
     headers: {
@@ -29,7 +25,7 @@ export async function askOutside({ run, step, key, n, isRepeated, abort }: Outsi
       'idempotency-key': key,
       'millrace-run': run,
       'millrace-step': step,
-      ...(isRepeated && { [repeatedHeader]: '1' }),
+      'millrace-attempt': String(attempt),
     },
     body: JSON.stringify({ n }),
     signal: AbortSignal.any([abort, AbortSignal.timeout(answerWithinMs)]),

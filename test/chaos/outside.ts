@@ -1,14 +1,14 @@
-// The world outside that steps call: it answers each call, and keeps by which idempotency key it was made, and how often.
+// The world outside that steps call: it answers each call, and keeps who made it, and by which idempotency key.
 import http from 'node:http'
 import type net from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { repeatedHeader } from './outside-call.ts'
 
-interface Heard {
+/** A call, as it was heard: by a handler of the load, or by `durable.http`, which say the same of themselves. */
+export interface HeardCall {
+  readonly run: string
+  readonly step: string
+  readonly attempt: number
   readonly key: string
-  calls: number
-  /** Calls after which another one was due without any fault. */
-  due: number
 }
 
 /** Some answers take so long that a fault comes in between. */
@@ -17,8 +17,7 @@ const slowMs = 400
 
 export class Outside {
   readonly #servers: http.Server[] = []
-  readonly #heard = new Map<string, Heard>()
-  #otherKey = 0
+  readonly #heard: HeardCall[] = []
   #answers = 0
 
   /** Answers with the address. More than one may be listened on. */
@@ -29,11 +28,8 @@ export class Outside {
     return `http://${host}:${(server.address() as net.AddressInfo).port}`
   }
 
-  /** Steps that called, calls that came again under the same key without being due, and all those that came again under another one. */
-  get counts(): { called: number; repeated: number; otherKey: number } {
-    let repeated = 0
-    for (const { calls, due } of this.#heard.values()) repeated += Math.max(0, calls - 1 - due)
-    return { called: this.#heard.size, repeated, otherKey: this.#otherKey }
+  get heard(): readonly HeardCall[] {
+    return this.#heard
   }
 
   async close(): Promise<void> {
@@ -53,21 +49,25 @@ export class Outside {
       // Who asked has gone in the middle of it: nothing was heard.
       return
     }
-    const header = (name: string) => String(request.headers[name])
-    const who = `${header('millrace-run')} ${header('millrace-step')}`
-    this.#hear(who, header('idempotency-key'), request.headers[repeatedHeader] === undefined ? 0 : 1)
+    this.#hear(request.headers)
     if (this.#answers++ % slowOf === 0) await pause(slowMs)
     response.setHeader('content-type', 'application/json')
     response.end(Buffer.concat(chunks))
   }
 
-  #hear(who: string, key: string, due: number): void {
-    const heard = this.#heard.get(who)
-    if (heard === undefined) this.#heard.set(who, { key, calls: 1, due })
-    else if (heard.key !== key) this.#otherKey++
-    else {
-      heard.calls++
-      heard.due += due
-    }
+  #hear(headers: http.IncomingHttpHeaders): void {
+    const header = (name: string) => String(headers[name])
+    this.#heard.push({
+      run: header('millrace-run'),
+      step: header('millrace-step'),
+      attempt: Number(header('millrace-attempt')),
+      key: header('idempotency-key'),
+    })
   }
+}
+
+/** Steps that called, and calls that came again. */
+export function countCalls(heard: readonly HeardCall[]): { called: number; repeated: number } {
+  const called = new Set(heard.map(({ run, step }) => `${run} ${step}`)).size
+  return { called, repeated: heard.length - called }
 }

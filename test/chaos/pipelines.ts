@@ -13,9 +13,11 @@ import { webhook } from '../../src/sdk/webhook.ts'
 import { writeEffect } from './effect.ts'
 import { lightPipelines } from './light-pipelines.ts'
 import { atItsEnd, stay } from './orders.ts'
+import { holdLock } from './held-lock.ts'
 import { askOutside, outsideUrl } from './outside-call.ts'
 import {
   isWanted,
+  fullRecipe,
   laterRecipe,
   listOf,
   type LoadInput,
@@ -38,6 +40,8 @@ export const watchName = 'chaos-things'
 /** Where steps and clients write what they did. */
 export const tables = `
   create table public.booked (run_id uuid primary key);
+  create table public.hold (name text not null, token bigint not null, run_id uuid not null, step text not null, attempt int not null,
+    entered_at timestamptz not null default clock_timestamp(), left_at timestamptz, primary key (token, run_id, attempt));
   create table public.thing (id int primary key, version int not null);
   create table public.journal (id int not null, version int not null, operation text not null, primary key (id, version))`
 
@@ -45,8 +49,11 @@ const recipeCount = 10
 const retry = { attempts: 60, initial: '50ms', max: '500ms' } as const
 const shops = limit('chaos-shop', { concurrency: caps.shop, key: 'shop' })
 const narrow = limit('chaos-all', { concurrency: caps.all })
+/** Whoever waits for a lock has a slot of its worker meanwhile: without a bound, those behind one holder that died would have all of them. */
+const lockers = limit('chaos-lockers', { concurrency: 6 })
 const given = z.object({ n: z.number() })
-const input = z.object({ n: z.number(), shop: z.number(), fails: z.boolean(), expected: z.number() })
+const asked = given.extend({ nonce: z.string() })
+const input = asked.extend({ shop: z.number(), fails: z.boolean(), expected: z.number() })
 
 /** A pipeline of the load: what starts it, and which of its steps write an effect, wait for a signal, or are limited. */
 export interface Loaded {
@@ -56,8 +63,9 @@ export interface Loaded {
 
 /** Of the generation before a deployment, or after it: their graphs differ, and so each needs workers of its own. */
 export function randomPipelines(seed: number, generation: number): Loaded[] {
-  return Array.from({ length: recipeCount }, (_, number) => {
-    const first = randomRecipe(`chaos-random-${number}`, seed * 1_000 + number)
+  return Array.from({ length: recipeCount + 1 }, (_, number) => {
+    const make = number < recipeCount ? randomRecipe : fullRecipe
+    const first = make(`chaos-random-${number}`, seed * 1_000 + number)
     const recipe = generation % 2 === 0 ? first : laterRecipe(first)
     return { recipe, pipeline: pipelineOf(recipe) }
   })
@@ -71,7 +79,7 @@ const child = pipeline('chaos-child', { input: given, retry })
   })
 
 const tick = pipeline('chaos-tick', { retry }).step('end', { tx: true }, writeEffect)
-export const booking = pipeline('chaos-booking', { input: given, retry }).step(
+export const booking = pipeline('chaos-booking', { input: asked, retry }).step(
   'end',
   { tx: true },
   writeEffect,
@@ -80,7 +88,7 @@ const told = pipeline('chaos-change', {
   input: z.custom<Change<{ id: number; version: number }>>(),
   retry,
 }).step('end', { tx: true }, writeEffect)
-const hooked = pipeline('chaos-hooked', { input: given, retry }).step('end', { tx: true }, writeEffect)
+const hooked = pipeline('chaos-hooked', { input: asked, retry }).step('end', { tx: true }, writeEffect)
 
 /** Its first attempt ends with its worker. */
 export const heldPipeline = pipeline('chaos-held', { retry }).step('only', ({ attempt, abort }) =>
@@ -102,7 +110,7 @@ export const inbox = webhook(hooksName, {
   provider: 'standard',
   secret: hooksSecret,
   pipeline: hooked,
-  map: ({ json }) => given.parse(json),
+  map: ({ json }) => asked.parse(json),
 })
 
 export const triggers = [
@@ -153,6 +161,8 @@ function optionsOf({ kind }: RecipeStep): object {
   if (kind === 'tx' || kind === 'end') return { tx: true }
   if (kind === 'limited') return { limit: [shops] }
   if (kind === 'narrow') return { limit: [narrow, shops] }
+  // What it does under its lock is written beside it.
+  if (kind === 'locked') return { writes: true, limit: [lockers] }
   if (kind === 'sometimes')
     return { when: ({ input: seen }: HandlerContext) => isWanted((seen as LoadInput).n) }
   return {}
@@ -194,7 +204,7 @@ async function workOf(step: RecipeStep, base: number, context: HandlerContext): 
       await pause(step.n % 20)
       return sum
     case 'locked':
-      return context.lock(`lock-${step.n % 3}`, () => sum)
+      return holdLock(context, { name: `lock-${step.n % 3}`, ms: step.n % 20 }).then(() => sum)
     case 'stumble':
       if (context.attempt === 1) throw new Error(`It stumbles the first time: ${byWhom(context)}`)
       return sum
@@ -225,10 +235,17 @@ async function durableWorkOf(step: RecipeStep, base: number, context: HandlerCon
     }
     case 'outside':
       return durable.run('ask', async ({ idempotencyKey, abort }) => {
-        // Called, and not kept: so it calls again, and is to do so under the same key.
         const isRepeated = context.attempt === 1 && (context.input as LoadInput).n % 4 === 0
-        const call = { run: run.id, step: step.name, key: idempotencyKey, n: sum, isRepeated, abort }
+        const call = {
+          run: run.id,
+          step: step.name,
+          attempt: context.attempt,
+          key: idempotencyKey,
+          n: sum,
+          abort,
+        }
         const answer = await askOutside(call)
+        // It has called, and nothing is kept: so it calls again, and is to do so under the same key.
         if (isRepeated) throw new Error(`It stumbles after its call: ${byWhom(context)}`)
         return answer
       })

@@ -18,6 +18,7 @@ export const workerFaults = [
 /** What befalls the server that all of them need. */
 export const serverFaults = [
   'server killed',
+  'server killed during a recovery',
   'backend killed',
   'backends terminated',
   'backend terminated during its commit',

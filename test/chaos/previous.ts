@@ -21,7 +21,12 @@ export function checkOut(revision: string): string | undefined {
     fs.rmSync(folder, { recursive: true, force: true })
     return undefined
   }
-  for (const name of todays) fs.cpSync(path.join(root, name), path.join(folder, name), { recursive: true })
-  fs.symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'))
-  return folder
+  try {
+    for (const name of todays) fs.cpSync(path.join(root, name), path.join(folder, name), { recursive: true })
+    fs.symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'))
+    return folder
+  } catch (error) {
+    fs.rmSync(folder, { recursive: true, force: true })
+    throw error
+  }
 }

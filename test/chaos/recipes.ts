@@ -41,6 +41,7 @@ export interface LoadInput {
   readonly fails: boolean
   /** What the run gives. */
   readonly expected: number
+  readonly nonce: string
 }
 
 /** What a step gives: a number, and who gave it. So a result that was written in the name of another attempt shows itself. */
@@ -71,6 +72,18 @@ export function randomRecipe(slug: string, seed: number): Recipe {
       steps.push({ name: `map-${place}`, kind, after: [`list-${place}`], n })
     }
   }
+  return { slug, steps: withEnd(steps) }
+}
+
+/** One of each kind of step, side by side: else some kind might come in no pipeline of a seed, and what is asked of it at the end would be asked of nothing. */
+export function fullRecipe(slug: string, seed: number): Recipe {
+  const random = seededRandom(seed)
+  const names = recipeKinds.map((kind, place) => `${kind}-${place}`)
+  const list = names[recipeKinds.indexOf('list')]!
+  const steps = recipeKinds.map((kind, place): RecipeStep => {
+    const n = Math.floor(random() * 1_000)
+    return { name: names[place]!, kind, after: kind === 'map' ? [list] : [], n }
+  })
   return { slug, steps: withEnd(steps) }
 }
 

@@ -1,8 +1,8 @@
 // How long it took until what a dead worker held had begun elsewhere.
 import type { Sql } from '../protocol.ts'
-import type { Death } from './fleet.ts'
-import type { Done } from './nemesis.ts'
-import type { FaultKind } from './plan.ts'
+import type { Death, Seat } from './fleet.ts'
+import type { Tried } from './nemesis.ts'
+import { type FaultKind, serverFaults } from './plan.ts'
 
 export interface Recovery {
   readonly way: Death['way']
@@ -40,11 +40,36 @@ const deadly: ReadonlySet<string> = new Set<FaultKind>([
   'worker killed at the end of a handler',
 ])
 
-/** Without those whose worker died, or whose task was recovered, while something else was wrong. */
-export function undisturbed(recoveries: readonly Recovery[], faults: readonly Done[]): Recovery[] {
+const ofServer: ReadonlySet<string> = new Set<FaultKind>(serverFaults)
+
+export interface Circumstances {
+  readonly faults: readonly Tried[]
+  readonly seats: ReadonlyArray<Pick<Seat, 'wellTimes'> & { readonly options: Pick<Seat['options'], 'way'> }>
+  readonly leaseSeconds: number
+}
+
+/**
+ * Without those whose worker died, or whose task was recovered, while something else was wrong; or while nobody was there who may judge by a lock: that
+ * is who has been connected for a lease, to a server that has not fallen meanwhile.
+ */
+export function undisturbed(
+  recoveries: readonly Recovery[],
+  { faults, seats, leaseSeconds }: Circumstances,
+): Recovery[] {
+  const leaseMs = 1_000 * leaseSeconds
+  const restsFor = (kind: FaultKind) => restMs + (ofServer.has(kind) ? leaseMs : 0)
+  const heirs = seats
+    .filter(({ options: { way } }) => way !== 'by PgBouncer')
+    .flatMap(({ wellTimes }) => wellTimes)
   return recoveries.filter(({ at, ms }) => {
     const others = faults.filter(({ kind, from, to }) => !(deadly.has(kind) && from <= at && at <= to))
-    return others.every(({ from, to }) => to + restMs < at || from > at + ms)
+    return (
+      others.every(({ kind, from, to }) => to + restsFor(kind) < at || from > at + ms) &&
+      heirs.some(
+        ({ from, to }) =>
+          from.getTime() + leaseMs + restMs < at && (to === undefined || to.getTime() > at + ms),
+      )
+    )
   })
 }
 

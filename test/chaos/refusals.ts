@@ -19,6 +19,14 @@ export function isRefusal(error: unknown): boolean {
   )
 }
 
+/** What of a refusal is the same each time: the state of the server, or the code of the network. */
+export function refusalCode(error: unknown): string {
+  const told = translateDatabaseError(error, 'the chaos')
+  const cause = told instanceof Error && told.cause instanceof Error ? told.cause : told
+  const { code } = cause as { readonly code?: unknown }
+  return sqlState(told) ?? (typeof code === 'string' ? code : storyOf(cause).split('\n')[0]!)
+}
+
 /** All that is known of an error that no fault explains. */
 export function storyOf(error: unknown): string {
   const state = sqlState(error)

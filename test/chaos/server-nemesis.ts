@@ -4,25 +4,17 @@ import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 import { until } from '../deadline.ts'
 import { isThere } from '../faults/own-server.ts'
+import type { Seat } from './fleet.ts'
 import type { Fault, ServerFault } from './plan.ts'
-import type { SeatOptions } from './fleet.ts'
+import { backMsMax, Returns } from './returns.ts'
 import { type Stage, strace } from './stage.ts'
 
-/** Longer than anybody may need: what takes longer is told as this. */
-const backMsMax = 20_000
 const mendMsMax = 120_000
-
-/** How long it took until all workers that are well were back at work, from the readiness of a server that had ended. */
-export interface Return {
-  readonly ms: number
-  readonly after: ServerFault
-  readonly at: Date
-  /** How the workers reach the server that were not back a look before the last. */
-  readonly last: readonly SeatOptions['way'][]
-}
+/** Beyond this many leases nobody takes back what a dead worker held: the server fell again and again. */
+const recoveryLeasesMax = 2.5
 
 export class ServerNemesis {
-  readonly returns: Return[] = []
+  readonly returns: Returns
   /** From the end of a listening connection until another one listens. */
   readonly backAfterListener: number[] = []
   /** Whether the disk is full on purpose. */
@@ -31,35 +23,30 @@ export class ServerNemesis {
 
   constructor(stage: Stage) {
     this.#stage = stage
+    this.returns = new Returns(stage.parts.server, stage.parts.seats)
   }
 
-  async bring({ kind, strength }: Fault<ServerFault>): Promise<void> {
-    const { server, disk, pooler } = this.#stage.parts
+  async bring({ kind, seat, strength }: Fault<ServerFault>): Promise<void> {
+    const { server, pooler } = this.#stage.parts
     const ms = 500 + strength * 3_500
     switch (kind) {
       case 'server killed':
         await server.crash()
         await pause(ms / 2)
         await server.start()
-        return this.#measureReturn(kind)
+        return this.returns.measure(kind)
+      case 'server killed during a recovery':
+        return this.#killInRecovery(this.#stage.parts.seats[seat]!)
       case 'backend killed':
         return this.#killBackend()
       case 'backends terminated':
-        await this.#terminate(`random() < ${0.2 + 0.8 * strength}`)
-        return
+        return this.#terminateBackends(0.2 + 0.8 * strength)
       case 'backend terminated during its commit':
         return this.#terminateCommit()
       case 'listener terminated':
         return this.#terminateListener()
       case 'disk full':
-        this.isFilling = true
-        disk!.fill()
-        await pause(ms)
-        disk!.free()
-        this.isFilling = false
-        // With no room for its log the server ends itself, and does not come back while there is none.
-        await server.start()
-        return this.#measureReturn(kind)
+        return this.#fillDisk(ms)
       case 'fsync error':
         return this.#failFsync()
       case 'connections exhausted':
@@ -92,6 +79,73 @@ export class ServerNemesis {
     await this.#answers()
     for (const setting of ['default_transaction_read_only', 'synchronous_standby_names'])
       await server.configure(setting)
+  }
+
+  /**
+   * In the middle of the sweep that takes back what a killed worker held: it has to wait for one of those tasks, and the server ends before it gets it.
+   * The worker is stopped where a handler has ended first, so that it holds one at all.
+   */
+  async #killInRecovery(seat: Seat): Promise<void> {
+    const { server } = this.#stage.parts
+    const holder = await this.#connect()
+    try {
+      await seat.alone(async () => {
+        try {
+          await seat.stopAtEnd(false)
+          await holder.query('begin')
+          // Those that the stopped worker has locked itself, in the middle of a transaction, would be waited for without end.
+          const { rows } = await holder.query<{ own: number }>(
+            'select pg_backend_pid() as own from millrace.task t join millrace.worker w on w.id = t.worker_id where w.process_id = $1 for update of t skip locked',
+            [seat.pid],
+          )
+          await seat.kill()
+          if (rows[0] === undefined) throw new Error('the worker held nothing')
+          await this.#sweepWaitsFor(rows[0].own, recoveryLeasesMax * 1_000 * seat.options.leaseSeconds)
+          await server.crash()
+          await server.start()
+          await this.returns.measure('server killed during a recovery')
+        } finally {
+          await seat.kill()
+          await seat.start()
+        }
+      })
+    } finally {
+      await holder.end()
+    }
+  }
+
+  /** As seen from one connection, often: the sweep gives up after half a second, and begins again with the next heartbeat. */
+  async #sweepWaitsFor(pid: number, withinMs: number): Promise<void> {
+    const watcher = await this.#connect()
+    try {
+      const waits = async () => {
+        const { rowCount } = await watcher.query(
+          "select from pg_stat_activity where application_name in ('millrace upkeep', 'millrace heartbeat') and $1 = any (pg_blocking_pids(pid))",
+          [pid],
+        )
+        return rowCount! > 0
+      }
+      await until('somebody takes back what a dead worker held', waits, withinMs)
+    } finally {
+      await watcher.end()
+    }
+  }
+
+  /** With no room for its log the server ends itself, and does not come back while there is none. At times it has ended nothing. */
+  async #fillDisk(ms: number): Promise<void> {
+    const { server, disk } = this.#stage.parts
+    const witness = await this.#connect()
+    let hasFallen = false
+    witness.once('end', () => (hasFallen = true))
+    this.isFilling = true
+    disk!.fill()
+    await pause(ms)
+    disk!.free()
+    this.isFilling = false
+    await server.start()
+    await this.#answers()
+    if (hasFallen) return this.returns.measure('disk full')
+    await witness.end()
   }
 
   async #killBackend(): Promise<void> {
@@ -135,7 +189,12 @@ export class ServerNemesis {
   async #restarted(pid: number, after: ServerFault): Promise<void> {
     await until('the end of the backend', () => !isThere(pid), 10_000)
     await this.#answers()
-    await this.#measureReturn(after)
+    await this.returns.measure(after)
+  }
+
+  async #terminateBackends(share: number): Promise<void> {
+    const ended = await this.#terminate(`random() < ${share}`)
+    if (ended.length === 0) throw new Error('no backend was hit')
   }
 
   async #terminate(which: string): Promise<number[]> {
@@ -167,6 +226,7 @@ export class ServerNemesis {
     if (before.length === 0) throw new Error('nobody listens')
     const begun = performance.now()
     const [pid] = await this.#terminate(`pid = ${before[0]!}`)
+    if (pid === undefined) throw new Error('the listener had ended already')
     const others = () =>
       this.#stage.parts.seats.filter(({ wellSince }) => (wellSince ?? Infinity) < begun).length
     const well = others()
@@ -174,7 +234,7 @@ export class ServerNemesis {
       const now = await this.#listeners()
       // Where a worker's own fault comes between, this says nothing.
       if (others() !== well) return
-      if (now.length >= before.length && !now.includes(pid!)) break
+      if (now.length >= before.length && !now.includes(pid)) break
       await pause(20)
     }
     this.backAfterListener.push(performance.now() - begun)
@@ -207,9 +267,7 @@ export class ServerNemesis {
   }
 
   async #lockTasks(ms: number): Promise<void> {
-    const holder = new pg.Client(this.#stage.parts.server.url)
-    holder.on('error', () => {})
-    await holder.connect()
+    const holder = await this.#connect()
     try {
       await holder.query(
         "begin; set local lock_timeout = '5s'; lock table millrace.task in access exclusive mode",
@@ -221,6 +279,16 @@ export class ServerNemesis {
     }
   }
 
+  async #connect(): Promise<pg.Client> {
+    const connection = new pg.Client({
+      connectionString: this.#stage.parts.server.url,
+      application_name: 'nemesis',
+    })
+    connection.on('error', () => {})
+    await connection.connect()
+    return connection
+  }
+
   #answers(): Promise<boolean> {
     return until('the server answers', async () =>
       this.#stage.parts.server.query('select 1').then(
@@ -228,26 +296,6 @@ export class ServerNemesis {
         () => false,
       ),
     )
-  }
-
-  /** Each worker that was well all the while has been heard since the server is ready, and one of them has begun a task. */
-  async #measureReturn(after: ServerFault): Promise<void> {
-    const ready = performance.now()
-    let last: Return['last'] = []
-    const [now] = await this.#stage.parts.server.query<{ now: Date }>('select clock_timestamp() as now')
-    while (performance.now() - ready < backMsMax) {
-      const rows = await this.#stage.parts.server.query<{ pid: number; works: boolean }>(
-        `select w.process_id as pid, exists (select from millrace.task t where t.worker_id = w.id and t.claimed_at > $1) as works
-           from millrace.worker w where w.gone_at is null and w.heartbeat_at > $1`,
-        [now!.now],
-      )
-      const wanted = this.#stage.parts.seats.filter(({ wellSince }) => (wellSince ?? Infinity) < ready)
-      const away = wanted.filter((seat) => !rows.some(({ pid }) => pid === seat.pid))
-      if (away.length === 0 && (wanted.length === 0 || rows.some(({ works }) => works))) break
-      last = away.map(({ options }) => options.way)
-      await pause(20)
-    }
-    this.returns.push({ ms: performance.now() - ready, after, at: now!.now, last })
   }
 }
 

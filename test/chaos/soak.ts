@@ -119,10 +119,12 @@ function slopeOf(points: ReadonlyArray<readonly [at: number, kilobytes: number]>
   return { megabytes: kilobytes / 1_024, percentPerHour: (100 * perHour) / kilobytes }
 }
 
-const firstFifth = <T>(values: readonly T[]): readonly T[] => values.slice(0, Math.ceil(values.length / 5))
-const lastFifth = <T>(values: readonly T[]): readonly T[] => values.slice(-Math.ceil(values.length / 5))
+export const firstFifth = <T>(values: readonly T[]): readonly T[] =>
+  values.slice(0, Math.ceil(values.length / 5))
+export const lastFifth = <T>(values: readonly T[]): readonly T[] =>
+  values.slice(-Math.ceil(values.length / 5))
 
 /** 0 of none. */
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0
 }

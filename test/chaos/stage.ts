@@ -11,12 +11,13 @@ import { type OwnServer, startOwnServer } from '../faults/own-server.ts'
 import { isPoolerThere, Pooler } from '../faults/pooler.ts'
 import { openProxy, type Proxy } from '../faults/proxy.ts'
 import { Disk } from './disk.ts'
+import type { Endings } from './endings.ts'
 import { Seat, type SeatOptions } from './fleet.ts'
 import { NetworkSpace } from './network-space.ts'
 import { Outside } from './outside.ts'
 import { hooksSecret, tables } from './pipelines.ts'
 import type { FaultKind } from './plan.ts'
-import { bundleWorker, removeBundle } from './bundle.ts'
+import { bundleOf, bundleWorker, removeBundle } from './bundle.ts'
 import { checkOut, root } from './previous.ts'
 
 export interface StageOptions {
@@ -31,7 +32,13 @@ export interface StageOptions {
   readonly calm: boolean
 }
 
-const settings = { max_connections: '80', max_wal_size: '256MB', min_wal_size: '80MB' }
+/** When what was committed tells the verdict what came after what. */
+const settings = {
+  max_connections: '80',
+  max_wal_size: '256MB',
+  min_wal_size: '80MB',
+  track_commit_timestamp: 'on',
+}
 export const strace = '/usr/bin/strace'
 export const webhookKey = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 
@@ -52,26 +59,16 @@ interface Parts {
   readonly seats: readonly Seat[]
 }
 
-type Ending = () => unknown
-
 export class Stage {
   readonly parts: Parts
-  readonly #endings: readonly Ending[]
-  #closing: Promise<void> | undefined
 
-  private constructor(parts: Parts, endings: readonly Ending[]) {
+  private constructor(parts: Parts) {
     this.parts = parts
-    this.#endings = endings
   }
 
-  static async open(options: StageOptions): Promise<Stage> {
-    const endings: Ending[] = []
-    try {
-      return new Stage(await build(options, (ending) => endings.unshift(ending)), endings)
-    } catch (error) {
-      await endAll(endings)
-      throw error
-    }
+  /** Who opens it closes the endings, also where it could not be opened. */
+  static async open(options: StageOptions, endings: Endings): Promise<Stage> {
+    return new Stage(await endings.during(() => build(options, (ending) => endings.add(ending))))
   }
 
   /** What can't be had here, each with the reason. */
@@ -101,20 +98,10 @@ export class Stage {
     await client.secrets.set(hooksSecret, { value: webhookKey })
     await Promise.all(seats.filter(({ pid }) => pid === undefined).map((seat) => seat.start()))
   }
-
-  /** What was opened last ends first; once, also where a signal comes while it is under way. */
-  close(): Promise<void> {
-    this.#closing ??= endAll(this.#endings)
-    return this.#closing
-  }
-}
-
-async function endAll(endings: readonly Ending[]): Promise<void> {
-  for (const end of endings) await end()
 }
 
 /** Opens one thing after the other, and says of each how it ends. */
-async function build(options: StageOptions, ends: (ending: Ending) => void): Promise<Parts> {
+async function build(options: StageOptions, ends: (ending: () => unknown) => void): Promise<Parts> {
   const disk = Disk.mount(options.diskMegabytes)
   ends(() => disk?.unmount())
   const earlier = checkOut(options.previous)
@@ -159,12 +146,12 @@ async function build(options: StageOptions, ends: (ending: Ending) => void): Pro
           command: network.command,
         },
   ]
+  ends(() => removeBundle(bundleOf(root)))
   const program = await bundleWorker(root)
-  ends(() => removeBundle(program))
   const previous = earlier && (await bundleWorker(earlier))
   const seats = ways.map(
     (way, number) => new Seat({ ...options, ...way, number, program, collects: options.calm }),
   )
-  ends(() => Promise.all(seats.map((seat) => seat.kill())))
+  ends(() => Promise.all(seats.map((seat) => seat.close())))
   return { server, pool, client, outside, proxy, disk, network, pooler, previous, seats }
 }

@@ -3,10 +3,17 @@ import type { Sql } from '../protocol.ts'
 
 const dumpedRuns = 3
 
+interface Stuck {
+  readonly run: string
+  readonly what: string
+  /** By the clock of the server, in milliseconds. */
+  readonly since: number
+}
+
 /** The runs of which something should have happened so long ago, with what that is. */
-export function findStuck(sql: Sql, seconds: number): Promise<Array<{ run_id: string; what: string }>> {
-  return sql.query<{ run_id: string; what: string }>(
-    `select run_id, what from (
+export function findStuck(sql: Sql, seconds: number): Promise<Stuck[]> {
+  return sql.query<Stuck & Record<string, unknown>>(
+    `select run_id as run, what, 1000 * extract(epoch from since)::float8 as since from (
        select run_id, 'task ' || id || ' is ready since ' || ready_at as what, ready_at as since from millrace.task where worker_id is null
        union all
        select run_id, 'task ' || id || ' is held since ' || claimed_at, claimed_at from millrace.task where worker_id is not null
@@ -17,20 +24,37 @@ export function findStuck(sql: Sql, seconds: number): Promise<Array<{ run_id: st
        union all
        select r.id, 'it was started at ' || r.created_at, r.created_at + 2 * make_interval(secs => $1) from millrace.run r
         where r.finished_at is null and r.id in (select run_id from millrace.task union all select run_id from millrace.waiting_task)
-     ) open where since < clock_timestamp() - make_interval(secs => $1) order by since limit 50`,
+     ) open where open.since < clock_timestamp() - make_interval(secs => $1) order by open.since limit 50`,
     [seconds],
   )
 }
 
-/** Whether two workers at least have been heard of on one connection for so long: one alone may be cut off and not know it. */
-export async function mayTakeBack(sql: Sql, seconds: number): Promise<boolean> {
-  const [answer] = await sql.query<{ enough: boolean }>(
-    `select count(*) > 1 as enough from pg_stat_activity
+/**
+ * The clock of the server in milliseconds, and whether two workers have been connected for so long and are heard: one of them may be the pooler, which
+ * is connected for others; and who stands still, or is cut off, is not heard.
+ */
+export async function lookAround(
+  sql: Sql,
+  seconds: number,
+): Promise<{ readonly at: number; readonly isConnected: boolean }> {
+  const [answer] = await sql.query<{ at: number; is_connected: boolean }>(
+    `select 1000 * extract(epoch from clock_timestamp())::float8 as at, count(*) > 1 as is_connected from pg_stat_activity
       where datname = current_database() and application_name = 'millrace heartbeat'
-        and backend_start < clock_timestamp() - make_interval(secs => $1)`,
+        and backend_start < clock_timestamp() - make_interval(secs => $1) and state_change > clock_timestamp() - interval '2 seconds'`,
     [seconds],
   )
-  return answer!.enough
+  return { at: answer!.at, isConnected: answer!.is_connected }
+}
+
+/** The connections of ours that have rested in a transaction for so long. */
+export async function findResting(sql: Sql, seconds: number): Promise<string[]> {
+  const rows = await sql.query<{ thing: string }>(
+    `select application_name || ' ' || pid as thing from pg_stat_activity
+      where datname = current_database() and application_name like 'millrace%' and state like 'idle in transaction%'
+        and state_change < clock_timestamp() - make_interval(secs => $1)`,
+    [seconds],
+  )
+  return rows.map(({ thing }) => `I10 no connection rests in a transaction for ${seconds} s: ${thing}`)
 }
 
 const dumps: Readonly<Record<string, string>> = {

@@ -5,7 +5,8 @@ import { until } from '../deadline.ts'
 import { type OwnServer, startOwnServer } from '../faults/own-server.ts'
 import { isPoolerThere, Pooler } from '../faults/pooler.ts'
 import { seededRandom } from '../faults/random.ts'
-import { bundleWorker, removeBundle } from './bundle.ts'
+import { bundleOf, bundleWorker, removeBundle } from './bundle.ts'
+import type { Endings } from './endings.ts'
 import { Seat, type SeatOptions } from './fleet.ts'
 import { heldPipeline } from './pipelines.ts'
 import { root } from './previous.ts'
@@ -18,6 +19,8 @@ export interface TakeoverOptions {
   readonly kills: number
   readonly isPooled: boolean
   readonly tell: (line: string) => void
+  /** What it opens ends with these. */
+  readonly endings: Endings
 }
 
 export interface Takeover extends Figure {
@@ -35,18 +38,10 @@ const secondsMax = { locked: 2, pooled: 15 } as const
 const roundMs = 60_000
 
 export async function measureTakeover(options: TakeoverOptions): Promise<Takeover> {
-  const { kills, isPooled, seed, tell } = options
+  const { kills, isPooled, seed, tell, endings } = options
   if (isPooled && !isPoolerThere) throw new Error('PgBouncer is not installed.')
-  const endings: Array<() => unknown> = []
   try {
-    const server = await startOwnServer({ max_connections: '400' })
-    endings.unshift(() => server.close())
-    const pooler = isPooled ? await Pooler.start(server.url) : undefined
-    endings.unshift(() => pooler?.close())
-    const program = await bundleWorker(root)
-    endings.unshift(() => removeBundle(program))
-    const client = connect({ database: server.url })
-    endings.unshift(() => client.close())
+    const { server, pooler, program, client } = await endings.during(() => build(isPooled, endings))
     const given: Omit<SeatOptions, 'number'> = {
       ...byDefault,
       way: isPooled ? 'by PgBouncer' : 'directly',
@@ -58,7 +53,7 @@ export async function measureTakeover(options: TakeoverOptions): Promise<Takeove
       collects: false,
     }
     const heirs = [0, 1].map((number) => new Seat({ ...given, number }))
-    endings.unshift(() => Promise.all(heirs.map((seat) => seat.kill())))
+    endings.add(() => Promise.all(heirs.map((seat) => seat.close())))
     await Promise.all(heirs.map((seat) => seat.start()))
     // Who has not been connected for a lease doesn't judge others by their locks.
     await pause(1_000 * byDefault.leaseSeconds)
@@ -69,14 +64,33 @@ export async function measureTakeover(options: TakeoverOptions): Promise<Takeove
         { length: Math.min(perRound, kills - took.length) },
         (_, number) => new Seat({ ...given, slots: 1, number: heirs.length + number }),
       )
-      endings.unshift(() => Promise.all(victims.map((seat) => seat.kill())))
+      endings.add(() => Promise.all(victims.map((seat) => seat.close())))
       took.push(...(await killRound({ server, client, heirs, victims, random })))
       tell(`${took.length} of ${kills}`)
     }
     return { ...figureOf(took)!, isPooled, secondsMax: secondsMax[isPooled ? 'pooled' : 'locked'] }
   } finally {
-    for (const end of endings) await end()
+    await endings.close()
   }
+}
+
+interface Opened {
+  readonly server: OwnServer
+  readonly pooler: Pooler | undefined
+  readonly program: string
+  readonly client: Client
+}
+
+async function build(isPooled: boolean, endings: Endings): Promise<Opened> {
+  const server = await startOwnServer({ max_connections: '400' })
+  endings.add(() => server.close())
+  const pooler = isPooled ? await Pooler.start(server.url) : undefined
+  endings.add(() => pooler?.close())
+  endings.add(() => removeBundle(bundleOf(root)))
+  const program = await bundleWorker(root)
+  const client = connect({ database: server.url })
+  endings.add(() => client.close())
+  return { server, pooler, program, client }
 }
 
 interface Round {

@@ -62,12 +62,34 @@ test('what is asked is counted by its kind, and what fails is refused by a fault
     changes: { tried: 0, acknowledged: 0 },
   })
   tally.failed('A booking', lost)
-  expect(tally).toMatchObject({ refused: 1, broken: [] })
+  tally.failed('A booking', ofMillrace('database_full', raised('53300')))
+  tally.failed('A booking', raised('53300'))
+  tally.failed('A booking', new Error('Connection terminated unexpectedly'))
+  const refusals = { '53300': 2, ECONNRESET: 1, 'Error: Connection terminated unexpectedly': 1 }
+  expect(tally).toMatchObject({ refusals, broken: [] })
   tally.failed('A booking', raised('42703'))
-  expect(tally.refused).toBe(1)
+  expect(tally.refusals).toEqual(refusals)
   expect(tally.broken).toEqual([
     expect.stringMatching(/^A booking failed, and no fault explains it: Error: raised\n[^]*42703/),
   ])
   for (let time = 0; time < 100; time++) tally.failed('A booking', raised('42703'))
   expect(tally.broken.length).toBeLessThan(50)
+})
+
+test('once all is in order again each kind is to be acknowledged within its time, and what failed once may be asked again until then', async () => {
+  const tally = new Tally()
+  let asked = 0
+  const ask = (refusals: number) => async () => {
+    await tally.ask('runs', () =>
+      asked++ < refusals ? Promise.reject(ofNetwork('ECONNRESET')) : Promise.resolve(),
+    )
+  }
+  await tally.askAgain('runs', ask(2), 60_000)
+  expect(tally).toMatchObject({ refusals: { ECONNRESET: 2 }, broken: [] })
+  await tally.askAgain('runs', ask(Infinity), 1)
+  expect(tally.broken).toEqual([
+    expect.stringMatching(/^With all in order again runs was refused for [0-9.]+ s\.$/),
+  ])
+  await tally.askAgain('changes', () => tally.ask('changes', () => Promise.resolve()), 60_000)
+  expect(tally.broken).toHaveLength(1)
 })

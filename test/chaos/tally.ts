@@ -1,14 +1,16 @@
 // The tally of what the load asks for: how often each kind was tried and acknowledged, what faults refused, and what failed although no fault explains it.
-import { isRefusal, storyOf } from './refusals.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import { isRefusal, refusalCode, storyOf } from './refusals.ts'
 
 const askedKinds = ['runs', 'a run twice', 'a booking', 'a delivery', 'changes', 'light runs'] as const
-type AskedKind = (typeof askedKinds)[number]
+export type AskedKind = (typeof askedKinds)[number]
 
 export interface Asked {
   readonly tried: number
   readonly acknowledged: number
 }
 
+const againMs = 100
 /** What fails each time would fill the report. */
 const brokenMax = 20
 
@@ -18,15 +20,15 @@ export class Tally {
   readonly #asked = Object.fromEntries(askedKinds.map((kind) => [kind, { tried: 0, acknowledged: 0 }])) as {
     readonly [kind in AskedKind]: { tried: number; acknowledged: number }
   }
-  #refused = 0
+  readonly #refusals = new Map<string, number>()
 
   get asked(): Readonly<Record<AskedKind, Asked>> {
     return this.#asked
   }
 
-  /** Calls that failed because of a fault: what became of them nobody was told. */
-  get refused(): number {
-    return this.#refused
+  /** Calls that failed because of a fault, by what was said of them: what became of them nobody was told. */
+  get refusals(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.#refusals].sort(([, a], [, b]) => b - a))
   }
 
   /** Rejects as the asking does. */
@@ -38,9 +40,28 @@ export class Tally {
     return answer
   }
 
+  /** Until it is acknowledged once more. That has to be soon: whoever can't ask any more has not got over some fault. */
+  async askAgain(kind: AskedKind, act: () => Promise<void>, withinMs: number): Promise<void> {
+    const { acknowledged } = this.#asked[kind]
+    const begun = performance.now()
+    const isLate = () => performance.now() - begun > withinMs
+    const isAcknowledged = () => this.#asked[kind].acknowledged > acknowledged
+    while (!isAcknowledged() && !isLate())
+      await act().catch(async (error: unknown) => {
+        this.failed(`What the load asked for once more, ${kind},`, error)
+        await pause(againMs)
+      })
+    if (isLate())
+      this.broken.push(
+        `With all in order again ${kind} ${isAcknowledged() ? 'took' : 'was refused for'} ${((performance.now() - begun) / 1_000).toFixed(1)} s.`,
+      )
+  }
+
   failed(what: string, error: unknown): void {
-    if (isRefusal(error)) this.#refused++
-    else if (this.broken.length < brokenMax)
+    if (isRefusal(error)) {
+      const code = refusalCode(error)
+      this.#refusals.set(code, (this.#refusals.get(code) ?? 0) + 1)
+    } else if (this.broken.length < brokenMax)
       this.broken.push(`${what} failed, and no fault explains it: ${storyOf(error)}`)
   }
 }

@@ -10,6 +10,8 @@ import type { Stage } from './stage.ts'
 const clocks = ['+1h', '-1h', '+0 x1.5']
 const latencyMs = 150
 const takenLookMs = 20
+/** Nobody takes back what others held within a lease after a fall of the server, and it may fall again meanwhile. */
+const takenLeasesMax = 4
 /** Of the ends of handlers that are looked for: those that fail. */
 const failingShare = 0.4
 
@@ -24,24 +26,34 @@ export class WorkerNemesis {
 
   /** Once nobody else has one of these workers at hand. */
   bring(fault: Fault<WorkerFault>): Promise<void> {
-    return this.#seatsOf(fault).reduceRight<() => Promise<void>>(
+    const seats = this.#seatsOf(fault)
+    return seats.reduceRight<() => Promise<void>>(
       (work, seat) => () => seat.alone(work),
-      () => this.#bring(fault),
+      () => this.#orInOrder(seats, () => this.#bring(fault)),
     )()
   }
 
   /** What comes exactly where a handler ends. */
   async bringEnd({ kind, seat: number, strength }: Fault<EndFault>): Promise<void> {
     const seat = this.#stage.parts.seats[number]!
-    await seat.alone(async () => {
-      if (kind === 'worker stopped at the end of a handler')
-        return this.#stopAtEnd(seat, strength < failingShare)
-      try {
+    await seat.alone(() =>
+      this.#orInOrder([seat], async () => {
+        if (kind === 'worker stopped at the end of a handler')
+          return this.#stopAtEnd(seat, strength < failingShare)
         await seat.killAtEnd(strength < failingShare)
-      } finally {
-        await seat.start()
-      }
-    })
+        return seat.start()
+      }),
+    )
+  }
+
+  /** Of a fault that fails half-way: its seats have workers that are well again, or nobody would miss them until the end. */
+  async #orInOrder(seats: readonly Seat[], fault: () => Promise<void>): Promise<void> {
+    try {
+      await fault()
+    } catch (error) {
+      for (const seat of seats) if (seat.wellSince === undefined) await startAnew(seat)
+      throw error
+    }
   }
 
   async #bring({ kind, seat: number, strength }: Fault<WorkerFault>): Promise<void> {
@@ -64,7 +76,6 @@ export class WorkerNemesis {
           await pause(beyondLease)
         })
       case 'worker out of memory':
-        seat.wellSince = undefined
         await seat.eat()
         return seat.start()
       case 'clock of a worker moved':
@@ -104,22 +115,26 @@ export class WorkerNemesis {
       this.#stage.parts.seats.map(async (seat) => {
         seat.signal('SIGCONT')
         const generation = seat.options.number % 2
-        if (!seat.isOdd && seat.generation === generation && seat.pid !== undefined) return
-        await seat.stop()
+        if (!seat.isOdd && seat.generation === generation && seat.wellSince !== undefined) return
+        if (seat.wellSince !== undefined) await seat.stop()
+        else await seat.kill()
         seat.generation = generation
         await seat.start()
       }),
     )
   }
 
-  /** It goes on as soon as somebody else is in the middle of what it had finished. */
+  /** It goes on as soon as somebody else is in the middle of what it had finished; where nobody is, what it says meets no heir, and that is no such fault. */
   async #stopAtEnd(seat: Seat, failing: boolean): Promise<void> {
     await this.#unwell(seat, async () => {
       try {
         const ended = await seat.stopAtEnd(failing)
         for (const other of this.#stage.parts.seats) if (other !== seat) other.stayAt(ended)
-        const giveUpAt = performance.now() + 2.5 * this.#leaseMs
-        while (performance.now() < giveUpAt && !(await this.#isTaken(ended))) await pause(takenLookMs)
+        const giveUpAt = performance.now() + takenLeasesMax * this.#leaseMs
+        while (!(await this.#isTaken(ended))) {
+          if (performance.now() > giveUpAt) throw new Error('nobody took over what it had finished')
+          await pause(takenLookMs)
+        }
       } finally {
         seat.signal('SIGCONT')
       }
@@ -170,4 +185,9 @@ export class WorkerNemesis {
       await deployed.start()
     }
   }
+}
+
+async function startAnew(seat: Seat): Promise<void> {
+  await seat.kill()
+  await seat.start()
 }

@@ -15,6 +15,8 @@ export class OwnServer implements Sql {
   readonly #folder: string
   readonly #settings: Settings
   #starts: EmbeddedPostgres[]
+  #starting: Promise<unknown> = Promise.resolve()
+  #isClosed = false
 
   constructor(folder: string, settings: Settings, server: EmbeddedPostgres) {
     this.#folder = folder
@@ -56,15 +58,21 @@ export class OwnServer implements Sql {
 
   /** Ready for connections when it resolves. */
   async start(): Promise<void> {
-    const server = await startEmbeddedPostgres({
+    if (this.#isClosed) throw new Error('the server is closed for good')
+    const starting = startEmbeddedPostgres({
       directory: path.join(this.#folder, '.millrace'),
       settings: this.#settings,
     })
+    this.#starting = starting.catch(() => {})
+    const server = await starting
     this.#starts.push(server)
     if (server.url !== this.url) throw new Error(`the server came back as ${server.url}`)
   }
 
+  /** For good, also where somebody is starting it again. */
   async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#starting
     for (const server of this.#starts) await server.release()
     for (const folder of [this.#starts[0]!.directory, this.#folder])
       fs.rmSync(folder, { recursive: true, force: true })
@@ -90,9 +98,14 @@ export async function startOwnServer(
     settings,
     await startEmbeddedPostgres({ directory: path.join(folder, '.millrace'), settings }),
   )
-  await migrate({ connectionString: server.url, ...(schema !== undefined && { directory: schema }) })
-  await server.query(effectTable)
-  return server
+  try {
+    await migrate({ connectionString: server.url, ...(schema !== undefined && { directory: schema }) })
+    await server.query(effectTable)
+    return server
+  } catch (error) {
+    await server.close()
+    throw error
+  }
 }
 
 /** Whether a process of this number lives. */

@@ -19,6 +19,7 @@ export class Pooler {
   readonly url: string
   readonly #folder: string
   #child: ChildProcess | undefined
+  #isClosed = false
 
   private constructor(url: string, folder: string) {
     this.url = url
@@ -53,11 +54,17 @@ server_login_retry = 1
     const pooled = new URL(url)
     pooled.port = String(port)
     const pooler = new Pooler(pooled.href, folder)
-    await pooler.startAgain()
-    return pooler
+    try {
+      await pooler.startAgain()
+      return pooler
+    } catch (error) {
+      await pooler.close()
+      throw error
+    }
   }
 
   async startAgain(): Promise<void> {
+    if (this.#isClosed) throw new Error('the pooler is closed for good')
     // It refuses to run as root.
     const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
     this.#child = spawn(program, ['-q', path.join(this.#folder, 'pgbouncer.ini')], {
@@ -84,7 +91,9 @@ server_login_retry = 1
     await ended
   }
 
+  /** For good, also where somebody wants to start it again. */
   async close(): Promise<void> {
+    this.#isClosed = true
     await this.kill()
     fs.rmSync(this.#folder, { recursive: true, force: true })
   }
