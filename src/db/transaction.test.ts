@@ -96,7 +96,9 @@ describe('a connection of a pool', () => {
 
   test('is given up where its transaction could not be rolled back', async () => {
     const { before, after } = await afterFailure(async (one) => {
-      vi.spyOn(one, 'query').mockImplementationOnce(() => Promise.reject(new Error('no answer')))
+      vi.spyOn(one, 'query').mockImplementationOnce(() => {
+        throw new Error('no answer')
+      })
       throw new Error('stop')
     })
     expect(after).not.toEqual(before)
