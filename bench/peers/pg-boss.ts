@@ -11,6 +11,9 @@ const supervised = { superviseIntervalSeconds: 5, monitorIntervalSeconds: 5 }
 /** A process that only puts in listens to nothing and looks after nothing (`useListenNotify` and `supervise` in its page on the constructor). */
 const producer = { supervise: false, schedule: false }
 
+/** Where nobody says how many: the size of a batch, which is completed as one. */
+const mostSlots = 1_000
+
 const noRuns = 'it has no runs of durable steps'
 
 export const peer: Peer = {
@@ -93,7 +96,7 @@ async function startWorker(boss: Boss, profile: Profile, setup: Setup, { handler
   return { stop: () => boss.offWork(queue, { wait: true }) }
 }
 
-function bestOptions({ limit, turns }: Setup, slots = 1_000) {
+function bestOptions({ limit, turns }: Setup, slots = mostSlots) {
   const burst = { burstWhenBatchFull: true }
   if (limit === undefined && turns !== true) return { ...burst, batchSize: slots }
   // A batch that a limit cuts short waits for the next poll: as often as it may, and in small batches where tenants take turns.
@@ -102,7 +105,7 @@ function bestOptions({ limit, turns }: Setup, slots = 1_000) {
   return { ...polls, batchSize: limit?.perKey === false ? limit.capacity : slots }
 }
 
-function limitOptions({ limit, turns }: Setup, slots = 1): { groupConcurrency?: number } {
+function limitOptions({ limit, turns }: Setup, slots = mostSlots): { groupConcurrency?: number } {
   if (turns === true) return { groupConcurrency: Math.ceil(slots * 0.8) }
   return limit === undefined ? {} : { groupConcurrency: limit.capacity }
 }

@@ -134,7 +134,7 @@ interface Drain {
 /** Puts tasks in, then starts the workers and waits until the end of the last task is recorded. */
 export async function drained(stage: Stage, size: Size, drain: Drain): Promise<Turn> {
   const workers = await stage.agents('worker', drain.processes)
-  await warmDrain(stage, workers, size, drain.keys)
+  await warmDrain(stage, workers, size, { keys: drain.keys })
   return drainedAgain(stage, size, drain)
 }
 

@@ -122,7 +122,7 @@ const noisyTenant: RowPlan = {
     const client = await stage.agent('client')
     const worker = await stage.agent('worker 0')
     const floodCount = size.of(flood)
-    await warmDrain(stage, [worker], size, 1)
+    await warmDrain(stage, [worker], size, { keys: 1, slots })
     await client.call('enqueueMany', { count: floodCount, keys: 1 })
     await stage.maintain('analyze')
     const { given, cost } = await stage.metered(async () => {

@@ -1,6 +1,6 @@
 // What comes before the clock of each turn: while others had theirs, connections were closed, and a place may be new.
 import type { Agent } from '../agent-process.ts'
-import { NoValue, type Size } from '../row.ts'
+import type { Size } from '../row.ts'
 import type { Stage } from '../stage.ts'
 import { allBegan, recorded } from './began.ts'
 
@@ -13,19 +13,25 @@ export function warmWidth({ profile }: Pick<Stage, 'profile'>, width: number): n
   return profile === 'best' ? width : 1
 }
 
-/** A short drain, of which nothing is left over. */
+interface WarmDrain {
+  readonly keys?: number | undefined
+  /** As many as in the work that follows: some make their limits and batches of them. */
+  readonly slots?: number
+}
+
+/** A short drain, of which nothing is left over. @throws Error where it does not end in time, which is a mishap: nothing was measured yet. */
 export async function warmDrain(
   stage: Stage,
   workers: readonly Agent[],
   { limitMs }: Pick<Size, 'limitMs'>,
-  keys = 0,
+  { keys = 0, ...slots }: WarmDrain = {},
 ): Promise<void> {
   const count = warmWidth(stage, tasksEach * workers.length)
   await (await stage.agent('client')).call('enqueueMany', { count, keys })
-  await Promise.all(workers.map((worker) => worker.call('startWorker', {})))
+  await Promise.all(workers.map((worker) => worker.call('startWorker', slots)))
   const done = await allBegan(workers, count, limitMs)
   if (done < count)
-    throw new NoValue(`${done} of the ${count} tasks of its warm-up had begun after ${limitMs / 1_000} s`)
+    throw new Error(`${done} of the ${count} tasks of its warm-up had begun after ${limitMs / 1_000} s`)
   await recorded(workers[0]!)
   await Promise.all(workers.map((worker) => worker.call('stopWorker')))
 }
