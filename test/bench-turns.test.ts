@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { paced, sharedClockMs, tailText } from '../bench/measure.ts'
 import { costsOf, type Spent } from '../bench/peers/costs.ts'
 import { noteOf } from '../bench/peers/note.ts'
-import { nextSize } from '../bench/peers/rows/next-size.ts'
+import { DrainSize } from '../bench/peers/rows/drain-size.ts'
 import { settledMs } from '../bench/peers/rows/settled.ts'
 
 const spent = (units: number, more: Partial<Spent> = {}): Spent => ({
@@ -76,10 +76,37 @@ test('five kills meet a timer of 15, 30 or 60 s at five moments that lie evenly 
 })
 
 test('a drain becomes longer until it takes a quarter of its time, and shorter above a half', () => {
-  const next = (count: number, ms: number) => nextSize({ count, ms, limitMs: 20_000, most: 20_000 })
+  const next = (first: number, ms: number) => {
+    const size = new DrainSize({ first, most: 20_000, limitMs: 20_000 })
+    size.learn(ms)
+    return size.count
+  }
   expect(next(200, 100)).toBe(400)
   expect(next(12_800, 1_000)).toBe(20_000)
   expect(next(400, 6_000)).toBe(400)
   expect(next(401, 11_000)).toBe(200)
   expect(next(1, 20_000)).toBe(1)
+})
+
+test.each<[string, (count: number) => number]>([
+  ['is too short with some and too long with twice as many', (count) => (count < 3_000 ? 4_000 : 11_000)],
+  ['takes as long whatever it is of', () => 100],
+  ['is always too long', () => 19_000],
+])('how many a drain is of is known in the end, also of one that %s', (_, msOf) => {
+  const size = new DrainSize({ first: 200, most: 20_000, limitMs: 20_000 })
+  const tried: number[] = []
+  while (!size.isSettled && tried.length < 100) {
+    tried.push(size.count)
+    size.learn(msOf(size.count))
+  }
+  expect(tried.length).toBeLessThan(15)
+  expect(size.proved).toBeLessThanOrEqual(tried.at(-1)!)
+})
+
+test('a turn is of no more tasks than the last drain before it, which ended', () => {
+  const size = new DrainSize({ first: 200, most: 20_000, limitMs: 20_000 })
+  size.learn(100)
+  expect([size.count, size.proved, size.done]).toEqual([400, 200, 200])
+  size.learn(11_000)
+  expect([size.count, size.proved, size.done]).toEqual([200, 200, 600])
 })

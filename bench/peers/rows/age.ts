@@ -2,7 +2,7 @@
 import pg from 'pg'
 import { NoValue, type RowPlan, type Size, type Turn } from '../row.ts'
 import type { Stage } from '../stage.ts'
-import { nextSize } from './next-size.ts'
+import { DrainSize } from './drain-size.ts'
 import { drained, drainedAgain } from './queue.ts'
 import { warmWidth } from './warm-up.ts'
 
@@ -32,8 +32,7 @@ const growth = (
       await stage.maintain('vacuum analyze')
       // What was just written goes to the disk now, not while something is measured.
       await stage.maintain('checkpoint')
-      // One that did not become larger may have met something else that the machine did.
-      await learnSize(stage, size, ({ settled }) => settled === 2)
+      await learnSize(stage, size, ({ isSettled }) => isSettled)
     },
     turn: drainOfSize,
   }),
@@ -64,25 +63,16 @@ export const ageRows: readonly RowPlan[] = [...growth, heldSnapshot]
 /** How many tasks a turn in that place is of. */
 const sizes = new WeakMap<Stage, number>()
 
-interface Learned {
-  /** All tasks so far. */
-  readonly done: number
-  /** Drains in a row after which the next was not to be larger. */
-  readonly settled: number
-}
-
-/** Drains that don't count, until the caller has enough of them; the last one says how many tasks a turn is of. */
-async function learnSize(stage: Stage, size: Size, isEnough: (learned: Learned) => boolean): Promise<void> {
-  const most = size.of(tasks)
-  let count = warmWidth(stage, firstTasks)
-  let learned: Learned = { done: 0, settled: 0 }
+/** Drains that don't count, until the caller has enough of them. */
+async function learnSize(stage: Stage, size: Size, isEnough: (learned: DrainSize) => boolean): Promise<void> {
+  const first = warmWidth(stage, firstTasks)
+  const learned = new DrainSize({ first, most: size.of(tasks), limitMs: size.limitMs })
   while (!isEnough(learned)) {
+    const { count } = learned
     const { value } = await drainOf(stage, size, count, drainedAgain)
-    const next = nextSize({ count, ms: (count / value) * 1_000, limitMs: size.limitMs, most })
-    learned = { done: learned.done + count, settled: next <= count ? learned.settled + 1 : 0 }
-    count = next
+    learned.learn((count / value) * 1_000)
   }
-  sizes.set(stage, count)
+  sizes.set(stage, learned.proved)
 }
 
 async function drainOfSize(stage: Stage, size: Size): Promise<Turn> {
