@@ -79,6 +79,8 @@ export interface Setup {
   readonly limit?: { readonly capacity: number; readonly perKey: boolean }
   /** Keys are tenants, which take turns. */
   readonly turns?: boolean
+  /** A process is killed, and another one is to look for what it had in hand. */
+  readonly kills?: boolean
   /** Tasks are only put in: nobody works, and nobody needs to be woken or called. */
   readonly noWorkers?: boolean
 }

@@ -6,8 +6,13 @@ const queue = 'task'
 
 /** The least that it allows (`heartbeatSeconds` of a queue, its page on queues). */
 const heartbeatSeconds = 10
-/** How often those that are silent are looked for, instead of once a minute (its page on the constructor); both timers must be over. */
+/**
+ * How often those that are silent are looked for, instead of once a minute (its page on the constructor); both timers must be over. Each look reads the whole
+ * table, so its page warns of small ones: only where a process is killed.
+ */
 const supervised = { superviseIntervalSeconds: 5, monitorIntervalSeconds: 5 }
+/** What is taken back from the dead is not notified, and a worker that is woken looks by itself twice a minute (its page on workers): as often as one that is not woken. */
+const lookingAgain = { notifyPollingIntervalSeconds: 2 }
 /** A process that only puts in listens to nothing and looks after nothing (`useListenNotify` and `supervise` in its page on the constructor). */
 const producer = { supervise: false, schedule: false }
 
@@ -21,7 +26,7 @@ export const peer: Peer = {
   packages: ['pg-boss'],
   store: 'postgres',
   profiles: {
-    best: 'a queue with notify: true where workers are to be woken, and heartbeatSeconds: 10; instances that work with useListenNotify and a superviseIntervalSeconds and monitorIntervalSeconds of 5, those that only put in with supervise: false; work() with batchSize 1000 and burstWhenBatchFull, so that a batch is completed as one; groups with groupConcurrency and the shortest polls for limits and tenants; insert() for many (its pages on the constructor, workers, jobs and queues)',
+    best: 'a queue with notify: true where workers are to be woken, and heartbeatSeconds: 10; instances that work with useListenNotify, and where one is killed with a superviseIntervalSeconds and monitorIntervalSeconds of 5 and a notifyPollingIntervalSeconds of 2, those that only put in with supervise: false; work() with batchSize 1000 and burstWhenBatchFull, so that a batch is completed as one; groups with groupConcurrency and the shortest polls for limits and tenants; insert() for many (its pages on the constructor, workers, jobs and queues)',
     default: 'createQueue(), send(), work() as in its README: one job every two seconds; insert() for many',
   },
   keeps: 'each job with its data and output, for 7 days',
@@ -45,10 +50,11 @@ async function open({ place, profile, setup }: OpenOptions): Promise<Opened> {
     await boss.start()
     return boss
   }
-  const bestOf = (works: boolean) => (works ? { useListenNotify: true, ...supervised } : producer)
+  const consumer = { useListenNotify: true, ...(setup.kills === true ? supervised : {}) }
   let started: Promise<Boss> | undefined
   // One in each process: what it is asked for first says whether it works or only puts in.
-  const bossOf = (works: boolean) => (started ??= start(profile === 'best' ? bestOf(works) : {}))
+  const bossOf = (works: boolean) =>
+    (started ??= start(profile === 'best' ? (works ? consumer : producer) : {}))
   const jobOf = ({ n, key }: Task) => ({
     data: { n, ...(key === undefined ? {} : { key }) },
     ...groupOf(key, setup),
@@ -96,9 +102,10 @@ async function startWorker(boss: Boss, profile: Profile, setup: Setup, { handler
   return { stop: () => boss.offWork(queue, { wait: true }) }
 }
 
-function bestOptions({ limit, turns }: Setup, slots = mostSlots) {
+function bestOptions({ limit, turns, kills }: Setup, slots = mostSlots) {
   const burst = { burstWhenBatchFull: true }
-  if (limit === undefined && turns !== true) return { ...burst, batchSize: slots }
+  if (limit === undefined && turns !== true)
+    return { ...burst, batchSize: slots, ...(kills === true ? lookingAgain : {}) }
   // A batch that a limit cuts short waits for the next poll: as often as it may, and in small batches where tenants take turns.
   const polls = { ...burst, pollingIntervalSeconds: 0.5, notifyPollingIntervalSeconds: 0.5 }
   if (turns === true) return { ...polls, batchSize: Math.ceil(slots / 5), localConcurrency: 5 }

@@ -93,6 +93,7 @@ const takeover: RowPlan = {
   unit: 's',
   better: 'less',
   how: `one task in hand of a process that is killed, until another one begins it; both have worked for ${leastSettledMs / 1_000} s then, in the next turns for ${settledStepMs / 1_000} s longer each, so that every timer of a quarter, a half or a whole minute is met at another moment; at most ${takeoverLimitMs / 1_000} s, all peers at the same time`,
+  setup: { kills: true },
   rounds: kills,
   together: true,
   turn: async (stage, _, round) => {
