@@ -23,8 +23,8 @@ export interface RowPlan extends Heading {
 
 export interface Turn {
   readonly value: number
-  /** What the measured work took, without what comes before and after it; left out where nobody can say whose it was. */
-  readonly spent?: Spent
+  /** What the measured work took, without what comes before and after it; to be said, so that no row leaves it out by mistake: nothing where nobody can say whose it was. */
+  readonly spent: Spent | undefined
   /** Where the value is a quantile of them. */
   readonly samples?: readonly number[]
   /** Whether work was left over when the bound of time came: the place must be made anew. */

@@ -1,5 +1,6 @@
 // The row about runs whose client and worker are two processes: neither start nor end is heard of without the store.
 import type { RowPlan } from '../row.ts'
+import { warmRuns } from './durable.ts'
 
 const inFlight = 50
 /** As many as in the rows of one process. */
@@ -17,10 +18,14 @@ const threeStepsApart: RowPlan = {
     await worker.call('startDurable', { inFlight, role: 'worker' })
     await client.call('startDurable', { inFlight, role: 'client' })
     const limitMs = Math.min(10_000, size.limitMs)
-    const { done, ms } = await client.call('threeSteps', { count: size.of(runs), width: inFlight, limitMs })
+    await warmRuns(stage, inFlight)
+    const { given, cost } = await stage.metered(() =>
+      client.call('threeSteps', { count: size.of(runs), width: inFlight, limitMs }),
+    )
+    const { done, ms } = given
     await client.call('stopDurable')
     await worker.call('stopDurable')
-    return { value: (done / ms) * 1_000, units: done, leftOver: false }
+    return { value: (done / ms) * 1_000, spent: { ...cost, units: done }, leftOver: false }
   },
 }
 

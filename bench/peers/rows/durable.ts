@@ -122,14 +122,14 @@ const takeover: RowPlan = {
     await heir.call(isQueue ? 'stopWorker' : 'stopDurable')
     await heir.close()
     stage.forget('heir')
-    return { value: seconds, leftOver: false }
+    return { value: seconds, spent: undefined, leftOver: false }
   },
 }
 
 export const durableRows: readonly RowPlan[] = [...inFlight, idle, fanOut, manySteps, takeover]
 
 /** Opens the connections again that were closed while others had their turn. */
-async function warmRuns(stage: Stage, width: number): Promise<void> {
+export async function warmRuns(stage: Stage, width: number): Promise<void> {
   const wide = warmWidth(stage, width)
   const client = await stage.agent('client')
   await client.call('threeSteps', { count: wide, width: wide, limitMs: warmLimitMs })
