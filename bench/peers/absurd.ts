@@ -114,8 +114,14 @@ async function open({ place, profile }: OpenOptions): Promise<Opened> {
   }
   return {
     prepare: async () => {
-      await pool().query(fs.readFileSync(schemaFile, 'utf8'))
-      await app().createQueue()
+      // By a pool of its own: that of the work which follows is made when it is known how large it is to be.
+      const db = new pg.Pool({ connectionString: place.postgresUrl, max: 1 })
+      try {
+        await db.query(fs.readFileSync(schemaFile, 'utf8'))
+        await new Absurd({ db, log: quiet }).createQueue()
+      } finally {
+        await db.end()
+      }
     },
     enqueue,
     enqueueMany: async (tasks) => {
