@@ -5,7 +5,7 @@ import { median, quantile, tailText } from '../../measure.ts'
 import { NoValue, type RowPlan, type Size } from '../row.ts'
 import type { Stage } from '../stage.ts'
 import { allBegan, beganIn, recorded } from './began.ts'
-import { warmDrain } from './warm-up.ts'
+import { warmDrain, warmWidth } from './warm-up.ts'
 
 const pauseMs = 15
 const samples = 50
@@ -28,7 +28,6 @@ const idle: RowPlan = {
     const client = await stage.agent('client')
     const worker = await stage.agent('worker 0')
     await worker.call('startWorker', {})
-    const ends = performance.now() + size.limitMs
     let put = 0
     const sample = async () => {
       const n = put++
@@ -37,10 +36,12 @@ const idle: RowPlan = {
       await allBegan([worker], n + 1, longestWaitMs)
       return waitsOf(sent, await worker.call('begun'))
     }
-    while (put < warmSamples && performance.now() < ends) await sample()
+    const unmeasured = warmWidth(stage, warmSamples)
+    while (put < unmeasured) await sample()
     const { given: waits, cost } = await stage.metered(async () => {
+      const ends = performance.now() + size.limitMs
       const all: number[] = []
-      while (put < warmSamples + size.of(samples) && performance.now() < ends) all.push(...(await sample()))
+      while (put < unmeasured + size.of(samples) && performance.now() < ends) all.push(...(await sample()))
       await recorded(worker)
       return all
     })
