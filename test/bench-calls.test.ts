@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { afterEach, expect, test } from 'vitest'
+import { withinMs } from '../bench/peers/agent-process.ts'
 import { Calls } from '../bench/peers/calls.ts'
 
 const opened: ChildProcess[] = []
@@ -49,4 +50,9 @@ test('a call that is never answered ends at its bound, with the process', async 
     "openworkflow had not answered 'fanOut' after 0.05 s, and its process was ended",
   )
   expect((await ended)[1]).toBe('SIGKILL')
+})
+
+test('who has runs in flight at its bound of time has long to end them', () => {
+  expect(withinMs('enqueue', { count: 1, width: 1, limitMs: 5_000 })).toBe(65_000)
+  expect(withinMs('threeSteps', { count: 20_000, width: 500, limitMs: 5_000 })).toBe(605_000)
 })
