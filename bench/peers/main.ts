@@ -68,7 +68,6 @@ async function fieldOf({ best, peer }: Options) {
 async function measure(chosen: readonly RowPlan[], field: Field, options: Options): Promise<void> {
   const checkout = checkoutOf()
   const stores = await openStores()
-  const release = onSignal(stores.close)
   const machine = machineText(stores.description)
   try {
     if (!options.json) console.log(`${machine}${options.quick ? '; quick: not to be quoted' : ''}`)
@@ -86,7 +85,6 @@ async function measure(chosen: readonly RowPlan[], field: Field, options: Option
     if (options.json)
       console.log(JSON.stringify({ machine, busy, quick: options.quick, results: all }, undefined, 2))
   } finally {
-    release()
     await stores.close()
   }
 }
@@ -109,14 +107,5 @@ function sizeOf(quick: boolean): Size {
     quick,
     of: (full) => (quick ? Math.ceil(full / 10) : full),
     limitMs: quick ? 5_000 : 20_000,
-  }
-}
-
-/** A second signal ends at once, and leaves the folders behind. */
-function onSignal(close: () => Promise<void>): () => void {
-  const end = () => void close().finally(() => process.exit(130))
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end)
-  return () => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, end)
   }
 }
