@@ -75,7 +75,10 @@ test.each<[string, Partial<KeptRow>, Kept['peers']?]>([
   ['busy machine', { machine: 'one, load 30 at the beginning, from other work: values are low' }],
   ['without Late', { leftOut: ['Late'] }],
   ['without Late', {}, { Late: peer('late 1.0.0') }],
-  ['without Small', { results: [...twoTurns, result('Small', [], { cannot: 'it failed: a pipe broke' })] }],
+  [
+    'without Small',
+    { results: [...twoTurns, result('Small', [], { cannot: 'a pipe broke', isMishap: true })] },
+  ],
 ])('a row with the mark "%s" has it in its heading, and is not counted', (mark, row, peers) => {
   const page = writtenWith(row, peers)
   expect(page).toContain(`## drain (${mark})\n`)

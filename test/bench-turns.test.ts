@@ -3,6 +3,8 @@ import { expect, test } from 'vitest'
 import { paced, sharedClockMs, tailText } from '../bench/measure.ts'
 import { costsOf, type Spent } from '../bench/peers/costs.ts'
 import { noteOf } from '../bench/peers/note.ts'
+import { failureBefore, failureOf, outcomeOf } from '../bench/peers/outcome.ts'
+import { NoValue, type Turn } from '../bench/peers/row.ts'
 import { DrainSize } from '../bench/peers/rows/drain-size.ts'
 import { settledMs } from '../bench/peers/rows/settled.ts'
 
@@ -109,4 +111,27 @@ test('a turn is of no more tasks than the last drain before it, which ended', ()
   expect([size.count, size.proved, size.done]).toEqual([400, 200, 200])
   size.learn(11_000)
   expect([size.count, size.proved, size.done]).toEqual([200, 200, 600])
+})
+
+const turnOf = (value: number): Turn => ({ value, spent: undefined, leftOver: false, note: `${value}/s` })
+
+test('turns that had a value keep it when a later one has none, and what broke has none', () => {
+  const leftOver = failureOf(new NoValue('one left work over'))
+  expect(outcomeOf([turnOf(5), turnOf(7)], leftOver, undefined)).toEqual({
+    values: [5, 7],
+    note: '7/s, none in turn 3: one left work over',
+  })
+  expect(outcomeOf([], leftOver, undefined)).toEqual({ values: [], cannot: 'one left work over' })
+  expect(outcomeOf([turnOf(5)], failureOf(new Error('a pipe broke\nat home')), undefined)).toEqual({
+    values: [],
+    cannot: 'it failed: a pipe broke',
+    isMishap: true,
+  })
+})
+
+test('what a peer can’t do is no mishap, and what is missing on the machine is one', () => {
+  const peer = { cannot: { drain: 'it has no queue' }, notHere: 'its server is not installed' }
+  expect(failureBefore(peer, 'drain')).toEqual({ reason: 'it has no queue', isMishap: false })
+  expect(failureBefore(peer, 'takeover')).toEqual({ reason: 'its server is not installed', isMishap: true })
+  expect(failureBefore({ cannot: {} }, 'drain')).toBeUndefined()
 })

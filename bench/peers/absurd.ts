@@ -4,7 +4,7 @@ import type { Absurd, TaskContext } from 'absurd-sdk'
 import pg from 'pg'
 import { copyHistory } from './copied-history.ts'
 import { Ends } from './ended.ts'
-import type { DurableOptions, Opened, OpenOptions, Peer, Profile, RowName, Task } from './peer.ts'
+import type { DurableOptions, Opened, OpenOptions, Peer, Profile, Task } from './peer.ts'
 import { slotsFor } from './slots.ts'
 
 /** Its SDK is on npm, its schema is not. */
@@ -30,9 +30,6 @@ const noLimits = 'it has no limits'
 const noSchema =
   'its schema is not on npm; BENCH_ABSURD_SCHEMA names the absurd.sql of its release (or what `absurdctl init` applies)'
 
-const withoutSchema = (...rows: RowName[]): Partial<Record<RowName, string>> =>
-  schemaFile === '' ? Object.fromEntries(rows.map((row) => [row, noSchema])) : {}
-
 export const peer: Peer = {
   name: 'absurd',
   packages: ['absurd-sdk'],
@@ -43,33 +40,8 @@ export const peer: Peer = {
   },
   keeps: 'each task, run and checkpoint with input, output and times, for ever unless cleaned up',
   takesOver: 'runs',
-  cannot: {
-    ...withoutSchema(
-      'enqueue-one',
-      'enqueue-bulk',
-      'clients-1',
-      'clients-4',
-      'clients-8',
-      'drain',
-      'workers-2',
-      'workers-4',
-      'start-idle',
-      'start-half-load',
-      'noisy-tenant',
-      'held-snapshot',
-      'growth-1m',
-      'growth-10m',
-      'three-steps-50',
-      'three-steps-500',
-      'three-steps-idle',
-      'three-steps-apart',
-      'fan-out-1000',
-      'steps-1000',
-      'takeover',
-    ),
-    'limit-one': noLimits,
-    'limit-10000': noLimits,
-  },
+  cannot: { 'limit-one': noLimits, 'limit-10000': noLimits },
+  ...(schemaFile === '' ? { notHere: noSchema } : {}),
   open,
 }
 

@@ -1,7 +1,6 @@
 // Who takes part: each peer in each of its profiles, and Millrace.
 import type { Peer, Profile } from './peer.ts'
 import { loadPeer, type PeerName, peerNames } from './peers.ts'
-import { allRows } from './rows/all.ts'
 import { isRedisInstalled } from './stores.ts'
 
 export interface Contender {
@@ -26,9 +25,8 @@ export async function contendersOf(
   return all.flat()
 }
 
-/** Where its store is not installed it has no value in any row, and the table says why. */
+/** Where its store is not installed, the table says so. */
 function ableHere(peer: Peer): Peer {
   if (peer.store !== 'redis' || isRedisInstalled()) return peer
-  const reason = 'redis-server is not installed on the machine that measured'
-  return { ...peer, cannot: Object.fromEntries(allRows.map(({ name }) => [name, reason])) }
+  return { ...peer, notHere: 'redis-server is not installed on the machine that measured' }
 }

@@ -1,10 +1,6 @@
 // What keeps a row from being counted among those in which somebody is first; its heading says it.
 import { floor, type Kept, type KeptRow } from './kept.ts'
 import { busyMark, busyShareMax } from './machine.ts'
-import type { Result } from './result.ts'
-
-/** Reasons for no value that tell of this machine rather than of the peer: something broke, or was not installed. */
-const mishaps = ['it failed', 'its schema is not on npm', 'redis-server is not installed']
 
 /** Clauses for the heading; nothing where the row counts. */
 export function marksOf(kept: Kept, row: KeptRow): string[] {
@@ -26,12 +22,10 @@ export function absentOf(kept: Kept, { leftOut, results }: KeptRow): readonly st
 }
 
 function missingRivals(kept: Kept, row: KeptRow): string[] {
-  const mishapped = row.results.filter(hadMishap).map(({ peer }) => peer)
+  const mishapped = row.results
+    .filter(({ profile, isMishap }) => profile === 'best' && isMishap === true)
+    .map(({ peer }) => peer)
   return [...absentOf(kept, row), ...mishapped].filter((name) => name !== floor)
-}
-
-function hadMishap({ profile, values, cannot = '' }: Result): boolean {
-  return profile === 'best' && values.length === 0 && mishaps.some((mishap) => cannot.startsWith(mishap))
 }
 
 function isBusy({ machine, busyShare = 0 }: KeptRow): boolean {

@@ -44,6 +44,8 @@ export interface Peer {
   readonly takesOver: 'tasks' | 'runs'
   /** Why it has no value in a row; rows that need a method which it lacks must be named here. */
   readonly cannot: Readonly<Partial<Record<RowName, string>>>
+  /** Why it has no value in the others either: what it needs is missing on this machine. */
+  readonly notHere?: string
   /** Starts a server that is neither Postgres nor Redis; called once a row in the parent, with a temporary folder of its own. */
   readonly serve?: (folder: string) => Promise<OwnServer>
   /** Connects in a process of its own. Loads the library here, not where the file is imported: the parent reads the file as well. */

@@ -11,6 +11,8 @@ export interface Result {
   readonly note?: string
   /** Why there is no value. */
   readonly cannot?: string
+  /** That it tells of the machine that measured, or of us, rather than of the peer. */
+  readonly isMishap?: boolean
   readonly costs?: Costs
 }
 

@@ -1,9 +1,9 @@
 // The turns of one row: all peers one after the other, and again, so that whatever else the machine does meets all of them.
 import type { Contender } from './contenders.ts'
 import { costsOf, type Spent } from './costs.ts'
-import { noteOf } from './note.ts'
+import { type Failure, failureBefore, failureOf, outcomeOf } from './outcome.ts'
 import type { Result } from './result.ts'
-import { NoValue, type RowPlan, type Size, type Turn } from './row.ts'
+import type { RowPlan, Size, Turn } from './row.ts'
 import { Stage } from './stage.ts'
 import type { Stores } from './stores.ts'
 import { countStatements } from './usage.ts'
@@ -52,18 +52,18 @@ class Seat {
   #stage: Stage | undefined
   #peakBytes = 0
   #counted: Spent | undefined
-  #cannot: string | undefined
+  #failure: Failure | undefined
 
   constructor(row: RowPlan, contender: Contender, options: TurnsOptions) {
     this.#row = row
     this.#contender = contender
     this.#options = options
     this.#size = sizeFor(contender, options.size)
-    this.#cannot = contender.peer.cannot[row.name]
+    this.#failure = failureBefore(contender.peer, row.name)
   }
 
   async takeTurn(round: number): Promise<void> {
-    if (this.#cannot !== undefined) return
+    if (this.#failure !== undefined) return
     try {
       const stage = (this.#stage ??= await this.#prepare())
       const turn = await (round === 0 ? this.#countedTurn(stage) : this.#row.turn(stage, this.#size, round))
@@ -71,7 +71,7 @@ class Seat {
       this.#tell(round, `${turn.value.toFixed(1)} ${this.#row.unit} ${turn.note ?? ''}`)
       if (turn.leftOver) await this.leave()
     } catch (error) {
-      this.#cannot = reasonOf(error)
+      this.#failure = failureOf(error)
       this.#tell(round, error instanceof Error ? (error.stack ?? error.message) : String(error))
       await countStatements(this.#options.stores.postgres, false)
       await this.leave()
@@ -113,29 +113,19 @@ class Seat {
   result(): Result {
     const { peer, profile } = this.#contender
     const common = { row: this.#row.name, peer: peer.name, profile }
-    if (this.#cannot !== undefined) return { ...common, values: [], cannot: this.#cannot }
-    const note = noteOf(this.#turns, this.#row.noteOf)
+    const outcome = outcomeOf(this.#turns, this.#failure, this.#row.noteOf)
+    if (outcome.values.length === 0) return { ...common, ...outcome }
     const costs = costsOf({
       counted: this.#counted,
       timed: this.#turns.flatMap(({ spent }) => (spent === undefined ? [] : [spent])),
       inPostgres: peer.store === 'postgres',
       peakBytes: this.#peakBytes,
     })
-    return {
-      ...common,
-      values: this.#turns.map(({ value }) => value),
-      ...(note === undefined ? {} : { note }),
-      ...(costs === undefined ? {} : { costs }),
-    }
+    return { ...common, ...outcome, ...(costs === undefined ? {} : { costs }) }
   }
 
   #tell(round: number, text: string): void {
     const { peer, profile } = this.#contender
     this.#options.tell(`${this.#row.name}, turn ${round}, ${peer.name} (${profile}): ${text}`)
   }
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof NoValue) return error.message
-  return `it failed: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}`
 }
