@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { type Kept, type KeptRow, lostPeers, type MeasuredWith, withRow } from '../bench/peers/kept.ts'
+import { type Kept, type KeptRow, lostLines, type MeasuredWith, withRow } from '../bench/peers/kept.ts'
 import { readOptions } from '../bench/peers/options.ts'
 import { pageOf } from '../bench/peers/page.ts'
 import { pictureOf } from '../bench/peers/picture.ts'
@@ -140,9 +140,32 @@ test('a row that is measured again leaves the others what they were measured wit
 
 test('a refresh with few peers would lose those that the page shows', () => {
   const row: KeptRow = { ...heading, results: [...twoTurns, result('Small', [])] }
-  expect(lostPeers(row, ['Millrace'])).toEqual(['Slow'])
-  expect(lostPeers(row, ['Millrace', 'Slow'])).toEqual([])
-  expect(lostPeers(undefined, ['Millrace'])).toEqual([])
+  const [ours, slow] = ['Millrace', 'Slow'].map((name) => ({ peer: name, profile: 'best' as const }))
+  expect(lostLines(row, [ours!])).toEqual(['Slow'])
+  expect(lostLines(row, [ours!, slow!])).toEqual([])
+  expect(lostLines(undefined, [ours!])).toEqual([])
+})
+
+const byDefault = (name: string, values: number[], rest: object = {}) => ({
+  ...result(name, values, rest),
+  profile: 'default' as const,
+})
+
+test('a refresh with the best configurations alone would lose the others that the page shows', () => {
+  const row: KeptRow = {
+    ...heading,
+    results: [...twoTurns, byDefault('Slow', [1, 2]), byDefault('Small', [])],
+  }
+  expect(lostLines(row, twoTurns)).toEqual(['Slow (default)'])
+  expect(lostLines(row, row.results)).toEqual([])
+})
+
+test('who has a value and none by default is said to have none, once', () => {
+  const none = { cannot: 'no task had begun' }
+  const small = [result('Small', [], none), byDefault('Small', [], none)]
+  const page = writtenWith({ results: [...twoTurns, byDefault('Slow', [], none), ...small] })
+  expect(page).toContain('Slow has none by default: no task had begun.')
+  expect(page.match(/Small has/g)).toHaveLength(1)
 })
 
 const costs = (logBytes: number, cpuMs: number) => ({

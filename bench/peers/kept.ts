@@ -67,8 +67,16 @@ export function withRow(kept: Kept, { name, row, peers, known }: Measured): Kept
   }
 }
 
-/** Whose values the page would lose if the row were kept again with these peers alone. */
-export function lostPeers(row: KeptRow | undefined, measured: readonly string[]): string[] {
-  const shown = row?.results.filter(({ values }) => values.length > 0).map(({ peer }) => peer) ?? []
-  return [...new Set(shown)].filter((peer) => !measured.includes(peer))
+/** A line of a row's table. */
+type Line = Pick<Result, 'peer' | 'profile'>
+
+/** Whose values the page would lose if the row were kept again with these alone. */
+export function lostLines(row: KeptRow | undefined, measured: readonly Line[]): string[] {
+  const shown = row?.results.filter(({ values }) => values.length > 0).map(lineName) ?? []
+  const again = new Set(measured.map(lineName))
+  return shown.filter((line) => !again.has(line))
+}
+
+function lineName({ peer, profile }: Line): string {
+  return profile === 'best' ? peer : `${peer} (${profile})`
 }

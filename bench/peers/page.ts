@@ -87,10 +87,16 @@ function sectionOf(kept: Kept, row: KeptRow): string[] {
 }
 
 function without(kept: Kept, row: KeptRow): string[] {
-  const unable = row.results.filter(({ values, profile }) => values.length === 0 && profile === 'best')
+  const unable = row.results.filter(({ values }) => values.length === 0)
+  const best = unable.filter(({ profile }) => profile === 'best')
+  // What it can't do in its best configuration it can't do by default either.
+  const byDefault = unable.filter(({ peer }) => best.every((other) => other.peer !== peer))
   const absent = absentOf(kept, row)
   return [
-    ...unable.map(({ peer, cannot }) => `${peer} has no value: ${cannot ?? 'it was not measured'}.`),
+    ...best.map(({ peer, cannot }) => `${peer} has no value: ${cannot ?? 'it was not measured'}.`),
+    ...byDefault.map(
+      ({ peer, cannot }) => `${peer} has none by default: ${cannot ?? 'it was not measured'}.`,
+    ),
     ...(absent.length === 0 ? [] : [`Not measured in this row: ${absent.join(', ')}.`]),
   ]
 }

@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Contender } from './contenders.ts'
-import { type Checkout, type Kept, lostPeers, type MeasuredWith, withRow } from './kept.ts'
+import { type Checkout, type Kept, lostLines, type MeasuredWith, withRow } from './kept.ts'
 import { pageOf } from './page.ts'
 import { pictureOf } from './picture.ts'
 import type { Result } from './result.ts'
@@ -62,17 +62,17 @@ export function writeResults(): void {
   fs.writeFileSync(pageFile, pageOf(kept))
 }
 
-/** A sentence where rows would lose peers that the page shows, since a row is kept whole. */
+/** A sentence where rows would lose lines that the page shows, since a row is kept whole. */
 export function lossOf(rows: readonly RowPlan[], contenders: readonly Contender[]): string | undefined {
   const kept = readKept()
-  const measured = contenders.map(({ peer }) => peer.name)
+  const measured = contenders.map(({ peer, profile }) => ({ peer: peer.name, profile }))
   const losses = rows
-    .map(({ name }) => ({ name, lost: lostPeers(kept.rows[name], measured) }))
+    .map(({ name }) => ({ name, lost: lostLines(kept.rows[name], measured) }))
     .filter(({ lost }) => lost.length > 0)
   if (losses.length === 0) return undefined
   const names = losses.map(({ name }) => name).join(', ')
-  const lost = [...new Set(losses.flatMap(({ lost: peers }) => peers))].join(', ')
-  return `A row is kept whole, with all that took their turns together, and the page would lose ${lost} in ${names}: leave out --peer, or --refresh.`
+  const lost = [...new Set(losses.flatMap(({ lost: lines }) => lines))].join(', ')
+  return `A row is kept whole, with all that took their turns together, and the page would lose ${lost} in ${names}: leave out --peer and --best, or --refresh.`
 }
 
 function peersOf(contenders: readonly Contender[]): Kept['peers'] {
