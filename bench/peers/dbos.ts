@@ -26,6 +26,7 @@ const taskSlots = 100
 const bulkLanes = 10
 const runConnections = 20
 const pollMs = 10
+const endWithinMs = 60_000
 
 export const peer: Peer = {
   name: 'DBOS Transact',
@@ -69,7 +70,8 @@ async function open({ place, profile, setup }: OpenOptions): Promise<Opened> {
     launched = true
   }
   const shutdown = async () => {
-    if (launched) await DBOS.shutdown()
+    // Otherwise what has begun would not end, and yet be counted.
+    if (launched) await DBOS.shutdown({ workflowCompletionTimeoutMS: endWithinMs })
     launched = false
   }
   let connected: Promise<DBOSClient> | undefined
