@@ -4,7 +4,7 @@ import { paced, sharedClockMs, tailText } from '../bench/measure.ts'
 import { costsOf, type Spent } from '../bench/peers/costs.ts'
 import { noteOf } from '../bench/peers/note.ts'
 import { failureBefore, failureOf, outcomeOf } from '../bench/peers/outcome.ts'
-import { NoValue, type Turn } from '../bench/peers/row.ts'
+import { NoValue, type Turn } from '../bench/peers/measured-turn.ts'
 import { DrainSize } from '../bench/peers/rows/drain-size.ts'
 import { settledMs } from '../bench/peers/rows/settled.ts'
 

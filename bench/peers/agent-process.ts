@@ -2,8 +2,10 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { AgentOptions, Work } from './agent.ts'
+import type { Work } from './agent-work.ts'
 import { type Answer, Calls } from './calls.ts'
+import type { OpenOptions } from './peer.ts'
+import type { PeerName } from './peer-names.ts'
 
 const program = fileURLToPath(new URL('agent.ts', import.meta.url))
 const opensWithinMs = 120_000
@@ -15,6 +17,10 @@ const unboundMs = 600_000
 const historyMs = 7_200_000
 
 type Result<Name extends keyof Work> = Awaited<ReturnType<Work[Name]>>
+
+export interface AgentOptions extends OpenOptions {
+  readonly peer: PeerName
+}
 
 interface Message extends Answer {
   readonly begun?: number

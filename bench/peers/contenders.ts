@@ -1,6 +1,7 @@
 // Who takes part: each peer in each of its profiles, and Millrace.
 import type { Peer, Profile } from './peer.ts'
-import { loadPeer, type PeerName, peerNames } from './peers.ts'
+import { type PeerName, peerNames } from './peer-names.ts'
+import { loadPeer } from './peers.ts'
 import { isRedisInstalled } from './stores.ts'
 
 export interface Contender {

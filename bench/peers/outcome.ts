@@ -2,7 +2,7 @@
 import { noteOf } from './note.ts'
 import type { Peer, RowName } from './peer.ts'
 import type { Result } from './result.ts'
-import { NoValue, type RowPlan, type Turn } from './row.ts'
+import { NoValue, type Turn } from './measured-turn.ts'
 
 /** What ended the turns before they were over, or kept them from beginning. */
 export interface Failure {
@@ -31,7 +31,7 @@ export function failureOf(error: unknown): Failure {
 export function outcomeOf(
   turns: readonly Turn[],
   failure: Failure | undefined,
-  ofSamples: RowPlan['noteOf'],
+  ofSamples: ((samples: readonly number[]) => string) | undefined,
 ): Pick<Result, 'values' | 'note' | 'cannot' | 'isMishap'> {
   if (failure !== undefined && (failure.isMishap || turns.length === 0))
     return { values: [], cannot: failure.reason, ...(failure.isMishap ? { isMishap: true } : {}) }

@@ -1,7 +1,8 @@
-// The peers by the names that commands take; a file each.
+// The peers by their names; a file each.
 import type { Peer } from './peer.ts'
+import type { PeerName } from './peer-names.ts'
 
-const files = {
+const files: Readonly<Record<PeerName, () => Promise<{ readonly peer: Peer }>>> = {
   floor: () => import('./floor.ts'),
   millrace: () => import('./millrace.ts'),
   'pg-boss': () => import('./pg-boss.ts'),
@@ -13,10 +14,6 @@ const files = {
   openworkflow: () => import('./openworkflow.ts'),
   restate: () => import('./restate.ts'),
 }
-
-export type PeerName = keyof typeof files
-
-export const peerNames = Object.keys(files) as PeerName[]
 
 export async function loadPeer(name: PeerName): Promise<Peer> {
   return (await files[name]()).peer

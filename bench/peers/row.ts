@@ -1,6 +1,6 @@
 // What a row of the table is: what is asked of a peer, how a turn of it is measured, and what its value means.
-import type { Spent } from './costs.ts'
 import type { Heading } from './heading.ts'
+import type { Turn } from './measured-turn.ts'
 import type { RowName, Setup } from './peer.ts'
 import type { Stage } from './stage.ts'
 
@@ -21,17 +21,6 @@ export interface RowPlan extends Heading {
   readonly rounds?: number
 }
 
-export interface Turn {
-  readonly value: number
-  /** What the measured work took, without what comes before and after it; to be said, so that no row leaves it out by mistake: nothing where nobody can say whose it was. */
-  readonly spent: Spent | undefined
-  /** Where the value is a quantile of them. */
-  readonly samples?: readonly number[]
-  /** Whether work was left over when the bound of time came: the place must be made anew. */
-  readonly leftOver: boolean
-  readonly note?: string
-}
-
 /** How much work a turn is. */
 export interface Size {
   readonly quick: boolean
@@ -40,6 +29,3 @@ export interface Size {
   /** When a turn ends though its work is not done. */
   readonly limitMs: number
 }
-
-/** Thrown by a turn that ends without a value, for a reason that belongs into the table. */
-export class NoValue extends Error {}

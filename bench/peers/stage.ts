@@ -3,7 +3,7 @@ import pg from 'pg'
 import { Agent } from './agent-process.ts'
 import type { Cost, Counted } from './costs.ts'
 import type { OwnServer, Peer, Profile, Setup } from './peer.ts'
-import type { PeerName } from './peers.ts'
+import type { PeerName } from './peer-names.ts'
 import type { OpenPlace, Stores } from './stores.ts'
 import { commitsBetween, countStatements, logPosition, statementsIn, treeCpuSeconds } from './usage.ts'
 

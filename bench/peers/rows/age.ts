@@ -1,6 +1,7 @@
 // The rows about a database that has lived: much that ended, and an old snapshot that keeps what was deleted.
 import pg from 'pg'
-import { NoValue, type RowPlan, type Size, type Turn } from '../row.ts'
+import { NoValue, type Turn } from '../measured-turn.ts'
+import type { RowPlan, Size } from '../row.ts'
 import type { Stage } from '../stage.ts'
 import { DrainSize } from './drain-size.ts'
 import { drained, drainedAgain } from './queue.ts'

@@ -1,7 +1,8 @@
 // The rows about runs of durable steps: client and worker in one process, as the figures of `npm run bench` measure them.
 import { setTimeout as pause } from 'node:timers/promises'
 import { median, tailText } from '../../measure.ts'
-import { NoValue, type RowPlan } from '../row.ts'
+import { NoValue } from '../measured-turn.ts'
+import type { RowPlan } from '../row.ts'
 import type { Stage } from '../stage.ts'
 import { recorded } from './began.ts'
 import { kills, leastSettledMs, settledMs, settledStepMs } from './settled.ts'

@@ -1,9 +1,10 @@
 // The rows about a queue: putting tasks in, and working them off in one or several processes.
-import type { Done } from '../agent.ts'
+import type { Done } from '../agent-work.ts'
 import type { Agent } from '../agent-process.ts'
 import type { Cost } from '../costs.ts'
 import type { RowName, Setup } from '../peer.ts'
-import { NoValue, type RowPlan, type Size, type Turn } from '../row.ts'
+import { NoValue, type Turn } from '../measured-turn.ts'
+import type { RowPlan, Size } from '../row.ts'
 import type { Stage } from '../stage.ts'
 import { allBegan, beganIn, recorded } from './began.ts'
 import { warmDrain, warmLimitMs } from './warm-up.ts'

@@ -1,8 +1,9 @@
 // The rows about waiting: from the call that puts a task in to the beginning of its handler, in another process.
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Moment } from '../agent.ts'
+import type { Moment } from '../agent-work.ts'
 import { median, quantile, tailText } from '../../measure.ts'
-import { NoValue, type RowPlan, type Size } from '../row.ts'
+import { NoValue } from '../measured-turn.ts'
+import type { RowPlan, Size } from '../row.ts'
 import type { Stage } from '../stage.ts'
 import { allBegan, beganIn, recorded } from './began.ts'
 import { warmDrain, warmWidth } from './warm-up.ts'
