@@ -25,22 +25,18 @@ const LOG_BYTES_MAX = 10_000_000
 
 /**
  * The live server of these data, ready for connections. A pid file whose server is dead is removed: its pid may belong
- * to somebody else by now, and PostgreSQL would then refuse to start. Of one that only says nothing it is not: a server that
- * finds its file gone shuts down at once, whoever uses it.
- *
- * Throws `embedded_start_failed` when it takes too long.
+ * to somebody else by now, and PostgreSQL would then refuse to start.
  */
 export async function findPostmaster(place: Place): Promise<Postmaster | undefined> {
   const deadline = performance.now() + CHANGE_SECONDS_MAX * 1000
   for (;;) {
     const found = readPidFile(place.data)
     if (found === undefined) return undefined
-    const standing = await standingOf(place.data, found)
-    if (standing === 'gone') {
+    if (!(await isPostmasterOf(place.data, found))) {
       fs.rmSync(pidFileOf(place.data), { force: true })
       return undefined
     }
-    if (standing === 'there' && found.status === 'ready') return { pid: found.pid, port: found.port }
+    if (found.status === 'ready') return { pid: found.pid, port: found.port }
     if (performance.now() > deadline) throw stuck(place, found)
     await pause(POLL_MS)
   }
@@ -89,21 +85,9 @@ function readPidFile(data: string): PidFile | undefined {
   }
 }
 
-/** Silent: a machine under load may take a while to answer. */
-type Standing = 'there' | 'gone' | 'silent'
-
-async function standingOf(data: string, found: PidFile): Promise<Standing> {
-  if (!isLiving(`${found.pid}`)) return 'gone'
-  const stands = standsIn(found.pid, data)
-  if (stands !== undefined) return stands ? 'there' : 'gone'
-  const answer = await askPort(found.port)
-  // The file is there before the port is listened to, and says then how far the start has come.
-  return answer === 'gone' && found.status === '' && isYoung(pidFileOf(data)) ? 'silent' : answer
-}
-
-function isYoung(file: string): boolean {
-  const written = fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0
-  return Date.now() - written < CHANGE_SECONDS_MAX * 1000
+async function isPostmasterOf(data: string, found: PidFile): Promise<boolean> {
+  if (!isLiving(`${found.pid}`)) return false
+  return standsIn(found.pid, data) ?? (await answers(found.port))
 }
 
 /** A postmaster's working directory is its data folder; undefined where the system does not tell. */
@@ -118,22 +102,18 @@ function standsIn(pid: number, data: string): boolean | undefined {
 }
 
 /** PostgreSQL answers the question for TLS with one letter, before it asks who we are. */
-function askPort(port: number): Promise<Standing> {
+function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = net.connect({ host: '127.0.0.1', port, timeout: 1000 })
-    const end = (standing: Standing): void => {
+    const end = (isPostgres: boolean): void => {
       socket.destroy()
-      resolve(standing)
+      resolve(isPostgres)
     }
     socket.on('connect', () => socket.write(Buffer.from([0, 0, 0, 8, 4, 210, 22, 47])))
-    socket.on('data', (reply) =>
-      end(reply.length === 1 && 'NS'.includes(reply.toString('latin1')) ? 'there' : 'gone'),
-    )
-    socket.on('error', (error: NodeJS.ErrnoException) =>
-      end(error.code === 'ECONNREFUSED' ? 'gone' : 'silent'),
-    )
-    socket.on('close', () => end('silent'))
-    socket.on('timeout', () => end('silent'))
+    socket.on('data', (reply) => end(reply.length === 1 && 'NS'.includes(reply.toString('latin1'))))
+    socket.on('error', () => end(false))
+    socket.on('close', () => end(false))
+    socket.on('timeout', () => end(false))
   })
 }
 
@@ -153,7 +133,7 @@ function readLogFrom(file: string, start: number): string {
 function stuck(place: Place, found: PidFile): MillraceError {
   return new MillraceError(
     'embedded_start_failed',
-    `The embedded PostgreSQL (process ${found.pid}) has ${found.status === 'ready' ? 'not answered' : `been "${found.status}"`} for ${CHANGE_SECONDS_MAX} s.`,
+    `The embedded PostgreSQL (process ${found.pid}) has been "${found.status}" for ${CHANGE_SECONDS_MAX} s.`,
     { fields: { pid: found.pid, status: found.status }, hint: `Look into ${place.logFile}.` },
   )
 }
