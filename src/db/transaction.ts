@@ -116,12 +116,17 @@ export async function beginWriting(client: pg.ClientBase, origin?: string): Prom
  * At the end of its handler: whether this is still the transaction that beginAttempt began. Its mark ends with it. A handler can hide
  * a commit behind another statement; what it committed so can't be undone, but it isn't taken for exactly once either.
  *
- * From here on its statements follow each other at once, so the server ends it where the next is long in coming (see endsIdle): while
- * it lasts its worker can't be swept, and nothing is taken back of all that a silent worker holds.
+ * From here on its statements follow each other at once, so the server ends it where the next is long in coming: while it lasts its
+ * worker can't be swept, and nothing is taken back of all that a silent worker holds. Who is silent for less than its lease loses nothing.
  */
-export async function endsSameTransaction(client: pg.ClientBase, mark: string): Promise<boolean> {
+export async function endsSameTransaction(
+  client: pg.ClientBase,
+  mark: string,
+  leaseSeconds: number,
+): Promise<boolean> {
   const { rows } = await client.query<{ mark: string | null }>(
-    `select current_setting('millrace.attempt', true) as mark, set_config('idle_in_transaction_session_timeout', '5s', true)`,
+    `select current_setting('millrace.attempt', true) as mark, set_config('idle_in_transaction_session_timeout', $1, true)`,
+    [`${leaseSeconds}s`],
   )
   return rows[0]?.mark === mark
 }

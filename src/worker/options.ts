@@ -38,7 +38,7 @@ export interface WorkerOptions extends WorkerConfig {
   readonly random?: () => number
   /** Milliseconds since 1970, for the ids of runs that steps start; the machine's clock by default. */
   readonly now?: () => number
-  /** Milliseconds of a clock that is never set: a worker that hears nothing for a whole lease stops itself by it. */
+  /** Milliseconds of a clock that is never set: a worker that hears nothing for nine tenths of its lease stops itself by it. */
   readonly monotonic?: () => number
 }
 

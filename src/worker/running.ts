@@ -33,6 +33,7 @@ export interface RunningParts {
   readonly handlerPool: pg.Pool
   readonly key: WorkerKey
   readonly attemptRoom: AttemptRoom
+  readonly leaseSeconds: number
   readonly random: () => number
   /** Milliseconds from a clock that never goes back. */
   readonly monotonic: () => number
@@ -422,6 +423,7 @@ export class Running {
       starved,
       watched: (watched) => this.isWatched(watched),
       called: (called) => this.isCalled(called),
+      leaseSeconds: this.#parts.leaseSeconds,
       said: () => this.#said(task),
     })
     if (outcome.kind === 'failed' && outcome.uncertain) this.#parts.uncertain(1)

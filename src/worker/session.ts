@@ -158,6 +158,7 @@ export class WorkerSession implements LocalWorker {
         secrets: this.#secrets,
         durable: (task) => attemptDurable(task, durableRoom),
       },
+      leaseSeconds: settings.leaseSeconds,
       random: settings.random,
       monotonic,
       newId: this.#newId,

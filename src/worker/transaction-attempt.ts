@@ -45,6 +45,8 @@ export interface TransactionRoom extends AttemptRoom {
   readonly watched: (task: HeldTask) => boolean
   /** Whether a step that parked here waits for the task's run. */
   readonly called: (task: HeldTask) => boolean
+  /** For so long a worker may be silent and keep what it holds. */
+  readonly leaseSeconds: number
   /** When what the handler has said is stored; answers with what was refused of it. */
   readonly said: () => Promise<Error | undefined>
 }
@@ -89,6 +91,7 @@ export async function runTransactionAttempt(
       watched: room.watched(task),
       wakes: room.called(task),
       writesBefore,
+      leaseSeconds: room.leaseSeconds,
     })
     await commitAttempt(client)
     return { kind: 'committed', output, answers }
@@ -115,16 +118,18 @@ async function complete(
     watched,
     wakes,
     writesBefore,
+    leaseSeconds,
   }: {
     readonly output: string
     readonly watched: boolean
     readonly wakes: boolean
     readonly writesBefore: Writes
+    readonly leaseSeconds: number
   },
 ): Promise<CompleteAnswerRow[]> {
   const caller = clientCaller(client)
   try {
-    if (!(await endsSameTransaction(client, markOf(task)))) throw endedEarly(task.step.name)
+    if (!(await endsSameTransaction(client, markOf(task), leaseSeconds))) throw endedEarly(task.step.name)
     const writes = JSON.stringify(await countWrites(caller, writesBefore))
     task.reported = true
     const row = {
