@@ -50,6 +50,8 @@ export interface WellTime {
 }
 
 const drainMs = 5_000
+/** Longer than a worker takes to end while the database is away: what it drains, its last turns, its leave and its connections. */
+const forcedMs = 30_000
 const heapMegabytes = 160
 const errorsKept = 4_000
 /** No handler ends on a worker that is cut off. */
@@ -246,7 +248,7 @@ export class Seat {
     const force = setTimeout(() => {
       this.#wasForced = true
       this.signal('SIGKILL')
-    }, 3 * drainMs)
+    }, forcedMs)
     await this.#gone()
     clearTimeout(force)
   }

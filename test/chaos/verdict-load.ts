@@ -20,10 +20,10 @@ const shown = 5
 
 /** What a fault makes of a statement or a call: the server or the way to it is away, full, read-only, slow, or gave way to another. */
 const codesOfFaults =
-  '^(08...|53...|57P0.|57014|25006|25P0.|40001|40P01|55P03|58030|database_(unreachable|full|read_only)|E[A-Z]+|UND_ERR_[A-Z_]+|http_failed)$'
+  '^(08...|53...|57P0.|57014|25006|25P0.|40001|40P01|55P03|58030|database_(unreachable|full|read_only)|E[A-Z_]+|UND_ERR_[A-Z_]+|http_failed)$'
 /** Of errors that have no code of their own. */
 const messagesOfFaults =
-  'connection terminated|not queryable|connection error|timeout expired|timeout exceeded when trying to connect|query read timeout|fetch failed|aborted due to timeout'
+  'terminated|not queryable|connection error|timeout expired|timeout exceeded when trying to connect|query read timeout|fetch failed|aborted due to timeout'
 
 /** Of an attempt a and its run r: whether the load itself made it fail, which it says in these words. */
 const toldToFail = `(

@@ -219,7 +219,7 @@ const offences: readonly Offence[] = [
     claim: 'two runs of a schedule',
     finds: /^chaos-alone .* was skipped/,
     sql: ({ alone0 }) =>
-      `update millrace.firing set ended_at = started_at + interval '900 milliseconds' where run_id = '${alone0}'`,
+      `update millrace.firing set due_at = due_at - interval '1 minute', fired_at = fired_at - interval '1 minute', started_at = started_at - interval '1 minute', ended_at = started_at - interval '50 seconds' where run_id = '${alone0}'`,
   },
   {
     claim: 'the next due time of nothing',
