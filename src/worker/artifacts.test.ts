@@ -289,6 +289,9 @@ test('artifacts lie in the partition of their run, and go with it', async () => 
   // Or the worker cleans up at the same time, and only one of the two does.
   await opened.close()
   await database.clock.advance('60 days')
-  await database.query('select millrace.prune_history(1000)')
-  expect(await rows()).toEqual([{ n: 0 }])
+  // A call gives way to whoever uses the tables, and leaves the rest to the next.
+  await until('its week is pruned', async () => {
+    await database.query('select millrace.prune_history(1000)')
+    return (await rows())[0]!.n === 0
+  })
 })
