@@ -12,6 +12,13 @@ export interface Done {
   readonly ms: number
 }
 
+/** So many calls, so many of them on their way at once, for so long at most. */
+interface SideBySide {
+  readonly count: number
+  readonly width: number
+  readonly limitMs: number
+}
+
 /** A task and a moment on the clock that all processes share. */
 export type Moment = readonly [n: number, atMs: number]
 
@@ -28,15 +35,7 @@ export function workOf(peer: Opened) {
     allRecorded: () => able(peer.allRecorded)(),
 
     /** One by one, so many calls on their way at once. */
-    async enqueue({
-      count,
-      width,
-      limitMs,
-    }: {
-      count: number
-      width: number
-      limitMs: number
-    }): Promise<Done> {
+    async enqueue({ count, width, limitMs }: SideBySide): Promise<Done> {
       const enqueue = able(peer.enqueue)
       let done = 0
       const within = deadline(limitMs)
@@ -127,15 +126,7 @@ export function workOf(peer: Opened) {
       able(durable?.threeSteps)().catch(() => {})
     },
 
-    async threeSteps({
-      count,
-      width,
-      limitMs,
-    }: {
-      count: number
-      width: number
-      limitMs: number
-    }): Promise<Done> {
+    async threeSteps({ count, width, limitMs }: SideBySide): Promise<Done> {
       const run = able(durable?.threeSteps)
       let done = 0
       const within = deadline(limitMs)

@@ -107,7 +107,7 @@ export class Heartbeats {
   #watchLease(): void {
     if (this.#stopped) return
     const left = this.#beatAt + this.#keptMs - this.#parts.monotonic()
-    if (left <= 0) this.#parts.gone('its lease ran out while the database did not answer')
+    if (left <= 0) this.#parts.gone('its lease was all but over while the database did not answer')
     // One that stops already stays under its id, and may be heard again.
     if (!this.#stopped)
       this.#deadline = setTimeout(() => this.#watchLease(), left > 0 ? left + 1 : this.#keptMs)
@@ -139,7 +139,7 @@ export class Heartbeats {
       this.#failing = true
       this.#parts.lost(error, reserved)
       if (monotonic() - this.#beatAt >= this.#keptMs)
-        this.#parts.gone('its lease ran out while the database could not be reached')
+        this.#parts.gone('its lease was all but over while the database could not be reached')
       return
     }
     // The lease counts from a moment after this one.

@@ -438,7 +438,7 @@ async function drainingWorker(slug: string, options: Omit<WorkerOptions, 'pipeli
   }
 }
 
-test('C4 a worker that stops and hears nothing for a whole lease tells its steps to stop, and ends', async () => {
+test('C4 a worker that stops and hears nothing for most of its lease tells its steps to stop, and ends', async () => {
   const proxy = await openProxy(database.url)
   let monotonic = 0
   const { worker, signals, saysThatItIsGone } = await drainingWorker('cut-off-at-its-end', {

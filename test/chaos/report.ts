@@ -148,7 +148,7 @@ function calmFaults({
 }
 
 /** A p99 of fewer is whatever was the slowest. */
-const judgedTimes = 100
+const judgedTimes = 20
 const backSecondsMost = 5
 
 /** Only workers that are well are waited for there; a listener may be that of one that stands still for another fault, and is not judged. */

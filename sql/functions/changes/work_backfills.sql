@@ -1,5 +1,5 @@
 -- Tells a batch of the oldest backfill that has room: while many changes of its watch wait to be told, it waits as well. Any worker may call it; one
--- at a time works on each. Where somebody writes one of its rows for longer it is the next one's turn. Answers how many rows it told, and whether there is
+-- at a time works on each. Where somebody writes one of its rows for longer it is the next one's turn, after four such at most. Answers how many rows it told, and whether there is
 -- more to do at once.
 create or replace function millrace.work_backfills(most int default 500)
 returns table (done int, more boolean)

@@ -1,6 +1,6 @@
 -- What sending a ping came to: without an error it is done; with one it is sent again after 2, 4, 8 … 128 seconds, eight times in all unless is_final,
 -- and then given up: the row stays with its error until the next firing takes its place. Where a newer one has taken it already, that one goes out now.
--- A worker that lacks the secret has called nobody: for an hour that is none of the eight, so that another worker has its turn.
+-- A worker that lacks the secret has called nobody: for an hour that costs one of the eight at most, so that another worker has its turn.
 create or replace function millrace.settle_ping(schedule_id bigint, kind text, ping_id bigint, error jsonb default null, is_final boolean default false)
 returns void
 language plpgsql security definer set search_path = millrace, pg_temp
