@@ -2,7 +2,7 @@
 import type pg from 'pg'
 import { type Caller, clientCaller, type Statement } from './call.ts'
 import { translateDatabaseError } from './database-error.ts'
-import { beginWriting, endsIdle } from './transaction.ts'
+import { beginWriting, endsIdle, isAtRest, rollBackAttempt } from './transaction.ts'
 
 /** A tagged template that runs its text with its values as parameters and gives the rows. */
 export function taggedSql(caller: Caller) {
@@ -44,8 +44,9 @@ export function eachInTransaction(
       } catch (error) {
         throw translateDatabaseError(error, database)
       } finally {
-        if (!isWhole) await client.query('rollback').catch(() => {})
-        client.release()
+        if (!isWhole) await rollBackAttempt(client)
+        // What could not be rolled back would be the transaction of whoever gets the connection next.
+        client.release(!isAtRest(client))
       }
     },
   }

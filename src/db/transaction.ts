@@ -52,11 +52,16 @@ export async function inPoolTransaction<T>(
     const told = translateDatabaseError(error, database)
     const isLost = told instanceof MillraceError && told.code === 'database_unreachable'
     // What could not be rolled back would be the transaction of whoever gets the connection next.
-    broken = isLost || client?.getTransactionStatus() !== 'I'
+    broken = isLost || client === undefined || !isAtRest(client)
     throw told
   } finally {
     client?.release(broken)
   }
+}
+
+/** Whether the server said last that no transaction is open on this connection. */
+export function isAtRest(client: pg.ClientBase): boolean {
+  return client.getTransactionStatus() === 'I'
 }
 
 /** What a commit that PostgreSQL answered with a rollback means. */

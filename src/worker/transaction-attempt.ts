@@ -17,6 +17,7 @@ import {
   beginAttempt,
   commitAttempt,
   endsSameTransaction,
+  isAtRest,
   rollBackAttempt,
   transactionLost,
 } from '../db/transaction.ts'
@@ -100,8 +101,9 @@ export async function runTransactionAttempt(
     task.reported = false
     const uncertain = isPassing(error) || isConnectionLoss(error)
     // A handler that was left running at its timeout may still be in the middle of a statement.
-    const spoilt = uncertain || (handling && task.abort.aborted)
-    if (!spoilt) await rollBackAttempt(client)
+    const isUsed = uncertain || (handling && task.abort.aborted)
+    if (!isUsed) await rollBackAttempt(client)
+    const spoilt = isUsed || !isAtRest(client)
     const starved = sqlState(error)?.startsWith('53') === true ? (error as Error) : undefined
     return { ...failure(task, error, room.storeStacks), uncertain, starved, spoilt }
   } finally {

@@ -41,7 +41,7 @@ export interface ChaosOptions {
 }
 
 const slots = 10
-/** Within which each worker has begun a task, once all is in order again. */
+/** Within which, beyond a lease, each worker has begun a task, once all is in order again. */
 const rollMs = 10_000
 /** Within which what is live has been counted anew. */
 const countedMs = 1_000
@@ -139,7 +139,7 @@ async function play(cast: Cast): Promise<Played> {
     const { server, seats } = stage.parts
     const again = load.askAgain()
     // Without load nobody has anything to begin.
-    const absent = load.isStopped ? [] : await callRoll(server, seats, rollMs)
+    const absent = load.isStopped ? [] : await callRoll(server, seats, rollMs + 1_000 * options.leaseSeconds)
     await again
     if (!options.calm) await calmAtLast(cast)
     return { busy: { from, to: new Date() }, absent }

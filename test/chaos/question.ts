@@ -2,7 +2,7 @@
 
 export interface Question {
   readonly claim: string
-  /** A row for each thing that breaks the claim. $1 is what the load knows: see Known. */
+  /** A row for each thing that breaks the claim. $1 is what the load knows: see Known, and KnownOfLoad of verdict-load.ts. */
   readonly offenders: string
 }
 

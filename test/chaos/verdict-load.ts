@@ -4,12 +4,7 @@ import type { Sql } from '../protocol.ts'
 import { hopelessAttempts } from './light-pipelines.ts'
 import type { DoneToRuns } from './load.ts'
 import type { HeardCall } from './outside.ts'
-
-interface Question {
-  readonly claim: string
-  /** A row for each thing that breaks the claim. $1 is what the load knows: see KnownOfLoad. */
-  readonly offenders: string
-}
+import type { Question } from './question.ts'
 
 export interface KnownOfLoad extends DoneToRuns {
   /** By steps, to the world outside, in their order. */
