@@ -114,6 +114,7 @@ test('a key ring takes 32 bytes in base64 by an id, and names what is wrong with
     () => createKeyRing({ '1': key }),
     () => keysOfText(key),
     () => keysOfText(`k:${key},k:${key}`),
+    () => createKeyRing(keysOfText(`__proto__:${key}`)),
   ]) {
     expect(bad).toThrow(expect.objectContaining({ code: 'encryption_key_invalid' }))
     expect(bad).toThrow(
@@ -178,6 +179,22 @@ test('PP-S17 a value is found in base64 also behind and before something else, a
   expect(redactor.redact(new URLSearchParams({ p: 'pass word+9/~x' }).toString())).toBe('p=[secret it]')
 })
 
+test('PP-S17 of values that overlap nothing is left, and of ten thousand the one that was read again is still known', () => {
+  const redactor = new Redactor()
+  redactor.add('first', 'abcdef')
+  redactor.add('second', 'defghij')
+  expect(redactor.redact('<abcdefghij> <abcdef> <defghij>')).toBe(
+    '<[secret second]> <[secret first]> <[secret second]>',
+  )
+  redactor.add('renamed', 'abcdef')
+  expect(redactor.redact('abcdef')).toBe('[secret renamed]')
+  for (let n = 0; n < 9_998; n++) redactor.add('other', `value ${n}`)
+  redactor.add('renamed', 'abcdef')
+  redactor.add('other', 'one too many')
+  expect(redactor.redact('abcdef, value 9997')).toBe('[secret renamed], [secret other]')
+  expect(redactor.redact('defghij')).toBe('defghij')
+})
+
 test('FO-12 an output of which every part is a list has a key, like any other', () => {
   const own = new RunCipher(cipher, run)
   const list: unknown = JSON.parse(own.sealOutput('each', -1, '[1,2]', true))
@@ -199,4 +216,23 @@ test('E2 two inputs are told apart by the paths at which they differ', () => {
   expect(differenceWords(found, false)).toBe('b.c[1], e, f')
   expect(differences(1, 2)).toEqual([{ path: '', before: 1, after: 2 }])
   expect(differences({ a: { b: 1 } }, { a: { b: 1 } })).toEqual([])
+})
+
+test('two inputs are told apart in one walk, however deep they are', () => {
+  let reads = 0
+  const counted = (list: number[]) =>
+    new Proxy(list, {
+      get: (target, name) => {
+        if (typeof name === 'string' && /^\d+$/.test(name)) reads++
+        return Reflect.get(target, name) as unknown
+      },
+    })
+  const nested = (last: number) => {
+    let value: unknown = counted([...Array<number>(100).fill(0), last])
+    for (let level = 0; level < 90; level++) value = { of: value }
+    return value
+  }
+  const path = `${Array<string>(90).fill('of').join('.')}[100]`
+  expect(differences(nested(1), nested(2))).toEqual([{ path, before: 1, after: 2 }])
+  expect(reads).toBeLessThan(1_000)
 })

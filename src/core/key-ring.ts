@@ -53,7 +53,8 @@ export function createKeyRing(keys: Readonly<Record<string, string>>): KeyRing |
 
 /** The keys that an environment variable holds. @throws MillraceError encryption_key_invalid */
 export function keysOfText(text: string | undefined): Record<string, string> {
-  const keys: Record<string, string> = {}
+  // Without a prototype: an id that is one of its names is refused like any other that is none.
+  const keys = Object.create(null) as Record<string, string>
   for (const part of (text ?? '').split(',').map((entry) => entry.trim())) {
     if (part === '') continue
     const colon = part.indexOf(':')

@@ -31,35 +31,110 @@ function inBase64(bytes: Buffer, encoding: 'base64' | 'base64url'): string[] {
 }
 
 const valuesKept = 10_000
+/** So many at once, since to forget one costs as much as to forget a thousand. */
+const valuesForgotten = 1_000
+
+/** No value has fewer, see checkValue. */
+const beginChars = 4
+
+interface Form {
+  readonly text: string
+  readonly stands: string
+}
+
+/** The forms that begin alike. */
+interface Alike {
+  readonly stands: Map<string, string>
+  /** Of which lengths there are, the longest first: one form may be part of another. */
+  lengths: readonly number[]
+}
+
+/** A form in a text, or several that overlap. */
+interface Place extends Form {
+  readonly from: number
+  to: number
+}
 
 export class Redactor {
-  /** Each form with what stands for it, the longest first: one may be part of another. */
-  #forms: ReadonlyArray<readonly [form: string, stands: string]> = []
+  /** By their first characters: so the cost of a text doesn't grow with what was ever read. */
+  readonly #forms = new Map<string, Alike>()
+  /** Whether any begins with this code unit. */
+  readonly #begins = new Uint8Array(65_536)
+  /** Names by values, the least lately read first. */
   readonly #values = new Map<string, string>()
 
   /** Whether nothing was read, so that nothing need be looked for. */
   get isEmpty(): boolean {
-    return this.#forms.length === 0
+    return this.#values.size === 0
   }
 
-  /** From now on this value is replaced. */
+  /** From now on this value is replaced, while no 10,000 others are read. */
   add(name: string, value: string): void {
-    if (this.#values.get(value) === name) return
+    const known = this.#values.get(value)
+    this.#values.delete(value)
     this.#values.set(value, name)
-    const [oldest] = this.#values.keys()
-    if (this.#values.size > valuesKept && oldest !== undefined) this.#values.delete(oldest)
-    const forms = [...this.#values].flatMap(([known, of]) =>
-      formsOf(known).map((form) => [form, `[secret ${of}]`] as const),
-    )
-    this.#forms = forms.sort(([left], [right]) => right.length - left.length)
+    if (known === name) return
+    if (this.#values.size > valuesKept) this.#forget()
+    if (known === undefined) this.#learn(name, value)
+    else this.#learnAll()
+  }
+
+  #forget(): void {
+    for (const value of [...this.#values.keys()].slice(0, valuesForgotten)) this.#values.delete(value)
+    this.#learnAll()
+  }
+
+  #learnAll(): void {
+    this.#forms.clear()
+    this.#begins.fill(0)
+    for (const [value, name] of this.#values) this.#learn(name, value)
+  }
+
+  #learn(name: string, value: string): void {
+    for (const text of formsOf(value)) {
+      const begin = text.slice(0, beginChars)
+      const alike = this.#forms.get(begin) ?? { stands: new Map<string, string>(), lengths: [] }
+      if (alike.stands.has(text)) continue
+      alike.stands.set(text, `[secret ${name}]`)
+      if (!alike.lengths.includes(text.length))
+        alike.lengths = [...alike.lengths, text.length].sort((left, right) => right - left)
+      this.#forms.set(begin, alike)
+      this.#begins[begin.charCodeAt(0)] = 1
+    }
   }
 
   /** A plain text without the values. */
   redact(text: string): string {
-    let redacted = text
-    for (const [form, stands] of this.#forms)
-      if (redacted.includes(form)) redacted = redacted.replaceAll(form, () => stands)
-    return redacted
+    const places = this.#placesIn(text)
+    if (places.length === 0) return text
+    const parts = places.map(({ from, stands }, n) => text.slice(places[n - 1]?.to ?? 0, from) + stands)
+    return parts.join('') + text.slice(places.at(-1)!.to)
+  }
+
+  /** Of what overlaps nothing is left, and the longest gives it its name. */
+  #placesIn(text: string): readonly Place[] {
+    const places: Place[] = []
+    for (let from = 0; from <= text.length - beginChars; from++) {
+      if (this.#begins[text.charCodeAt(from)] === 0) continue
+      const form = this.#formAt(text, from)
+      if (form === undefined) continue
+      const last = places.at(-1)
+      const to = from + form.text.length
+      if (last === undefined || from >= last.to) places.push({ ...form, from, to })
+      else if (to > last.to) places[places.length - 1] = { ...longer(last, form), from: last.from, to }
+    }
+    return places
+  }
+
+  #formAt(text: string, from: number): Form | undefined {
+    const alike = this.#forms.get(text.slice(from, from + beginChars))
+    if (alike === undefined) return undefined
+    for (const length of alike.lengths) {
+      const found = text.slice(from, from + length)
+      const stands = alike.stands.get(found)
+      if (stands !== undefined) return { text: found, stands }
+    }
+    return undefined
   }
 
   /** JSON text, without the values, in names as well. It stays JSON: a value may be a number, or hold what JSON is made of. */
@@ -92,4 +167,8 @@ export class Redactor {
       Object.entries(value).map(([name, one]) => [this.redact(name), this.#without(one)]),
     )
   }
+}
+
+function longer(left: Form, right: Form): Form {
+  return right.text.length > left.text.length ? right : left
 }
