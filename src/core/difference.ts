@@ -1,6 +1,5 @@
 // Owns where two JSON values differ: the places, with what stands there in each.
-import { canonicalJson } from './digest.ts'
-import { formatPath, type JsonPath } from './json.ts'
+import { formatPath } from './json.ts'
 
 export interface Difference {
   /** As people write it; empty where the two have nothing in common. */
@@ -10,7 +9,7 @@ export interface Difference {
   readonly after: unknown
 }
 
-/** The first places, at most so many; a list of another length differs as a whole. */
+/** The first places of two values of JSON, at most so many; a list of another length differs as a whole. */
 export function differences(before: unknown, after: unknown, most = 10): Difference[] {
   const found: Difference[] = []
   compare(before, after, [], found, most)
@@ -27,16 +26,25 @@ export function differenceWords(found: readonly Difference[], withValues: boolea
     .join(', ')
 }
 
-function compare(before: unknown, after: unknown, path: JsonPath, found: Difference[], most: number): void {
-  const isBoth = (before === undefined) === (after === undefined)
-  if (found.length >= most || (isBoth && canonicalJson(before) === canonicalJson(after))) return
+/** One walk: what is alike is not written out to be compared, since each level would write all that lies below it. */
+function compare(
+  before: unknown,
+  after: unknown,
+  path: Array<string | number>,
+  found: Difference[],
+  most: number,
+): void {
   const names = namesOf(before, after)
   if (names === undefined) {
-    found.push({ path: formatPath(path), before, after })
+    if (before !== after) found.push({ path: formatPath(path), before, after })
     return
   }
-  for (const name of names)
-    compare(memberOf(before, name), memberOf(after, name), [...path, name], found, most)
+  for (const name of names) {
+    if (found.length >= most) return
+    path.push(name)
+    compare(memberOf(before, name), memberOf(after, name), path, found, most)
+    path.pop()
+  }
 }
 
 /** Where both are looked into; undefined where they are no two objects, or two lists of one length. */

@@ -44,6 +44,27 @@ describe('what a handler returns', () => {
     expect(check([undefined])).toBe('[null]')
   })
 
+  test.each([
+    ['a Map', new Map([['a', 1]]), 'it is a Map, of which JSON keeps nothing'],
+    ['a Set', new Set([1]), 'it is a Set, of which JSON keeps nothing'],
+    ['a promise', Promise.resolve(1), 'it is a promise, of which JSON keeps nothing: await it'],
+  ])('is refused where %s would become an empty object', (_, value, reason) => {
+    expect(problemOf(() => check({ rows: [value] }))).toEqual({
+      code: 'json_invalid',
+      path: 'rows[0]',
+      message: `The output of step store cannot be kept as JSON: at rows[0], ${reason}.`,
+    })
+  })
+
+  test('may be of a class of its own, or of none', () => {
+    class Point {
+      readonly x = 1
+    }
+    expect(check([new Point(), Object.assign(Object.create(null) as object, { y: 2 })])).toBe(
+      '[{"x":1},{"y":2}]',
+    )
+  })
+
   test('H3 minus zero becomes zero', () => {
     expect(check({ n: -0 })).toBe('{"n":0}')
   })

@@ -131,7 +131,20 @@ function textProblem(value: string): Problem | undefined {
 function objectProblem(value: object, depth: number, walk: Walk): Problem | undefined {
   if (value instanceof Number) return numberProblem(value.valueOf(), walk)
   if (depth >= walk.maxDepth) return { path: [], reason: tooDeep }
-  return Array.isArray(value) ? listProblem(value, depth, walk) : memberProblem(value, depth, walk)
+  if (Array.isArray(value)) return listProblem(value, depth, walk)
+  const reason = lossOf(value)
+  return reason === undefined ? memberProblem(value, depth, walk) : { path: [], reason }
+}
+
+/** What JSON.stringify would write as {}, whatever it holds. */
+function lossOf(value: object): string | undefined {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype === Object.prototype || prototype === null) return undefined
+  if (value instanceof Map || value instanceof Set)
+    return `it is a ${value instanceof Map ? 'Map' : 'Set'}, of which JSON keeps nothing`
+  return typeof Reflect.get(value, 'then') === 'function'
+    ? 'it is a promise, of which JSON keeps nothing: await it'
+    : undefined
 }
 
 function listProblem(list: readonly unknown[], depth: number, walk: Walk): Problem | undefined {

@@ -76,11 +76,13 @@ export function restoreError(kept: KeptError, stack = kept.stack): unknown {
 const builtIn = { EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError }
 
 function errorNamed({ name, message, code, data, permanent }: KeptError): Error {
-  if (name === 'MillraceError' && typeof code === 'string' && code in catalogue) {
+  if (name === 'MillraceError' && typeof code === 'string' && Object.hasOwn(catalogue, code)) {
     return new MillraceError(code as ErrorCode, message, { fields: (data ?? {}) as Record<string, unknown> })
   }
   if (permanent) return new PermanentError(message, typeof code === 'string' ? { code } : {})
-  return name in builtIn ? new builtIn[name as keyof typeof builtIn](message) : new Error(message)
+  return Object.hasOwn(builtIn, name)
+    ? new builtIn[name as keyof typeof builtIn](message)
+    : new Error(message)
 }
 
 function keepable(value: unknown): unknown {

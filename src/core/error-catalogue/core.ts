@@ -9,7 +9,8 @@ export const coreErrors = {
   },
   json_invalid: {
     cause: 'A value holds something that JSON in Postgres cannot keep: the message names its path.',
-    remedy: 'Return plain data: replace NaN by null, a bigint by a text, a Map by an object.',
+    remedy:
+      'Return plain data: replace NaN by null, a bigint by a text, a Map by an object, and await promises.',
     permanent: true,
   },
   json_too_large: {
