@@ -55,6 +55,15 @@ describe('D6 an hour that comes twice', () => {
       '2026-10-25T01:30Z',
     ])
   })
+
+  test.each(['* 2 * * *', '0-59 2 * * *', '0-29,30-59 2 * * *', '0-59 0 2 * * *'])(
+    'all minutes or seconds of certain hours run in both, however they are written: %s',
+    (pattern) => {
+      const night = { count: 500, until: new Date('2026-10-25T12:00:00Z') }
+      const due = nextSlots(cron(pattern, 'Europe/Berlin'), new Date('2026-10-24T12:00:00Z'), night)
+      expect(due).toHaveLength(120)
+    },
+  )
 })
 
 describe('D7 an hour that is left out', () => {

@@ -173,14 +173,19 @@ const mode = '5-or-6-parts'
 function readPattern(text: string): Pattern {
   const fields = checkFields(text)
   const cron = new Cron(text, { utcOffset: 0, mode })
-  const everyHour = new CronPattern(text, undefined, { mode }).hour.every((set) => set === 1)
+  const { hour, minute, second } = new CronPattern(text, undefined, { mode })
+  const everyHour = hour.every(isSet)
+  // `0-59` is all minutes as well, without a star.
+  const allWithinHours = minute.every(isSet) || second.every(isSet)
   const stepsWithinHours = fields.slice(0, -4).some((field) => /[*?/]/.test(field.text))
   return {
     next: (after) => cron.nextRun(new Date(after))?.getTime(),
-    repeats: everyHour || stepsWithinHours,
+    repeats: everyHour || allWithinHours || stepsWithinHours,
     makesUp: !everyHour,
   }
 }
+
+const isSet = (set: number): boolean => set === 1
 
 interface Field {
   readonly text: string
