@@ -179,6 +179,10 @@ describe('D8 patterns', () => {
     ['30-10 * * * *', 'minute', 1],
     ['1,,2 * * * *', 'minute', 3],
     ['0 0 L-2 * *', 'day of month', 5],
+    ['0 9 15,LW * *', 'day of month', 5],
+    ['0 9  LW,LW * *', 'day of month', 6],
+    ['0 0 * * MON,+FRI', 'day of week', 9],
+    ['0 0 * * +MON,+FRI', 'day of week', 9],
   ])('%s is refused, by its field and position', (pattern, field, position) => {
     const error = refusal(cron(pattern))
     expect(error.code).toBe('schedule_invalid')

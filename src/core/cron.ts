@@ -248,26 +248,38 @@ function checkNickname(text: string): readonly Field[] {
   throw refused(text, why, { position: text.indexOf('@') + 1 })
 }
 
-/** Each entry of a list is tried alone, so that the position is that of the one that's wrong. */
+/** Each entry of a list is tried alone, so that the position is that of the one that's wrong; then the list, of which some entries can be no part. */
 function checkField(pattern: string, field: Field, index: number): void {
   const rule = field_rules[index]
+  const unread = (text: string, position: number, why: string): MillraceError =>
+    refused(
+      pattern,
+      `The ${rule?.name} ${JSON.stringify(text)} at position ${position} of ${JSON.stringify(pattern)} can't be read: ${why}.`,
+      { field: rule?.name, position },
+    )
   let position = field.position
   for (const entry of field.text.split(',')) {
-    const others = field_rules.map((_, other) => (other === index ? entry : '*'))
-    if (entry === '' || !isReadable(others.join(' '))) {
-      throw refused(
-        pattern,
-        `The ${rule?.name} ${JSON.stringify(entry)} at position ${position} of ${JSON.stringify(pattern)} can't be read: this field ${rule?.takes}, and lists, ranges and steps of them (1,5 or 1-5 or */5 or 10-40/5).`,
-        { field: rule?.name, position },
+    if (entry === '' || !isReadable(entry, index))
+      throw unread(
+        entry,
+        position,
+        `this field ${rule?.takes}, and lists, ranges and steps of them (1,5 or 1-5 or */5 or 10-40/5)`,
       )
-    }
     position += entry.length + 1
   }
+  if (!isReadable(field.text, index))
+    throw unread(
+      field.text,
+      field.position,
+      'in a list LW has no place, and a + stands only at its beginning',
+    )
 }
 
-function isReadable(pattern: string): boolean {
+/** Whether a field can be read, as the pattern's only one that says something. */
+function isReadable(text: string, index: number): boolean {
   try {
-    new CronPattern(pattern, undefined, { mode })
+    const fields = field_rules.map((_, other) => (other === index ? text : '*'))
+    new CronPattern(fields.join(' '), undefined, { mode })
     return true
   } catch {
     return false
