@@ -118,6 +118,48 @@ test('the slots of a pause pass, in one row; those before and after it do not', 
   ])
 })
 
+/** All that a schedule's evaluations come to until it is up to date, one after another. */
+function evaluatedUntil(schedule: EvaluatedSchedule, at: Date) {
+  const firings = []
+  let from = schedule.evaluated_at
+  for (let turns = 0; turns < 100; turns++) {
+    const evaluation = evaluateSchedule({ ...schedule, evaluated_at: from }, at)
+    firings.push(...evaluation.firings)
+    if (evaluation.next === null || evaluation.next > at) break
+    from = evaluation.to
+  }
+  return firings
+}
+
+test.each([
+  ['last', 100, 1200, [30]],
+  ['all', 2, 1200, [29, 30]],
+  ['last', 100, 1203, [1203]],
+  ['all', 4, 1203, [30, 1201, 1202, 1203]],
+] as const)(
+  'D10 slots of a pause take no place of those caught up, however many they are: %s, at most %i, until minute %i',
+  (catch_up, catch_up_max, end, caught) => {
+    const paused = { passed_from: minutes(30.5), passed_until: minutes(1200.5) }
+    const schedule = hourly({ cron: '* * * * *', catch_up, catch_up_max, ...paused, ends_at: minutes(end) })
+    const firings = evaluatedUntil(schedule, minutes(1205))
+    expect(firings.filter(({ reason }) => reason === null).map(({ slot }) => slot)).toEqual(
+      caught.map((n) => minutes(n)),
+    )
+    expect(firings.reduce((sum, { reason, slots }) => sum + (reason === 'paused' ? slots : 0), 0)).toBe(1170)
+  },
+)
+
+test.each([1_000, 1_001, 1_030, 1_060, 1_061, 1_062, 2_030])(
+  'D10 of %i slots each second the one that was asked for is caught up, and what is on time fires',
+  (slots) => {
+    const each = { cron: null, timezone: null, every_ms: 1_000, every_from: noon }
+    const schedule = hourly({ ...each, catch_up: 'all', catch_up_max: 1 })
+    const firings = evaluatedUntil(schedule, new Date(noon.getTime() + slots * 1_000))
+    const kinds = firings.filter(({ reason }) => reason === null).map(({ kind }) => kind)
+    expect(kinds).toEqual(['catch_up', ...Array.from({ length: 61 }, () => 'scheduled')])
+  },
+)
+
 test('D10 a day of slots each second that nobody saw is counted in parts, and starts what was asked for alone', () => {
   let schedule = hourly({
     cron: null,

@@ -55,6 +55,9 @@ export interface Evaluation {
 /** A slot that is noticed this soon is not late: a worker that took over within it has missed nothing. */
 const on_time_ms = 60_000
 
+/** As many can be on time at once: slots lie a second apart. */
+const on_time_slots = on_time_ms / 1_000 + 1
+
 const day_ms = 86_400_000
 
 /** As many slots that came to nothing are counted by one evaluation; the next goes on at once. */
@@ -130,13 +133,15 @@ function evaluate(schedule: EvaluatedSchedule, at: number): Evaluation {
   const formerUntil = former === null ? Number.POSITIVE_INFINITY : ms(former.until)
   const bound = Math.max(from.getTime(), Math.min(dueUntil, formerUntil))
   const times = former ?? schedule
-  const most = counted_slots + catch_up_max
+  const most = counted_slots + catch_up_max + on_time_slots
   const slots = slotsBetween(times, from, { count: most, until: new Date(bound) })
-  // With more of them than can be told, the first of them are certainly not among the last.
   const isCut = slots.length >= most
   const told = isCut ? slots.slice(0, counted_slots) : slots
   const to = isCut ? told.at(-1)! : new Date(bound)
   const next = isCut ? slots[counted_slots]! : nextAfter(schedule, to, formerUntil)
+  // Which of them are the last to be caught up depends on what is left to the evaluations that follow.
+  const left = isCut ? unpassedSlots(schedule, to, new Date(bound)) : []
+  const verdicts = judged(schedule, [...told, ...left], dueUntil).slice(0, told.length)
   return {
     schedule: id,
     revision,
@@ -144,11 +149,20 @@ function evaluate(schedule: EvaluatedSchedule, at: number): Evaluation {
     to,
     next,
     fault: null,
-    firings: merged(judged(schedule, told, dueUntil, isCut)).map((firing) => ({
-      ...firing,
-      begins: beginning(firing, at),
-    })),
+    firings: merged(verdicts).map((firing) => ({ ...firing, begins: beginning(firing, at) })),
   }
+}
+
+/** The slots after an instant that no pause took, as many as can matter to those before it. */
+function unpassedSlots(schedule: EvaluatedSchedule, after: Date, until: Date): Date[] {
+  const { former, catch_up_max, passed_from, passed_until } = schedule
+  const times = former ?? schedule
+  const count = catch_up_max + on_time_slots
+  if (passed_from === null || passed_until === null) return slotsBetween(times, after, { count, until })
+  const before = new Date(Math.min(until.getTime(), passed_from.getTime() - 1))
+  const earlier = slotsBetween(times, after, { count, until: before })
+  const resumed = new Date(Math.max(after.getTime(), passed_until.getTime()))
+  return [...earlier, ...slotsBetween(times, resumed, { count: count - earlier.length, until })]
 }
 
 function nextAfter(schedule: EvaluatedSchedule, to: Date, formerUntil: number): Date | null {
@@ -169,12 +183,7 @@ interface JudgedSlot {
 }
 
 /** Paused ones pass; those on time fire; what becomes of late ones is the schedule's policy. */
-function judged(
-  schedule: EvaluatedSchedule,
-  slots: readonly Date[],
-  dueUntil: number,
-  isCut: boolean,
-): JudgedSlot[] {
+function judged(schedule: EvaluatedSchedule, slots: readonly Date[], dueUntil: number): JudgedSlot[] {
   const { catch_up, catch_up_max, catch_up_window_ms, stagger_ms, passed_from, passed_until } = schedule
   const isPassed = (slot: Date) =>
     passed_from !== null && passed_until !== null && slot >= passed_from && slot <= passed_until
@@ -183,7 +192,7 @@ function judged(
   const late = slots.filter((slot) => !isPassed(slot) && isLate(slot) && isCaught(slot))
   const hasOnTime = slots.some((slot) => !isPassed(slot) && !isLate(slot))
   const wanted = catch_up === 'all' ? catch_up_max : catch_up === 'last' && !hasOnTime ? 1 : 0
-  const caught = isCut || wanted === 0 ? [] : late.slice(-wanted)
+  const caught = wanted === 0 ? [] : late.slice(-wanted)
   return slots.map((slot) => {
     if (isPassed(slot)) return { slot, kind: 'scheduled', reason: 'paused', delayMs: 0 }
     if (!isLate(slot)) return { slot, kind: 'scheduled', reason: null, delayMs: 0 }
