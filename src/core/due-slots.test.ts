@@ -213,6 +213,26 @@ test('what was due by the times before a change is evaluated by them, and then t
   expect(second.firings.map(({ slot }) => slot)).toEqual([minutes(150), minutes(210)])
 })
 
+test.each(['0 0 31 2 *', '61 * * * *'])(
+  'what was due by the times before a change to %s is evaluated by them, and then the fault is told',
+  (cron) => {
+    const former = { cron: '0 * * * *', timezone: 'UTC', until: minutes(130).toISOString() }
+    const first = evaluateSchedule(hourly({ cron, catch_up: 'all', former }), minutes(131))
+    expect(first).toMatchObject({ to: minutes(130), next: minutes(130), fault: null })
+    expect(first.firings.map(({ slot }) => slot)).toEqual([minutes(60), minutes(120)])
+    const second = evaluateSchedule(hourly({ cron, evaluated_at: first.to }), minutes(131))
+    expect(second).toMatchObject({ next: null, fault: { code: 'schedule_invalid' } })
+  },
+)
+
+test('a pattern that no year has is told as the fault of its schedule; times that are over are none', () => {
+  const never = evaluateSchedule(hourly({ cron: '0 0 31 2 *' }), minutes(1))
+  expect(never).toMatchObject({ to: noon, next: null, fault: { code: 'schedule_invalid' } })
+  expect(never.fault?.message).toContain('no year has')
+  const over = evaluateSchedule(hourly({ ends_at: minutes(90) }), minutes(120))
+  expect(over).toMatchObject({ next: null, fault: null })
+})
+
 test('a pattern that cannot be read is told as the fault of its schedule', () => {
   expect(evaluateSchedule(hourly({ cron: '61 * * * *' }), minutes(60))).toMatchObject({
     to: noon,

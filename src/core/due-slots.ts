@@ -1,5 +1,5 @@
 // Owns what an evaluation of a schedule comes to: which of its slots fire now, which came to nothing and why, and when it is due next.
-import { type Cadence, nextSlots } from './cron.ts'
+import { type Cadence, checkCadence, nextSlots } from './cron.ts'
 import { MillraceError } from './errors.ts'
 
 /** What decides when a schedule is due, as it is stored. */
@@ -166,12 +166,25 @@ function unpassedSlots(schedule: EvaluatedSchedule, after: Date, until: Date): D
 }
 
 function nextAfter(schedule: EvaluatedSchedule, to: Date, formerUntil: number): Date | null {
-  if (schedule.former !== null && to.getTime() < formerUntil) {
+  if (schedule.former === null) return firstAfter(schedule, to)
+  if (to.getTime() < formerUntil) {
     const [slot] = slotsBetween(schedule.former, to, { count: 1, until: new Date(formerUntil) })
     // Where the former times have no slot left, what follows them is found when they are over.
     return slot ?? new Date(formerUntil)
   }
-  return slotsBetween(schedule, to, { count: 1 })[0] ?? null
+  try {
+    return firstAfter(schedule, to)
+  } catch {
+    // What is wrong with the new times is told by the next evaluation, at once: this one has the slots of the former ones.
+    return to
+  }
+}
+
+/** Null once they are over; times that never had a slot are refused. */
+function firstAfter(times: ScheduleTimes, after: Date): Date | null {
+  const [slot] = slotsBetween(times, after, { count: 1 })
+  if (slot === undefined) checkCadence(cadenceOf(times))
+  return slot ?? null
 }
 
 interface JudgedSlot {
