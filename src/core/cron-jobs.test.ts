@@ -126,9 +126,28 @@ test('what a cron job calls is told without its texts, which may be keys', () =>
     callOf(
       `select net.http_post(url := 'https://user:pw@x.example/functions/v1/send?key=abc', headers := '{"Authorization": "Bearer secret"}')`,
     ),
-  ).toBe('POST https://x.example/functions/v1/send')
+  ).toBe('POST https://x.example')
+  expect(callOf("select net.http_post('https://hooks.example:8443/services/T0/B0/s3cr3t')")).toBe(
+    'POST https://hooks.example:8443',
+  )
   expect(callOf("select net.http_get(vault_address('x'))")).toBe('GET an address that it computes')
   expect(callOf(`select call_it('it''s a secret',\n  $$another$$)`)).toBe("select call_it('…', '…')")
+})
+
+test.each([
+  [String.raw`select notify(E'it\'s', 's3cr3t')`, "select notify('…', '…')"],
+  [String.raw`select notify(e'\\', 's3cr3t', date'2026-01-01')`, "select notify('…', '…', date'…')"],
+  [String.raw`select notify(E'it''s\'s3cr3t`, "select notify('…'"],
+  ["select notify(E's3cr3t\\", "select notify('…'"],
+  ["select 1; -- it's for s3cr3t\nselect notify('s3cr3t')", "select 1; select notify('…')"],
+  ["select /* don't: s3cr3t */ notify('s3cr3t')", "select notify('…')"],
+  [`select "it's".notify('s3cr3t', "a "" b")`, `select "it's".notify('…', "a "" b")`],
+  ["select cost$a$('s3cr3t$a$', 's3cr3t')", "select cost$a$('…', '…')"],
+  ["do $body$ select notify($$s3cr3t$$, 's3cr3t", "do '…'"],
+  ["select notify('s3cr3t", "select notify('…'"],
+  ['select notify($1, $2)', 'select notify($1, $2)'],
+])('no text of %s is told', (command, told) => {
+  expect(callOf(command)).toBe(told)
 })
 
 describe('a cadence of pg_cron', () => {

@@ -123,22 +123,40 @@ function answerFault({ status, timed_out, error }: CronAnswer): string | undefin
   return status >= 200 && status < 300 ? undefined : `answered ${status}`
 }
 
-/** What a command calls, in a line: never its texts, which may be keys. */
+/** What a command calls, in a line: never its texts, which may be keys, nor its comments; of an address the host alone, since its path may be a key as well. */
 export function callOf(command: string): string {
   const request = /net\.http_([a-z]+)\s*\(/i.exec(command)
   const address = /'(https?:\/\/[^'\s?#]+)/i.exec(command)?.[1]
-  if (request !== null) return `${request[1]?.toUpperCase()} ${withoutLogin(address)}`
+  if (request !== null) return `${request[1]?.toUpperCase()} ${hostOf(address)}`
   return command
-    .replaceAll(/(\$\w*\$)[\s\S]*?\1|[eE]?'(?:[^']|'')*'/g, "'…'")
+    .replaceAll(unseen, (found, name?: string) => name ?? (/^(?:--|\/\*)/.test(found) ? ' ' : "'…'"))
     .replaceAll(/\s+/g, ' ')
     .trim()
     .slice(0, 100)
 }
 
-function withoutLogin(address: string | undefined): string {
-  if (address === undefined || !URL.canParse(address)) return 'an address that it computes'
-  const { origin, pathname } = new URL(address)
-  return `${origin}${pathname}`
+/**
+ * Names in quotes, which stay as they are, comments and texts, each to its end as PostgreSQL reads it: what is taken for the end of one too early turns all
+ * that follows inside out. What has no end is hidden to the last character.
+ */
+const unseen = new RegExp(
+  [
+    /("(?:[^"]|"")*")/,
+    /--[^\n]*/,
+    /\/\*[\s\S]*?(?:\*\/|$)/,
+    /(?<![\w$])(?<tag>\$(?:[A-Za-z_]\w*)?\$)[\s\S]*?(?:\k<tag>|$)/,
+    /(?<![\w$])[eE]'(?:[^'\\]|\\[\s\S]|'')*(?:'|\\?$)/,
+    /'(?:[^']|'')*(?:'|$)/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'g',
+)
+
+function hostOf(address: string | undefined): string {
+  return address === undefined || !URL.canParse(address)
+    ? 'an address that it computes'
+    : new URL(address).origin
 }
 
 export type CronCadence = { readonly cron: string; readonly timezone: string } | { readonly every_ms: number }

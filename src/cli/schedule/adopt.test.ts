@@ -42,10 +42,10 @@ describe('with pg_cron', () => {
     expect([status, stderr]).toEqual([0, ''])
     const [table, words] = stdout.split('\n\n')
     expect(table).toMatchInlineSnapshot(`
-      "jobid  name        schedule     calls                          active  last run
-          1  send mails  */5 * * * *  POST https://x.example/funct…  yes     succeeded
-          2              30 seconds   select refresh_counts()        yes     failed
-          3  month-end   0 3 $ * *    select call_outside()          yes     unknown"
+      "jobid  name        schedule     calls                    active  last run
+          1  send mails  */5 * * * *  POST https://x.example   yes     succeeded
+          2              30 seconds   select refresh_counts()  yes     failed
+          3  month-end   0 3 $ * *    select call_outside()    yes     unknown"
     `)
     expect(words?.replaceAll(/\s+/g, ' ')).toMatch(
       /reads its patterns in GMT\. .* keeps answers for 6 h: .* Cron job 1: 1 succeeded, 1 failed, 1 unknown\. On .* UTC failed: answered 401\. Cron job 2: 1 failed\. .*ERROR: boom\. Cron job 3: 1 unknown\. .*its answer has expired\. $/,
