@@ -154,6 +154,32 @@ test('a firing without an end by its deadline is a fail, and its end a success',
   await database.clock.reset()
 })
 
+test('a firing that is overdue before it begins is a fail, and a start once it does', async () => {
+  const { name, worker } = await scheduled({
+    ...{ ping_url: `${origin}/behind`, deadline_ms: 60_000, overlap: 'queue_one' },
+  })
+  await fire(name)
+  await fire(name)
+  await database.clock.advance('61s')
+  await database.query('select millrace.mark_overdue()')
+  await send()
+  expect(heard.map(({ path }) => path)).toEqual(['/behind/start', '/behind/fail'])
+  await end(worker)
+  await send()
+  const begun = await database.query<{ run_id: string }>(
+    `select f.run_id from millrace.firing f join millrace.schedule s on s.id = f.schedule_id where s.name = $1 and f.state = 'started'`,
+    [name],
+  )
+  expect(heard.slice(2)).toMatchObject([
+    { path: '/behind/start', rid: begun[0]!.run_id },
+    { path: '/behind' },
+  ])
+  await end(worker)
+  await send()
+  expect(heard.slice(4)).toMatchObject([{ path: '/behind', rid: begun[0]!.run_id }])
+  await database.clock.reset()
+})
+
 test('an overlap that is skipped tells nothing', async () => {
   const { name } = await scheduled({ ping_url: origin })
   await fire(name)

@@ -15,9 +15,12 @@ begin
       join millrace.firing f on f.id = any (array[g.firing_id])
       join millrace.schedule s on s.id = f.schedule_id and (s.ping_url is not null or s.ping_secret is not null)
      cross join lateral (
-       select case when f.closed_at is null and f.overdue_at is null then 'start' else 'end' end as kind,
+       -- One that was overdue before it began has told that, and begins now.
+       select f.closed_at is null and (f.overdue_at is null or (f.overdue_at < f.started_at and f.started_at = queue_pings.at)) as is_start) b
+     cross join lateral (
+       select case when b.is_start then 'start' else 'end' end as kind,
               case when f.state in ('verified', 'completed') and f.closed_at is not null then 'success'
-                   when f.closed_at is null and f.overdue_at is null then 'start'
+                   when b.is_start then 'start'
                    when f.state = 'missed' or (f.state = 'skipped' and f.reason <> 'refused') then null
                    else 'fail' end as signal) k
      where k.signal is not null and (k.kind = 'end' or f.state = 'started')
