@@ -101,7 +101,10 @@ export function judgeOutput(expect: Extract<StoredExpectation, { output: unknown
   const value = expect.output.reduce<unknown>(memberOf, output)
   return {
     isMet: isAsExpected(expect, value),
-    found: value === undefined ? { missing: expect.output.join('.') } : { value: shortened(value) },
+    found:
+      value === undefined
+        ? { missing: storableText(expect.output.join('.'), found_chars_max) }
+        : { value: shortened(value) },
   }
 }
 

@@ -254,6 +254,14 @@ test('what was found is kept in short', async () => {
   expect(JSON.stringify(verification).length).toBeLessThan(1_500)
 })
 
+test('a long path to what is not there is kept in short', async () => {
+  const firing = await completed({ output: Array<string>(20).fill('y'.repeat(600)), equals: 'x' }, 0)
+  await verify()
+  const { state, verification } = await seen(firing)
+  expect(state).toBe('unverified')
+  expect(verification?.missing).toHaveLength(1_000)
+})
+
 test('what was found is kept in short also where a character would be cut in two', async () => {
   const firing = await completed({ output: ['text'], equals: 'x' }, 0, {
     text: `${'y'.repeat(998)}😀${'z'.repeat(100)}`,
