@@ -36,19 +36,19 @@ begin
     wanted.every_from := date_trunc('milliseconds', coalesce(wanted.every_from, case when known.every_ms = wanted.every_ms then known.every_from end, at));
   end if;
   if known.id is null then
-    begin
-      insert into schedule (name, slug, tenant, cron, timezone, every_ms, every_from, input, priority, starts_at, ends_at, jitter_ms, overlap, catch_up,
-                            catch_up_max, catch_up_window_ms, stagger_ms, pause_after, expect, deadline_ms, verify_within_ms, ping_secret, ping_url,
-                            source, changed_at, changed_by, evaluated_at, due_at)
-      values (wanted.name, wanted.slug, wanted.tenant, wanted.cron, wanted.timezone, wanted.every_ms, wanted.every_from, wanted.input, wanted.priority,
-              wanted.starts_at, wanted.ends_at, wanted.jitter_ms, wanted.overlap, wanted.catch_up, wanted.catch_up_max, wanted.catch_up_window_ms,
-              wanted.stagger_ms, wanted.pause_after, wanted.expect, wanted.deadline_ms, wanted.verify_within_ms, wanted.ping_secret, wanted.ping_url,
-              define_schedule.source, at, actor(), at, at);
+    insert into schedule (name, slug, tenant, cron, timezone, every_ms, every_from, input, priority, starts_at, ends_at, jitter_ms, overlap, catch_up,
+                          catch_up_max, catch_up_window_ms, stagger_ms, pause_after, expect, deadline_ms, verify_within_ms, ping_secret, ping_url,
+                          source, changed_at, changed_by, evaluated_at, due_at)
+    values (wanted.name, wanted.slug, wanted.tenant, wanted.cron, wanted.timezone, wanted.every_ms, wanted.every_from, wanted.input, wanted.priority,
+            wanted.starts_at, wanted.ends_at, wanted.jitter_ms, wanted.overlap, wanted.catch_up, wanted.catch_up_max, wanted.catch_up_window_ms,
+            wanted.stagger_ms, wanted.pause_after, wanted.expect, wanted.deadline_ms, wanted.verify_within_ms, wanted.ping_secret, wanted.ping_url,
+            define_schedule.source, at, actor(), at, at)
+        on conflict (name) do nothing;
+    if found then
       return 1;
-    exception when unique_violation then
-      -- Somebody else was first: then it is changed.
-      return define_schedule(define_schedule.name, define_schedule.slug, define_schedule.settings, define_schedule.source, define_schedule.expected_revision);
-    end;
+    end if;
+    -- Somebody else was first: then it is changed. A snapshot of before that can't see it: there the insert has raised a serialization failure.
+    return define_schedule(define_schedule.name, define_schedule.slug, define_schedule.settings, define_schedule.source, define_schedule.expected_revision);
   end if;
   -- One that was faulty is tried again: the machine that could not read it may be another one by now.
   if known.retired_at is null and known.fault is null
