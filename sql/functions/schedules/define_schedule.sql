@@ -69,6 +69,8 @@ begin
          stagger_ms = wanted.stagger_ms, pause_after = wanted.pause_after, expect = wanted.expect, deadline_ms = wanted.deadline_ms,
          verify_within_ms = wanted.verify_within_ms, ping_secret = wanted.ping_secret, ping_url = wanted.ping_url, source = define_schedule.source,
          revision = s.revision + 1, changed_at = at, changed_by = actor(), retired_at = null,
+         -- Runs that outlived the schedule may have failed meanwhile.
+         failures = case when s.retired_at is null then s.failures else 0 end,
          -- A schedule that comes back has missed nothing while it was not there, and by new times nothing while the old ones could not be read.
          evaluated_at = case when s.retired_at is not null or (s.fault is not null and retimed) then greatest(at, s.evaluated_at) else s.evaluated_at end,
          former = case when s.retired_at is not null or s.fault is not null then null

@@ -1,7 +1,7 @@
-// Schedules that several define at once: who comes second changes what is there, or is asked to try again.
+// Schedules that several define at once: who comes second changes what is there, or is asked to try again. And one that comes back, whose former life is over.
 import { expect, test } from 'vitest'
 import { openMeeting } from '../../../test/meeting.ts'
-import { chain, registerPipeline, untilBlocked } from '../../../test/protocol.ts'
+import { chain, claim, fail, registerPipeline, registerWorker, untilBlocked } from '../../../test/protocol.ts'
 import { defineSchedule } from '../../../test/schedules.ts'
 
 const { database, one, other } = await openMeeting()
@@ -25,4 +25,25 @@ test('whose snapshot is from before somebody else defined the schedule is asked 
     code: '40001',
   })
   await one.query('rollback')
+})
+
+test('failures of runs that outlive the removal of their schedule do not count once it is back', async () => {
+  const { steps } = await registerPipeline(database, 'outlived', chain('only'))
+  const worker = await registerWorker(database, { handlers: steps.map(({ handler }) => handler) })
+  const settings = { every_ms: 3_600_000, overlap: 'allow', pause_after: 3 }
+  await defineSchedule(database, 'outlived', 'outlived', settings)
+  for (let n = 0; n < 3; n++) await database.query(`select millrace.trigger_schedule('outlived')`)
+  await database.query(`select millrace.remove_schedule('outlived')`)
+  const tasks = await claim(database, worker, 3)
+  const error = { code: 'broken', message: 'It broke.', retryable: false }
+  await fail(
+    database,
+    worker,
+    tasks.map((task) => ({ task, error })),
+  )
+  await database.query('select millrace.settle_firings()')
+  await defineSchedule(database, 'outlived', 'outlived', settings)
+  expect(
+    await database.query(`select failures, paused_at from millrace.schedule where name = 'outlived'`),
+  ).toEqual([{ failures: 0, paused_at: null }])
 })
