@@ -1,8 +1,8 @@
-// Schedules that several define at once: who comes second changes what is there, or is asked to try again. And one that comes back, whose former life is over.
+// Schedules that several define at once: who comes second changes what is there, or is asked to try again. And what is left of the times and the failures of before.
 import { expect, test } from 'vitest'
 import { openMeeting } from '../../../test/meeting.ts'
 import { chain, claim, fail, registerPipeline, registerWorker, untilBlocked } from '../../../test/protocol.ts'
-import { defineSchedule } from '../../../test/schedules.ts'
+import { defineSchedule, firingsOf, schedulerOn } from '../../../test/schedules.ts'
 
 const { database, one, other } = await openMeeting()
 
@@ -46,4 +46,20 @@ test('failures of runs that outlive the removal of their schedule do not count o
   expect(
     await database.query(`select failures, paused_at from millrace.schedule where name = 'outlived'`),
   ).toEqual([{ failures: 0, paused_at: null }])
+})
+
+test('a pattern that is never due is the fault of its schedule, once what was due before it has fired', async () => {
+  await registerPipeline(database, 'never', chain('only'))
+  const start = await database.clock.now()
+  await defineSchedule(database, 'never', 'never', { every_ms: 30_000, overlap: 'allow' })
+  await database.clock.advance('31s')
+  await defineSchedule(database, 'never', 'never', { cron: '0 0 31 2 *', timezone: 'UTC' })
+  await schedulerOn(database.pool)()
+  expect(await firingsOf(database, 'never', start)).toMatchObject([{ slots: 1, state: 'started' }])
+  expect(
+    await database.query(
+      `select due_at, fault ->> 'message' as fault from millrace.schedule where name = 'never'`,
+    ),
+  ).toEqual([{ due_at: null, fault: expect.stringContaining('no year has') as string }])
+  await database.clock.reset()
 })
