@@ -54,6 +54,20 @@ function accepted(providerId: string | null): DeliveryRow {
 const startOf = (input: unknown, slug = 'echo') =>
   pendingStart({ slug, version: null, id: newId(), input }, {})
 
+/** Commits each call, and loses the answer of the first. */
+function losingFirst(onCall = () => {}): Caller {
+  let isLost = false
+  return {
+    call: async (statement, values) => {
+      onCall()
+      const rows = await caller.call(statement, values)
+      if (isLost) return rows as never
+      isLost = true
+      throw new MillraceError('database_unreachable', 'The answer was lost.')
+    },
+  }
+}
+
 const counts = async () =>
   (
     await database.query<{ deliveries: number; runs: number }>(
@@ -62,21 +76,15 @@ const counts = async () =>
   )[0]
 
 test('FO-5 deliveries whose answer is lost after the commit are sent again, and are the same deliveries', async () => {
-  let lost = 0
-  const losing: Caller = {
-    call: async (statement, values) => {
-      const rows = await caller.call(statement, values)
-      if (lost++ === 0) throw new MillraceError('database_unreachable', 'The answer was lost.')
-      return rows as never
-    },
-  }
+  let calls = 0
+  const losing = losingFirst(() => calls++)
   const batches = new DeliveryBatches(() => Promise.resolve(losing))
   const before = await counts()
   const rows = [accepted('lost-1'), accepted(null)]
   const answers = await Promise.all(
     rows.map((row) => batches.receive({ row, body: Buffer.from('{}'), starts: [startOf(1)] })),
   )
-  expect(lost).toBe(2)
+  expect(calls).toBe(2)
   expect(answers.map(({ delivery_id, state }) => [delivery_id, state])).toEqual(
     rows.map(({ id }) => [id, 'accepted']),
   )
@@ -121,6 +129,55 @@ test('FO-5 a replay of one that failed starts nothing where its sender came agai
   expect(await counts()).toEqual(before)
   const again = { ...replay, id: newId(), again: true }
   expect((await batches.receive({ row: again, body: null, starts: [startOf(1)] })).is_repeat).toBe(false)
+})
+
+test('FO-5 two replays at once of a delivery whose sender gave it no id are one', async () => {
+  const batches = new DeliveryBatches(() => Promise.resolve(caller))
+  const original = { ...accepted(null), state: 'failed' as const, status: 500, reason: 'map_failed' }
+  await batches.receive({ row: original, body: Buffer.from('{}'), starts: [] })
+  const before = await counts()
+  const replays = [1, 2].map(() => ({
+    ...accepted(null),
+    replay_of: original.id,
+    seen_state: 'failed' as const,
+  }))
+  const answers = await Promise.all(
+    replays.map((row) => batches.receive({ row, body: null, starts: [startOf(1)] })),
+  )
+  expect(answers.map(({ delivery_id, is_repeat }) => [delivery_id, is_repeat])).toEqual([
+    [replays[0]!.id, false],
+    [replays[0]!.id, true],
+  ])
+  expect(await counts()).toEqual({ deliveries: before!.deliveries + 1, runs: before!.runs + 1 })
+  const rows = replays.map((row) => ({ ...row, id: newId() }))
+  await expect(receiveDeliveries(caller, rows, [null, null], [])).rejects.toMatchObject({
+    code: 'argument_invalid',
+    message: expect.stringContaining('no two are the same') as string,
+  })
+})
+
+test('FO-5 a replay that fails, and whose answer is lost, does not start again what the delivery that it is of has started', async () => {
+  await registerPipeline(database, 'resting', chain('only'))
+  const starts = () => [startOf(1), startOf(1, 'resting')]
+  const batches = new DeliveryBatches(() => Promise.resolve(caller))
+  const original = accepted('half')
+  const before = await counts()
+  await database.query("select millrace.pause_pipeline('resting')")
+  const half = { delivery_id: original.id, state: 'failed', reason: 'paused' }
+  expect(await batches.receive({ row: original, body: Buffer.from('{}'), starts: starts() })).toMatchObject(
+    half,
+  )
+  const replay = { ...accepted('half'), replay_of: original.id, seen_state: 'failed' as const }
+  const losing = new DeliveryBatches(() => Promise.resolve(losingFirst()))
+  const answer = await losing.receive({ row: replay, body: null, starts: starts() })
+  expect(answer).toMatchObject({ ...half, delivery_id: replay.id })
+  expect(await counts()).toEqual({ deliveries: before!.deliveries + 2, runs: before!.runs + 1 })
+  await database.query("select millrace.resume_pipeline('resting')")
+  const last = { ...replay, id: newId() }
+  expect(await batches.receive({ row: last, body: null, starts: starts() })).toMatchObject({
+    state: 'accepted',
+  })
+  expect((await counts())!.runs).toBe(before!.runs + 2)
 })
 
 test.each([

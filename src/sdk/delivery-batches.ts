@@ -64,14 +64,13 @@ export class DeliveryBatches {
     else this.#busy = false
   }
 
-  /** One delivery at least, and no two under one id: the second of them is to find the first. */
+  /** One delivery at least, and no two that are the same: the second of them is to find the first. */
   #take(): Waiting[] {
     const [batch, left, ids]: [Waiting[], Waiting[], Set<string>] = [[], [], new Set()]
     let bytes = 0
     for (const waiting of this.#waiting) {
       const { row, body, starts } = waiting
-      const id =
-        row.state === 'refused' || row.provider_id === null ? row.id : `${row.webhook} ${row.provider_id}`
+      const id = idOf(row)
       const size = (body?.byteLength ?? 0) + starts.reduce((sum, start) => sum + start.row.input.length, 0)
       const fits = batch.length === 0 || (batch.length < deliveriesPerCall && bytes + size <= bytesPerCall)
       if (!fits || ids.has(id)) {
@@ -127,6 +126,12 @@ export class DeliveryBatches {
       else if (await this.#send(caller, [waiting])) heldUp.set(slugs, before + 1)
     }
   }
+}
+
+/** Alike for what answers the same delivery: of one that its sender gave no id, the replays. What is refused has no part in that. */
+function idOf({ id, webhook, state, provider_id, replay_of }: DeliveryRow): string {
+  const known = provider_id ?? replay_of
+  return state === 'refused' || known === null ? id : `${webhook} ${known}`
 }
 
 /** The row of a delivery that could not be worked off. */

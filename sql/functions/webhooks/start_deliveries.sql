@@ -1,4 +1,5 @@
--- Starts what new deliveries are to start, and answers what became of each start. What an earlier judgement of the same delivery started is left out.
+-- Starts what new deliveries are to start, and answers what became of each start. What an earlier judgement of the same delivery started is left out:
+-- of a replay, what the one that it is of or another replay has started, also where the replay itself is known, since its answer was lost.
 -- It waits for what an open transaction holds no longer than others of its batch can stand: then nothing of the batch is kept.
 create or replace function millrace.start_deliveries(starts jsonb, given millrace.received_delivery[], known_ids uuid[], answered_ids uuid[], at timestamptz)
 returns millrace.delivery_link[]
@@ -21,8 +22,7 @@ begin
     into places, run_ids, slugs, versions, inputs, tenants
     from jsonb_to_recordset(starts) s(place int, run_id uuid, slug text, version int, input jsonb)
    where given[s.place].state = 'accepted' and answered_ids[s.place] is null
-     and not (coalesce(known_ids[s.place], case when not coalesce(given[s.place].again, false) then given[s.place].replay_of end) is not null
-              and millrace.is_started(coalesce(known_ids[s.place], given[s.place].replay_of), s.slug));
+     and not millrace.is_started(coalesce(case when not coalesce(given[s.place].again, false) then given[s.place].replay_of end, known_ids[s.place]), s.slug);
   if places is null then
     return array[]::millrace.delivery_link[];
   end if;
