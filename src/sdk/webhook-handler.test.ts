@@ -105,9 +105,10 @@ test('FO-5 a replay by id of a delivery to a webhook that was retired, and is in
   ])
 })
 
-test('FO-5 a mapping or a filter that never answers fails its delivery, which is kept', async () => {
+test('FO-5 a mapping, a filter or a schema that never answers fails its delivery, which is kept', async () => {
   const never = () => new Promise<never>(() => {})
-  for (const of of [{ map: never }, { filter: never }]) {
+  const asking = pipeline('asking', { input: company.refine(never) }).step('keep', ({ input }) => input)
+  for (const of of [{ map: never }, { filter: never }, { pipeline: asking }]) {
     const hook = webhook('hanging', { ...common, pipeline: people, ...of })
     const sent = await sendTo([hook], { company: 'a' }, { id: `msg_${Object.keys(of)[0]}` }, { mapMs: 20 })
     expect(sent.status).toBe(500)

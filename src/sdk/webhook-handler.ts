@@ -28,7 +28,7 @@ export type WebhookHandler = (request: Request, about?: RequestAbout) => Promise
 export interface WebhookHandlerOptions {
   /** Milliseconds within which a body has to be there; 10,000 by default. */
   readonly bodyMs?: number
-  /** Milliseconds within which each map and filter has to answer; 10,000 by default. */
+  /** Milliseconds within which each map, each filter and the schema of each input has to answer; 10,000 by default. */
   readonly mapMs?: number
   /**
    * Told of what its sender is only told as 500 or 503: a delivery that could not be kept, a secret that can't be read; and a `DeliveryFailed` where a

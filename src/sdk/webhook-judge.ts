@@ -16,7 +16,7 @@ export type PrepareStart = (
 
 export interface JudgeParts {
   readonly prepare: PrepareStart
-  /** Within which each function that is asked has to answer. */
+  /** Within which each function that is asked has to answer, and the schema of an input. */
   readonly mapMs: number
   /** What was sent must not lie in the database in the clear. */
   readonly isSealed: boolean
@@ -25,7 +25,7 @@ export interface JudgeParts {
 /** Unless a handler says otherwise. */
 export const mapMsDefault = 10_000
 
-/** An error of a function of the user's fails the delivery, and nothing else. So does one that never answers, which would keep its request for ever. */
+/** An error of a function of the user's fails the delivery, and nothing else. So does one that never answers, or a schema, which would keep its request for ever. */
 export async function judge(
   webhook: Webhook,
   delivery: Delivery,
@@ -96,7 +96,7 @@ async function startOf(
 ): Promise<PendingStart | undefined> {
   if (filter !== undefined && !(await inTime(filter(delivery), mapMs, delivery))) return undefined
   const input = map === undefined ? delivery.json : await inTime(map(delivery), mapMs, delivery)
-  return prepare(pipeline, input, tenant === undefined ? {} : { tenant })
+  return inTime(prepare(pipeline, input, tenant === undefined ? {} : { tenant }), mapMs, delivery)
 }
 
 /** What answers at once has no timer. */
@@ -105,7 +105,7 @@ async function inTime<T>(answer: T | Promise<T>, mapMs: number, { webhook }: Del
   let timer: NodeJS.Timeout | undefined
   const over = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      const message = `A map or filter of webhook '${webhook}' did not answer within ${mapMs} ms.`
+      const message = `A map, a filter or the schema of an input of webhook '${webhook}' did not answer within ${mapMs} ms.`
       reject(new MillraceError('webhook_too_slow', message, { fields: { webhook } }))
     }, mapMs)
   })

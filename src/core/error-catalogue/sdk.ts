@@ -9,7 +9,8 @@ export const sdkErrors = {
     remedy: 'Look at it with millrace webhook deliveries, mend what its reason names, and replay it.',
   },
   webhook_too_slow: {
-    cause: 'A map or a filter of a webhook did not answer in time; its delivery is kept as failed.',
+    cause:
+      'A map, a filter or the schema of an input did not answer a webhook in time; its delivery is kept as failed.',
     remedy: 'Let it only read the delivery, and leave what takes time to a step.',
   },
   webhook_invalid: {
