@@ -46,17 +46,14 @@ begin
     begin
       perform start_subscribed(part, start_event_runs.at);
     exception when others then
-      -- What passes by itself is tried again later, with the whole event.
-      if is_passing_fault(sqlstate) then
+      if is_put_off(sqlstate, start_event_runs.event_ids) then
         raise;
       end if;
       for n in 1 .. cardinality(part) loop
         begin
           perform start_subscribed(part[n:n], start_event_runs.at);
         exception when others then
-          -- What may as well be for good is tried again for some minutes, and then costs no more than this start.
-          if is_passing_fault(sqlstate)
-             and (left(sqlstate, 2) in ('40', '53', '57') or sqlstate = '55P03' or (select e.tries from emitted_event e where e.id = (part[n]).event_id) < 10) then
+          if is_put_off(sqlstate, start_event_runs.event_ids) then
             raise;
           end if;
           insert into event_start (event_id, subscription_id, refusal, detail, at)

@@ -118,6 +118,34 @@ test('a start that fails for a lack that passes, such as a full disk, is made la
   }
 })
 
+test('a start that meets what may be for good, as a damaged row is, is refused after some minutes, and its event starts the others', async () => {
+  await subscribe('greet', {})
+  await subscribe('keyed', { pipeline: 'keyed' })
+  await database.query(`create function damage() returns trigger language plpgsql as $$
+    begin
+      raise exception 'invalid page in block 7' using errcode = 'XX001';
+    end $$`)
+  await database.query(
+    "create trigger damage before insert on millrace.run for each row when (new.slug = 'keyed') execute function damage()",
+  )
+  try {
+    await emit(database, { id: 'x' })
+    for (let turn = 0; turn < 10; turn++) {
+      expect(await work()).toMatchObject({ settled: 0 })
+      await database.clock.advance('65 seconds')
+    }
+    expect(await starts()).toEqual([])
+    expect(await work()).toMatchObject({ settled: 1 })
+    expect((await starts()).map(({ name, refusal, detail }) => [name, refusal, detail])).toEqual([
+      ['greet', null, null],
+      ['keyed', 'error', 'invalid page in block 7'],
+    ])
+  } finally {
+    await database.query('drop function damage cascade')
+    await database.clock.reset()
+  }
+})
+
 test('many workers at once start each event once for each subscription, in the order in which they were emitted', async () => {
   await subscribe('first', {})
   await subscribe('second', {})
