@@ -1,5 +1,6 @@
 -- Takes the next failed runs of a redrive, whose row is locked by the caller, and writes down what became of each. A batch that fails as a whole is
--- done again run by run: what is wrong with one refuses that one alone, and what somebody has at hand stays open for a later turn.
+-- done again run by run: what is wrong with one refuses that one alone, and what somebody has at hand, or what fails for a lack that passes, stays open
+-- for a later turn. What may as well be for good has a hundred of them.
 create or replace function millrace.settle_redrive(asked millrace.redrive, most int, waiting boolean, at timestamptz) returns int
 language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set plan_cache_mode = force_generic_plan
@@ -8,6 +9,7 @@ as $$
 declare
   runs uuid[];
   ats timestamptz[];
+  turns int[];
   answered uuid[] := array[]::uuid[];
   made uuid[] := array[]::uuid[];
   reasons text[] := array[]::text[];
@@ -18,8 +20,8 @@ declare
   busy int := 0;
   answer record;
 begin
-  select array_agg(i.run_id), array_agg(i.failed_at) into runs, ats
-    from (select run_id, failed_at from redrive_item where redrive_id = asked.id and state = 'open' order by tries, run_id limit most) i;
+  select array_agg(i.run_id), array_agg(i.failed_at), array_agg(i.tries) into runs, ats, turns
+    from (select run_id, failed_at, tries from redrive_item where redrive_id = asked.id and state = 'open' order by tries, run_id limit most) i;
   if runs is null then
     -- What is missing in the counts was erased before its turn came.
     update redrive d set input = null, finished_at = at where d.id = asked.id and d.finished_at is null;
@@ -37,15 +39,16 @@ begin
           reasons := reasons || answer.reason;
           details := details || answer.detail;
         end loop;
-      exception
-        when lock_not_available or deadlock_detected or serialization_failure then
+      exception when others then
+        if is_sure_to_pass(sqlstate) or is_passing_fault(sqlstate) and turns[n] < 100 then
           busy := busy + 1;
           exit when busy >= 3;
-        when others then
+        else
           answered := answered || runs[n];
           made := made || null::uuid;
           reasons := reasons || 'error'::text;
           details := details || left(sqlerrm, 1000);
+        end if;
       end;
     end loop;
   end;

@@ -589,6 +589,82 @@ test('a run that somebody has at hand holds up nobody else, and is redriven in a
   await other.end()
 })
 
+test('who carries out one redrive holds up no other one: it is worked off, and can be aborted', async () => {
+  const ids: string[] = []
+  for (const slug of ['order-one', 'order-other']) {
+    await registerPipeline(database, slug, chain('a'))
+    const worker = await registerWorker(database)
+    await startRun(database, slug)
+    await startRun(database, slug)
+    await workAs(database, worker, () => ({ fails: 'No.' }))
+    ids.push((await redrive(database, { pipeline: slug })).redrive_id)
+  }
+  const other = await connect(database)
+  try {
+    await other.query('begin')
+    await other.query('select * from millrace.work_redrives(1)')
+    expect((await work(1)).worked).toBe(1)
+    expect(await standing(ids[1]!)).toMatchObject({ done: 1, finished_at: null })
+    expect(await database.query('select millrace.abort_redrive($1) as aborted', [ids[1]])).toEqual([
+      { aborted: true },
+    ])
+    await other.query('commit')
+  } finally {
+    await other.end()
+  }
+  expect((await work()).worked).toBe(1)
+  expect(await standing(ids[0]!)).toMatchObject({ done: 2, finished_at: expect.any(Date) })
+})
+
+/** Meanwhile, so many writes to runs of this pipeline meet a fault of the server. */
+async function whileFaulty<Answer>(
+  { slug, state, times }: { slug: string; state: string; times: number },
+  call: () => Promise<Answer>,
+): Promise<Answer> {
+  // A sequence counts what is rolled back as well.
+  await database.query(`create sequence faults;
+    create function fault() returns trigger language plpgsql as $$
+    begin
+      if nextval('public.faults') <= ${times} then
+        raise exception 'could not extend file' using errcode = '${state}';
+      end if;
+      return new;
+    end $$;
+    create trigger fault before update on millrace.run for each row when (new.slug = '${slug}') execute function fault()`)
+  try {
+    return await call()
+  } finally {
+    await database.query('drop function fault cascade; drop sequence faults')
+  }
+}
+
+test('a run that fails to go on for a lack that passes, such as a full disk, is redriven in a later turn', async () => {
+  const { run } = await failed('on-a-full-disk', chain('a'), 'a')
+  const ordered = await whileFaulty({ slug: 'on-a-full-disk', state: '53100', times: 4 }, async () => {
+    const { redrive_id } = await redrive(database, { runs: [run] })
+    expect(await itemsOf(redrive_id)).toMatchObject([{ state: 'open', reason: null }])
+    expect((await work()).worked).toBe(0)
+    expect((await work()).worked).toBe(1)
+    return redrive_id
+  })
+  expect(await itemsOf(ordered)).toMatchObject([{ state: 'done', reason: null }])
+  expect(await standing(ordered)).toMatchObject({ done: 1, refused: 0, finished_at: expect.any(Date) })
+})
+
+test('what may be for good, as a damaged row is, is tried in a hundred turns and then refused', async () => {
+  const { run } = await failed('damaged', chain('a'), 'a')
+  const ordered = await whileFaulty({ slug: 'damaged', state: 'XX001', times: 1_000 }, async () => {
+    const { redrive_id } = await redrive(database, { runs: [run] })
+    await database.query('update millrace.redrive_item set tries = 99 where redrive_id = $1', [redrive_id])
+    expect((await work()).worked).toBe(0)
+    expect((await work()).worked).toBe(1)
+    return redrive_id
+  })
+  expect(await itemsOf(ordered)).toMatchObject([
+    { state: 'refused', reason: 'error', detail: 'could not extend file' },
+  ])
+})
+
 test('failures of one kind have one fingerprint, whatever their ids, numbers and quoted texts, and other kinds another', async () => {
   const { run: one } = await failed('kinds', chain('a'), 'a', {
     message: `No route to "Ada" (order 17, ${newId()}).`,

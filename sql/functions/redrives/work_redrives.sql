@@ -9,6 +9,7 @@ as $$
 #variable_conflict use_column
 declare
   at timestamptz := millrace.now();
+  candidate uuid;
   asked redrive;
   allowed int;
 begin
@@ -18,7 +19,10 @@ begin
   end if;
   worked := 0;
   more := false;
-  for asked in select d.* from redrive d where d.finished_at is null order by d.created_at, d.id for update skip locked loop
+  -- Locked one at a time: a loop over locked rows would take ten at once from the others.
+  for candidate in select d.id from redrive d where d.finished_at is null order by d.created_at, d.id loop
+    select d.* into asked from redrive d where d.id = candidate and d.finished_at is null for update skip locked;
+    continue when not found;
     allowed := case when asked.rate is null then most
                     else least(most, floor(extract(epoch from at - greatest(asked.paced_at, at - redrive_burst(asked.rate))) * asked.rate + 0.000001)) end;
     continue when allowed < 1;
