@@ -4,11 +4,9 @@ import ipaddr from 'ipaddr.js'
 /** This machine as it sees itself. */
 export const loopbackRanges: readonly string[] = ['127.0.0.0/8', '::1']
 
-/** Whether a text is an address or a network, such as 203.0.113.7 or 2001:db8::/32. In other writings, 10/8 is 0.0.0.10/8 and 010.0.0.0/8 is 8.0.0.0/8. */
+/** Whether a text is an address or a network, such as 203.0.113.7 or 2001:db8::/32. */
 export function isIpRange(text: string): boolean {
-  return ipaddr.isValid(text)
-    ? ipaddr.IPv6.isValid(text) || ipaddr.IPv4.isValidFourPartDecimal(text)
-    : ipaddr.isValidCIDR(text) && (text.includes(':') || ipaddr.IPv4.isValidCIDRFourPartDecimal(text))
+  return networkIn(text) !== undefined
 }
 
 /** Whether an address lies in one of the networks. An IPv4 address in the clothes of IPv6 is the IPv4 address. */
@@ -28,13 +26,37 @@ const networksRead = new WeakMap<readonly string[], readonly Network[]>()
 function networksOf(ranges: readonly string[]): readonly Network[] {
   const known = networksRead.get(ranges)
   if (known !== undefined) return known
-  const read = ranges.map((range): Network => {
-    if (!ipaddr.isValid(range)) return ipaddr.parseCIDR(range)
-    const own = ipaddr.process(range)
-    return [own, own.kind() === 'ipv4' ? 32 : 128]
+  const read = ranges.flatMap((range) => {
+    const network = networkIn(range)
+    return network === undefined ? [] : [network]
   })
   networksRead.set(ranges, read)
   return read
+}
+
+/** How many bits of an IPv6 address are the clothes of an IPv4 address (RFC 4291 §2.5.5.2). */
+const mappedBits = 96
+
+/**
+ * The network that a text names; undefined of any other text. One of IPv4 in the clothes of IPv6 is the one of IPv4, as its senders are; one that is wider
+ * than the clothes is none, because nobody is in it.
+ */
+function networkIn(text: string): Network | undefined {
+  if (!isWhole(text)) return undefined
+  if (ipaddr.isValid(text)) {
+    const own = ipaddr.process(text)
+    return [own, own.kind() === 'ipv4' ? 32 : 128]
+  }
+  const [network, bits] = ipaddr.parseCIDR(text)
+  if (!(network instanceof ipaddr.IPv6 && network.isIPv4MappedAddress())) return [network, bits]
+  return bits < mappedBits ? undefined : [network.toIPv4Address(), bits - mappedBits]
+}
+
+/** In other writings, 10/8 is 0.0.0.10/8 and 010.0.0.0/8 is 8.0.0.0/8. */
+function isWhole(text: string): boolean {
+  return ipaddr.isValid(text)
+    ? ipaddr.IPv6.isValid(text) || ipaddr.IPv4.isValidFourPartDecimal(text)
+    : ipaddr.isValidCIDR(text) && (text.includes(':') || ipaddr.IPv4.isValidCIDRFourPartDecimal(text))
 }
 
 /** As PostgreSQL's inet takes it, which knows no zones; null for what is no address. */

@@ -28,18 +28,3 @@ export function isPublicAddress(text: string): boolean {
     !address.match(documentation)
   )
 }
-
-/** Whether an address lies in a range like 10.0.0.0/8; an IPv4 address in its mapped form is taken for what it is. */
-export function isInRange(text: string, range: string): boolean {
-  if (!ipaddr.isValid(text)) return false
-  const address = ipaddr.process(text)
-  const [network, bits] = ipaddr.parseCIDR(range)
-  return address.kind() === network.kind() && address.match([network, bits] as never)
-}
-
-/** The range that a text like 10.0.0.0/8 or 10.1.2.3 names; undefined for any other text. */
-export function rangeOf(text: string): string | undefined {
-  if (ipaddr.isValidCIDR(text)) return text
-  if (!ipaddr.IPv4.isValidFourPartDecimal(text) && !ipaddr.IPv6.isValid(text)) return undefined
-  return `${text}/${ipaddr.parse(text).kind() === 'ipv4' ? 32 : 128}`
-}

@@ -206,6 +206,8 @@ test('what is allowed is exactly what the list names', () => {
   expect(code('https://other.internal/x', 'hooks.internal')).toMatchObject({ reason: 'name' })
   expect(code('https://10.1.2.3/x', '10.0.0.0/8')).toBe('https://10.1.2.3/x')
   expect(code('https://[::ffff:10.1.2.3]/x', '10.0.0.0/8')).toMatch(/^https/)
+  for (const entry of ['::ffff:10.0.0.0/104', '::ffff:10.1.2.3'])
+    expect(code('https://10.1.2.3/x', entry)).toBe('https://10.1.2.3/x')
   expect(code('https://11.1.2.3/x')).toMatch(/^https/)
   expect(code('https://192.168.2.3/x', '10.0.0.0/8')).toMatchObject({ reason: 'address' })
   expect(code('https://[fd00::5]/x', 'fd00::/8')).toMatch(/^https/)
@@ -220,7 +222,18 @@ test('what is allowed is exactly what the list names', () => {
       'http://a.b:80'.slice(0, 10),
     ]),
   ).toHaveLength(6)
-  for (const entry of ['*', '10.0.0.0/99', 'http://a.b/path', 'Hooks.Internal', '', '10.0.0', '256.1.1.1'])
+  const misspelt = [
+    '*',
+    '10.0.0.0/99',
+    'http://a.b/path',
+    'Hooks.Internal',
+    '',
+    '10.0.0',
+    '256.1.1.1',
+    '10/8',
+    '::ffff:10.0.0.0/90',
+  ]
+  for (const entry of misspelt)
     expect(() => checkAllowedTargets([entry])).toThrow(expect.objectContaining({ code: 'target_invalid' }))
 })
 

@@ -1,7 +1,8 @@
 // Where a request may go: the rules for addresses that users give, and the list of exceptions that an operator configures.
 import { isIP } from 'node:net'
 import { MillraceError } from '../core/errors.ts'
-import { isInRange, isPublicAddress, rangeOf } from './public-address.ts'
+import { isInRanges, isIpRange } from '../core/ip-ranges.ts'
+import { isPublicAddress } from './public-address.ts'
 
 /**
  * Exceptions from the rules, none by default. Each entry is one of
@@ -52,11 +53,7 @@ export function checkTarget(given: string | URL, allowed: AllowedTargets = []): 
 export function mayReach(url: URL, address: string, allowed: AllowedTargets): boolean {
   if (isPublicAddress(address)) return true
   const host = hostOf(url)
-  return allowed.some((entry) => {
-    if (entry === host || entry === url.origin) return true
-    const range = rangeOf(entry)
-    return range !== undefined && isInRange(address, range)
-  })
+  return allowed.some((entry) => entry === host || entry === url.origin) || isInRanges(address, allowed)
 }
 
 /** The host as it is resolved: without the brackets of IPv6, and without the root's dot. */
@@ -81,7 +78,7 @@ export function targetRefused(url: URL | undefined, reason: RefusedReason): Mill
  */
 export function checkAllowedTargets(allowed: AllowedTargets): AllowedTargets {
   for (const entry of allowed) {
-    if (rangeOf(entry) !== undefined || isHost(entry) || isOrigin(entry)) continue
+    if (isIpRange(entry) || isHost(entry) || isOrigin(entry)) continue
     throw new MillraceError(
       'target_invalid',
       `'${entry}' is no range, no host and no origin: write it as 10.0.0.0/8, hooks.internal or http://hooks.internal:8080.`,
