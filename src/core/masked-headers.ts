@@ -4,9 +4,9 @@ import { storableText } from './short-text.ts'
 export const masked = '[masked]'
 const headersMax = 64
 const valueMax = 1_000
-/** Of headers and of fields of values, in small letters. */
+/** Of headers and of fields of values, in small letters. A key is a credential by what it opens: others are names, such as an idempotency-key, or a sort-key. */
 export const secretNames =
-  /auth(?!ors?(?:-|$))|cookie|signature|token|secret|passw|passphrase|credential|api-?key|access-?key|session|csrf|hmac|jwt|assertion|private|bearer/
+  /auth(?!ors?(?:-|$))|cookie|signature|token|secret|passw|passphrase|pwd|credential|(?:api|access|admin|deploy|(?:de|en)cryption|functions?|licen[cs]e|master|shared|signing|ssh|subscription|webhook)-?key|session|csrf|hmac|jwt|assertion|private|bearer/
 
 /** Header by header, names in small letters. What holds a credential or a signature is masked; so is what `alsoMasked` names. */
 export function keptHeaders(

@@ -20,6 +20,23 @@ test('what stands under the name of a credential is masked, however deep, and to
   })
 })
 
+test('a key is masked where it opens something, and stays where it names something', () => {
+  const opening = { signingKey: 'a', SSHKey: 'b', encryption_key: 'c', 'master-keys': ['d'], dbPwd: 'e' }
+  const naming = { key: 'a', idempotencyKey: 'b', sortKey: 'c', projectKey: 'd', keys: ['e'], keyboard: 'f' }
+  expect(maskedValue({ opening, naming })).toMatchObject({
+    value: {
+      opening: {
+        signingKey: '[masked]',
+        SSHKey: '[masked]',
+        encryption_key: '[masked]',
+        'master-keys': ['[masked]'],
+        dbPwd: '[masked]',
+      },
+      naming,
+    },
+  })
+})
+
 test('paths that are named are masked as well, with all below them, and it is told which of them are there', () => {
   expect(maskedValue({ customer: { email: 'a@b', id: 7 }, n: 1 }, ['customer', 'costumer'])).toEqual({
     value: { customer: { email: '[masked]', id: '[masked]' }, n: 1 },
