@@ -41,6 +41,11 @@ function codeOf(made: Graph): string | undefined {
   }
 }
 
+/** With so many paths in the clear. */
+function sealed(paths: number): Graph {
+  return { ...graph(step('a')), encrypt: { clear: Array.from({ length: paths }, (_, n) => [`p${n}`]) } }
+}
+
 const diamond = graph(step('a'), step('b', ['a']), step('c', ['a']), step('d', ['b', 'c']), step('alone'))
 
 /** Steps s0, s1, …, each after some of those before it. */
@@ -106,6 +111,12 @@ describe('a graph is refused', () => {
       { steps: [step('a')], key: Array.from({ length: 11 }, () => ['a']) },
       'key_not_a_path',
     ],
+    ['with too many paths in the clear', sealed(21), 'pipeline_option_invalid'],
+    [
+      'with a path in the clear that is none',
+      { ...sealed(1), encrypt: { clear: [[]] } },
+      'pipeline_option_invalid',
+    ],
   ])('%s', (_, made, code) => {
     expect(codeOf(made)).toBe(code)
   })
@@ -115,6 +126,13 @@ describe('a graph is refused', () => {
     (name) => {
       expect(codeOf(graph(step(name)))).toBe('step_name_invalid')
     },
+  )
+})
+
+test('a run key of ten paths leaves room for ten others in the clear, and what is too many is told of encrypt', () => {
+  expect(codeOf({ ...sealed(20), key: sealed(10).encrypt!.clear })).toBeUndefined()
+  expect(() => checkGraph('sweep', sealed(21))).toThrow(
+    "The encrypt of pipeline 'sweep' leaves 21 paths into the input in the clear, with those of the run key: at most 20 are allowed,",
   )
 })
 

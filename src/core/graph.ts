@@ -95,6 +95,8 @@ const stepMsMax = 2_073_600_000
 const backoffFactorMax = 100
 const keyPathsMax = 10
 const keySegmentsMax = 20
+/** Of what stays in the clear: the run key's, and as many others. */
+const clearPathsMax = 2 * keyPathsMax
 
 const namePattern = /^[a-z][a-z0-9-]{0,62}$/
 
@@ -137,7 +139,12 @@ export function checkGraph(pipeline: string, graph: Graph): void {
 /** What SQL would have to read of an encrypted value can't be promised. */
 function checkEncryption(pipeline: string, { steps, encrypt, objectives = {} }: Graph): void {
   if (encrypt === undefined) return
-  checkKey(pipeline, encrypt.clear)
+  if (!isPathList(encrypt.clear, clearPathsMax))
+    throw new MillraceError(
+      'pipeline_option_invalid',
+      `The encrypt of pipeline '${pipeline}' leaves ${encrypt.clear.length} paths into the input in the clear, with those of the run key: at most ${clearPathsMax} are allowed, each of 1 to ${keySegmentsMax} names.`,
+      { fields: { pipeline, option: 'encrypt' } },
+    )
   for (const step of steps) {
     const path = batchOf(step) && sealedPath(batchOf(step)!, encrypt.clear)
     if (path !== undefined)
@@ -330,12 +337,16 @@ function checkOptions(pipeline: string, step: GraphNode): void {
   }
 }
 
-function checkKey(pipeline: string, key: Graph['key']): void {
+function isPathList(paths: Graph['key'], most: number): boolean {
   const isPath = (path: readonly string[]) =>
     path.length >= 1 &&
     path.length <= keySegmentsMax &&
     path.every((segment) => typeof segment === 'string' && segment !== '' && !segment.includes('\u0000'))
-  if (key.length <= keyPathsMax && key.every(isPath)) return
+  return paths.length <= most && paths.every(isPath)
+}
+
+function checkKey(pipeline: string, key: Graph['key']): void {
+  if (isPathList(key, keyPathsMax)) return
   throw new MillraceError(
     'key_not_a_path',
     `The key of pipeline '${pipeline}' is no list of at most ${keyPathsMax} paths into the input.`,

@@ -210,6 +210,16 @@ test.each([
     { steps: [step], key: [[]] },
     "The key of pipeline 'refused' is no list of at most 10 paths into the input.",
   ],
+  [
+    'too many paths in the clear',
+    { steps: [step], encrypt: { clear: Array.from({ length: 21 }, (_, n) => [`p${n}`]) } },
+    "The encrypt of pipeline 'refused' leaves 21 paths into the input in the clear, with those of the run key: at most 20 are allowed, each of 1 to 20 names.",
+  ],
+  [
+    'an eleventh path in the clear that is none',
+    { steps: [step], encrypt: { clear: [...Array.from({ length: 10 }, (_, n) => [`p${n}`]), 'p'] } },
+    "The encrypt of pipeline 'refused' leaves 11 paths into the input in the clear, with those of the run key: at most 20 are allowed, each of 1 to 20 names.",
+  ],
 ])('PP-D10 a graph with %s is refused by the database', async (_, graph, message) => {
   await expect(register('refused', graph)).rejects.toMatchObject({ code: 'MR001', message })
   expect(await database.query("select from millrace.pipeline where slug = 'refused'")).toEqual([])

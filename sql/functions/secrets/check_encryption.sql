@@ -13,7 +13,13 @@ begin
     raise exception 'The encrypt of pipeline ''%'' has no list of paths that stay in the clear.', slug
       using errcode = 'MR001', hint = 'Write {"encrypt": {"clear": []}}, with the paths of the run key among them.';
   end if;
-  perform millrace.check_key(slug, (select coalesce(jsonb_agg(path), '[]') from (select path from jsonb_array_elements(graph #> '{encrypt,clear}') path limit 10) p));
+  -- The run key's, and as many others.
+  if jsonb_array_length(graph #> '{encrypt,clear}') > 20
+     or exists (select from jsonb_array_elements(graph #> '{encrypt,clear}') path where not millrace.is_path_list(jsonb_build_array(path))) then
+    raise exception 'The encrypt of pipeline ''%'' leaves % paths into the input in the clear, with those of the run key: at most 20 are allowed, each of 1 to 20 names.',
+        slug, jsonb_array_length(graph #> '{encrypt,clear}')
+      using errcode = 'MR001', hint = 'Write each path as a list of names: [["state"], ["place", "city"]].';
+  end if;
   if exists (select from jsonb_array_elements(coalesce(graph -> 'key', '[]')) path where not graph #> '{encrypt,clear}' @> jsonb_build_array(path)) then
     raise exception 'The run key of pipeline ''%'' needs a value that is not among those in the clear.', slug
       using errcode = 'MR001', hint = 'Add the paths of the key to the list: SQL has to read them.';
