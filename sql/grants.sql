@@ -417,6 +417,7 @@ grant execute on function
 to millrace_admin;
 
 grant insert, update, delete on millrace.setting to millrace_admin;
+grant execute on function millrace.number_settings, millrace.setting_number to millrace_viewer;
 create policy admins_write on millrace.setting to millrace_admin using (true) with check (true);
 
 -- People are kept by admins; what signs them in, the server, is one of them.

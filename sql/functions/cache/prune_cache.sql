@@ -6,8 +6,8 @@ as $$
 #variable_conflict use_column
 declare
   at timestamptz := millrace.now();
-  entries_max bigint := coalesce((select (s.value #>> '{}')::bigint from setting s where s.name = 'cache_entries_max'), 100000);
-  bytes_max bigint := coalesce((select (s.value #>> '{}')::bigint from setting s where s.name = 'cache_bytes_max'), 268435456);
+  entries_max bigint := setting_number('cache_entries_max');
+  bytes_max bigint := setting_number('cache_bytes_max');
   removed int;
   more boolean;
 begin

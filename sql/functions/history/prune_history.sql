@@ -2,6 +2,7 @@
 -- Live runs and failed ones that nobody has decided on move to the default partition with their history when the old one is taken out. What
 -- such a run called and waited for stays as long: a step that is tried again reads how its calls ended. So does what is still to be told of an end.
 -- A week goes in several calls, which do nothing else: none of them holds what workers ask for longer than it takes to move what stays.
+-- Where nobody said clearly how long, none is dropped by age: only a pipeline's own retention counts then.
 -- A lock that can't be had within a second is tried again with the next call. Answers with the weeks dropped and the runs deleted.
 create or replace function millrace.prune_history(batch int default 1000)
 returns table (dropped_partitions int, deleted_runs int, more boolean)
@@ -11,7 +12,7 @@ as $$
 #variable_conflict use_column
 declare
   at timestamptz := millrace.now();
-  keep_from timestamptz := at - make_interval(days => (select (value #>> '{}')::int from setting where name = 'retention_days'));
+  keep_from timestamptz := greatest('epoch', at - make_interval(days => setting_number('retention_days')::int));
   week_turn text;
   deleted int;
   old_runs uuid[];

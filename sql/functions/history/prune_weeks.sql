@@ -19,7 +19,8 @@ begin
     return 'dropped';
   end if;
   foreach week in array weeks_of_runs(true) loop
-    exit when week_begins(week) + interval '7 days' >= keep_from;
+    -- In doubt it stays.
+    exit when (week_begins(week) + interval '7 days' < keep_from) is not true;
     kept := kept_runs(week, batch * 10);
     if kept is null then
       is_full := true;

@@ -3,14 +3,14 @@ create or replace function millrace.key_life(lives_seconds bigint) returns inter
 language plpgsql stable
 as $$
 declare
-  days_max int := coalesce((select (s.value #>> '{}')::int from millrace.setting s where s.name = 'key_days_max'), 90);
+  days_max bigint := millrace.setting_number('key_days_max');
 begin
-  if coalesce(lives_seconds, 1) not between 1 and days_max * 86400::bigint then
+  if coalesce(lives_seconds, 1) not between 1 and days_max * 86400 then
     -- In words that hold for the command, the option of the SDK and the argument alike.
     raise exception 'A key may live from 1 second to % days, not %.', days_max,
       case when lives_seconds > 0 and lives_seconds % 86400 = 0 then lives_seconds / 86400 || ' days' else lives_seconds || ' seconds' end
       using errcode = 'MR014', hint = 'Ask for less. How long keys of this installation may live is key_days_max in millrace.setting.';
   end if;
-  return make_interval(secs => coalesce(lives_seconds, days_max * 86400::bigint));
+  return make_interval(secs => coalesce(lives_seconds, days_max * 86400));
 end $$;
 comment on function millrace.key_life(bigint) is 'How long a new key is taken.';

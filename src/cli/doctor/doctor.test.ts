@@ -33,6 +33,7 @@ test('it finds a healthy database without a worker, and warns of the task that n
     'roles',
     'login',
     'indexes',
+    'settings',
   ]) {
     expect(stdout).toMatch(new RegExp(`^ok {4}${check} `, 'm'))
   }
@@ -40,6 +41,24 @@ test('it finds a healthy database without a worker, and warns of the task that n
     /^warn {2}workers {8}No worker is alive\.\n {21}Start one with: npx millrace worker$/m,
   )
   expect(stdout).toContain('Nobody serves 1 task of echo version 1 on queue default\n')
+})
+
+test('numbers that nobody gave clearly are a warning, with what counts in their place', async () => {
+  await database.query("delete from millrace.setting where name = 'retention_days'")
+  await database.query("update millrace.setting set value = '-1' where name = 'cache_entries_max'")
+  const { status, stdout } = await project.call('doctor', '--json')
+  await database.query(
+    `insert into millrace.setting (name, value) values ('retention_days', '30'), ('cache_entries_max', '100000')
+         on conflict (name) do update set value = excluded.value`,
+  )
+  expect(status).toBe(0)
+  const { findings } = JSON.parse(stdout) as { findings: { check: string }[] }
+  expect(findings.find(({ check }) => check === 'settings')).toMatchObject({
+    level: 'warn',
+    message: expect.stringMatching(
+      /^retention_days .* is missing, .* cache_entries_max .*: 100,000 counts\.$/,
+    ),
+  })
 })
 
 test('RR-13 pools that open more connections than the server allows are a failure, with what to do', async () => {

@@ -10,6 +10,7 @@ import { isCopiedDatabase } from '../../db/copied-database.ts'
 import { listUnserved, listWorkers, readClock, readHistory, readServer } from '../../db/diagnosis.ts'
 import { sqlState } from '../../db/database-error.ts'
 import { listLeftOverIndexes } from '../../db/left-over-indexes.ts'
+import { listNumberSettings } from '../../db/number-settings.ts'
 import { existingRoles, roleNames } from '../../db/roles.ts'
 import { checkSchema } from '../../db/schema-check.ts'
 import { readSchemaFiles } from '../../db/schema-files.ts'
@@ -39,6 +40,7 @@ import { checkCleaning } from './cleaning.ts'
 import { checkWatches } from './changes.ts'
 import { checkKeys } from './keys.ts'
 import { checkSecrets } from './secrets.ts'
+import { checkSettings } from './settings.ts'
 
 export function doctorCommand(current: CurrentSession): Command {
   return new Command('doctor')
@@ -121,6 +123,7 @@ async function examineSchema(client: pg.Client, caller: Caller): Promise<Finding
       await look('copy', async () => checkCopy(await isCopiedDatabase(caller))),
       await look('indexes', async () => checkIndexes(await listLeftOverIndexes(caller))),
       await look('cleaning', async () => checkCleaning(await readCleaning(caller))),
+      await look('settings', async () => checkSettings(await listNumberSettings(caller))),
       await look('history', async () => checkPartitions(await readHistory(caller, now))),
       await look('workers', async () => checkWorkers(await listWorkers(caller, now))),
       await look('tasks', async () => checkTasks(await listUnserved(caller, now), now)),

@@ -20,6 +20,9 @@ test('fewer than two weeks of history ahead are a warning', () => {
     level: 'ok',
     message: '4 weeks of history ahead, kept for 30 days',
   })
+  expect(checkPartitions({ weeks_ahead: 4, retention_days: null }).message).toBe(
+    '4 weeks of history ahead, none dropped by its age',
+  )
   expect(checkPartitions({ weeks_ahead: 1, retention_days: 30 }).level).toBe('warn')
 })
 

@@ -16,7 +16,8 @@ export function checkCopy(isCopy: boolean): Finding {
 const weeksWanted = 2
 
 export function checkPartitions({ weeks_ahead, retention_days }: HistoryFacts): Finding {
-  const words = `${count(weeks_ahead, 'week', 'weeks')} of history ahead, kept for ${retention_days} days`
+  const age = retention_days === null ? 'none dropped by its age' : `kept for ${retention_days} days`
+  const words = `${count(weeks_ahead, 'week', 'weeks')} of history ahead, ${age}`
   if (weeks_ahead >= weeksWanted) return ok('history', words)
   return warn(
     'history',
