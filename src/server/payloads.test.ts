@@ -85,6 +85,61 @@ test('K1 why a run waits names no run of another tenant to a key of its own', as
   release.arrive()
 })
 
+test('K1 why a run waits for its turn names no key of another tenant to a key of its own', async () => {
+  const release = new Arrival()
+  const taking = pipeline('withheld-turns').step('go', async () => {
+    await release.come
+    return 1
+  })
+  await opened.worker({ pipelines: [taking], slots: 1 })
+  const { ask } = await openApi()
+  const rule = { settings: { kind: 'fairness', key: [['$tenant']] }, targets: [{ slug: 'withheld-turns' }] }
+  expect(await ask(ann, 'PUT', '/limits/withheld-turns', rule)).toMatchObject({ status: 200 })
+  const client = opened.client()
+  const start = async (tenant: string) => (await client.start(taking, null, { tenant })).run!.id
+  const first = await start('own')
+  await until('it runs', async () => (await ask(ann, 'GET', `/runs/${first}`)).body.state === 'running')
+  await start("others' own")
+  await start('others')
+  const path = `/runs/${await start('own')}/why`
+  const { body: seen } = await ask(ann, 'GET', path)
+  expect(seen.sentence).toMatch(/come first, that of 'others' next\.$/)
+  const token = { kind: 'token', run: path.split('/')[2] } as const
+  for (const bound of [{ kind: 'key', tenant: 'own' }, token] as const) {
+    const { body } = await ask({ role: 'viewer', ...bound }, 'GET', path)
+    expect(body.sentence).toMatch(
+      /: none of 'own' come before it, .* the turns of 2 other keys come first\.$/,
+    )
+  }
+  release.arrive()
+})
+
+test('K1 the history of a run names no run of another pipeline to a key of its own', async () => {
+  const shared = { ttl: '1h', scope: 'withheld-shared' } as const
+  const [first, second] = ['withheld-first', 'withheld-second'].map((slug) =>
+    pipeline(slug).step('read', ({ cache }) => cache('k', shared, () => 1)),
+  )
+  await opened.worker({ pipelines: [first!, second!] })
+  const client = opened.client()
+  const ran = async (one: typeof first) => {
+    const { run } = await client.start(one!, null, { tenant: 'a' })
+    await client.run(run!.id).result()
+    return run!.id
+  }
+  const computed = await ran(first)
+  const path = `/runs/${await ran(second)}/account`
+  const { ask } = await openApi()
+  const hit = async (who: Partial<Actor>) => {
+    const { body } = await ask(who, 'GET', path)
+    return body.events.listed.find(({ kind }: { kind: string }) => kind === 'cache.hit').detail
+  }
+  const key = { kind: 'key', role: 'viewer' } as const
+  for (const who of [ann, { ...key, tenant: 'a' }]) expect(await hit(who)).toMatchObject({ run: computed })
+  const token = { kind: 'token', role: 'viewer', run: path.split('/')[2]! } as const
+  for (const who of [{ ...key, pipelines: ['withheld-second'] }, token])
+    expect(await hit(who)).toMatchObject({ scope: 'withheld-shared', run: null })
+})
+
 test('K1 what a run called, and what called it, is told of in numbers alone to a key of one of the two pipelines', async () => {
   const release = new Arrival()
   const called = pipeline('withheld-called').step('go', async () => {
@@ -163,4 +218,39 @@ test('what an encrypted run failed with and logged is read where the server has 
   const { body } = await withKey.ask(ann, 'GET', `/runs/${run!.id}/account`)
   const [line] = body.events.listed.filter(({ kind }: { kind: string }) => kind === 'step.log')
   expect(line.detail).toMatchObject({ message: 'looked', fields: { of: canary } })
+})
+
+test('K1 a pause for the failure of a run of another tenant does not name it to a key of its own', async () => {
+  const failing = pipeline('withheld-pause', { pauseAfter: 1 }).step(
+    'only',
+    { retry: { attempts: 1 } },
+    () => {
+      throw new Error('no')
+    },
+  )
+  await opened.worker({ pipelines: [failing] })
+  const client = opened.client()
+  const availableAt = new Date(Date.now() + 3_600_000)
+  const { run: own } = await client.start(failing, null, { tenant: 'a', availableAt })
+  const { run: other } = await client.start(failing, null, { tenant: 'b' })
+  await expect(client.run(other!.id).result()).rejects.toMatchObject({ code: 'run_failed' })
+  const { ask } = await openApi()
+  const body = { pipeline: 'withheld-pause', input: null }
+  const many = { pipeline: 'withheld-pause', inputs: [null, null] }
+  const told = async (who: Partial<Actor>): Promise<string[]> => {
+    const answers = [
+      await ask(who, 'GET', '/pipelines'),
+      await ask(who, 'GET', '/pipelines/withheld-pause'),
+      await ask(who, 'GET', `/runs/${own!.id}/why`),
+      await ask(who, 'GET', `/runs/${own!.id}/account`),
+      await ask(who, 'POST', '/runs', body),
+      await ask(who, 'POST', '/runs/many', many),
+    ]
+    return answers.map((answer) => JSON.stringify(answer.body))
+  }
+  for (const text of await told(ann)) expect(text).toContain(`one run failed, the last one ${other!.id}`)
+  for (const text of await told({ kind: 'key', role: 'operator', tenant: 'a' })) {
+    expect(text).toContain('one run failed, the last one another run')
+    expect(text).not.toContain(other!.id)
+  }
 })

@@ -3,7 +3,7 @@ import type { Actor } from '../api/access.ts'
 import { followAccess } from '../api/streams.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Caller } from '../db/call.ts'
-import type { RunAccount } from '../core/account-data.ts'
+import type { AccountEvent, RunAccount } from '../core/account-data.ts'
 import { isBound, ownRuns } from './authorize.ts'
 import type { Within } from './route.ts'
 
@@ -20,23 +20,39 @@ export function checkPipeline(within: Within, pipeline: string): void {
   throw new MillraceError('pipeline_unknown', `There is no pipeline '${pipeline}'.`, { fields: { pipeline } })
 }
 
-/** A run as sentences name it, with its step or its pipeline. */
+/** A run as sentences name it, with its step or its pipeline; of several that failed only the last one. */
 const namedRun =
-  /(?:'[^']*'(?: item \d+)? of )?run ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?: of '[^']*')?/g
+  /(?:(?:'[^']*'(?: item \d+)? of )?run |(?<=\bthe last one ))([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?: of '[^']*')?/g
 
-/** What stands in the way of a run may be runs of others: whoever is bound learns that they are, and not which. */
+/** The key whose turn is the next, as the sentence on turns ends. A key may hold anything, these very words too: so all of it goes, up to the last. */
+const namedTurn = /(?<= first), that of '[^]*' next(?=\.)/
+
+/** What stands in the way of a run may be runs and keys of others: whoever is bound learns that they are, and not which. */
 export async function withoutOthers(actor: Actor, reads: Caller, sentence: string): Promise<string> {
-  if (!isBound(actor)) return sentence
-  return naming(await ownRuns(followAccess.run, actor, runsIn(sentence), reads), sentence)
+  return (await hidingOthers(actor, reads, [sentence]))(sentence)
+}
+
+/** The same for many sentences, after one look at the runs that they name. */
+export async function hidingOthers(
+  actor: Actor,
+  reads: Caller,
+  sentences: readonly string[],
+): Promise<(sentence: string) => string> {
+  if (!isBound(actor)) return (sentence) => sentence
+  const named = new Set(sentences.flatMap(runsIn))
+  const own = await ownRuns(followAccess.run, actor, [...named], reads)
+  return (sentence) => naming(own, sentence)
 }
 
 function runsIn(sentence: string): string[] {
   return [...sentence.matchAll(namedRun)].map(([, run]) => run!)
 }
 
-/** The sentence with no other runs by their names than these. */
+/** The sentence with no other runs by their names than these, and with no other key. */
 function naming(own: ReadonlySet<string | null>, sentence: string): string {
-  return sentence.replaceAll(namedRun, (words, run: string) => (own.has(run) ? words : 'another run'))
+  return sentence
+    .replace(namedTurn, '')
+    .replaceAll(namedRun, (words, run: string) => (own.has(run) ? words : 'another run'))
 }
 
 /** A run that was called by one of others says nothing of it to whoever is bound. */
@@ -51,24 +67,27 @@ export async function withoutOtherParent<Row extends { readonly parent_run_id: s
   return own.has(parent) ? row : { ...row, parent_run_id: null }
 }
 
-/** What a run called, waits for and was called by may be runs of others: whoever is bound learns how many there are, and not which. */
+/** What a run called, waits for, was called by and has in its history may be runs of others: whoever is bound learns how many there are, and not which. */
 export async function withoutOtherRuns(
   actor: Actor,
   reads: Caller,
   account: RunAccount,
 ): Promise<RunAccount> {
   if (!isBound(actor)) return account
-  const { run, children, tasks, attempts } = account
+  const { run, pipeline, children, tasks, attempts, events } = account
   const named = [
     run.parent_run_id,
     ...children.listed.map((child) => child.run),
     ...tasks.listed.flatMap(({ waits }) => waits.map((wait) => wait.child_run)),
     ...attempts.listed.flatMap(({ reason }) => runsIn(reason ?? '')),
+    ...events.listed.flatMap((event) => [...namedBy(event), ...runsIn(String(event.detail['reason']))]),
+    ...runsIn(pipeline.pause_reason ?? ''),
   ].filter((id) => id !== null)
   const own = await ownRuns(followAccess.run, actor, named, reads)
   return {
     ...account,
     run: own.has(run.parent_run_id) ? run : { ...run, ...noCaller },
+    pipeline: { ...pipeline, pause_reason: reasonFor(own, pipeline.pause_reason) },
     children: { ...children, listed: children.listed.filter((child) => own.has(child.run)) },
     tasks: {
       ...tasks,
@@ -81,8 +100,12 @@ export async function withoutOtherRuns(
       ...attempts,
       listed: attempts.listed.map((attempt) => ({
         ...attempt,
-        reason: attempt.reason === null ? null : naming(own, attempt.reason),
+        reason: reasonFor(own, attempt.reason),
       })),
+    },
+    events: {
+      ...events,
+      listed: events.listed.map((event) => ({ ...event, detail: detailFor(own, event) })),
     },
   }
 }
@@ -95,3 +118,35 @@ const noCaller = {
   parent_place: null,
   detached: null,
 } as const
+
+function reasonFor(own: ReadonlySet<string | null>, sentence: string | null): string | null {
+  return sentence === null ? null : naming(own, sentence)
+}
+
+/** Where entries of the history name runs: which computed a value, whose place it took, what was made of it, which were in a batch with it. */
+const runFields: Readonly<Record<string, string>> = {
+  'cache.hit': 'run',
+  'run.took_place': 'of',
+  'run.redriven': 'as',
+  'run.forked': 'as',
+  'run.rerun': 'as',
+  'run.continued': 'as',
+  'step.batched': 'with',
+}
+
+/** The runs that an entry names, in the field of its kind. */
+function namedBy({ kind, detail }: AccountEvent): string[] {
+  const field = runFields[kind]
+  return field === undefined ? [] : [detail[field]].flat().filter((run) => typeof run === 'string')
+}
+
+/** What an entry says, with null in the place of a run of others, and without those of several. */
+function detailFor(own: ReadonlySet<string | null>, event: AccountEvent): AccountEvent['detail'] {
+  const { kind, detail } = event
+  const { reason } = detail
+  const said = typeof reason === 'string' ? { ...detail, reason: naming(own, reason) } : detail
+  const field = runFields[kind]
+  if (field === undefined || detail[field] === undefined) return said
+  const left = namedBy(event).filter((run) => own.has(run))
+  return { ...said, [field]: Array.isArray(detail[field]) ? left : (left[0] ?? null) }
+}

@@ -1,4 +1,5 @@
 // The routes of pipelines.
+import type { Actor } from '../../api/access.ts'
 import { operations } from '../../api/catalogue.ts'
 import { MillraceError } from '../../core/errors.ts'
 import { checkJson } from '../../core/json.ts'
@@ -11,10 +12,11 @@ import { refuseBound } from '../bound-definition.ts'
 import { pageOfRows, positionOf } from '../page.ts'
 import { withPresent } from '../present.ts'
 import type { ServerRoom } from '../room.ts'
-import { type Route, route, type Within } from '../route.ts'
+import { type Route, route } from '../route.ts'
+import { hidingOthers } from '../within.ts'
 
 export const pipelineRoutes: readonly Route[] = [
-  route(operations.listPipelines, async ({ query: { limit, cursor }, within, room }) => {
+  route(operations.listPipelines, async ({ query: { limit, cursor }, within, actor, room }) => {
     const [after] = positionOf(cursor, ['text']) ?? []
     const rows = await listPipelines(room.reads, null, {
       pipelines: within.pipelines,
@@ -22,7 +24,7 @@ export const pipelineRoutes: readonly Route[] = [
       limit: limit + 1,
     })
     const page = pageOfRows(rows, limit, ({ slug }) => [slug])
-    return { items: page.items.map((row) => told(row, within)), next: page.next }
+    return { items: await told(actor, room, page.items), next: page.next }
   }),
 
   route(operations.pipelineInventory, async ({ query: { limit, cursor }, room }) => {
@@ -31,9 +33,7 @@ export const pipelineRoutes: readonly Route[] = [
     return pageOfRows(rows, limit, ({ slug }) => [slug])
   }),
 
-  route(operations.showPipeline, async ({ params, within, room }) =>
-    told(await shown(room, params.pipeline), within),
-  ),
+  route(operations.showPipeline, async ({ params, actor, room }) => toldOne(actor, room, params.pipeline)),
 
   route(operations.listVersions, async ({ params, room }) => {
     await shown(room, params.pipeline)
@@ -46,27 +46,27 @@ export const pipelineRoutes: readonly Route[] = [
     return { items: await pipelineOutcomes(room.reads, params.pipeline, from) }
   }),
 
-  route(operations.pausePipeline, async ({ params, body, caller, ifRevision, room, within }) => ({
-    changed: await presently(room, within, params.pipeline, () =>
+  route(operations.pausePipeline, async ({ params, body, caller, ifRevision, room, actor }) => ({
+    changed: await presently(room, actor, params.pipeline, () =>
       pausePipeline(caller, params.pipeline, body.reason ?? null, ifRevision),
     ),
   })),
 
-  route(operations.resumePipeline, async ({ params, caller, ifRevision, room, within }) => ({
-    changed: await presently(room, within, params.pipeline, () =>
+  route(operations.resumePipeline, async ({ params, caller, ifRevision, room, actor }) => ({
+    changed: await presently(room, actor, params.pipeline, () =>
       resumePipeline(caller, params.pipeline, ifRevision),
     ),
   })),
 
-  route(operations.activatePipeline, async ({ params, body, caller, ifRevision, room, within }) => {
-    await presently(room, within, params.pipeline, () =>
+  route(operations.activatePipeline, async ({ params, body, caller, ifRevision, room, actor }) => {
+    await presently(room, actor, params.pipeline, () =>
       activatePipeline(caller, params.pipeline, body.version, ifRevision),
     )
     return undefined
   }),
 
-  route(operations.splitPipeline, async ({ params, body, caller, ifRevision, room, within }) => {
-    await presently(room, within, params.pipeline, () =>
+  route(operations.splitPipeline, async ({ params, body, caller, ifRevision, room, actor }) => {
+    await presently(room, actor, params.pipeline, () =>
       splitPipeline(caller, params.pipeline, body.shares, body.key ?? null, ifRevision),
     )
     return undefined
@@ -95,10 +95,25 @@ export const pipelineRoutes: readonly Route[] = [
   })),
 ]
 
-/** Whoever is bound to a tenant learns nothing of the runs of others. */
-function told(row: PipelineRow, { tenant }: Within) {
-  if (tenant === null) return row
-  return { ...row, live_runs: null, last_run_id: null, last_run_state: null, last_run_at: null }
+/** Whoever is bound to a tenant learns nothing of the runs of others, and of those for whose failures one is paused only that they are. */
+async function told(actor: Actor, { reads }: ServerRoom, rows: readonly PipelineRow[]) {
+  const hiding = await hidingOthers(
+    actor,
+    reads,
+    rows.flatMap((row) => row.pause_reason ?? []),
+  )
+  return rows.map((row) => ({
+    ...row,
+    pause_reason: row.pause_reason === null ? null : hiding(row.pause_reason),
+    ...(actor.tenant === null ? {} : noRuns),
+  }))
+}
+
+const noRuns = { live_runs: null, last_run_id: null, last_run_state: null, last_run_at: null } as const
+
+async function toldOne(actor: Actor, room: ServerRoom, slug: string) {
+  const [row] = await told(actor, room, [await shown(room, slug)])
+  return row!
 }
 
 async function shown(room: ServerRoom, slug: string): Promise<PipelineRow> {
@@ -109,6 +124,6 @@ async function shown(room: ServerRoom, slug: string): Promise<PipelineRow> {
   })
 }
 
-function presently<T>(room: ServerRoom, within: Within, slug: string, work: () => Promise<T>): Promise<T> {
-  return withPresent(room, work, async (outside) => told(await shown(outside, slug), within))
+function presently<T>(room: ServerRoom, actor: Actor, slug: string, work: () => Promise<T>): Promise<T> {
+  return withPresent(room, work, (outside) => toldOne(actor, outside, slug))
 }

@@ -33,6 +33,7 @@ import type { ServerRoom } from '../room.ts'
 import { type Route, route } from '../route.ts'
 import {
   checkPipeline,
+  hidingOthers,
   tenantWithin,
   withoutOtherParent,
   withoutOtherRuns,
@@ -67,7 +68,8 @@ export const runRoutes: readonly Route[] = [
         ...joined(room),
       }),
     )
-    return startAnswer(answer)
+    const [told] = await startAnswers(actor, room, [answer])
+    return told!
   }),
 
   route(operations.startMany, async ({ body, actor, within, room }) => {
@@ -78,7 +80,7 @@ export const runRoutes: readonly Route[] = [
       ...options,
       ...joined(room),
     })
-    return { starts: answers.map(startAnswer) }
+    return { starts: await startAnswers(actor, room, answers) }
   }),
 
   route(operations.showRun, async ({ params, actor, room }) => {
@@ -251,10 +253,17 @@ function startOptions(body: Startable, actor: Actor, tenant: string | undefined)
   }
 }
 
-function startAnswer(answer: StartAnswer) {
+/** A pause may be for the failure of a run of others. */
+async function startAnswers(actor: Actor, { reads }: ServerRoom, answers: readonly StartAnswer[]) {
+  const whys = answers.flatMap((answer) => ('why' in answer ? [answer.why] : []))
+  const hiding = await hidingOthers(actor, reads, whys)
+  return answers.map((answer) => startAnswer(answer, hiding))
+}
+
+function startAnswer(answer: StartAnswer, hiding: (why: string) => string) {
   if (answer.created) return { created: true, run: { id: answer.run.id } }
   const { created, reason } = answer
-  if (answer.reason === 'paused') return { created, reason, run: null, why: answer.why }
+  if (answer.reason === 'paused') return { created, reason, run: null, why: hiding(answer.why) }
   if (answer.reason === 'limit')
     return { created, reason, run: null, rule: answer.rule, passes_at: answer.passesAt }
   const { run, rule } = answer
