@@ -52,6 +52,19 @@ test('a token ends when it says, at most an hour later', async () => {
   expect(await api.ask({}, 'POST', `/runs/${run}/tokens`, { seconds: 3_601 })).toMatchObject({ status: 400 })
 })
 
+test('servers whose clocks are some seconds apart take the tokens of each other, and none from further ahead', async () => {
+  const [api, run] = [await open(), await startOne()]
+  const token = await tokenFor(api, run, { seconds: 60 })
+  const statusAt = async (apartMs: number) => {
+    const server = await openApi({ now: () => nowMs + apartMs })
+    return (await server.ask(null, 'GET', `/runs/${run}`, undefined, bearer(token))).status
+  }
+  const apart = [-29_000, -1_000, 1_000, 58_000]
+  expect(await Promise.all(apart.map(statusAt))).toEqual(apart.map(() => 200))
+  // The end that it names is the end all the same: nothing is added to it.
+  expect(await Promise.all([-32_000, 61_000].map(statusAt))).toEqual([401, 401])
+})
+
 test('a token ends with the key that made it', async () => {
   const api = await open()
   const run = await startOne()
