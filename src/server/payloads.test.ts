@@ -2,8 +2,10 @@
 import { expect, test } from 'vitest'
 import type { Actor } from '../api/access.ts'
 import { pipeline } from '../sdk/pipeline.ts'
+import { schedule } from '../sdk/schedule.ts'
 import { apiOn } from '../../test/api.ts'
 import { until } from '../../test/deadline.ts'
+import { eventKinds } from '../../test/event-kinds.ts'
 import { Arrival, openMillrace } from '../../test/millrace.ts'
 
 const { database, opened } = await openMillrace()
@@ -58,6 +60,59 @@ test('what a step notes beside its progress is told to whoever may see payloads 
       payloads_hidden: true,
     })
   }
+})
+
+test('what a schedule found in an output stands in the account for whoever may see payloads alone', async () => {
+  const found = pipeline('withheld-found').step('only', () => ({ mail: canary }))
+  const expectation = { output: 'mail', equals: canary }
+  await opened.worker({
+    pipelines: [found],
+    triggers: [schedule('withheld-found', { pipeline: found, every: '1h', expect: expectation })],
+  })
+  const client = opened.client()
+  const { run } = await client.schedules.trigger('withheld-found')
+  const { ask } = await openApi()
+  const verified = async (who: Partial<Actor>) => {
+    const { body } = await ask(who, 'GET', `/runs/${run!.id}/account`)
+    return body.events.listed.find(({ kind }: { kind: string }) => kind === 'firing.verified')
+  }
+  const seen = await until('it is verified', () => verified(ann))
+  expect(seen.detail).toMatchObject({ schedule: 'withheld-found', met: true, value: canary })
+  const { detail } = await verified(blind)
+  expect(detail).toEqual({
+    schedule: 'withheld-found',
+    firing: seen.detail.firing,
+    met: true,
+    looks: 1,
+    at: seen.detail.at,
+  })
+})
+
+test('of no kind of event an account tells more than is decided to whoever may not see payloads', async () => {
+  const only = pipeline('withheld-events').step('only', () => 1)
+  const client = opened.client()
+  const { run } = await client.start(only, null)
+  const detail = {
+    reason: 'why',
+    message: canary,
+    forgotten: [canary],
+    comment: canary,
+    rows: canary,
+    new: canary,
+  }
+  for (const kind of eventKinds())
+    await database.query(
+      `insert into millrace.event (run_id, at, actor, kind, detail) values ($1, millrace.now(), 'ada', $2, $3)`,
+      [run!.id, kind, detail],
+    )
+  const { ask } = await openApi()
+  const account = async (who: Partial<Actor>) => (await ask(who, 'GET', `/runs/${run!.id}/account`)).body
+  const [all, told] = [await account(ann), await account(blind)]
+  expect(all.events.listed).toHaveLength(eventKinds().length)
+  expect(told.events.listed).toHaveLength(eventKinds().length)
+  expect(told.payloads_hidden).toBe(true)
+  expect(JSON.stringify(told)).toContain('why')
+  expect(JSON.stringify(told)).not.toContain(canary)
 })
 
 test('K1 why a run waits names no run of another tenant to a key of its own', async () => {
@@ -218,6 +273,17 @@ test('what an encrypted run failed with and logged is read where the server has 
   const { body } = await withKey.ask(ann, 'GET', `/runs/${run!.id}/account`)
   const [line] = body.events.listed.filter(({ kind }: { kind: string }) => kind === 'step.log')
   expect(line.detail).toMatchObject({ message: 'looked', fields: { of: canary } })
+
+  const path = `/runs/${run!.id}/account`
+  expect((await withKey.ask(ann, 'POST', `/runs/${run!.id}/redrive`, {})).status).toBe(200)
+  const redriven = (told: { kind: string }) => told.kind === 'run.redriven'
+  const errorOf = async ({ ask }: typeof withKey, who: Partial<Actor>) =>
+    (await ask(who, 'GET', path)).body.events.listed.find(redriven).detail.error
+  expect(await errorOf(withKey, ann)).toMatchObject({ message: canary })
+  for (const error of [await errorOf(withKey, blind), await errorOf(without, ann)]) {
+    expect(JSON.stringify(error)).not.toContain(canary)
+    expect(error).not.toHaveProperty('$encrypted')
+  }
 })
 
 test('K1 a pause for the failure of a run of another tenant does not name it to a key of its own', async () => {

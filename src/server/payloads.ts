@@ -6,6 +6,7 @@ import { MillraceError } from '../core/errors.ts'
 import type { ToldReports } from '../core/reports.ts'
 import { RunCipher, shown } from '../core/run-cipher.ts'
 import { SealedRuns } from '../sdk/sealed-runs.ts'
+import { withoutPayloads } from './event-details.ts'
 import type { ServerRoom } from './room.ts'
 
 /** The values, or, for those who may not see them, null in the place of each. */
@@ -83,12 +84,6 @@ async function openedAccount(
   account: RunAccount,
 ): Promise<RunAccount> {
   const { run, attempts, events } = account
-  const cipher = room.cipher === undefined ? undefined : new RunCipher(room.cipher, run.id)
-  const fieldsOf = ({ step, item, detail: { fields } }: AccountEvent) =>
-    opened(
-      () => Promise.resolve().then(() => cipher?.open('log', step!, item ?? -1, fields) ?? shown(fields)),
-      fields,
-    )
   return {
     ...account,
     run: {
@@ -107,18 +102,33 @@ async function openedAccount(
     },
     events: {
       ...events,
-      listed: await Promise.all(
-        events.listed.map(async (event) =>
-          event.kind === 'step.log' && isEnvelope(event.detail['fields'])
-            ? { ...event, detail: { ...event.detail, fields: await fieldsOf(event) } }
-            : event,
-        ),
-      ),
+      listed: await Promise.all(events.listed.map((event) => openedEvent(actor, room, run.id, event))),
     },
   }
 }
 
-/** The account of a run; for those who may not see payloads without what its handlers stored, logged and were given. */
+/** An entry of the history, with the fields of a log line, and the error that a redrive went on from. */
+async function openedEvent(
+  actor: Actor,
+  room: Pick<ServerRoom, 'reads' | 'cipher'>,
+  run: string,
+  event: AccountEvent,
+): Promise<AccountEvent> {
+  const { kind, step, item, detail } = event
+  const { fields, error } = detail
+  if (kind === 'step.log' && isEnvelope(fields)) {
+    const open = () =>
+      room.cipher === undefined
+        ? shown(fields)
+        : new RunCipher(room.cipher, run).open('log', step!, item ?? -1, fields)
+    return { ...event, detail: { ...detail, fields: await opened(async () => open(), fields) } }
+  }
+  return isEnvelope(error)
+    ? { ...event, detail: { ...detail, error: await errorFor(actor, room, run, error) } }
+    : event
+}
+
+/** The account of a run; for those who may not see payloads without what its handlers stored, logged and were given, and what was looked up of it. */
 export async function accountFor(
   actor: Actor,
   room: Pick<ServerRoom, 'reads' | 'cipher'>,
@@ -132,9 +142,7 @@ export async function accountFor(
     lineage: lineageFor(actor, account.lineage),
     events: {
       ...account.events,
-      listed: account.events.listed.map((event) =>
-        event.kind === 'step.log' ? { ...event, detail: {} } : event,
-      ),
+      listed: account.events.listed.map(withoutPayloads),
     },
     payloads_hidden: true,
   }
