@@ -1,8 +1,9 @@
 // The account in words, from data alone: what the database tests beside src/db/accounts.ts don't reach.
 import { expect, test } from 'vitest'
+import { eventKinds } from '../../test/event-kinds.ts'
 import { tellAccount } from './account.ts'
 import { width } from './text-width.ts'
-import type { AccountAttempt, AccountStep, RunAccount } from './account-data.ts'
+import type { AccountAttempt, AccountEvent, AccountStep, RunAccount } from './account-data.ts'
 
 const day = '2026-11-21'
 const id = '01a1fc9e-5f80-77ff-8c73-f01c878af2ee'
@@ -452,4 +453,36 @@ test('a retry that waits for its share of the allowance says so, and so does one
   )
   expect(text.replaceAll(/\s+/g, ' ')).toContain(`the next attempt 45.0 s later, at 11:00:45.000: ${held}`)
   expect(text.replaceAll(/\s+/g, ' ')).toContain(`no further attempt: ${held}`)
+})
+
+const eventWords = (kind: string, detail: AccountEvent['detail'], more: Partial<AccountEvent> = {}) => {
+  const at = `${day}T11:00:01+00:00`
+  const event = { at, actor: 'ada', kind, step: null, item: null, attempt: null, detail, ...more }
+  return tellAccount(account({ events: { total: 1, listed: [event] } })).replaceAll(/\s+/g, ' ')
+}
+
+test.each(eventKinds())('%s has words of its own, also where its details are not shown', (kind) => {
+  expect(eventWords(kind, {})).not.toContain(kind)
+})
+
+test('a cut loop tells the key of the row, or that it was the whole table, or neither where that is not shown', () => {
+  const cut = { watch: 'people', changes: 1 }
+  expect(eventWords('change.loop_cut', { ...cut, key: { id: 1 } })).toContain(
+    `by watch 'people' of {"id":1} `,
+  )
+  expect(eventWords('change.loop_cut', { ...cut, key: null })).toContain(`by watch 'people' of the table `)
+  expect(eventWords('change.loop_cut', cut)).toContain(`by watch 'people' `)
+  expect(eventWords('change.loop_cut', cut)).not.toContain('table')
+})
+
+test('a log line that is not shown says so', () => {
+  expect(eventWords('step.log', {}, { step: 'load' })).toContain('load: a line that is not shown')
+  expect(eventWords('step.log', { message: '', fields: {} }, { step: 'load' })).not.toContain('not shown')
+})
+
+test('a secret that was read although it is too old is told with its step and its age', () => {
+  const detail = { name: 'mail/token', changed_at: '2026-01-02T03:04:05+00:00', max_age_seconds: 2_592_000 }
+  expect(eventWords('secret.overdue', detail, { step: 'load', item: 3 })).toContain(
+    `ada read a secret that is older than it may be, 'mail/token' for load item 3: changed on 2026-01-02 at 03:04:05.000 UTC, and good for 30 d`,
+  )
 })

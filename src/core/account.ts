@@ -151,6 +151,7 @@ const eventVerbs: Readonly<Record<string, string>> = {
   'run.took_place': 'began it in the place',
   'change.loop_cut': 'cut a loop: a change by this run would have started again what had led to it, by',
   'schedule.paused': 'paused the schedule, after failures in a row',
+  'secret.overdue': 'read a secret that is older than it may be,',
   'firing.overdue': 'found it without an end by the deadline of its schedule',
   'firing.verified': 'found what its schedule expects of it',
   'firing.unverified': 'did not find what its schedule expects of it',
@@ -195,7 +196,7 @@ function eventLine(account: RunAccount, event: AccountEvent): string[] {
   const message = messageWords(event)
   if (message !== undefined) return atTime(account, at, message)
   const reason = typeof detail['reason'] === 'string' ? `: ${oneLine(detail['reason'])}` : ''
-  const gap = kind === 'run.report_gap' ? gapWords(account, detail) : ''
+  const gap = kind === 'run.report_gap' && 'from' in detail ? gapWords(account, detail) : ''
   const move =
     kind === 'run.migrated'
       ? ` from version ${String(detail['from'])} to version ${String(detail['to'])}`
@@ -208,15 +209,16 @@ function eventLine(account: RunAccount, event: AccountEvent): string[] {
 }
 
 /** What a change leads to: the run that was made, what had failed, the other priority. */
-function changeWords({ kind, step, detail }: AccountEvent): string {
+function changeWords(event: AccountEvent): string {
+  const { kind, step, detail } = event
   if (kind === 'run.prioritized') return ` from ${String(detail['from'])} to ${String(detail['to'])}`
   if (kind === 'step.aged') return agedWords(step, detail)
   if (kind === 'run.took_place')
     return ` of run ${String(detail['of'])}, by rule '${String(detail['rule'])}' on starts`
   if (kind === 'limit.opened')
     return ` '${String(detail['limit'])}'${typeof detail['key'] === 'string' ? ` of '${oneLine(detail['key'])}'` : ''}, by its failure`
-  if (kind === 'change.loop_cut')
-    return ` watch '${String(detail['watch'])}' of ${oneLine(JSON.stringify(detail['key'] ?? 'the table'))}`
+  if (kind === 'change.loop_cut') return ` watch '${String(detail['watch'])}'${rowWords(detail)}`
+  if (kind === 'secret.overdue') return secretWords(event)
   const made = typeof detail['as'] === 'string' ? ` as run ${detail['as']}` : ''
   const failed = detail['error'] as AccountError | undefined
   return `${made}${failed === undefined || kind !== 'run.redriven' ? '' : `, which had failed (${errorWords(failed)})`}`
@@ -226,6 +228,23 @@ function changeWords({ kind, step, detail }: AccountEvent): string {
 function agedWords(step: string | null, { from, to, tasks }: AccountEvent['detail']): string {
   const several = typeof tasks === 'number' && tasks > 1 ? `${grouped(tasks)} tasks of ` : ''
   return `: ${several}${step ?? 'it'}, from priority ${String(from)} to ${String(to)}`
+}
+
+/** ' of {"id":1}', of the table where that was changed as a whole; nothing where the key of the row is not shown. */
+function rowWords({ key }: AccountEvent['detail']): string {
+  if (key === undefined) return ''
+  return ` of ${key === null ? 'the table' : oneLine(JSON.stringify(key))}`
+}
+
+/** ' 'mail/token' for load: changed on …, and good for 90 d'. */
+function secretWords({ step, item, detail }: AccountEvent): string {
+  const { name, changed_at: changedAt, max_age_seconds: seconds } = detail
+  const place = `${step ?? 'it'}${item === null ? '' : ` item ${item}`}`
+  const age =
+    typeof changedAt === 'string' && typeof seconds === 'number'
+      ? `: changed on ${dateWords(changedAt)} UTC, and good for ${durationWords(1_000 * seconds)}`
+      : ''
+  return ` '${String(name)}' for ${place}${age}`
 }
 
 /** What an executor outside tells of the time in which it could report nothing. */
@@ -240,6 +259,8 @@ function gapWords(
 function logLine(account: RunAccount, { at, step, item, detail }: AccountEvent): string[] {
   const place = `${step ?? ''}${item === null ? '' : ` item ${item}`}`
   const { fields, message: said } = detail
+  // Without the right to payloads there is no more than that something was said.
+  if (said === undefined) return atTime(account, at, `${place}: a line that is not shown`)
   const message = typeof said === 'string' ? said : ''
   const shown =
     typeof fields === 'object' && fields !== null && Object.keys(fields).length > 0
