@@ -155,7 +155,7 @@ const accountStep = z.object({
   when: z.boolean(),
   items: z.int().nullable(),
   ...counts,
-  ended_as: z.enum(['completed', 'skipped']).nullable(),
+  ended_as: z.enum(['completed', 'skipped', 'failed']).nullable(),
   concurrency: z.int().nullable(),
   fail_after: z.string().nullable(),
   started_at: time.nullable(),

@@ -91,7 +91,7 @@ export interface AccountStep {
   readonly max_attempts: number
   readonly tx: boolean
   readonly when: boolean
-  /** Over how many items a map goes; null while that is not known, and for plain steps. */
+  /** Over how many items a map goes, or what undoes one; null while that is not known, and for other steps. */
   readonly items: number | null
   /** How many attempts there are, and how many of them ended how. */
   readonly attempts: number
@@ -103,10 +103,11 @@ export interface AccountStep {
   readonly cancelled: number
   readonly parked: number
   readonly items_with_failures: number
-  /** Of a map: items that failed for good; items that wait for their turn; how the map ended, where it ended as a whole. */
+  /** Where it goes over items: how many failed for good, and how many wait for their turn. */
   readonly given_up: number
   readonly held_back: number
-  readonly ended_as: 'completed' | 'skipped' | null
+  /** How it ended, where it did as a whole. */
+  readonly ended_as: 'completed' | 'skipped' | 'failed' | null
   readonly concurrency: number | null
   readonly fail_after: string | null
   /** Its tasks: held by a worker, ready to be claimed, waiting for a time. */
@@ -117,7 +118,7 @@ export interface AccountStep {
   readonly finished_at: string | null
   /** The sum over its attempts. */
   readonly running_ms: number
-  /** Of a map: the items that took longest. */
+  /** The items that took longest. */
   readonly slowest: ReadonlyArray<{ readonly item: number; readonly ms: number }> | null
 }
 

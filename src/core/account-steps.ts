@@ -27,23 +27,16 @@ export function stepState(account: RunAccount, step: AccountStep): StepState {
   if (step.waiting > 0) return 'waiting'
   if (step.ended_as !== null) return step.ended_as
   if (isAllDone(step)) return step.completed + step.given_up > 0 ? 'completed' : 'skipped'
-  if (hasFailed(account, step)) return 'failed'
+  if (step.given_up > 0) return 'failed'
   if (isFinal(account.run.state)) return 'cancelled'
   return step.attempts > 0 ? 'running' : 'pending'
 }
 
-function isAllDone(step: AccountStep): boolean {
-  const done = step.completed + step.skipped + (step.fail_after === null ? 0 : step.given_up)
-  return done > 0 && (step.kind === 'step' || done >= (step.items ?? 1))
-}
-
-function hasFailed({ attempts }: RunAccount, { step }: AccountStep): boolean {
-  return attempts.listed.some(
-    (attempt) =>
-      attempt.step === step &&
-      (attempt.outcome === 'failed' || attempt.outcome === 'reclaimed') &&
-      attempt.retry_at === null,
-  )
+/** Whether all items have come to their end, and none to one that isn't tolerated: an undo that failed leaves standing what it was to undo. */
+function isAllDone({ completed, skipped, given_up, fail_after, items }: AccountStep): boolean {
+  if (given_up > 0 && fail_after === null) return false
+  const done = completed + skipped + given_up
+  return done > 0 && done >= (items ?? 1)
 }
 
 function headingLines(step: AccountStep, state: string): string[] {
@@ -76,7 +69,7 @@ function stateWords(step: AccountStep, state: StepState): string {
 }
 
 function mapLines(step: AccountStep): string[] {
-  if (step.kind !== 'map' || step.items === null || step.items === 0) return []
+  if (step.items === null || step.items === 0) return []
   const slowest = (step.slowest ?? []).map(({ item, ms }) => `item ${item} with ${durationWords(ms)}`)
   return [
     ...indented(
@@ -121,20 +114,12 @@ function toldAttempts({ attempts }: RunAccount, step: AccountStep): AccountAttem
 
 function leftOutLine({ attempts }: RunAccount, step: AccountStep): string[] {
   const listed = attempts.listed.filter((attempt) => attempt.step === step.step)
-  const toldOutcomes = listed.filter((attempt) => attempt.outcome !== 'completed').length
-  const all =
-    step.kind === 'step'
-      ? step.attempts - listed.length
-      : step.failed +
-        step.reclaimed +
-        step.released +
-        step.cancelled +
-        step.parked +
-        step.skipped -
-        toldOutcomes
-  return all > 0
-    ? indented(`… and ${count(all, 'more attempt', 'more attempts')} that did not complete.`)
-    : []
+  const completed = listed.filter((attempt) => attempt.outcome === 'completed').length
+  const incomplete = step.attempts - step.completed - (listed.length - completed)
+  const left = step.kind === 'step' ? step.attempts - listed.length : incomplete
+  if (left <= 0) return []
+  const what = left > incomplete ? '' : ' that did not complete'
+  return indented(`… and ${count(left, 'more attempt', 'more attempts')}${what}.`)
 }
 
 /** Where its workers were, each once. */

@@ -279,6 +279,7 @@ test('attempts of many items that are alike are one entry, whatever their outcom
           failed: 11,
           reclaimed: 1,
           items_with_failures: 12,
+          given_up: 11,
           slowest: [{ item: 30, ms: 1_000 }],
         }),
       ],
@@ -410,7 +411,7 @@ Has been live (now paused) for 1 h, seen 2026-11-21 at 12:00:00.000 UTC.
 
 What its steps did
   list                                                         completed in 0 ms
-    … and 60 more attempts that did not complete.
+    … and 60 more attempts.
   none  map over list, 0 items                                 completed in 0 ms
   load  map over list, 40 items                                          waiting
     0 of 40 items completed, none failed.

@@ -2,6 +2,7 @@
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts'
+import { stepState } from '../core/account-steps.ts'
 import { tellAccount } from '../core/account.ts'
 import { width } from '../core/text-width.ts'
 import { runAccount } from './accounts.ts'
@@ -359,6 +360,73 @@ test('a map of many items is summarised: its counts, its slowest items, and the 
       loader: process 4711 on host host-a
     "
   `)
+})
+
+test('a map over a map goes over all of its items, and one that failed for good fails it until it completed after all', async () => {
+  const steps = {
+    key: [],
+    steps: [
+      { name: 'list', after: [] },
+      { name: 'fetch', kind: 'map', over: 'list', fail_after: 1, max_attempts: 1 },
+      { name: 'store', kind: 'map', over: 'fetch', max_attempts: 1 },
+    ],
+  }
+  const run = await startRun('chained', steps, null)
+  const worker = await enterWorker('chained', 'chainer')
+  const states = async () => {
+    const account = await runAccount(caller, run)
+    return account.steps.map((step) => [step.step, step.items, stepState(account, step)])
+  }
+  await worker.complete(one(await worker.take()), [0, 1, 2, 3])
+  const fetches = await worker.take()
+  await worker.fail(at(fetches, 3), { message: 'no route' })
+  for (const task of fetches.slice(0, 3)) await worker.complete(task, task.item)
+  const stores = await worker.take()
+  for (const task of stores.slice(0, 3)) await worker.complete(task, null)
+  expect(await states()).toEqual([
+    ['list', null, 'completed'],
+    ['fetch', 4, 'completed'],
+    ['store', 4, 'running'],
+  ])
+  await worker.fail(at(stores, 3), { message: 'no room' })
+  expect((await states())[2]).toEqual(['store', 4, 'failed'])
+  await database.query('select * from millrace.start_redrive($1)', [{ runs: [run] }])
+  await worker.complete(one(await worker.take()), null)
+  expect((await states())[2]).toEqual(['store', 4, 'completed'])
+})
+
+test('the step at which a run failed is told with its error, however many attempts came before it', async () => {
+  await database.clock.freeze(tomorrow('16:00:00'))
+  const maps = Array.from({ length: 21 }, (_, index) => `map-${index}`)
+  const steps = {
+    key: [],
+    steps: [
+      { name: 'list', after: [] },
+      ...maps.map((name) => ({ name, kind: 'map', over: 'list' })),
+      { name: 'close', after: maps, max_attempts: 1 },
+    ],
+  }
+  const run = await startRun('many', steps, null)
+  const worker = await enterWorker('many', 'many')
+  await worker.complete(
+    one(await worker.take()),
+    Array.from({ length: 50 }, (_, item) => item),
+  )
+  for (let done = 0; done < 50 * maps.length; ) {
+    const tasks = await worker.take()
+    for (const task of tasks) await worker.complete(task, null)
+    done += tasks.length
+  }
+  await database.clock.advance(1_000)
+  await worker.fail(one(await worker.take()), { message: 'the books do not balance' })
+  const account = await runAccount(caller, run)
+  const close = at(account.steps, 22)
+  expect(account.attempts).toMatchObject({ total: 1_052 })
+  expect(account.attempts.listed).toHaveLength(1_000)
+  expect(stepState(account, close)).toBe('failed')
+  expect(account.attempts.listed.filter(({ step }) => step === 'close')).toMatchObject([
+    { error: { message: 'the books do not balance' } },
+  ])
 })
 
 test('a worker that died stands in the account with the reason why its attempt was lost', async () => {

@@ -1,6 +1,7 @@
 // What follows the outcome of a run, from the builder to its end: handlers, their contexts, the account.
 import { afterAll, describe, expect, test } from 'vitest'
 import { findBrokenInvariants } from '../../test/checker.ts'
+import { until } from '../../test/deadline.ts'
 import { Arrival, openMillrace } from '../../test/millrace.ts'
 import { tellAccount } from '../core/account.ts'
 import { PermanentError } from '../core/errors.ts'
@@ -70,6 +71,39 @@ test('items that never ran leave the others in their places', async () => {
     ['B', 1],
     ['A', 'B', undefined],
   ])
+})
+
+test('what undoes a map is told as failed where one of its items did, and as cancelled where others never began', async () => {
+  const stuck = new Arrival()
+  const booked = pipeline('booked')
+    .step('items', () => ['a', 'b', 'c'])
+    .map('book', { over: 'items' }, ({ item }) => item)
+    .undo({ retry: { attempts: 1 } }, ({ index }) => {
+      if (index === 1) throw new Error('the hotel is closed')
+    })
+    .step('charge', { after: 'book' }, (): string => refuse())
+  const held = pipeline('held-back')
+    .step('items', () => ['a', 'b', 'c'])
+    .map('book', { over: 'items', concurrency: 1 }, ({ item }) => item)
+    .undo(async ({ index, abort }) => {
+      if (index === 0) return
+      stuck.arrive()
+      await new Promise((resolve) => abort.addEventListener('abort', resolve))
+    })
+    .step('charge', { after: 'book' }, (): string => refuse())
+  await opened.worker({ pipelines: [booked, held] })
+  const client = opened.client()
+  const { run } = await client.start(booked, null)
+  await expect(client.run(run!.id).result()).rejects.toMatchObject({ code: 'run_failed' })
+  expect(words(await account(run!.id))).toMatch(
+    /undo-book undoes book, 3 items failed 2 of 3 items completed; 1 attempt at 1 item failed\..*the hotel is closed/,
+  )
+  const { run: other } = await client.start(held, null)
+  await stuck.come
+  expect(await client.run(other!.id).cancel('enough')).toBe(true)
+  await until('its undoing has stopped', async () =>
+    /undo-book undoes book, 3 items cancelled 2 of 3 items completed/.test(words(await account(other!.id))),
+  )
 })
 
 test('an item that completed before its map took the fallback is undone with what it gave itself', async () => {

@@ -1,4 +1,5 @@
--- The attempts of a run in order, at most 50 a step and 1,000 in all: of a map those that did not complete first, then the slowest.
+-- The attempts of a run in order, at most 50 a step and 1,000 in all: of a map those that did not complete first, then the slowest; of all steps
+-- together those that failed, then the others that did not complete, then the earliest.
 create or replace function millrace.account_attempts(told_run uuid) returns jsonb
 language sql stable
 as $$
@@ -9,7 +10,8 @@ as $$
       from (select run_id, step, item, attempt, worker_id, outcome, error, writes, reason, ready_at, started_at, finished_at, retry_at
               from millrace.attempt where run_id = told_run) a
   ), kept as (
-    select * from ranked where place <= 50 order by started_at, step, item, attempt limit 1000
+    select * from ranked where place <= 50
+     order by outcome not in ('failed', 'reclaimed'), outcome in ('completed', 'skipped'), started_at, step, item, attempt limit 1000
   )
   select jsonb_build_object(
            'total', coalesce(max(k.total), 0),

@@ -1,6 +1,7 @@
 -- The steps of a run in an order in which each comes after what it needs, with their attempts counted by outcome and their tasks by what
--- they do. A map says over how many items it goes, once that is known, how many of them failed for good or wait for their turn, and which
--- three took longest. ended_as is the outcome of a map that ended as a whole.
+-- they do. A map, and what undoes one, says over how many items it goes, once that is known, how many of them failed for good or wait for their
+-- turn, and which three took longest. ended_as is the outcome of what ended as a whole: of a step, or of a map as onError says. What was
+-- tried again after it had failed, by a redrive, counts by its latest attempt.
 create or replace function millrace.account_steps(told_run uuid, told_slug text, told_version int) returns jsonb
 language sql stable
 as $$
@@ -11,13 +12,19 @@ as $$
            count(*) filter (where a.outcome = 'released') as released, count(*) filter (where a.outcome = 'cancelled') as cancelled,
            count(*) filter (where a.outcome = 'parked') as parked,
            count(distinct a.item) filter (where a.outcome in ('failed', 'reclaimed')) as items_with_failures,
-           count(*) filter (where a.item >= 0 and a.outcome in ('failed', 'reclaimed') and a.retry_at is null) as given_up,
-           max(a.outcome) filter (where a.item = -1 and a.outcome in ('completed', 'skipped')) as ended_as,
+           count(*) filter (where a.item >= 0 and a.is_latest and a.outcome in ('failed', 'reclaimed') and a.retry_at is null) as given_up,
+           max(case when a.outcome in ('completed', 'skipped') then a.outcome
+                    when a.outcome in ('failed', 'reclaimed') and a.retry_at is null then 'failed' end) filter (where a.item = -1 and a.is_latest) as ended_as,
+           -- A list has a place for each item of a map, also of those that were skipped or given up; what undoes a map goes over those with an effect.
+           max(a.item) filter (where a.item >= 0) + 1 as mapped,
+           count(*) filter (where a.item >= 0 and a.outcome = 'completed' and a.worker_id is not null) as undoable,
            min(a.started_at) as started_at, max(a.finished_at) as finished_at,
            sum(extract(epoch from a.finished_at - a.started_at)) * 1000 as running_ms,
-           max(jsonb_array_length(a.output)) filter (where a.item = -1 and jsonb_typeof(a.output) = 'array') as listed
-      from millrace.attempt a
-     where a.run_id = told_run
+           max(a.listed) as listed
+      from (select t.step, t.item, t.outcome, t.worker_id, t.retry_at, t.started_at, t.finished_at,
+                   lead(t.attempt) over (partition by t.step, t.item order by t.attempt) is null as is_latest,
+                   case when t.item = -1 and jsonb_typeof(t.output) = 'array' then jsonb_array_length(t.output) end as listed
+              from millrace.attempt t where t.run_id = told_run) a
      group by a.step
   ), held as (
     -- What is ready and left for want of room under a limit waits.
@@ -33,17 +40,18 @@ as $$
   select coalesce(jsonb_agg(jsonb_build_object(
            'step', d.step, 'kind', d.kind, 'over', d.over, 'undoes', d.undoes, 'follows', d.follows, 'needs', d.needs, 'queue', h.queue, 'max_attempts', d.max_attempts,
            'tx', coalesce((g.node ->> 'tx')::boolean, false), 'when', coalesce((g.node ->> 'when')::boolean, false),
-           'items', case when d.kind = 'map' then coalesce(source.listed, nullif(source.completed, 0)) end,
+           'items', case d.kind when 'map' then coalesce(source.listed, case when source.ended_as is null and (c.step is not null or l.step_id is not null) then source.mapped end)
+                                when 'undo' then nullif(source.undoable, 0) end,
            'attempts', coalesce(c.attempts, 0), 'completed', coalesce(c.completed, 0), 'skipped', coalesce(c.skipped, 0),
            'failed', coalesce(c.failed, 0), 'reclaimed', coalesce(c.reclaimed, 0), 'released', coalesce(c.released, 0),
            'cancelled', coalesce(c.cancelled, 0), 'parked', coalesce(c.parked, 0), 'items_with_failures', coalesce(c.items_with_failures, 0),
-           'given_up', coalesce(c.given_up, 0), 'ended_as', case when d.kind = 'map' then c.ended_as end, 'concurrency', d.concurrency,
+           'given_up', coalesce(c.given_up, 0), 'ended_as', c.ended_as, 'concurrency', d.concurrency,
            'fail_after', coalesce(d.fail_after_items::text, d.fail_after_percent || '%'),
            'held_back', case when d.concurrency is not null then (
              select count(*) from millrace.map_item m where m.run_id = told_run and m.step_id = d.id) else 0 end,
            'running', coalesce(l.running, 0), 'ready', coalesce(l.ready, 0), 'waiting', coalesce(l.waiting, 0),
            'started_at', c.started_at, 'finished_at', c.finished_at, 'running_ms', coalesce(c.running_ms, 0)::float8,
-           'slowest', case when d.kind = 'map' then (
+           'slowest', case when d.kind = 'map' or (d.kind = 'undo' and source.undoable > 0) then (
              select coalesce(jsonb_agg(jsonb_build_object('item', s.item, 'ms', s.ms)), '[]')
                from (select a.item, (extract(epoch from a.finished_at - a.started_at) * 1000)::float8 as ms from millrace.attempt a
                       where a.run_id = told_run and a.step = d.step and a.item >= 0 order by 2 desc, 1 limit 3) s) end
@@ -53,7 +61,7 @@ as $$
     join millrace.handler h on h.id = d.handler
     left join lateral (select node from jsonb_array_elements(v.graph -> 'steps') node where node ->> 'name' = d.step) g on true
     left join counted c on c.step = d.step
-    left join counted source on source.step = d.over
+    left join counted source on source.step = coalesce(d.over, d.undoes)
     left join live l on l.step_id = d.id
    where d.slug = told_slug and d.version = told_version and d.kind <> 'end'
      and (d.kind not in ('undo', 'finally') or c.step is not null or l.step_id is not null)
