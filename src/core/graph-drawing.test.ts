@@ -29,3 +29,12 @@ test('each step stands under the last of those that it waits for, with the other
     'audit',
   ])
 })
+
+test('a graph that SQL registered is drawn with what it leaves out', () => {
+  const steps = [
+    { name: 'fetch' },
+    { name: 'each', kind: 'map', over: 'fetch' } as const,
+    { name: 'store', after: ['each'] },
+  ]
+  expect(drawGraph({ steps })).toEqual(['fetch', '└─ each  (map over fetch)', '   └─ store'])
+})

@@ -2,9 +2,11 @@
 import { durationWords } from './wording.ts'
 import { batchOf, type Graph, type GraphNode } from './graph.ts'
 import { batchKeyWords } from './graph-batches.ts'
+import { type StoredGraph, wholeGraph } from './stored-graph.ts'
 
 /** One line a step, in an order in which each comes after what it waits for. */
-export function drawGraph(graph: Graph): string[] {
+export function drawGraph(stored: StoredGraph): string[] {
+  const graph = wholeGraph(stored)
   const parents = new Map(graph.steps.map((node) => [node.name, lastNeeded(graph, node)]))
   const roots = graph.steps.filter((node) => parents.get(node.name) === undefined)
   return roots.flatMap((root) => drawFrom(graph, parents, root, '', ''))
@@ -54,7 +56,7 @@ function notes(node: GraphNode, parent: string | undefined): string {
     batchWords(node),
     node.tx && node.kind !== 'sql' ? 'in one transaction' : '',
     node.when ? 'on a condition' : '',
-    node.queue === 'default' || node.queue === undefined ? '' : `queue ${node.queue}`,
+    node.queue === 'default' ? '' : `queue ${node.queue}`,
     others.length > 0 ? `also after ${others.join(', ')}` : '',
   ].filter((word) => word !== '')
   return words.length === 0 ? '' : `  (${words.join('; ')})`
@@ -62,8 +64,7 @@ function notes(node: GraphNode, parent: string | undefined): string {
 
 function kindWords(node: GraphNode): string {
   if (node.kind === 'map') return `map over ${node.over}`
-  // A graph registered in plain SQL may leave the kind of a step out.
-  if (node.kind === 'step' || node.kind === undefined) return ''
+  if (node.kind === 'step') return ''
   if (node.kind === 'undo') return `undoes ${node.undoes}`
   if (node.kind === 'finally') return `after the run has ${node.follows}`
   return node.target === undefined ? node.kind : `${node.kind} ${node.target}`

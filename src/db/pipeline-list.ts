@@ -1,6 +1,6 @@
 // Lists of pipelines and of their versions.
-import type { Graph } from '../core/graph.ts'
 import type { RunState } from '../core/state.ts'
+import type { StoredGraph } from '../core/stored-graph.ts'
 import type { Caller } from './call.ts'
 import type { ListBounds } from './list-bounds.ts'
 
@@ -59,7 +59,7 @@ export function listPipelines(
 export interface VersionRow {
   readonly version: number
   readonly digest: string
-  readonly graph: Graph
+  readonly graph: StoredGraph
   readonly registered_at: Date
   readonly registered_by: string
 }
