@@ -1,6 +1,7 @@
 // The SQL functions that compare code with the database, and the check of the queries that the code declares.
 import type pg from 'pg'
 import type { Graph } from '../core/graph.ts'
+import type { StoredGraph } from '../core/stored-graph.ts'
 import type { Caller } from './call.ts'
 import { sqlState } from './database-error.ts'
 
@@ -16,7 +17,7 @@ export interface PlannedPipelineRow {
   /** The version that the code is, or would make; null for one that the code lacks. */
   readonly version: number | null
   readonly active_version: number | null
-  readonly active_graph: Graph | null
+  readonly active_graph: StoredGraph | null
 }
 
 /** What registering these graphs would do; nothing is written. @throws MillraceError graph_invalid */
