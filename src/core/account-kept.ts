@@ -1,6 +1,6 @@
 // The story of what the steps of a run took from the cache, computed for it, and wrote as artifacts.
 import type { AccountEvent } from './account-data.ts'
-import { grouped, oneLine } from './wording.ts'
+import { grouped, oneLine, runWords } from './wording.ts'
 
 /** Whether an entry of the history is of this story. */
 export function isKept({ kind }: AccountEvent): boolean {
@@ -14,7 +14,7 @@ export function keptWords({ kind, step, item, detail }: AccountEvent): string {
     return typeof value === 'string' ? oneLine(value).slice(0, 100) : ''
   }
   const value = `${place}: ${text('key')} of ${text('scope')}`
-  if (kind === 'cache.hit') return `${value} came from the cache; run ${text('run')} computed it`
+  if (kind === 'cache.hit') return `${value} came from the cache; ${runWords(detail['run'])} computed it`
   if (kind === 'cache.miss') return `${value} was not in the cache, and was computed`
   return `${place}: wrote artifact ${text('name')}, ${grouped(Number(detail['size'] ?? 0))} bytes of ${text('type')}`
 }

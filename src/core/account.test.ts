@@ -466,6 +466,14 @@ test.each(eventKinds())('%s has words of its own, also where its details are not
   expect(eventWords(kind, {})).not.toContain(kind)
 })
 
+test.each([
+  ['cache.hit', { key: 'a', scope: 's' }, 'run', 'came from the cache; ', ' computed it'],
+  ['run.took_place', { rule: 'latest' }, 'of', 'began it in the place of ', ", by rule 'latest'"],
+])('%s names its run, or says that it is of others', (kind, detail, name, before, after) => {
+  expect(eventWords(kind, { ...detail, [name]: id })).toContain(`${before}run ${id}${after}`)
+  expect(eventWords(kind, { ...detail, [name]: null })).toContain(`${before}a run of others${after}`)
+})
+
 test('a cut loop tells the key of the row, or that it was the whole table, or neither where that is not shown', () => {
   const cut = { watch: 'people', changes: 1 }
   expect(eventWords('change.loop_cut', { ...cut, key: { id: 1 } })).toContain(

@@ -13,7 +13,7 @@ import { isTriggering, laterTriggers, triggerWords } from './account-trigger.ts'
 import { waitLines } from './account-waits.ts'
 import type { RunState } from './state.ts'
 import { fill, pad } from './text-fill.ts'
-import { clockOf, count, dateWords, durationWords, grouped, oneLine } from './wording.ts'
+import { clockOf, count, dateWords, durationWords, grouped, oneLine, runWords } from './wording.ts'
 
 /** Tells the account in words and times: lines of at most 80 columns, all times UTC. */
 export function tellAccount(account: RunAccount): string {
@@ -214,7 +214,7 @@ function changeWords(event: AccountEvent): string {
   if (kind === 'run.prioritized') return ` from ${String(detail['from'])} to ${String(detail['to'])}`
   if (kind === 'step.aged') return agedWords(step, detail)
   if (kind === 'run.took_place')
-    return ` of run ${String(detail['of'])}, by rule '${String(detail['rule'])}' on starts`
+    return ` of ${runWords(detail['of'])}, by rule '${String(detail['rule'])}' on starts`
   if (kind === 'limit.opened')
     return ` '${String(detail['limit'])}'${typeof detail['key'] === 'string' ? ` of '${oneLine(detail['key'])}'` : ''}, by its failure`
   if (kind === 'change.loop_cut') return ` watch '${String(detail['watch'])}'${rowWords(detail)}`

@@ -49,3 +49,8 @@ export function grouped(number: number): string {
 export function oneLine(text: string): string {
   return text.replaceAll(unprintable, ' ').trim()
 }
+
+/** 'run 01a1…', or that it is another's, of which whoever asks is not told. */
+export function runWords(id: unknown): string {
+  return typeof id === 'string' ? `run ${oneLine(id)}` : 'a run of others'
+}
