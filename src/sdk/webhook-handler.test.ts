@@ -108,9 +108,12 @@ test('FO-5 a replay by id of a delivery to a webhook that was retired, and is in
 test('FO-5 a mapping, a filter or a schema that never answers fails its delivery, which is kept', async () => {
   const never = () => new Promise<never>(() => {})
   const asking = pipeline('asking', { input: company.refine(never) }).step('keep', ({ input }) => input)
-  for (const of of [{ map: never }, { filter: never }, { pipeline: asking }]) {
-    const hook = webhook('hanging', { ...common, pipeline: people, ...of })
-    const sent = await sendTo([hook], { company: 'a' }, { id: `msg_${Object.keys(of)[0]}` }, { mapMs: 20 })
+  for (const [what, hook] of Object.entries({
+    map: webhook('hanging', { ...common, pipeline: people, map: never }),
+    filter: webhook('hanging', { ...common, pipeline: people, filter: never }),
+    schema: webhook('hanging', { ...common, pipeline: asking }),
+  })) {
+    const sent = await sendTo([hook], { company: 'a' }, { id: `msg_${what}` }, { mapMs: 20 })
     expect(sent.status).toBe(500)
     expect(await client.webhooks.delivery(sent.body.delivery!)).toMatchObject({
       state: 'failed',

@@ -156,10 +156,11 @@ test('K1 why a run waits for its turn names no key of another tenant to a key of
   await until('it runs', async () => (await ask(ann, 'GET', `/runs/${first}`)).body.state === 'running')
   await start("others' own")
   await start('others')
-  const path = `/runs/${await start('own')}/why`
+  const waiting = await start('own')
+  const path = `/runs/${waiting}/why`
   const { body: seen } = await ask(ann, 'GET', path)
   expect(seen.sentence).toMatch(/come first, that of 'others' next\.$/)
-  const token = { kind: 'token', run: path.split('/')[2] } as const
+  const token = { kind: 'token', run: waiting } as const
   for (const bound of [{ kind: 'key', tenant: 'own' }, token] as const) {
     const { body } = await ask({ role: 'viewer', ...bound }, 'GET', path)
     expect(body.sentence).toMatch(
