@@ -4,13 +4,13 @@ import type { StoredExpectation } from '../core/expectation.ts'
 import { poolCaller } from '../db/call.ts'
 import { createLogin } from '../../test/login.ts'
 import { openMeeting } from '../../test/meeting.ts'
-import { workerOf } from '../../test/pipeline-worker.ts'
-import { chain, claim, complete, type Worker } from '../../test/protocol.ts'
+import { workerFor, workerOf } from '../../test/pipeline-worker.ts'
+import { chain, claim, complete, registerPipeline, startRun, type Worker } from '../../test/protocol.ts'
 import { createPool } from '../db/connection.ts'
 import { takeVerifications, verifyFiring } from '../db/expectations.ts'
 import { verificationTask } from './verifications.ts'
 
-const { database } = await openMeeting()
+const { database, one } = await openMeeting()
 const pool = createPool({ connectionString: database.url, connectionsMax: 3, readsOnly: true })
 pool.on('error', () => {})
 afterAll(() => pool.end())
@@ -312,4 +312,86 @@ test('a query has the rights of the worker and no others, and an operator withou
     await client.end()
     await operator.close()
   }
+})
+
+describe('what is queued behind a run that is not verified yet', () => {
+  const settings = {
+    every_ms: 3_600_000,
+    overlap: 'queue_all',
+    input: { account: 7 },
+    expect: { query: 'select false' },
+    verify_within_ms: 21_600_000,
+  }
+
+  /** Of a pipeline with a run key: a run that is live, and one that is queued behind it. */
+  async function openQueue(slug: string) {
+    await registerPipeline(database, slug, chain('only'), [['account']])
+    await database.query('select millrace.define_schedule($1, $1, $2)', [slug, settings])
+    const [live] = await trigger(slug)
+    await trigger(slug)
+    return { worker: await workerFor(database, slug), live: live!.run_id }
+  }
+
+  const trigger = (slug: string) =>
+    database.query<{ run_id: string }>('select run_id from millrace.trigger_schedule($1)', [slug])
+
+  const endOne = async (server: Worker) => {
+    const [task] = await claim(database, server, 1)
+    await complete(database, server, [{ task: task! }])
+  }
+
+  const states = async (slug: string, kind = 'triggered') =>
+    (
+      await database.query<{ state: string }>(
+        `select f.state from millrace.firing f join millrace.schedule s on s.id = f.schedule_id where s.name = $1 and f.kind = $2 order by f.slot_at`,
+        [slug, kind],
+      )
+    ).map(({ state }) => state)
+
+  test('begins with the first look, one after another, and so does what is backfilled beside it', async () => {
+    const slug = `queued-${++number}`
+    const server = await workerOf(database, slug, chain('only'))
+    await database.query('select millrace.define_schedule($1, $1, $2)', [slug, settings])
+    for (let fired = 0; fired < 3; fired++) await trigger(slug)
+    await endOne(server)
+    await verify()
+    expect(await states(slug)).toEqual(['completed', 'started', 'queued'])
+    await database.query(
+      `select millrace.backfill_schedule($1, array[millrace.now() - interval '2 hours', millrace.now() - interval '1 hour'])`,
+      [slug],
+    )
+    expect(await states(slug, 'backfill')).toEqual(['started', 'queued'])
+    for (let ended = 0; ended < 2; ended++) await endOne(server)
+    await verify()
+    expect(await states(slug)).toEqual(['completed', 'completed', 'started'])
+    expect(await states(slug, 'backfill')).toEqual(['completed', 'started'])
+  })
+
+  test('waits for an open transaction that holds its run key, and keeps nobody from looking meanwhile', async () => {
+    const slug = `queued-${++number}`
+    const { worker: server } = await openQueue(slug)
+    await endOne(server)
+    await one.query('begin')
+    await startRun(one, slug, { account: 7 })
+    await verify()
+    const [look] = await database.query(
+      `select f.verification ->> 'looks' as looks from millrace.firing f join millrace.schedule s on s.id = f.schedule_id
+        where s.name = $1 and f.state = 'completed'`,
+      [slug],
+    )
+    expect(look).toEqual({ looks: '1' })
+    expect(await states(slug)).toEqual(['completed', 'queued'])
+    await one.query('rollback')
+    await database.clock.advance('5s')
+    await verify()
+    expect(await states(slug)).toEqual(['completed', 'started'])
+  })
+
+  test('begins also where that run is deleted before anybody has looked', async () => {
+    const slug = `queued-${++number}`
+    const { worker: server, live } = await openQueue(slug)
+    await endOne(server)
+    await database.query('select millrace.delete_run($1)', [live])
+    expect(await states(slug)).toEqual(['started'])
+  })
 })

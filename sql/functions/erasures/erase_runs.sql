@@ -13,7 +13,10 @@ declare
   schedules bigint[];
 begin
   -- What waits for their end in a schedule hears of it while their firings are still there.
-  schedules := array(select distinct f.schedule_id from firing f where f.run_id = any (run_ids) and f.unsettled);
+  schedules := array(
+    select distinct f.schedule_id from firing f
+     where f.run_id = any (run_ids)
+       and (f.unsettled or (f.verify_at is not null and exists (select from firing q where q.schedule_id = f.schedule_id and q.state = 'queued'))));
   if schedules <> '{}' then
     perform refuse_copied_database();
     perform 1 from schedule s where s.id = any (schedules) order by s.id for update;

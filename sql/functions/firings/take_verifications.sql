@@ -1,13 +1,16 @@
 -- Firings whose run has completed, and of which it is to be seen now whether what they are expected to have done is so. Each is the caller's until
 -- lease_seconds have passed: verify_at is moved there, and is what verify_firing asks for. Who doesn't come back leaves it to the next. Schedules take
--- turns, so that one whose query takes long keeps no other waiting.
+-- turns, so that one whose query takes long keeps no other waiting. What is queued behind these runs begins here: the first look comes right after the end,
+-- which leaves the lock of its schedule to others.
 create or replace function millrace.take_verifications(lease_seconds int default 60, row_limit int default 20)
 returns table (id bigint, slot_at timestamptz, run_id uuid, output jsonb, expect jsonb, deadline_at timestamptz, verify_at timestamptz)
 language plpgsql security definer set search_path = millrace, pg_temp
+set lock_timeout = '500ms'
 as $$
 #variable_conflict use_column
 declare
   at timestamptz := millrace.now();
+  front record;
 begin
   perform refuse_copied_database();
   if take_verifications.lease_seconds is null or take_verifications.lease_seconds not between 1 and 3600 then
@@ -16,11 +19,14 @@ begin
   if take_verifications.row_limit is null or take_verifications.row_limit not between 1 and 100 then
     perform refuse_argument('row_limit', 'from 1 to 100', take_verifications.row_limit::text);
   end if;
+  select array_agg(f.id) as ids, array_agg(f.schedule_id) as schedules, array_agg(f.verify_at) as times into front
+    from (select f.id, f.schedule_id, f.verify_at from firing f where f.verify_at <= at order by f.verify_at limit 10000) f;
+  -- Schedules before their firings. What ends meanwhile is no part of the front, so that nothing is taken before its schedule was asked.
+  perform begin_queued(front.schedules, at);
   return query
-    with front as materialized (
-      select f.id, f.schedule_id, f.verify_at from firing f where f.verify_at <= at order by f.verify_at limit 10000
-    ), turns as materialized (
-      select o.id, o.verify_at, row_number() over (partition by o.schedule_id order by o.verify_at, o.id) as turn from front o
+    with turns as materialized (
+      select o.id, o.verify_at, row_number() over (partition by o.schedule_id order by o.verify_at, o.id) as turn
+        from unnest(front.ids, front.schedules, front.times) o(id, schedule_id, verify_at)
     ), due as (
       select f.id
         from turns t join firing f on f.id = any (array[t.id])
