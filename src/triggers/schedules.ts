@@ -13,6 +13,8 @@ import type { TriggerTask } from './trigger-work.ts'
 
 /** So many schedules are evaluated at once: small enough that their runs begin together, and large enough that they share commits. */
 const schedules_at_once = 250
+/** Slots that are caught up may be a thousand a schedule: with so many starts one call has enough, so that it ends long before the database gives it up. */
+const starts_at_once = 1_000
 /** A worker's heartbeats wait while slots are worked out: what is left after so long has the next turn. */
 const evaluation_ms = 250
 /** So long schedules have their turns alone; the rest is for the next look. */
@@ -40,13 +42,16 @@ async function evaluateDue(caller: Caller): Promise<boolean> {
   return (held > 0 || tried < evaluations.length) && (!isAll || evaluations.some(isUnfinished(due[0]!.at)))
 }
 
-/** The first of them, at least one: slots of days that nobody was there for take a while each. */
+/** The first of them, at least one: slots of days that nobody was there for take a while each, here and when they are started. */
 function evaluateInTime(due: ReadonlyArray<EvaluatedSchedule & { readonly at: Date }>): Evaluation[] {
   const until = performance.now() + evaluation_ms
   const evaluations: Evaluation[] = []
+  let starts = 0
   for (const schedule of due) {
-    evaluations.push(evaluateSchedule(schedule, schedule.at))
-    if (performance.now() > until) break
+    const evaluation = evaluateSchedule(schedule, schedule.at)
+    evaluations.push(evaluation)
+    starts += evaluation.firings.filter(({ reason }) => reason === null).length
+    if (starts >= starts_at_once || performance.now() > until) break
   }
   return evaluations
 }

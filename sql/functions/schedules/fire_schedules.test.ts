@@ -446,6 +446,50 @@ test('schedules that are long overdue are evaluated in parts, so that a worker i
   expect(row!.moved).toBeLessThan(names.length)
 })
 
+/** Schedules of each second that begin all slots of these which nobody was there for. */
+async function openCatchUp(slug: string, schedules: number): Promise<Date> {
+  const hour = await openHour(slug)
+  const all = { catch_up: 'all', catch_up_max: 1_000, overlap: 'allow' }
+  for (let number = 1; number <= schedules; number++) {
+    await defineSchedule(database, `${slug}-${number}`, slug, {
+      ...all,
+      every_ms: 1_000,
+      every_from: beginning,
+    })
+  }
+  return hour
+}
+
+test('schedules that bring a thousand starts are evaluated in parts as well', async () => {
+  const hour = await openCatchUp('caught', 3)
+  await schedule()
+  await database.clock.freeze(new Date(hour.getTime() + 1_000_000))
+  const evaluate = new Map(
+    scheduleTasks(poolCaller(database.pool, { prepare: false, database: 'the test database' })),
+  ).get('schedule')!
+  expect(await evaluate()).toBe(true)
+  expect(await firingsOf(database, 'caught-%', hour)).toHaveLength(1_000)
+  await schedule()
+  expect(await firingsOf(database, 'caught-%', hour)).toHaveLength(3_000)
+})
+
+test('more starts than one call takes begin a thousand at a time, and not one by one', async () => {
+  const hour = await openCatchUp('many', 11)
+  await database.clock.freeze(new Date(hour.getTime() + 1_000_000))
+  await database.query(
+    `select millrace.fire_schedules(jsonb_agg(jsonb_build_object('schedule', s.id, 'revision', s.revision, 'from', s.evaluated_at, 'to', millrace.now(),
+       'firings', (select jsonb_agg(jsonb_build_object('slot', $1::timestamptz + n * interval '1 second', 'slots', 1, 'kind', 'catch_up'))
+                     from generate_series(1, 1000) n))))
+       from millrace.schedule s where s.name like 'many-%'`,
+    [hour],
+  )
+  // What begins together has one number of a transaction.
+  const [begun] = await database.query(
+    `select count(*)::int as runs, count(distinct xmin::text)::int as batches from millrace.run where slug = 'many'`,
+  )
+  expect(begun).toEqual({ runs: 11_000, batches: 11 })
+})
+
 test('a schedule that is changed, paused or removed while it is evaluated is evaluated anew', async () => {
   const hour = await openHour('changing')
   await defineSchedule(database, 'changing', 'changing', {
