@@ -490,6 +490,35 @@ test('more starts than one call takes begin a thousand at a time, and not one by
   expect(begun).toEqual({ runs: 11_000, batches: 11 })
 })
 
+test('hundreds of schedules that an open transaction has changed keep none of the others from firing', async () => {
+  const hour = await openHour('behind')
+  const settings = { every_ms: 60_000, every_from: beginning.toISOString(), overlap: 'allow' }
+  await Promise.all(
+    Array.from({ length: 250 }, (_, index) =>
+      defineSchedule(database, `behind-${index}`, 'behind', settings),
+    ),
+  )
+  await defineSchedule(database, 'later', 'behind', {
+    ...settings,
+    every_from: new Date(beginning.getTime() + 1_000).toISOString(),
+  })
+  await database.clock.freeze(new Date(hour.getTime() + 2_000))
+  await schedule()
+  await one.query('begin')
+  await one.query(
+    `select millrace.define_schedule(s.name, s.slug, $1) from millrace.schedule s where s.name like 'behind-%'`,
+    [{ ...settings, priority: 1 }],
+  )
+  await database.clock.freeze(new Date(hour.getTime() + 62_000))
+  await schedule()
+  const fired = await firingsOf(database, 'later', hour)
+  await one.query('rollback')
+  expect(fired.map(({ at, state }) => [at, state])).toEqual([
+    [1, 'started'],
+    [61, 'started'],
+  ])
+})
+
 test('a schedule that is changed, paused or removed while it is evaluated is evaluated anew', async () => {
   const hour = await openHour('changing')
   await defineSchedule(database, 'changing', 'changing', {
