@@ -1,6 +1,6 @@
 -- Lets begin what is queued behind runs that have ended, where their firings are still open since what is expected of them is not verified: of no such end
--- are their schedules told. Slots and backfills are two lines, as they are judged. What somebody has at hand, or what waits for an open transaction, is left
--- for the next call.
+-- are their schedules told. Slots and backfills are two lines, as they are judged. What waits for an open transaction is tried again each second; schedules
+-- that somebody has at hand are left for the next call.
 create or replace function millrace.begin_queued(schedule_ids bigint[], at timestamptz) returns void
 language plpgsql
 as $$
@@ -15,7 +15,7 @@ begin
      group by q.schedule_id, q.kind = 'backfill' having bool_or(q.state = 'queued') and not bool_or(q.state = 'started'));
   held := array(select s.id from millrace.schedule s where s.id = any (idle) order by s.id for update skip locked);
   if held <> '{}' then
-    perform millrace.settle_locked_schedules(held, at);
+    perform millrace.evaluate_soon(millrace.settle_locked_schedules(held, at), at);
   end if;
 end $$;
 comment on function millrace.begin_queued(bigint[], timestamptz) is 'Lets begin what is queued behind runs that have ended and are not verified yet.';

@@ -45,7 +45,9 @@ begin
    where f.state in ('skipped', 'missed') or f.reason = 'no_start';
   get diagnostics queued = row_count;
   perform write_audit('schedule.backfilled', 'schedule', known.name, jsonb_build_object('queued', queued, 'overlap', backfill_schedule.overlap));
-  perform admit_firings(array[known.id], at);
+  if not admit_in_time(known.id, at) then
+    perform admit_firings(array[known.id], at);
+  end if;
   return next;
 end $$;
 comment on function millrace.backfill_schedule(text, timestamptz[], text, int, boolean) is 'Fires slots of the past; answers how many, and how many had been fired before.';

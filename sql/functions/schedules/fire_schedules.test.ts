@@ -319,6 +319,77 @@ test('a queued start that waits for what an open transaction holds keeps none of
   ])
 })
 
+/** The test fails, and does not hang, where this waits for as long as somebody likes. */
+async function soon<Row extends pg.QueryResultRow>(text: string): Promise<Row[]> {
+  await other.query("set statement_timeout = '5s'")
+  try {
+    return await other.query<Row>(text)
+  } finally {
+    await other.query('reset statement_timeout')
+  }
+}
+
+test.each([
+  ['triggered', `select state from millrace.trigger_schedule('triggered-1')`],
+  [
+    'backfilled',
+    `select queued from millrace.backfill_schedule('backfilled-1', array[millrace.now() - interval '1 hour'])`,
+  ],
+])(
+  'what is %s waits for no open transaction that holds its start up, but for the next second',
+  async (name, call) => {
+    const hour = await openHeldUp(name)
+    await holdUp(name)
+    await soon(call)
+    expect((await firingsOf(database, `${name}-1`, hour)).map(({ state }) => state)).toEqual(['queued'])
+    await one.query('rollback')
+    await database.clock.freeze(new Date(hour.getTime() + 1_000))
+    await schedule()
+    expect((await firingsOf(database, `${name}-1`, hour)).map(({ state }) => state)).toEqual(['started'])
+  },
+)
+
+test('what is queued waits for no open transaction when its schedule is resumed, but for the next second', async () => {
+  const hour = await openHeldUp('resumed', 'queue_one')
+  for (const minutes of [1, 2]) {
+    await database.clock.freeze(new Date(hour.getTime() + minutes * 60_000))
+    await schedule()
+  }
+  await database.query(`select millrace.pause_schedule('resumed-1')`)
+  await workOff(database, await openWorker('resumed-held', [['account']]))
+  await schedule()
+  await holdUp('resumed')
+  expect(await soon(`select millrace.resume_schedule('resumed-1') as resumed`)).toEqual([{ resumed: true }])
+  await one.query('rollback')
+  await database.clock.freeze(new Date(hour.getTime() + 121_000))
+  await schedule()
+  expect((await firingsOf(database, 'resumed-1', hour)).map(({ state }) => state)).toEqual([
+    'completed',
+    'started',
+  ])
+})
+
+/** Resolves once a trigger waits for a lock that it did not ask for in the first half second. */
+async function untilTriedInVain(): Promise<void> {
+  let waiting: unknown[] = []
+  while (waiting.length === 0) {
+    waiting = await database.query(
+      `select from pg_locks l join pg_stat_activity a on a.pid = l.pid
+        where not l.granted and l.waitstart > a.query_start + interval '500 ms' and a.query like '%trigger_schedule%'`,
+    )
+  }
+}
+
+test('a schedule that is paused and triggered waits, since nobody would try again', async () => {
+  await openHeldUp('stands')
+  await database.query(`select millrace.pause_schedule('stands-1')`)
+  await holdUp('stands')
+  const triggered = other.query(`select state from millrace.trigger_schedule('stands-1')`)
+  await untilTriedInVain()
+  await one.query('rollback')
+  expect(await triggered).toEqual([{ state: 'started' }])
+})
+
 test('a schedule that one machine could not read fires again once it is defined again, as it was or corrected', async () => {
   const hour = await openHour('misread')
   const settings = { cron: '* * * * *', timezone: 'Europe/Berlin' }

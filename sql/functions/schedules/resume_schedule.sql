@@ -16,7 +16,9 @@ begin
          passed_from = least(s.passed_from, s.paused_at), passed_until = date_trunc('milliseconds', at),
          due_at = case when s.fault is null then date_trunc('milliseconds', at) end
    where s.id = known.id;
-  perform admit_firings(array[known.id], at);
+  if not admit_in_time(known.id, at) then
+    perform admit_firings(array[known.id], at);
+  end if;
   return true;
 end $$;
 comment on function millrace.resume_schedule(text, int) is 'Resumes a paused schedule; false where it was not paused.';

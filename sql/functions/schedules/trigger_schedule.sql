@@ -24,7 +24,9 @@ begin
           known.expect, known.verify_within_ms, at + make_interval(secs => known.deadline_ms / 1000.0))
   returning id into fired;
   perform write_audit('schedule.triggered', 'schedule', known.name, jsonb_build_object('firing', fired, 'overlap', trigger_schedule.overlap, 'input_given', nullif(trigger_schedule.input is not null, false)));
-  perform admit_firings(array[known.id], at);
+  if not admit_in_time(known.id, at) then
+    perform admit_firings(array[known.id], at);
+  end if;
   return query select f.id, f.state, f.reason, f.refusal, f.run_id, f.blocked_by, f.error from firing f where f.id = fired;
 end $$;
 comment on function millrace.trigger_schedule(text, jsonb, text) is 'Fires a schedule now, beside its slots; answers what became of it.';

@@ -32,7 +32,8 @@ const statusOfRefusal = 4
 
 function answerWords(name: string, { run, state, reason, refusal, blockedBy, error }: TriggerAnswer): string {
   if (run !== null) return `Started run ${run.id} by schedule ${name}.`
-  if (state === 'queued') return `Queued: it begins once the live run of schedule ${name} has ended.`
+  if (state === 'queued')
+    return `Queued: it begins once the live run of schedule ${name}, or a transaction that its start waits for, has ended.`
   if (error !== null) return `Not started: ${error.message}`
   const other = blockedBy === null ? '' : `: run ${blockedBy} is live`
   return `Not started, since of ${refusal ?? reason ?? state}${other}.`
