@@ -10,6 +10,10 @@ declare
   asked approval;
   former_actor text := current_setting('millrace.actor', true);
 begin
+  -- Over HTTP the server bounds it; here nobody else does, and each attempt of the step reads it into a worker of all tenants.
+  if octet_length(decide_own_approval.value::text) > 1048576 then
+    perform refuse_argument('value', 'of at most 1,048,576 bytes', 'of ' || octet_length(decide_own_approval.value::text));
+  end if;
   select u.* into asking from application_user() u;
   select a.* into asked from approval a where a.id = decide_own_approval.id and a.tenant = current_tenant();
   if asked.id is null then

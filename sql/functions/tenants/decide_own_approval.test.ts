@@ -64,3 +64,25 @@ test('an application user decides on what names it or a role of it, once, on rec
     { actor: users.roles.acme, login: users.roles.acme, by: users.roles.acme },
   ])
 })
+
+test('an application user gives no larger value along than the server lets in over HTTP, so that none fills a worker of all tenants', async () => {
+  await opened.worker({ pipelines: [asks] })
+  const started = await opened.client().start(asks, { people: ['ann'] } as never, { tenant: 'acme' })
+  const approval = await until('it is asked', async () => {
+    const [row] = await database.query<{ id: string }>('select id from millrace.approval where run_id = $1', [
+      started.run!.id,
+    ])
+    return row?.id
+  })
+  const decide = (bytes: number) =>
+    users.request(
+      { tenant: 'acme', sub: 'ann' },
+      `select state from millrace.decide_own_approval($1, 'approve', to_jsonb(repeat('x', $2)))`,
+      [approval, bytes - 2],
+    )
+  await expect(decide(1_048_577)).rejects.toMatchObject({
+    code: 'MR014',
+    message: 'value must be of at most 1,048,576 bytes, not of 1048577.',
+  })
+  expect(await decide(1_048_576)).toEqual([{ state: 'approved' }])
+})
