@@ -175,10 +175,10 @@ create policy viewers_read on millrace.function_set for select to millrace_viewe
 grant execute on function millrace.read_outputs, millrace.list_outputs, millrace.run_account, millrace.run_progress, millrace.why, millrace.needs_version, millrace.plan_pipelines,
   millrace.plan_runs, millrace.pipeline_outcomes, millrace.plan_redrive to millrace_viewer;
 
--- What is watched. It is installed by the owner of the schema alone; a trigger's function is called by nobody, but has to stand here.
+-- What is watched. It is installed by the owner of the schema alone. Functions of row triggers stand nowhere here: they fire without a right, and whoever
+-- had it could hang them on a table of their own.
 
 grant execute on function millrace.list_watches, millrace.plan_watches to millrace_viewer;
-grant execute on function millrace.capture_truncate to millrace_admin;
 
 -- Whoever may read a schedule may ask when it is due next.
 
@@ -403,7 +403,7 @@ grant execute on function millrace.application_user, millrace.assign_tenant to m
 grant select on millrace.tenant_role to millrace_viewer;
 create policy viewers_read on millrace.tenant_role for select to millrace_viewer using (true);
 
--- The audit trail is read by functions alone, and sealed by whoever keeps house. The functions of its row triggers are called by nobody, but have to stand here.
+-- The audit trail is read by functions alone, and sealed by whoever keeps house.
 
 grant execute on function millrace.seal_audit_trail to millrace_worker;
 grant execute on function
@@ -411,9 +411,7 @@ grant execute on function
   millrace.export_audit_trail,
   millrace.verify_audit_trail,
   millrace.audit_guards,
-  millrace.prune_audit_trail,
-  millrace.audit_row,
-  millrace.keep_trail
+  millrace.prune_audit_trail
 to millrace_admin;
 
 grant insert, update, delete on millrace.setting to millrace_admin;

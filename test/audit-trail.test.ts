@@ -254,8 +254,6 @@ const untold: Readonly<Record<string, string>> = {
   export_audit_trail: 'only reads',
   verify_audit_trail: 'only reads',
   audit_guards: 'only reads',
-  keep_trail: 'a row trigger',
-  capture_truncate: 'a row trigger',
   application_user: 'only reads',
   refuse_secret_version: 'only compares',
   refuse_watch_revision: 'only compares',

@@ -82,16 +82,26 @@ const rules: Rule[] = [
     offence: 'create function millrace.leak() returns int language sql return 1',
   },
   {
-    // Not now(), which only in test databases has these rights.
+    // Not now(), which only in test databases has these rights, nor what row triggers fire.
     claim: 'every function with the rights of its owner is on the list of grants, else nobody could call it',
     offenders: `
       select p.proname as name from pg_proc p
       where p.pronamespace = 'millrace'::regnamespace and p.prosecdef and p.proname <> 'now'
+        and p.prorettype <> 'trigger'::regtype
         and not exists (select from aclexplode(p.proacl) a where a.grantee <> p.proowner)`,
     offence: `
       create function millrace.forgotten() returns int language sql security definer
         set search_path = millrace, pg_temp return 1;
       revoke all on function millrace.forgotten from public`,
+  },
+  {
+    claim:
+      "FO-13 a row trigger's function is granted to nobody: whoever may hang one on a table of their own makes up what it records",
+    offenders: `
+      select p.proname as name
+      from pg_proc p cross join aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+      where p.pronamespace = 'millrace'::regnamespace and p.prorettype = 'trigger'::regtype and a.grantee <> p.proowner`,
+    offence: 'grant execute on function millrace.audit_row to millrace_admin',
   },
   {
     claim: 'a function with the rights of its owner looks for names in millrace, and only last in pg_temp',
