@@ -162,6 +162,33 @@ test('what was delegated can be given back, and only by whoever has it', async (
   await cancelRun(database, asked.run)
 })
 
+test('nobody delegates to somebody who has decided, nor in a circle, in which nobody could decide or give it back', async () => {
+  const round = await ask('goes-round', { people: ['ada', 'bob', 'eve'] })
+  await delegate(round.approval, 'bob', 'ada')
+  await delegate(round.approval, 'eve', 'bob')
+  await expect(delegate(round.approval, 'ada', 'eve')).rejects.toMatchObject({
+    code: 'MR014',
+    message: "to_actor must be whoever gave it to 'eve', or somebody from whom it did not come, not 'ada'.",
+  })
+  await delegate(round.approval, 'bob', 'eve')
+  await delegate(round.approval, 'ada', 'bob')
+  expect(await decide(database, round.approval, 'approve', { actor: 'ada' })).toMatchObject({
+    state: 'approved',
+  })
+  await cancelRun(database, round.run)
+
+  const late = await ask('has-decided', { people: ['ada', 'bob'], quorum: 2 })
+  await decide(database, late.approval, 'approve', { actor: 'bob' })
+  await expect(delegate(late.approval, 'bob', 'ada')).rejects.toMatchObject({
+    code: 'MR014',
+    message: "to_actor must be somebody who has not decided yet, not 'bob'.",
+  })
+  expect(await decide(database, late.approval, 'approve', { actor: 'ada' })).toMatchObject({
+    state: 'approved',
+  })
+  await cancelRun(database, late.run)
+})
+
 test.each([
   ['fail', 'expired'],
   ['skip', 'expired'],

@@ -1,4 +1,5 @@
--- Somebody who may decide on an approval lets another decide in his place, and no longer may himself.
+-- Somebody who may decide on an approval lets another decide in his place, and no longer may himself. Whoever gave it to him gets
+-- it back; nobody else gets it with whom it would end.
 create or replace function millrace.delegate_approval(
   id uuid, to_actor text, actor text default session_user, actor_roles text[] default null) returns void
 language plpgsql security definer set search_path = millrace, pg_temp
@@ -17,6 +18,7 @@ begin
   delete from approval_delegation g
    where g.approval_id = asked.id and g.from_actor = delegate_approval.to_actor and g.to_actor = delegate_approval.actor;
   if not found then
+    perform refuse_delegate(asked.id, delegate_approval.actor, delegate_approval.to_actor);
     insert into approval_delegation (approval_id, from_actor, to_actor, created_at)
     values (asked.id, delegate_approval.actor, delegate_approval.to_actor, at);
   end if;
