@@ -7,6 +7,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { until } from '../../test/deadline.ts'
 import { asOther, openMillrace } from '../../test/millrace.ts'
+import { workerOf } from '../../test/pipeline-worker.ts'
+import { chain, claimOne, startRun } from '../../test/protocol.ts'
 import { pipeline } from '../sdk/pipeline.ts'
 
 const { database, opened } = await openMillrace()
@@ -133,6 +135,26 @@ test('JQ-33 a secret comes from our table, the environment or AWS Secrets Manage
   ])
   for (const value of ['first-value', 'second-value!', 'from-the-environment', 'aws-value'])
     expect(await findInTables(value)).toEqual([])
+})
+
+test('JQ-33 a value that a worker kept from AWS says nothing of the age of a secret that has moved to our table since', async () => {
+  const { secrets } = opened.client({ encryptionKeys })
+  await secrets.set('moved', { aws: 'prod/moved' }, { maxAge: '90d' })
+  const worker = await workerOf(database, 'reads-moved', chain('only'))
+  const { run_id } = await startRun(database, 'reads-moved')
+  const task = await claimOne(database, worker)
+  const record = (version: string) =>
+    database.query(
+      "select millrace.record_secret_read($1, $2, $3, $4, $5, 'moved', $6, now() - interval '3 years') as holds",
+      [worker.id, worker.lockKey, task.task_id, task.step_id, task.attempt, version],
+    )
+  const isOverdue = async () => (await secrets.list()).find(({ name }) => name === 'moved')?.overdue
+  expect(await record('v-1')).toEqual([{ holds: true }])
+  expect(await isOverdue()).toBe(true)
+  await secrets.set('moved', { value: 'a-new-value' })
+  expect(await record('v-2')).toEqual([{ holds: true }])
+  expect(await isOverdue()).toBe(false)
+  expect((await readsOf(run_id)).map(({ source }) => source)).toEqual(['aws', 'aws'])
 })
 
 test('a worker that stops leaves no connection to AWS Secrets Manager open', async () => {
