@@ -189,6 +189,19 @@ test('FO-11 who would wait in a circle is told so: the youngest of it alone', as
   expect(await kindOf(take(one!, 'circle-a', randomUUID()))).toBe('circle')
 })
 
+test('FO-11 nobody waits in a circle over a holder whose attempt is over or was told to stop: it lets go by itself', async () => {
+  for (const end of ['completed', 'cancelled']) {
+    const [holder, first, second] = await Promise.all([asker(), asker(), asker()])
+    await take(holder!, `${end}-a`, randomUUID())
+    await take(second!, `${end}-b`, randomUUID())
+    expect(await kindOf(take(holder!, `${end}-b`, randomUUID()))).toBe('waiting')
+    await take(first!, `${end}-a`, randomUUID())
+    if (end === 'cancelled') await cancelRun(database, holder!.task.run_id)
+    else await complete(database, holder!.worker, [{ task: holder!.task }])
+    expect(await kindOf(take(second!, `${end}-a`, randomUUID())), end).toBe('waiting')
+  }
+})
+
 test('FO-11 waiting has an end by the database clock, and who waited too long is passed by', async () => {
   await database.clock.freeze()
   const [holder, waiter, next] = await Promise.all([asker(), asker(), asker()])
