@@ -11,7 +11,8 @@ declare
 begin
   foreach kept_table in array millrace.tables_of_runs() loop
     continue when kept_table = 'agent_request';
-    execute format('select count(*) from millrace.%I where run_id = any ($1)', kept_table) into n using run_ids;
+    execute format('select count(*) from millrace.%I where run_id = any ($1)%s', kept_table,
+                   case when kept_table = 'emitted_event' then ' and due_at is null' end) into n using run_ids;
     counts := millrace.add_counts(counts, jsonb_build_object(kept_table, n));
   end loop;
   return counts;

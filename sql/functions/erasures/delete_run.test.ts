@@ -217,6 +217,39 @@ test('a run that is deleted while a step of it is still being aborted gives back
   await complete(database, worker, [{ task }])
 })
 
+test('what a run emitted, and nothing is started for yet, starts its runs also once that run is deleted', async () => {
+  const worker = await workerOf(database, 'emitting', chain('only'))
+  await database.query('select millrace.define_subscription($1, $2)', [
+    'emitted-on',
+    JSON.stringify({ event: 'emitted-on', pipeline: 'emitting' }),
+  ])
+  const { run_id } = await startRun(database, 'emitting')
+  const emit = (n: number) =>
+    database.query("select millrace.emit('emitted-on', $1, run_id => $2, step => 'only')", [
+      JSON.stringify({ n }),
+      run_id,
+    ])
+  await emit(1)
+  await database.query('select * from millrace.work_events()')
+  await emit(2)
+  await complete(database, worker, [{ task: await claimOne(database, worker) }])
+  const deleted = async (dry: boolean) => {
+    const [row] = await database.query<{ counts: object }>('select millrace.delete_run($1, $2) as counts', [
+      run_id,
+      dry,
+    ])
+    return row!.counts
+  }
+  expect(await deleted(true)).toMatchObject({ emitted_event: 1 })
+  expect(await deleted(false)).toMatchObject({ emitted_event: 1 })
+  expect((await findInTables(run_id)).sort()).toEqual(['audit_entry', 'erasure'])
+  await database.query('select * from millrace.work_events()')
+  const inputs = await database.query(
+    "select input from millrace.run where slug = 'emitting' and started_via = 'event' order by id",
+  )
+  expect(inputs).toEqual([{ input: { n: 1 } }, { input: { n: 2 } }])
+})
+
 test('to delete a run no key of another one is read, unless other starts went into it', async () => {
   const worker = await workerOf(database, 'keyed-once', chain('only'))
   const { run_id } = await startRun(database, 'keyed-once', null, { idempotencyKey: 'one' })

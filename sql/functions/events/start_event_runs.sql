@@ -36,8 +36,9 @@ begin
   insert into event_start (event_id, subscription_id, refusal, detail, at)
   select f.event_id, f.subscription_id, f.cut, case f.cut
            when 'paused' then 'The subscription is paused.'
-           when 'cycle' then format('It came about by an event of this same subscription, through run %s.', e.run_id)
-           else format('It is the end of a chain of %s events, each of a run that the one before had started; the last one is run %s.', cardinality(e.chain), e.run_id) end,
+           when 'cycle' then format('It came about by an event of this same subscription, through %s.', coalesce('run ' || e.run_id, 'a run that was deleted'))
+           else format('It is the end of a chain of %s events, each of a run that the one before had started; the last one is %s.',
+                       cardinality(e.chain), coalesce('run ' || e.run_id, 'one that was deleted')) end,
          start_event_runs.at
     from unnest(fits) f join emitted_event e on e.id = f.event_id where f.cut is not null;
   fits := array(select f from unnest(fits) f where f.cut is null);

@@ -241,7 +241,7 @@ test('a run says which event started it', async () => {
   })
 })
 
-test('an event of a run that the same subscription started is cut, whatever lies between, and that is said', async () => {
+test('an event of a run that the same subscription started is cut, whatever lies between, and that is said, also once that run is deleted', async () => {
   await subscribe('first', {})
   await subscribe('second', { event: 'then' })
   await emit(database)
@@ -257,6 +257,15 @@ test('an event of a run that the same subscription started is cut, whatever lies
     name: 'first',
     refusal: 'cycle',
     detail: expect.stringContaining(second!.run!),
+  })
+  await emit(database, {}, { run: second!.run!, step: 'say' })
+  await database.query('delete from millrace.task')
+  await database.query("update millrace.run set state = 'cancelled', finished_at = millrace.now()")
+  await database.query('select millrace.delete_run($1)', [second!.run])
+  await work()
+  expect((await starts()).at(-1)).toMatchObject({
+    refusal: 'cycle',
+    detail: 'It came about by an event of this same subscription, through a run that was deleted.',
   })
 })
 
