@@ -186,6 +186,33 @@ test('what was approved and fails with many words keeps as many as a record take
   }
 })
 
+test('the words with which an operation refused what an agent gave along are shown to who may see that, and to the agent', async () => {
+  const input = z
+    .string()
+    .superRefine((given, context) => context.addIssue({ code: 'custom', message: `no IBAN: ${given}` }))
+  const quoting = pipeline('agent-quoting', { input }).step('only', () => 1)
+  await registerPipeline(
+    poolCaller(database.pool, { prepare: false, database: 'test' }),
+    quoting.slug,
+    quoting.graph,
+  )
+  const { ask } = await openApi({ pipelines: [quoting] })
+  const blind: Partial<Actor> = { ...helper, payloads: false }
+  const asked = await ask(blind, 'POST', '/runs', { pipeline: 'agent-quoting', input: 'DE12-canary' })
+  const path = `/agent-requests/${asked.body.agent_request.id}`
+  expect((await ask(ann, 'POST', `${path}/approve`, {})).status).toBe(422)
+  for (const sees of [blind, { ...ann, payloads: true }])
+    expect((await ask(sees, 'GET', path)).body).toMatchObject({
+      error: { code: 'input_invalid', message: expect.stringContaining('DE12-canary') },
+      payloads_hidden: false,
+    })
+  expect((await ask({ ...ann, payloads: false }, 'GET', path)).body).toMatchObject({
+    body: null,
+    error: { code: 'input_invalid', message: 'input_invalid' },
+    payloads_hidden: true,
+  })
+})
+
 test('no agent decides on what a run asks of people, not even one that may act', async () => {
   const asking = pipeline('agent-asked').approval('release', { roles: ['operator'] })
   await opened.worker({ pipelines: [asking], slots: 2 })

@@ -71,7 +71,7 @@ async function rowOf(
   throw new MillraceError('agent_request_unknown', `There is no request ${id} of an agent.`)
 }
 
-/** What the agent gave along is its own, and otherwise payload; so is what came of it, where the agent sees payloads. */
+/** What the agent gave along is its own, and otherwise payload; so is what came of it, where the agent sees payloads. An error may repeat both. */
 function shownTo(actor: Actor, row: AgentRequestRow, summary: string | undefined): AgentRequest {
   const showsBody = actor.payloads || row.asker_id === actor.id
   const showsAnswer = actor.payloads || !row.sees_payloads
@@ -94,8 +94,10 @@ function shownTo(actor: Actor, row: AgentRequestRow, summary: string | undefined
     decided_at: row.decided_at?.toISOString() ?? null,
     comment: row.comment,
     answer: showsAnswer ? row.answer : null,
-    // Its words may repeat what is stored.
-    error: row.error === null || showsAnswer ? row.error : { ...row.error, message: row.error.code },
+    error:
+      row.error === null || (showsBody && showsAnswer)
+        ? row.error
+        : { ...row.error, message: row.error.code },
     payloads_hidden: !showsBody || !showsAnswer,
   }
 }
