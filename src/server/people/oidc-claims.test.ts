@@ -46,8 +46,9 @@ async function goes(
   { api }: OpenedPeople,
   change: (back: URL) => void = () => {},
   cookieOf = (own: string) => own,
+  from: Readonly<Record<string, string>> = {},
 ) {
-  const begun = await api('GET', '/auth/oidc')
+  const begun = await api('GET', '/auth/oidc', { headers: from })
   expect(begun.status).toBe(303)
   const cookie = begun.headers.getSetCookie()[0]!
   expect(cookie).toMatch(
@@ -87,6 +88,22 @@ test('whoever the provider knows by the address of somebody here is signed in, a
   )
   expect(accounts).toHaveLength(1)
   expect(JSON.stringify(accounts)).not.toMatch(/eyJ/)
+})
+
+test('K4 a sign-in by the provider ends the session that it began in, whose ever that was, once somebody is signed in', async () => {
+  const people = await opened()
+  await people.add('ann@example.org')
+  await people.add('bob@example.org', 'admin')
+  const bob = await people.person('bob@example.org')
+  const elsewhere = await people.person('bob@example.org')
+  const from = { cookie: bob.cookie, 'sec-fetch-site': 'same-origin' }
+  says({ sub: 'subject-1', email: 'nobody@example.org', email_verified: true })
+  expect((await goes(people, undefined, undefined, from)).status).toBe(401)
+  expect((await bob.ask('GET', '/auth/actor')).status).toBe(200)
+  says({ sub: 'subject-1', email: 'ann@example.org', email_verified: true })
+  expect((await goes(people, undefined, undefined, from)).status).toBe(303)
+  expect((await bob.ask('GET', '/auth/actor')).status).toBe(401)
+  expect((await elsewhere.ask('GET', '/auth/actor')).status).toBe(200)
 })
 
 test('nobody comes in by an address that is not theirs, not known here, or disabled', async () => {

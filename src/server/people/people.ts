@@ -7,7 +7,13 @@ import { findSession, type FoundSession, readSession } from '../../db/person-ses
 import type { Authenticator } from '../authenticate.ts'
 import type { Origin } from '../origin.ts'
 import type { ServerLog } from '../server-log.ts'
-import { type AuthLibrary, type OidcProvider, openAuthLibrary, senderHeader } from './auth-library.ts'
+import {
+  type AuthLibrary,
+  type OidcProvider,
+  openAuthLibrary,
+  senderHeader,
+  type SessionBefore,
+} from './auth-library.ts'
 import { type BreachCheck, createBreachCheck } from './breach.ts'
 import { hashToken } from './link.ts'
 import { cookieNames, forgottenCookie, sessionToken } from './session-cookie.ts'
@@ -39,9 +45,15 @@ export interface People {
   /** Answers with the cookies of a new session. @throws MillraceError sign_in_failed, sign_in_locked */
   signIn(credentials: { email: string; password: string }, origin: Origin): Promise<Headers>
   /** Where to go, with the cookie by which whoever comes back is known. @throws MillraceError sign_in_failed */
-  beginProviderSignIn(origin: Origin): Promise<{ readonly location: string; readonly headers: Headers }>
-  /** Answers with the cookies of a new session. @throws MillraceError sign_in_failed */
-  finishProviderSignIn(request: Request, origin: Origin): Promise<Headers>
+  beginProviderSignIn(
+    origin: Origin,
+    before: SessionBefore | undefined,
+  ): Promise<{ readonly location: string; readonly headers: Headers }>
+  /** Answers with the cookies of a new session, and with the session in which it began. @throws MillraceError sign_in_failed */
+  finishProviderSignIn(
+    request: Request,
+    origin: Origin,
+  ): Promise<{ readonly headers: Headers; readonly before: SessionBefore | undefined }>
   /** Makes a browser forget its session. */
   readonly forgottenCookie: string
 }
@@ -109,8 +121,8 @@ export async function openPeople(room: PeopleRoom, url: string, options: PeopleO
         if (error instanceof MillraceError) logRefusal(room.log, error, origin)
         throw error
       }),
-    beginProviderSignIn: async (origin) => {
-      const response = await library.beginProviderSignIn(headersOf(origin))
+    beginProviderSignIn: async (origin, before) => {
+      const response = await library.beginProviderSignIn(headersOf(origin), before)
       const { url: location } = response.ok
         ? ((await response.json()) as { url: string })
         : { url: undefined }
@@ -118,10 +130,11 @@ export async function openPeople(room: PeopleRoom, url: string, options: PeopleO
       return { location, headers: cookiesOf(response) }
     },
     finishProviderSignIn: async (request, origin) => {
-      const headers = headersOf(origin, request.headers.get('cookie'))
-      const response = await library.finishProviderSignIn(new URL(request.url).search, headers)
-      const set = cookiesOf(response)
-      if (set.getSetCookie().some((cookie) => cookie.startsWith(`${cookies.session}=`))) return set
+      const given = headersOf(origin, request.headers.get('cookie'))
+      const { response, before } = await library.finishProviderSignIn(new URL(request.url).search, given)
+      const headers = cookiesOf(response)
+      if (headers.getSetCookie().some((cookie) => cookie.startsWith(`${cookies.session}=`)))
+        return { headers, before }
       room.log({ level: 'warn', event: 'sign_in.provider_refused', ...refusalOf(response) })
       throw failed("The provider did not sign you in, or the address that it tells is nobody's here.")
     },

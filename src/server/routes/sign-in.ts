@@ -24,17 +24,19 @@ export const signInRoutes: readonly Route[] = [
     return new Response(null, { status: 204, headers })
   }),
 
-  route(operations.beginProviderSignIn, async ({ room, origin }) => {
+  route(operations.beginProviderSignIn, async ({ room, origin, request }) => {
     const people = openedPeople(room)
     if (!people.hasProvider)
       throw new MillraceError('people_off', 'This server has no provider to sign in by.')
-    const { location, headers } = await people.beginProviderSignIn(origin)
+    const { location, headers } = await people.beginProviderSignIn(origin, await people.sessionOf(request))
     return redirect(location, headers)
   }),
 
   route(operations.finishProviderSignIn, async ({ room, origin, request }) => {
     const people = openedPeople(room)
-    const headers = await people.finishProviderSignIn(request, origin)
+    const { headers, before } = await people.finishProviderSignIn(request, origin)
+    if (before !== undefined)
+      await endSession(callerInName(room, before, origin), before.person_id, before.session_id)
     // The one page of the server that somebody who signed in can use: there is no console yet.
     return redirect(`${people.url}/reference`, headers)
   }),
