@@ -46,7 +46,8 @@ begin
               when cardinality(t.ids) = 1 then t.last_operation else case when t.first_operation = 'backfill' then 'backfill' else 'update' end end,
          t.tenant, t.key,
          case when t.last_operation = 'truncate' then (select jsonb_agg(distinct n) from grouped g cross join jsonb_array_elements(g.old) n where g.group_id = t.group_id)
-              when cardinality(t.ids) = 1 or t.old is null then t.old
+              -- A backfill tells no old one: that of a row which is deleted after it is what later ones tell.
+              when cardinality(t.ids) = 1 or t.old is null and t.last_operation <> 'delete' then t.old
               -- What an earlier one left out as unchanged, a later one may tell.
               else (select jsonb_object_agg(e.key, e.value order by g.id desc) from grouped g cross join jsonb_each(g.old) e
                      where g.group_id = t.group_id and jsonb_typeof(g.old) = 'object') end,

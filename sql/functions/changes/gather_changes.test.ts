@@ -1,6 +1,6 @@
 // What of the recorded changes is told, and what may wait without holding up others: keys that are refused, other tenants' rows, large changes.
 import { expect, test } from 'vitest'
-import { defineWatch } from '../../../src/db/watches.ts'
+import { defineWatch, startBackfill } from '../../../src/db/watches.ts'
 import { openMeeting } from '../../../test/meeting.ts'
 import { chain, registerPipeline } from '../../../test/protocol.ts'
 import { callerOf, tellAll, toldOf, toldRuns, watchTable } from '../../../test/watched.ts'
@@ -81,6 +81,23 @@ test('G8 of gathered changes a large value that an earlier one tells is not left
   expect(others).toEqual([])
   expect(told).toMatchObject({ changes: 2, new: { n: 5, body: expect.stringMatching(/^z/) as string } })
   expect(told?.leftOut).toBeUndefined()
+})
+
+test('a row that a backfill tells and that is deleted within the time is a delete with its old values', async () => {
+  await database.query('create table volume (id int primary key, title text, n int)')
+  await database.query("insert into volume values (1, 'one', 0), (2, 'two', 0), (3, 'three', 0)")
+  await watchTable(database, 'volumes', { table: 'volume', coalesce_ms: 1_000 })
+  await startBackfill(callerOf(database), 'volumes', 'true')
+  await tellAll(database)
+  await one.query('delete from volume where id = 1')
+  await one.query('update volume set n = 1 where id > 1')
+  await one.query('delete from volume where id = 2')
+  await database.clock.advance('2 seconds')
+  expect(await toldOf(database, 'volumes')).toMatchObject([
+    { operation: 'delete', key: { id: 1 }, old: { title: 'one', n: 0 }, new: null, changes: 2 },
+    { operation: 'backfill', key: { id: 3 }, old: null, new: { title: 'three', n: 1 } },
+    { operation: 'delete', key: { id: 2 }, old: { title: 'two', n: 0 }, new: null, changes: 3 },
+  ])
 })
 
 test('G8 changes that are too large together for one batch are told in smaller ones', async () => {
