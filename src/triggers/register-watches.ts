@@ -19,7 +19,7 @@ export async function registerWatches(
     if (change === 'retired')
       log({
         level: 'info',
-        message: `Watch '${name}' is gone from the code, and starts nothing any more. Its triggers go with: npx millrace watch apply`,
+        message: `Watch '${name}' is gone from the code, and starts nothing any more. What its triggers record is kept for a week; they go with: npx millrace watch apply`,
       })
     else if (problems.length > 0)
       log({
