@@ -59,6 +59,28 @@ test('a backfill of which a row stays locked keeps no other one waiting', async 
   expect((await toldOf(database, 'crates')).map(({ operation }) => operation)).toEqual(['update', 'backfill'])
 })
 
+test('a backfill for which the server lacks something goes on when that is back, says so meanwhile, and keeps no other one waiting', async () => {
+  await database.query('create table shortage (on_shelves text)')
+  await database.query("insert into shortage values ('drums')")
+  await database.query(
+    `create function public.has_room(shelves text) returns boolean language plpgsql as
+       'begin if exists (select from public.shortage s where s.on_shelves = shelves) then raise exception ''out of memory'' using errcode = ''53200''; end if; return true; end'`,
+  )
+  for (const [name, table] of [
+    ['drums', 'drum'],
+    ['barrels', 'barrel'],
+  ] as const) {
+    await database.query(`create table ${table} (id int primary key, n int)`)
+    await database.query(`insert into ${table} values (1, 0)`)
+    await watchTable(database, name, { table })
+    await startBackfill(callerOf(database), name, `public.has_room('${name}')`)
+  }
+  expect((await toldOf(database, 'barrels')).map(({ operation }) => operation)).toEqual(['backfill'])
+  await expect(workBackfills(callerOf(database), 500)).rejects.toThrow('out of memory')
+  await database.query('delete from shortage')
+  expect((await toldOf(database, 'drums')).map(({ operation }) => operation)).toEqual(['backfill'])
+})
+
 test('several backfills are told by as many workers at once', async () => {
   await database.query('create table bin (id int primary key, n int)')
   await database.query('insert into bin values (1, 0), (2, 0)')
