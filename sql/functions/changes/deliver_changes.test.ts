@@ -4,7 +4,17 @@ import { expect, test } from 'vitest'
 import { listWatches } from '../../../src/db/watches.ts'
 import { openMeeting } from '../../../test/meeting.ts'
 import { seededDraws } from '../../../test/millrace.ts'
-import { chain, connect, type Connection, registerPipeline, startRun } from '../../../test/protocol.ts'
+import { workerFor } from '../../../test/pipeline-worker.ts'
+import {
+  cancelRun,
+  chain,
+  claimOne,
+  connect,
+  type Connection,
+  newId,
+  registerPipeline,
+  startRun,
+} from '../../../test/protocol.ts'
 import {
   applyWatches,
   callerOf,
@@ -113,6 +123,46 @@ test('where it is asked for, the run of a key begins only when the one before ha
     await database.query('select millrace.cancel_run($1)', [id])
   expect((await toldOf(database, 'turns')).map(({ operation }) => operation)).toEqual(['update'])
 })
+
+test.each([
+  ['behind', -600_000],
+  ['ahead', 600_000],
+])(
+  'the run of a key begins only when the one before has ended, also where that went on under an id of a clock that is %s',
+  async (side, ms) => {
+    const name = `turns-${side}`
+    await database.query(`create table turn_${side} (id int primary key, n int)`)
+    await watchTable(database, name, { table: `turn_${side}`, by_key: true })
+    await one.query(`insert into turn_${side} values (1, 0)`)
+    for (const n of [1, 2]) await one.query(`update turn_${side} set n = ${n}`)
+    expect(words(await toldOf(database, name))).toEqual([['insert', 1, 0]])
+    const next = newId((await database.clock.now()).getTime() + ms)
+    await continueAs(name, next)
+    expect(await toldOf(database, name)).toEqual([])
+    await cancelRun(database, next)
+    expect(words(await toldOf(database, name))).toEqual([['update', 1, 1]])
+    expect(await toldOf(database, name)).toEqual([])
+    for (const { id } of await toldRuns(database, name)) await cancelRun(database, id)
+    expect(words(await toldOf(database, name))).toEqual([['update', 1, 2]])
+    const kept = `select r.input #>> '{new,n}' as n from millrace.change_run c join millrace.run r on r.id = c.run_id
+      where c.ordered_key is not null and r.slug = $1`
+    expect(await database.query(kept, [name])).toEqual([{ n: '2' }])
+  },
+)
+
+/** Goes on with the one run of a pipeline under this id, as its worker does. */
+async function continueAs(slug: string, next: string): Promise<void> {
+  const worker = await workerFor(database, slug)
+  const { task_id, step_id, attempt } = await claimOne(database, worker)
+  await database.query('select millrace.continue_run($1, $2, $3, $4, $5, $6, null)', [
+    worker.id,
+    worker.lockKey,
+    task_id,
+    step_id,
+    attempt,
+    next,
+  ])
+}
 
 test('a change whose start is refused is not lost: it stays with the reason, keeps its order, and holds up no other key', async () => {
   await database.query('create table refused (id int primary key, n int)')

@@ -1,6 +1,7 @@
 -- The runs that a batch of changes asks for, in the order of their last change: a change each, or those of one key together. Together they tell the
 -- first old and the last new; a row that came and went is nothing. What waits is left: a key that was refused until its time, one whose time for
--- gathering is not over (what was emptied since ends it), and, where runs of a key come one after the other, one whose last run is live.
+-- gathering is not over (what was emptied since ends it), and, where runs of a key come one after the other, one of which a run is live: any of those that
+-- were not seen ended when the next one began, since the ids of runs are made by several clocks, and none says which is the last.
 create or replace function millrace.gather_changes(watched millrace.change_watch, up_to bigint, at timestamptz)
 returns table (ids bigint[], operation text, tenant text, key jsonb, old jsonb, new jsonb, left_out jsonb, changed_at timestamptz, transaction xid8, origin text)
 language plpgsql stable
@@ -24,7 +25,7 @@ begin
      group by w.place
     having (min(w.at) <= gather_changes.at - make_interval(secs => coalesce((watched.settings ->> 'coalesce_ms')::int, 0) / 1000.0) or min(w.id) < (select e.id from emptied e))
        and not ((watched.settings ->> 'by_key')::boolean is true and exists (
-             select from (select r.run_id from change_run r where r.watch_id = watched.id and r.ordered_key = w.place order by r.run_id desc limit 1) l
+             select from (select r.run_id from change_run r where r.watch_id = watched.id and r.ordered_key = w.place order by r.run_id desc limit 100) l
                join run r on r.id = any (array[l.run_id]) where r.finished_at is null))
   ), grouped as (
     select w.*, case when watched.settings ? 'coalesce_ms' then d.first_id

@@ -40,6 +40,15 @@ begin
     select g.* from jsonb_to_recordset(gathered) g(run_id uuid, ids bigint[], change jsonb, tenant text, place text, transaction text, origin uuid, depth int)
      where g.run_id <> all (kept) and g.run_id <> all (folded)
   loop
+    if begun.place is not null then
+      -- Those of its key that have ended hold up no later one, and are looked at no more.
+      update change_run c set ordered_key = null
+       where c.run_id = any (array(
+         select o.run_id from change_run o
+          where o.watch_id = watched.id and o.ordered_key = begun.place
+            and not exists (select from run r where r.id = any (array[o.run_id]) and r.finished_at is null)
+          order by o.run_id desc limit 100 for update of o skip locked));
+    end if;
     insert into change_run (run_id, watch_id, tenant, key, depth, origin_run, ordered_key)
     values (begun.run_id, watched.id, begun.tenant, begun.change -> 'key', begun.depth, begun.origin, begun.place);
     perform write_event(begun.run_id, 'run.triggered', jsonb_build_object('by', 'change', 'watch', watched.name, 'operation', begun.change -> 'operation',
