@@ -11,7 +11,7 @@ declare
   operations jsonb := watched.settings -> 'operations';
   tenant_column text := watched.settings ->> 'tenant_column';
   is_partitioned boolean := (select c.relkind = 'p' from pg_class c where c.oid = relation);
-  gaps boolean := coalesce((watched.settings -> 'record_gaps')::boolean, false);
+  gaps boolean := coalesce(watched.settings ->> 'record_gaps' = 'true', false);
   name text := (select c.relnamespace::regnamespace || '.' || quote_ident(c.relname) from pg_class c where c.oid = relation);
   kept text := format('millrace.moved_%s', watched.id);
   apart text;

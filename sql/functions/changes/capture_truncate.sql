@@ -13,7 +13,7 @@ begin
   perform pg_notify('millrace_wake', 'change') from worker w where w.sleeping limit 1;
   return null;
 exception when others then
-  if not coalesce((watched.settings -> 'record_gaps')::boolean, false) then
+  if not coalesce(watched.settings ->> 'record_gaps' = 'true', false) then
     raise;
   end if;
   insert into change_gap (watch_id, transaction, at, sqlstate, message)

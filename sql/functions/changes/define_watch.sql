@@ -13,7 +13,7 @@ begin
   values (wanted.name, wanted.slug, wanted.table_schema, wanted.table_name, wanted.tenant, wanted.settings, wanted.source, millrace.now(), actor())
       on conflict (name) do update
      set slug = excluded.slug, table_schema = excluded.table_schema, table_name = excluded.table_name, tenant = excluded.tenant, settings = excluded.settings,
-         source = excluded.source, retired_at = null, revision = w.revision + 1, changed_at = excluded.changed_at, changed_by = excluded.changed_by
+         source = excluded.source, retired_at = null, look_at = null, revision = w.revision + 1, changed_at = excluded.changed_at, changed_by = excluded.changed_by
    where (w.slug, w.table_schema, w.table_name, w.settings, w.source) is distinct from (excluded.slug, excluded.table_schema, excluded.table_name, excluded.settings, excluded.source)
       or w.tenant is distinct from excluded.tenant or w.retired_at is not null
   returning w.revision into answer;

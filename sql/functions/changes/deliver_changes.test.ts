@@ -307,6 +307,36 @@ test('what was refused for its own sake holds up none but its key, and the other
   expect(words(await toldOf(database, 'odd-ones'))).toEqual([['insert', 2, 2]])
 })
 
+test('a watch of which a batch can not be told is set aside with the reason, and holds up no other one', async () => {
+  await database.query('create table spoilt (id int primary key, n int)')
+  await database.query('create table sound (id int primary key, n int)')
+  await watchTable(database, 'spoilt-ones', { table: 'spoilt', coalesce_ms: 1_000 })
+  await watchTable(database, 'sound-ones', { table: 'sound' })
+  await database.query(
+    `create function public.spoil() returns trigger language plpgsql as
+       'begin if old.watch_id = (select id from millrace.change_watch where name = ''spoilt-ones'') then raise exception ''it is spoilt''; end if; return old; end'`,
+  )
+  await database.query(
+    'create trigger spoil before delete on millrace.change for each row execute function public.spoil()',
+  )
+  await one.query('insert into spoilt values (1, 0)')
+  await one.query('delete from spoilt')
+  await database.clock.advance('1 second')
+  await one.query('insert into sound values (1, 0)')
+  expect(await toldOf(database, 'sound-ones')).toHaveLength(1)
+  expect(await listWatches(callerOf(database), 'spoilt-ones')).toMatchObject([
+    { waiting: 2, held: 1, held_reason: 'it is spoilt' },
+  ])
+  await database.query('drop function public.spoil cascade')
+  await tellAll(database)
+  expect(await listWatches(callerOf(database), 'spoilt-ones')).toMatchObject([{ waiting: 2 }])
+  await database.clock.advance('31 seconds')
+  await tellAll(database)
+  expect(await listWatches(callerOf(database), 'spoilt-ones')).toMatchObject([
+    { waiting: 0, changes_dropped: '2' },
+  ])
+})
+
 test('while a watch is paused its changes are recorded, and start their runs afterwards', async () => {
   await database.query("select millrace.pause_watch('odd-ones')")
   await one.query('insert into odd values (10, 1)')

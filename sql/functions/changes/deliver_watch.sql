@@ -5,7 +5,7 @@ language plpgsql
 as $$
 #variable_conflict use_column
 declare
-  gathers boolean := watched.settings ? 'coalesce_ms' or (watched.settings ->> 'by_key')::boolean is true;
+  gathers boolean := watched.settings ? 'coalesce_ms' or coalesce(watched.settings ->> 'by_key' = 'true', false);
   up_to bigint := case when gathers then (select max(c.id) from (select c.id from change c where c.watch_id = watched.id and (c.held_until is null or c.held_until <= deliver_watch.at) order by c.id limit 20000) c)
                        else end_of_batch(watched.id, most, at) end;
   gathered jsonb;
@@ -25,7 +25,7 @@ begin
   done := dropped + cut_loops(watched, up_to, at);
   select jsonb_agg(jsonb_build_object('run_id', uuid_v7(at), 'ids', g.ids, 'tenant', coalesce(watched.tenant, g.tenant), 'transaction', g.transaction::text,
            'origin', l.origin, 'depth', coalesce(l.depth, 0),
-           'place', case when (watched.settings ->> 'by_key')::boolean is true then md5(jsonb_build_array(g.tenant, g.key)::text) end,
+           'place', case when watched.settings ->> 'by_key' = 'true' then md5(jsonb_build_array(g.tenant, g.key)::text) end,
            'change', jsonb_build_object('operation', g.operation, 'key', g.key, 'old', case when g.operation <> 'truncate' then g.old end, 'new', g.new,
                        'changes', cardinality(g.ids), 'watch', watched.name, 'table', format('%s.%s', watched.table_schema, watched.table_name),
                        'at', to_char(g.changed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))

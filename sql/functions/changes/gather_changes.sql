@@ -24,14 +24,14 @@ begin
     select w.place, min(w.id) as first_id from waiting w
      group by w.place
     having (min(w.at) <= gather_changes.at - make_interval(secs => coalesce((watched.settings ->> 'coalesce_ms')::int, 0) / 1000.0) or min(w.id) < (select e.id from emptied e))
-       and not ((watched.settings ->> 'by_key')::boolean is true and exists (
+       and not (coalesce(watched.settings ->> 'by_key' = 'true', false) and exists (
              select from (select r.run_id from change_run r where r.watch_id = watched.id and r.ordered_key = w.place order by r.run_id desc limit 100) l
                join run r on r.id = any (array[l.run_id]) where r.finished_at is null))
   ), grouped as (
     select w.*, case when watched.settings ? 'coalesce_ms' then d.first_id
                      when w.operation = 'truncate' then min(w.id) over (partition by w.operation, w.transaction) else w.id end as group_id
       from waiting w join due d on d.place = w.place
-     where (watched.settings ->> 'by_key')::boolean is not true or watched.settings ? 'coalesce_ms' or w.id = d.first_id
+     where watched.settings ->> 'by_key' is distinct from 'true' or watched.settings ? 'coalesce_ms' or w.id = d.first_id
   ), told as (
     select array_agg(g.id order by g.id) as ids, (array_agg(g.operation order by g.id))[1] as first_operation, (array_agg(g.operation order by g.id desc))[1] as last_operation,
            (array_agg(g.tenant))[1] as tenant, (array_agg(g.key))[1] as key, group_id,

@@ -5,6 +5,7 @@ as $$
 #variable_conflict use_column
 declare
   watched change_watch;
+  unknown text;
   wrong text;
 begin
   if jsonb_typeof(settings) is distinct from 'object' then
@@ -18,7 +19,10 @@ begin
   watched.settings := jsonb_strip_nulls(settings - array['pipeline', 'schema', 'table', 'tenant']);
   watched.source := read_watch.source;
   settings := watched.settings;
+  select min(k) into unknown from jsonb_object_keys(settings) k
+   where k <> all (array['operations', 'columns', 'values', 'when', 'key', 'coalesce_ms', 'by_key', 'record_gaps', 'tenant_column', 'map']);
   wrong := case
+    when unknown is not null then format('it takes no ''%s''', unknown)
     when read_watch.name !~ '^[a-z][a-z0-9-]{0,62}$' or read_watch.name is null then 'its name takes lower-case letters, digits and -, beginning with a letter, 63 at most'
     when watched.table_schema is null or watched.table_name is null then 'it names no table'
     when watched.table_schema in ('millrace', 'pg_catalog', 'information_schema') then format('tables of schema %s can''t be watched', watched.table_schema)
@@ -36,6 +40,8 @@ begin
       then 'when is a condition in SQL for insert, update and delete'
     when settings ? 'coalesce_ms' and (settings ->> 'coalesce_ms') !~ '^[0-9]{1,8}$' then 'coalesce is up to a day'
     when (settings ->> 'coalesce_ms')::int > 86400000 then 'coalesce is up to a day'
+    when settings ? 'tenant_column' and jsonb_typeof(settings -> 'tenant_column') <> 'string' then 'tenant_column is a column'
+    when jsonb_typeof(settings -> 'by_key') <> 'boolean' or jsonb_typeof(settings -> 'record_gaps') <> 'boolean' then 'by_key and record_gaps are true or false'
     when watched.tenant is not null and not settings ? 'tenant_column' then 'a tenant''s watch names the column that holds the tenant'
     when watched.tenant is not null and settings -> 'operations' ? 'truncate' then 'a tenant''s watch is not on truncate, which concerns the rows of all tenants'
     when settings ? 'map' and (jsonb_typeof(settings -> 'map') <> 'object' or exists (select from jsonb_each(settings -> 'map') m where jsonb_typeof(m.value) <> 'array'))

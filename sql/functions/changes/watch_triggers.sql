@@ -8,7 +8,7 @@ as $$
 declare
   operations jsonb := watched.settings -> 'operations';
   is_partitioned boolean := (select c.relkind = 'p' from pg_class c where c.oid = relation);
-  gaps boolean := coalesce((watched.settings -> 'record_gaps')::boolean, false);
+  gaps boolean := coalesce(watched.settings ->> 'record_gaps' = 'true', false);
   moving text := format('coalesce(current_setting(''millrace.moving_%s'', true), ''0'') not in ('''', ''0'')', watched.id);
   operation text;
   condition text;
