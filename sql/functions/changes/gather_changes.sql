@@ -7,35 +7,35 @@ returns table (ids bigint[], operation text, tenant text, key jsonb, old jsonb, 
 language plpgsql stable
 as $$
 #variable_conflict use_column
+declare
+  by_key boolean := coalesce(watched.settings ->> 'by_key' = 'true', false);
+  by_time boolean := watched.settings ? 'coalesce_ms';
+  recorded_by timestamptz := at - make_interval(secs => coalesce((watched.settings ->> 'coalesce_ms')::int, 0) / 1000.0);
+  held jsonb := held_places(watched.id, at);
 begin
-  -- In this language, so that a session plans it once.
+  -- In this language, so that a session plans it once; and without a join of the changes with each other, which a plan that was made for a few would go
+  -- through for each with each.
   return query
-  with held as materialized (
-    select md5(jsonb_build_array(c.tenant, c.key)::text) as place, min(c.id) as first_id
-      from change c where c.watch_id = watched.id and c.held_until > gather_changes.at group by 1
-  ), waiting as materialized (
-    select c.* from (select g.*, md5(jsonb_build_array(g.tenant, g.key)::text) as place from change g
-                      where g.watch_id = watched.id and g.id <= up_to and (g.held_until is null or g.held_until <= gather_changes.at)) c
-      left join held h on h.place = c.place
-     where h.first_id is null or c.id < h.first_id
-  ), emptied as (
-    select max(w.id) as id from waiting w where w.operation = 'truncate' and w.at <= gather_changes.at - make_interval(secs => coalesce((watched.settings ->> 'coalesce_ms')::int, 0) / 1000.0)
+  with placed as (
+    select w.*, min(w.id) over place as first_id, min(w.at) over place as first_at,
+           max(w.id) filter (where w.operation = 'truncate' and w.at <= recorded_by) over () as emptied_id
+      from (select c.*, md5(jsonb_build_array(c.tenant, c.key)::text) collate "C" as place from change c
+             where c.watch_id = watched.id and c.id <= up_to and (c.held_until is null or c.held_until <= gather_changes.at)
+               and not waits_behind(held, c.tenant, c.key, c.id)) w
+    window place as (partition by w.place)
   ), due as (
-    select w.place, min(w.id) as first_id from waiting w
-     group by w.place
-    having (min(w.at) <= gather_changes.at - make_interval(secs => coalesce((watched.settings ->> 'coalesce_ms')::int, 0) / 1000.0) or min(w.id) < (select e.id from emptied e))
-       and not (coalesce(watched.settings ->> 'by_key' = 'true', false) and exists (
-             select from (select r.run_id from change_run r where r.watch_id = watched.id and r.ordered_key = w.place order by r.run_id desc limit 100) l
-               join run r on r.id = any (array[l.run_id]) where r.finished_at is null))
+    select p.*, by_key and p.id = p.first_id and exists (
+             select from (select r.run_id from change_run r where r.watch_id = watched.id and r.ordered_key = p.place order by r.run_id desc limit 100) l
+               join run r on r.id = any (array[l.run_id]) where r.finished_at is null) as is_live
+      from placed p
+     where p.first_at <= recorded_by or p.first_id < p.emptied_id
   ), grouped as (
-    select w.*, case when watched.settings ? 'coalesce_ms' then d.first_id
-                     when w.operation = 'truncate' then min(w.id) over (partition by w.operation, w.transaction) else w.id end as group_id
-      from waiting w join due d on d.place = w.place
-     where watched.settings ->> 'by_key' is distinct from 'true' or watched.settings ? 'coalesce_ms' or w.id = d.first_id
+    select d.*, case when by_time then d.first_id when d.operation = 'truncate' then min(d.id) over (partition by d.operation, d.transaction) else d.id end as group_id
+      from (select e.*, bool_or(e.is_live) over (partition by e.place) as waits from due e) d
+     where not d.waits and (not by_key or by_time or d.id = d.first_id)
   ), told as (
     select array_agg(g.id order by g.id) as ids, (array_agg(g.operation order by g.id))[1] as first_operation, (array_agg(g.operation order by g.id desc))[1] as last_operation,
-           (array_agg(g.tenant))[1] as tenant, (array_agg(g.key))[1] as key, group_id,
-           (array_agg(g.old order by g.id))[1] as old, (array_agg(g.new order by g.id desc))[1] as new,
+           (array_agg(g.tenant))[1] as tenant, (array_agg(g.key))[1] as key, array_agg(g.old order by g.id) as olds, array_agg(g.new order by g.id) as news,
            (array_agg(g.left_out order by g.id desc))[1] as left_out, max(g.at) as changed_at, (array_agg(g.transaction order by g.id desc))[1] as transaction,
            (array_agg(g.origin order by g.id desc) filter (where g.origin is not null))[1] as origin
       from grouped g group by g.group_id
@@ -46,18 +46,17 @@ begin
               when t.first_operation = 'insert' then 'insert'
               when cardinality(t.ids) = 1 then t.last_operation else case when t.first_operation = 'backfill' then 'backfill' else 'update' end end,
          t.tenant, t.key,
-         case when t.last_operation = 'truncate' then (select jsonb_agg(distinct n) from grouped g cross join jsonb_array_elements(g.old) n where g.group_id = t.group_id)
+         case when t.last_operation = 'truncate' then (select jsonb_agg(distinct n) from unnest(t.olds) o cross join jsonb_array_elements(o) n)
               -- A backfill tells no old one: that of a row which is deleted after it is what later ones tell.
-              when cardinality(t.ids) = 1 or t.old is null and t.last_operation <> 'delete' then t.old
+              when cardinality(t.ids) = 1 or t.olds[1] is null and t.last_operation <> 'delete' then t.olds[1]
               -- What an earlier one left out as unchanged, a later one may tell.
-              else (select jsonb_object_agg(e.key, e.value order by g.id desc) from grouped g cross join jsonb_each(g.old) e
-                     where g.group_id = t.group_id and jsonb_typeof(g.old) = 'object') end,
-         case when cardinality(t.ids) = 1 or t.new is null then t.new
-              else (select jsonb_object_agg(e.key, e.value order by g.id) from grouped g cross join jsonb_each(g.new) e
-                     where g.group_id = t.group_id and jsonb_typeof(g.new) = 'object' and coalesce(t.left_out ->> e.key, '') <> 'too large') end,
+              else (select jsonb_object_agg(e.key, e.value order by o.n desc) from unnest(t.olds) with ordinality o(part, n) cross join jsonb_each(o.part) e) end,
+         case when cardinality(t.ids) = 1 or t.news[cardinality(t.ids)] is null then t.news[cardinality(t.ids)]
+              else (select jsonb_object_agg(e.key, e.value order by o.n) from unnest(t.news) with ordinality o(part, n) cross join jsonb_each(o.part) e
+                     where coalesce(t.left_out ->> e.key, '') <> 'too large') end,
          case when cardinality(t.ids) = 1 then t.left_out
               else (select jsonb_object_agg(e.key, e.value) from jsonb_each(t.left_out) e
-                     where e.value <> '"unchanged"' or not exists (select from grouped g where g.group_id = t.group_id and jsonb_typeof(g.new) = 'object' and g.new ? e.key)) end,
+                     where e.value <> '"unchanged"' or not exists (select from unnest(t.news) o(part) where o.part ? e.key)) end,
          t.changed_at, t.transaction, t.origin
     from told t
    order by t.ids[cardinality(t.ids)];

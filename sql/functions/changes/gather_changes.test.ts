@@ -45,6 +45,26 @@ test('more refused changes of one key than a batch takes hold up no other key, a
   }
 })
 
+test.each([
+  ['one after the other', 'queued', { by_key: true }],
+  ['gathered', 'gathered', { coalesce_ms: 1_000 }],
+])(
+  'what a batch costs does not grow with the square of how many keys wait (%s)',
+  async (_, name, settings) => {
+    const table = `many_${name}`
+    await database.query(`create table ${table} (id int primary key, n int)`)
+    await watchTable(database, `many-${name}`, { table, ...settings })
+    await one.query(`insert into ${table} select i, 0 from generate_series(1, 10000) i`)
+    await one.query(`update ${table} set n = 1`)
+    await database.clock.advance('1 second')
+    // Each with each takes minutes.
+    await one.query("set statement_timeout = '30s'")
+    expect(await one.query('select done from millrace.deliver_changes(500)')).toEqual([{ done: 500 }])
+    await one.query('reset statement_timeout')
+  },
+  120_000,
+)
+
 test('G9 a watch that is given to a tenant tells it nothing that was recorded of others before', async () => {
   await database.query('create table offer (id int primary key, account text, cents int)')
   await watchTable(database, 'offers', { table: 'offer' })
