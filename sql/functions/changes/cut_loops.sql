@@ -1,4 +1,4 @@
--- Takes the changes out of a batch that close a loop: each is deleted, counted, and told in the history of the run that made it.
+-- Takes out those changes that close a loop, of what would be told up to this one: each is deleted, counted, and told in the history of the run that made it.
 create or replace function millrace.cut_loops(watched millrace.change_watch, up_to bigint, at timestamptz) returns int
 language plpgsql
 as $$
@@ -10,12 +10,13 @@ declare
   told jsonb;
 begin
   for made in
-    select distinct c.origin::uuid as origin, c.tenant, c.key from millrace.change c
-     where c.watch_id = watched.id and c.id <= up_to and c.origin ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
+    select origin_run(c.origin) as origin, c.tenant, c.key, array_agg(c.id) as ids
+      from millrace.gather_changes(watched, up_to, at) g join millrace.change c on c.watch_id = watched.id and c.id = any (g.ids)
+     where origin_run(c.origin) is not null
+     group by 1, 2, 3
   loop
     continue when not (select l.is_loop from millrace.find_loop(watched.id, made.tenant, made.key, made.origin) l);
-    delete from millrace.change c where c.watch_id = watched.id and c.id <= up_to and c.origin = made.origin::text and c.key is not distinct from made.key
-       and c.tenant is not distinct from made.tenant;
+    delete from millrace.change c where c.watch_id = watched.id and c.id = any (made.ids);
     get diagnostics n = row_count;
     loops := loops + n;
     told := jsonb_build_object('watch', watched.name, 'key', made.key, 'changes', n);

@@ -14,6 +14,7 @@ import {
   newId,
   registerPipeline,
   startRun,
+  untilBlocked,
 } from '../../../test/protocol.ts'
 import {
   applyWatches,
@@ -72,6 +73,35 @@ test('G2 a batch cuts no transaction in two, and a larger one than three batches
   expect(batches.slice(1).reduce((sum, n) => sum + n, 0)).toBe(21)
   const told = (await toldRuns(database, 'whole-ones')).map(({ input }) => input.key?.['id'])
   expect(told.slice(9)).toEqual(Array.from({ length: 21 }, (_, i) => i + 20))
+})
+
+test('G2 a transaction that commits while a batch is made is told whole, in a later one', async () => {
+  await database.query('create table half (id int primary key, account text)')
+  const settings = { table: 'half', tenant_column: 'account' }
+  await watchTable(database, 'halves', settings)
+  await one.query("insert into half values (1, 'other')")
+  await watchTable(database, 'halves', { ...settings, tenant: 'acme' })
+  await one.query('begin')
+  await one.query("insert into half values (100, 'acme')")
+  await database.query("insert into half select i, 'acme' from generate_series(2, 11) i")
+  await one.query("insert into half values (101, 'acme')")
+  // What another one holds of the batch keeps it waiting between the look and the starts.
+  await database.query("alter function millrace.deliver_changes set lock_timeout = '10s'")
+  const holder = await connect(database)
+  await holder.query('begin')
+  await holder.query("select from millrace.change where tenant = 'other' for update")
+  const delivering = other.query('select done from millrace.deliver_changes(5)')
+  await untilBlocked(database)
+  await one.query('commit')
+  await holder.query('commit')
+  await delivering
+  const told = async () => (await toldRuns(database, 'halves')).map(({ input }) => input.key?.['id'])
+  const first = await told()
+  expect(first.filter((id) => id === 100 || id === 101)).toEqual([])
+  await database.query('select millrace.deliver_changes(5)')
+  expect((await told()).slice(first.length)).toEqual(expect.arrayContaining([100, 101]))
+  await database.query("alter function millrace.deliver_changes set lock_timeout = '500ms'")
+  await holder.end()
 })
 
 test('changes of a key within the time are one run, with the first old and the last new', async () => {
@@ -289,6 +319,53 @@ test('G5 a line of changes beyond sixteen is cut, and an origin that is none is 
     'select max(depth) as depth from millrace.change_run',
   )
   expect(depth).toBe(15)
+})
+
+test('G5 a line of changes is walked once for each run that is asked for, and for none while changes are gathered', async () => {
+  await database.query('create table written (id int primary key, n int)')
+  await watchTable(database, 'written-ones', { table: 'written', coalesce_ms: 1_000 })
+  await one.query('begin')
+  await one.query("select set_config('millrace.origin', $1, true)", [randomUUID()])
+  await one.query('insert into written select i, 0 from generate_series(1, 100) i')
+  await one.query('commit')
+  expect(await walksOf('select millrace.deliver_changes(5)')).toBe(0)
+  await database.clock.advance('1 second')
+  expect(await walksOf('select millrace.deliver_changes(5)')).toBe(5)
+})
+
+/** How often a statement looks back through the changes that led to a run. */
+async function walksOf(statement: string): Promise<number> {
+  await one.query('begin')
+  await one.query("set local track_functions = 'all'")
+  await one.query(statement)
+  const [counted] = await one.query<{ calls: number }>(
+    "select calls::int from pg_stat_xact_user_functions where funcname = 'find_loop'",
+  )
+  await one.query('commit')
+  return counted?.calls ?? 0
+}
+
+test('G5 of gathered changes only those that close a loop are cut, and the others of their key are told', async () => {
+  await database.query('create table mixed (id int primary key, n int)')
+  await watchTable(database, 'mixed-ones', { table: 'mixed', coalesce_ms: 1_000 })
+  await one.query('insert into mixed values (1, 0), (2, 0)')
+  await database.clock.advance('1 second')
+  await tellAll(database)
+  const runs = await toldRuns(database, 'mixed-ones')
+  const [made] = runs.filter(({ input }) => input.key?.['id'] === 1)
+  await one.query('update mixed set n = 1')
+  await one.query('begin')
+  await one.query("select set_config('millrace.origin', $1, true)", [made?.id])
+  await one.query('update mixed set n = 2')
+  await one.query('commit')
+  await one.query('update mixed set n = 3 where id = 1')
+  await database.clock.advance('1 second')
+  const told = (await toldOf(database, 'mixed-ones')).map((input) => [...words([input])[0]!, input.changes])
+  expect(told).toEqual([
+    ['update', 2, 2, 2],
+    ['update', 1, 3, 2],
+  ])
+  expect(await listWatches(callerOf(database), 'mixed-ones')).toMatchObject([{ loops_cut: '1', waiting: 0 }])
 })
 
 test('what was refused for its own sake holds up none but its key, and the others of its batch begin', async () => {

@@ -1,4 +1,4 @@
--- Up to which change the next batch of a watch goes: the first ones by id that are not held, and on until no transaction is cut in two. A transaction of more than
+-- Up to which change the next batch of a watch goes: the first ones by id that neither are held nor wait behind one that is, and on until no transaction is cut in two. A transaction of more than
 -- three batches is cut nevertheless, and goes in parts, in its order. Null where there is none.
 --
 -- What is seen is committed, and what comes later has its turn later: a change is deleted when it is told, so none is passed over, whatever the
@@ -13,9 +13,11 @@ declare
   transactions xid8[];
   cut bigint;
   further bigint;
+  held jsonb := millrace.held_places(watch_id, at);
 begin
   select array_agg(c.id order by c.id), array_agg(c.transaction order by c.id) into ids, transactions
     from (select c.id, c.transaction from millrace.change c where c.watch_id = end_of_batch.watch_id and (c.held_until is null or c.held_until <= at)
+             and not millrace.waits_behind(held, c.tenant, c.key, c.id)
            order by c.id limit most * 3) c;
   cut := ids[least(most, cardinality(ids))];
   loop

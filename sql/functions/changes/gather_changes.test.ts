@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { defineWatch, startBackfill } from '../../../src/db/watches.ts'
 import { openMeeting } from '../../../test/meeting.ts'
-import { chain, registerPipeline } from '../../../test/protocol.ts'
+import { cancelRun, chain, registerPipeline } from '../../../test/protocol.ts'
 import { callerOf, tellAll, toldOf, toldRuns, watchTable } from '../../../test/watched.ts'
 
 const { database, one } = await openMeeting()
@@ -44,6 +44,35 @@ test('more refused changes of one key than a batch takes hold up no other key, a
     ).toEqual(Array.from({ length: n + 1 }, (_, i) => i))
   }
 })
+
+test('more changes of a key than a batch looks at wait behind its live run: one of them is put off, and others begin', async () => {
+  await database.query('create table entry (account int, n int)')
+  await watchTable(database, 'entries', {
+    table: 'entry',
+    key: ['account'],
+    operations: ['insert'],
+    by_key: true,
+  })
+  await one.query('insert into entry select 1, n from generate_series(1, 20001) n')
+  await one.query('insert into entry values (2, 0)')
+  const told = async () =>
+    (await toldOf(database, 'entries')).map(({ key, new: now }) => [key?.['account'], now?.['n']])
+  expect(await told()).toEqual([
+    [1, 1],
+    [2, 0],
+  ])
+  expect(
+    await database.query(
+      `select c.held_reason, count(*)::int from millrace.change c join millrace.change_watch w on w.id = c.watch_id
+        where w.name = 'entries' and c.held_until is not null group by 1`,
+    ),
+  ).toEqual([{ held_reason: 'the run of an earlier change of its key is live', count: 1 }])
+  await one.query('insert into entry values (3, 0)')
+  expect(await told()).toEqual([[3, 0]])
+  for (const { id } of await toldRuns(database, 'entries')) await cancelRun(database, id)
+  await database.clock.advance('5 seconds')
+  expect(await told()).toEqual([[1, 2]])
+}, 60_000)
 
 test.each([
   ['one after the other', 'queued', { by_key: true }],
