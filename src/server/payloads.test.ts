@@ -312,6 +312,7 @@ test('K1 a pause for the failure of a run of another tenant does not name it to 
       await ask(who, 'GET', `/runs/${own!.id}/account`),
       await ask(who, 'POST', '/runs', body),
       await ask(who, 'POST', '/runs/many', many),
+      await ask(who, 'POST', '/runs/ensure', body),
     ]
     return answers.map((answer) => JSON.stringify(answer.body))
   }

@@ -20,7 +20,7 @@ import { pauseWords } from '../../sdk/paused-starts.ts'
 import type { StepReport, Thrown } from '../../api/steps.ts'
 import { payloadsFor } from '../payloads.ts'
 import { type Route, route } from '../route.ts'
-import { checkPipeline, tenantWithin } from '../within.ts'
+import { checkPipeline, tenantWithin, withoutOthers } from '../within.ts'
 
 export const stepRoutes: readonly Route[] = [
   route(operations.ensureRun, async ({ body, actor, within, room, caller }) => {
@@ -40,7 +40,7 @@ export const stepRoutes: readonly Route[] = [
     if (id !== null) return { ...told, run: { id } }
     if (reason !== 'paused') return { ...told, run: null }
     const [why = ''] = await pauseWords(caller, [{ ...start, version: null }])
-    return { ...told, run: null, why }
+    return { ...told, run: null, why: await withoutOthers(actor, room.reads, why) }
   }),
 
   route(operations.startStep, async ({ params, body, actor, caller, room }) => {
