@@ -56,6 +56,11 @@ describe('what a handler returns', () => {
     })
   })
 
+  test('passes with what would become an empty object where the rest is worth more', () => {
+    const told = { status: 429, headers: new Map([['a', 1]]) }
+    expect(checkJson(told, { what, emptied: true })).toBe('{"status":429,"headers":{}}')
+  })
+
   test('may be of a class of its own, or of none', () => {
     class Point {
       readonly x = 1

@@ -9,6 +9,8 @@ export interface JsonLimits {
   readonly what: string
   readonly maxBytes?: number
   readonly maxDepth?: number
+  /** Of a Map, a Set or a promise stands {}, as JSON.stringify has it, where what lies around it is worth more than to refuse it. */
+  readonly emptied?: boolean
   /** Takes out of names what must not be told, before they are cut; then nothing else is quoted. */
   readonly redact?: (text: string) => string
 }
@@ -64,6 +66,7 @@ function formatSegment(segment: string | number): string {
 interface Walk {
   readonly maxBytes: number
   readonly maxDepth: number
+  readonly emptied: boolean
   /** Look into texts as well: only where the written JSON shows that one of them is bad. */
   readonly texts: boolean
   /** Refuse integers beyond 2^53: right for text from outside, where digits may have been lost. */
@@ -81,8 +84,8 @@ interface Problem {
 const tooDeep = 'it is nested too deeply'
 const tooBig = 'too large'
 
-function startWalk({ maxBytes = jsonBytesMax, maxDepth = jsonDepthMax }: JsonLimits): Walk {
-  return { maxBytes, maxDepth, texts: false, exact: false, bytes: 0 }
+function startWalk({ maxBytes = jsonBytesMax, maxDepth = jsonDepthMax, emptied = false }: JsonLimits): Walk {
+  return { maxBytes, maxDepth, emptied, texts: false, exact: false, bytes: 0 }
 }
 
 /** The first spot that JSON cannot keep. The common case allocates nothing. */
@@ -132,7 +135,7 @@ function objectProblem(value: object, depth: number, walk: Walk): Problem | unde
   if (value instanceof Number) return numberProblem(value.valueOf(), walk)
   if (depth >= walk.maxDepth) return { path: [], reason: tooDeep }
   if (Array.isArray(value)) return listProblem(value, depth, walk)
-  const reason = lossOf(value)
+  const reason = walk.emptied ? undefined : lossOf(value)
   return reason === undefined ? memberProblem(value, depth, walk) : { path: [], reason }
 }
 

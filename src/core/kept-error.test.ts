@@ -42,6 +42,8 @@ test('what is no error is thrown as it was, and what JSON cannot keep is left ou
   const cycle: Record<string, unknown> = {}
   cycle['self'] = cycle
   expect(again(Object.assign(new Error('round'), { data: cycle }))).not.toHaveProperty('data')
+  const limited = Object.assign(new Error('too fast'), { data: { status: 429, headers: new Map() } })
+  expect(again(limited)).toMatchObject({ data: { status: 429 } })
   const hostile = new Error('shown')
   Object.defineProperty(hostile, 'name', {
     get: () => {

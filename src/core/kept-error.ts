@@ -88,7 +88,9 @@ function errorNamed({ name, message, code, data, permanent }: KeptError): Error 
 function keepable(value: unknown): unknown {
   if (value === undefined) return undefined
   try {
-    return JSON.parse(checkJson(value, { what: 'what an error carries', maxBytes: dataBytesMax }))
+    return JSON.parse(
+      checkJson(value, { what: 'what an error carries', maxBytes: dataBytesMax, emptied: true }),
+    )
   } catch {
     return undefined
   }

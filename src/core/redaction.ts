@@ -31,8 +31,8 @@ function inBase64(bytes: Buffer, encoding: 'base64' | 'base64url'): string[] {
 }
 
 const valuesKept = 10_000
-/** So many at once, since to forget one costs as much as to forget a thousand. */
-const valuesForgotten = 1_000
+/** So many more are there before they go at once, since to forget one costs as much as to forget a thousand. */
+const valuesBeyond = 1_000
 
 /** No value has fewer, see checkValue. */
 const beginChars = 4
@@ -68,23 +68,18 @@ export class Redactor {
     return this.#values.size === 0
   }
 
-  /** From now on this value is replaced, while no 10,000 others are read. */
+  /** From now on this value is replaced, until 10,000 others have been read after it. */
   add(name: string, value: string): void {
     const known = this.#values.get(value)
     this.#values.delete(value)
     this.#values.set(value, name)
-    if (known === name) return
-    if (this.#values.size > valuesKept) this.#forget()
-    if (known === undefined) this.#learn(name, value)
-    else this.#learnAll()
+    if (known !== name) this.#learn(name, value)
+    if (this.#values.size > valuesKept + valuesBeyond) this.#forget()
   }
 
   #forget(): void {
-    for (const value of [...this.#values.keys()].slice(0, valuesForgotten)) this.#values.delete(value)
-    this.#learnAll()
-  }
-
-  #learnAll(): void {
+    for (const forgotten of [...this.#values.keys()].slice(0, this.#values.size - valuesKept))
+      this.#values.delete(forgotten)
     this.#forms.clear()
     this.#begins.fill(0)
     for (const [value, name] of this.#values) this.#learn(name, value)
@@ -94,7 +89,6 @@ export class Redactor {
     for (const text of formsOf(value)) {
       const begin = text.slice(0, beginChars)
       const alike = this.#forms.get(begin) ?? { stands: new Map<string, string>(), lengths: [] }
-      if (alike.stands.has(text)) continue
       alike.stands.set(text, `[secret ${name}]`)
       if (!alike.lengths.includes(text.length))
         alike.lengths = [...alike.lengths, text.length].sort((left, right) => right - left)

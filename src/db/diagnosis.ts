@@ -52,7 +52,7 @@ export async function readHistory(caller: Caller, now: Date): Promise<HistoryFac
       text: `select (select count(*)::int from pg_inherits i join pg_class c on c.oid = i.inhrelid
             where i.inhparent = 'millrace.run'::regclass and c.relname ~ '^run_[0-9]{4}w[0-9]{2}$'
               and to_date(right(c.relname, 7), 'IYYY"w"IW') > $1::timestamptz at time zone 'UTC') as weeks_ahead,
-          millrace.setting_number('retention_days') as retention_days`,
+          millrace.setting_number('retention_days')::int as retention_days`,
     },
     [now],
   )

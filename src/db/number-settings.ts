@@ -16,7 +16,7 @@ export function listNumberSettings(caller: Caller): Promise<NumberSettingRow[]> 
   return caller.call<NumberSettingRow>(
     {
       name: 'millrace_list_number_settings',
-      text: 'select name, written, lowest, highest, number, is_clear from millrace.number_settings() order by number is not null, name',
+      text: 'select name, written, lowest::float8, highest::float8, number::float8, is_clear from millrace.number_settings() order by number is not null, name',
     },
     [],
   )

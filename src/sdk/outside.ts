@@ -183,7 +183,7 @@ export class Outside {
 
   /** Writes a line into the run's account. @throws MillraceError attempt_lost */
   async log(hold: Hold, message: string, fields: Readonly<Record<string, unknown>> = {}): Promise<void> {
-    const text = checkJson(fields, { what: 'the fields of a log line', maxBytes: 16_384 })
+    const text = checkJson(fields, { what: 'the fields of a log line', maxBytes: 16_384, emptied: true })
     await this.#report(hold.runId, (caller) => logStep(caller, this.#keyOf(hold), message, text), {
       expendable: true,
     })

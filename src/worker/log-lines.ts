@@ -130,7 +130,7 @@ function sealed({ run, step, item }: HeldTask, fields: string): string {
 
 function storable(fields: Readonly<Record<string, unknown>>): string {
   try {
-    return checkJson(fields, { what: 'the fields of a log line', maxBytes: 16_384 })
+    return checkJson(fields, { what: 'the fields of a log line', maxBytes: 16_384, emptied: true })
   } catch (error) {
     return JSON.stringify({ leftOut: (error as Error).message.slice(0, 500) })
   }

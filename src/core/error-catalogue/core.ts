@@ -3,7 +3,8 @@ import type { CatalogueEntry } from './entry.ts'
 
 export const coreErrors = {
   duration_invalid: {
-    cause: 'A duration is neither a number of milliseconds nor a text like 500ms, 30s, 5m, 2h or 7d.',
+    cause:
+      'A duration is neither a number of milliseconds nor a text like 500ms, 30s, 5m, 2h or 7d, or it is longer than may be waited.',
     remedy: 'Write a number and one unit: ms, s, m, h, d or w.',
     exitCode: 2,
   },
