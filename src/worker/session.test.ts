@@ -549,6 +549,34 @@ test('a worker that starts while another one keeps the upkeep for itself complai
   expect(complaints).toEqual([])
 })
 
+test('a worker that is counted as gone says nothing of the calls that end with the connections that it cuts itself', async () => {
+  const other = await database.pool.connect()
+  await other.query('begin; select pg_advisory_xact_lock(77422, 1)')
+  const complaints: string[] = []
+  const worker = await opened.worker({
+    pipelines: [pipeline('cut-by-itself').step('one', () => 1)],
+    leaseSeconds: 180,
+    heartbeatMs: 60_000,
+    log: ({ level, message }) => void (level === 'info' || complaints.push(message)),
+  })
+  const { id } = worker
+  await until('its upkeep waits', async () => {
+    const waiting = await database.query(
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and wait_event = 'advisory'`,
+    )
+    return waiting.length === 1
+  })
+  await database.clock.advance('1 hour')
+  await sweep(database)
+  await until('it is gone', async () => (await storedState(id)) === 'gone')
+  await worker.tick()
+  await until('it goes on under a new id', async () => worker.id !== '' && worker.id !== id)
+  await other.query('commit')
+  other.release()
+  await worker.stop()
+  expect(complaints).toEqual([expect.stringContaining('It goes on under a new id.')])
+})
+
 test('upkeep that the server cancels because it took too long is told, and not begun again at once as if somebody had been in its way', async () => {
   await database.query(
     `alter function millrace.prune_history(int) rename to real_prune_history;

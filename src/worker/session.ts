@@ -493,9 +493,9 @@ export class WorkerSession implements LocalWorker {
     void this.#secrets.close()
   }
 
-  /** A call has failed that brings no tasks. */
+  /** A call has failed that brings no tasks. Once it has left, its connections end under the calls that are still on their way: no trouble of the database. */
   #failed(error: unknown): void {
-    this.#troubles.failed(error)
+    if (this.#state !== 'gone') this.#troubles.failed(error)
   }
 
   /** A call that had so many slots set aside has no answer, or was refused and has brought nothing. */
