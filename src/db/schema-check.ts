@@ -4,8 +4,14 @@ import { MillraceError } from '../core/errors.ts'
 import { describeClient, describeDatabase } from './connection.ts'
 import { translateDatabaseError } from './database-error.ts'
 import { compareVersions, newerSchema } from './migration-plan.ts'
-import { readSchemaFiles } from './schema-files.ts'
+import { readSchemaFiles, type SchemaFiles } from './schema-files.ts'
 import { readSchemaState, type SchemaState } from './schema-state.ts'
+
+/** What is asked of the files. */
+type Known = Pick<SchemaFiles, 'functionsChecksum' | 'packageVersion'> & { readonly migrations: number }
+
+/** Those of this package, which are the same for as long as a process runs it: a thousand files are read once, and not by each worker that starts. */
+let own: Promise<Known> | undefined
 
 /**
  * Refuses to start on a schema that is not this package's. A worker that already runs is not asked again: the
@@ -15,23 +21,34 @@ import { readSchemaState, type SchemaState } from './schema-state.ts'
  * @throws MillraceError schema_missing, schema_outdated, schema_newer
  */
 export async function checkSchema(client: pg.ClientBase, directory?: string): Promise<void> {
-  const files = await readSchemaFiles(directory)
+  const files = await knownOf(directory)
   const database = describeClient(client)
   const state = await readSchemaState(client).catch((error: unknown) => {
     throw translateDatabaseError(error, database)
   })
   if (!state.exists) throw schemaMissing(database)
   const applied = state.migrations.at(-1)?.number ?? 0
-  const known = files.migrations.length
+  const known = files.migrations
   if (applied > known) throw newerSchema(applied, known)
   if (applied < known || lacksFunctions(state, files)) throw schemaOutdated(database, applied, known)
 }
 
+function knownOf(directory: string | undefined): Promise<Known> {
+  if (directory !== undefined) return readKnown(directory)
+  own ??= readKnown().catch((error: unknown) => {
+    own = undefined
+    throw error
+  })
+  return own
+}
+
+async function readKnown(directory?: string): Promise<Known> {
+  const { migrations, functionsChecksum, packageVersion } = await readSchemaFiles(directory)
+  return { migrations: migrations.length, functionsChecksum, packageVersion }
+}
+
 // With the same migrations, newer functions serve an older package; older functions do not serve a newer one.
-function lacksFunctions(
-  { functionSet }: SchemaState,
-  files: { functionsChecksum: string; packageVersion: string },
-): boolean {
+function lacksFunctions({ functionSet }: SchemaState, files: Known): boolean {
   if (functionSet === null) return true
   if (functionSet.checksum === files.functionsChecksum) return false
   return compareVersions(files.packageVersion, functionSet.packageVersion) >= 0
