@@ -146,6 +146,18 @@ test.each([
   ["do $body$ select notify($$s3cr3t$$, 's3cr3t", "do '…'"],
   ["select notify('s3cr3t", "select notify('…'"],
   ['select notify($1, $2)', 'select notify($1, $2)'],
+  ["/* a /* b */ it's */ select notify('s3cr3t')", "select notify('…')"],
+  ["select 1 /* a /* b */ it's s3cr3t", 'select 1'],
+  ["select 1 -- it's\r, notify('s3cr3t')", "select 1 , notify('…')"],
+  ["select notify($é$it's s3cr3t$é$, 's3cr3t')", "select notify('…', '…')"],
+  ["select prixé$a$('s3cr3t$a$', 's3cr3t')", "select prixé$a$('…', '…')"],
+  ["select 1$a$it's s3cr3t$a$", "select 1'…'"],
+  [String.raw`select éE's3cr3t\\', 's3cr3t'`, "select éE'…', '…'"],
+  ["select notify(E'a'\n  'b\\'s3cr3t', 's3cr3t')", "select notify('…', '…')"],
+  ["select notify(E'a' -- it's\n-- s3cr3t\r'b\\'s3cr3t', 's3cr3t')", "select notify('…', '…')"],
+  [String.raw`select notify('it\'s s3cr3t', 's3cr3t')`, "select notify('…'"],
+  [String.raw`select notify('\\', '\d')`, "select notify('…', '…')"],
+  ['select "it\'s s3cr3t', 'select "…"'],
 ])('no text of %s is told', (command, told) => {
   expect(callOf(command)).toBe(told)
 })

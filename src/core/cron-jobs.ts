@@ -1,4 +1,5 @@
 // Owns what can be told of pg_cron's cron jobs: what they call without a secret of theirs, how their runs really ended, and the cadence in our own words.
+import { outlineOf } from './command-outline.ts'
 import { MillraceError } from './errors.ts'
 
 /** What `read_cron_jobs` answers. */
@@ -128,30 +129,8 @@ export function callOf(command: string): string {
   const request = /net\.http_([a-z]+)\s*\(/i.exec(command)
   const address = /'(https?:\/\/[^'\s?#]+)/i.exec(command)?.[1]
   if (request !== null) return `${request[1]?.toUpperCase()} ${hostOf(address)}`
-  return command
-    .replaceAll(unseen, (found, name?: string) => name ?? (/^(?:--|\/\*)/.test(found) ? ' ' : "'…'"))
-    .replaceAll(/\s+/g, ' ')
-    .trim()
-    .slice(0, 100)
+  return outlineOf(command).replaceAll(/\s+/g, ' ').trim().slice(0, 100)
 }
-
-/**
- * Names in quotes, which stay as they are, comments and texts, each to its end as PostgreSQL reads it: what is taken for the end of one too early turns all
- * that follows inside out. What has no end is hidden to the last character.
- */
-const unseen = new RegExp(
-  [
-    /("(?:[^"]|"")*")/,
-    /--[^\n]*/,
-    /\/\*[\s\S]*?(?:\*\/|$)/,
-    /(?<![\w$])(?<tag>\$(?:[A-Za-z_]\w*)?\$)[\s\S]*?(?:\k<tag>|$)/,
-    /(?<![\w$])[eE]'(?:[^'\\]|\\[\s\S]|'')*(?:'|\\?$)/,
-    /'(?:[^']|'')*(?:'|$)/,
-  ]
-    .map(({ source }) => source)
-    .join('|'),
-  'g',
-)
 
 function hostOf(address: string | undefined): string {
   return address === undefined || !URL.canParse(address)
