@@ -19,6 +19,7 @@ import type { ArtifactStore } from './artifact-store.ts'
 import { type AllowedTargets, checkAllowedTargets } from '../net/target.ts'
 import { ClientCache } from './cache.ts'
 import { Callbacks } from './callbacks.ts'
+import { checkedInput } from './checked-input.ts'
 import { openSession, type Session } from './client-session.ts'
 import { emitEvent, type EmitOptions } from './emit.ts'
 import { type EmittedEvent, emittedEvents, type EventListOptions, Subscriptions } from './subscriptions.ts'
@@ -34,7 +35,6 @@ import { type ChangeOptions, type RunHandle, runHandle, type RunHandleParts } fr
 import { type MigratedRuns, type MigrateRunsOptions, moveRuns } from './run-moves.ts'
 import { type KeyOptions, type PausedKey, pausedKeys } from './paused-keys.ts'
 import { sendSignalTo, type SignalSendOptions, type SignalSent } from './signals.ts'
-import { validate } from './standard-schema.ts'
 import { ActiveVersions } from './active-versions.ts'
 import {
   outcomesOf,
@@ -243,7 +243,8 @@ export class Client {
   readonly webhooks = new Webhooks({
     caller: async () => (await this.#open()).caller,
     cipher: () => this.#cipher,
-    prepare: async (pipeline, input, options) => this.#prepare(await this.#open(), pipeline, input, options),
+    prepare: async (pipeline, input, options) =>
+      this.#prepareChecked(await this.#open(), pipeline, input, options),
     encrypts: async (slug) => {
       const active = await this.#versions.of((await this.#open()).caller, slug)
       return active !== undefined && active.encrypt !== null
@@ -361,36 +362,27 @@ export class Client {
     input: unknown,
     options: StartOptions,
   ): Promise<PendingStart> {
+    return this.#prepareChecked(session, pipeline, await checkedInput(pipeline, input), options)
+  }
+
+  async #prepareChecked(
+    session: Session,
+    pipeline: Startable,
+    input: unknown,
+    options: StartOptions,
+  ): Promise<PendingStart> {
     const id = this.#newId()
-    if (typeof pipeline === 'string') {
-      return pendingStart(
-        {
-          slug: pipeline,
-          version: null,
-          id,
-          input: input ?? null,
-          ...(await this.#known(session, pipeline)),
-        },
-        options,
-        this.#cipher,
-        this.#allow,
-      )
-    }
-    const checked =
-      pipeline.inputSchema === undefined
-        ? (input ?? null)
-        : await validate(pipeline.inputSchema, input, {
-            code: 'input_invalid',
-            what: `The input of pipeline '${pipeline.slug}'`,
-          })
-    const known = this.#registered.get(versionName(pipeline))
-    const { version } = await (known ?? this.#register(session, pipeline))
-    return pendingStart(
-      { slug: pipeline.slug, version, id, input: checked, graph: pipeline.graph },
-      options,
-      this.#cipher,
-      this.#allow,
-    )
+    const start =
+      typeof pipeline === 'string'
+        ? { slug: pipeline, version: null, id, input, ...(await this.#known(session, pipeline)) }
+        : {
+            slug: pipeline.slug,
+            version: await this.#versionOf(session, pipeline),
+            id,
+            input,
+            graph: pipeline.graph,
+          }
+    return pendingStart(start, options, this.#cipher, this.#allow)
   }
 
   /** What is known of a pipeline that is given by its name. */
@@ -403,6 +395,11 @@ export class Client {
   }
 
   /** Once per process and version: a start uses the version of its own code, and registers it if nobody has. */
+  async #versionOf(session: Session, pipeline: StartablePipeline): Promise<number> {
+    const known = this.#registered.get(versionName(pipeline))
+    return (await (known ?? this.#register(session, pipeline))).version
+  }
+
   #register(session: Session, pipeline: StartablePipeline): Promise<RegisteredPipeline> {
     const registering = registerPipeline(session.caller, pipeline.slug, pipeline.graph, pipeline.startRules)
     this.#registered.set(versionName(pipeline), registering)

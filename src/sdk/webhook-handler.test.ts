@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { beforeAll, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
+import { until } from '../../test/deadline.ts'
 import { openMillrace } from '../../test/millrace.ts'
 import { send, sendRaw, type SendOptions, type Sent } from '../../test/webhook-sender.ts'
 import { schemes, signatureOf } from '../core/webhook-scheme.ts'
@@ -120,6 +121,25 @@ test('FO-5 a mapping, a filter or a schema that never answers fails its delivery
       reason: 'webhook_too_slow',
     })
   }
+})
+
+test('FO-5 the first delivery of a version whose registration waits behind a lock for longer than a map may take is started', async () => {
+  const deployed = pipeline('deployed', { input: company }).step('keep', ({ input }) => input)
+  const hook = webhook('deployed', { ...common, pipeline: deployed })
+  const other = await database.pool.connect()
+  await other.query('begin')
+  await other.query(`insert into millrace.pipeline (slug, created_at) values ('deployed', millrace.now())`)
+  const sending = sendTo([hook], { company: 'a' }, { id: 'msg_deployed' }, { mapMs: 20 })
+  await until('the registration has waited for longer than that', async () => {
+    const waiting = await database.query(
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+          and clock_timestamp() - query_start > interval '100 ms'`,
+    )
+    return waiting.length > 0
+  })
+  await other.query('rollback')
+  other.release()
+  expect(await sending).toMatchObject({ status: 202, body: { state: 'accepted' } })
 })
 
 test('H8 no header tells a name that there is from one that there is not', async () => {

@@ -1,13 +1,14 @@
 // Owns what becomes of a delivery whose sender is proved: its functions are asked, and what it starts is made ready. The same for a replay.
 import { MillraceError } from '../core/errors.ts'
 import { isShortText } from '../core/short-text.ts'
+import { checkedInput } from './checked-input.ts'
 import type { Delivery } from './delivery.ts'
 import { failedRow, type JudgedDelivery } from './delivery-batches.ts'
 import type { PendingStart, StartOptions } from './start.ts'
 import type { Startable } from './startable.ts'
 import type { Webhook, WebhookTarget } from './webhook.ts'
 
-/** Makes a start ready: its input checked, its version registered, its values sealed. */
+/** Makes a start ready whose input is checked: its version registered, its values sealed. How long the database may take is its own affair. */
 export type PrepareStart = (
   pipeline: Startable,
   input: unknown,
@@ -96,7 +97,8 @@ async function startOf(
 ): Promise<PendingStart | undefined> {
   if (filter !== undefined && !(await inTime(filter(delivery), mapMs, delivery))) return undefined
   const input = map === undefined ? delivery.json : await inTime(map(delivery), mapMs, delivery)
-  return inTime(prepare(pipeline, input, tenant === undefined ? {} : { tenant }), mapMs, delivery)
+  const checked = await inTime(checkedInput(pipeline, input), mapMs, delivery)
+  return prepare(pipeline, checked, tenant === undefined ? {} : { tenant })
 }
 
 /** What answers at once has no timer. */
