@@ -627,7 +627,7 @@ test('what is left installed of a watch that went with its tenant goes when watc
   await database.query("select * from millrace.erase_tenant('gone')")
   expect(await listWatches(callerOf(database), 'leaving-ones')).toEqual([])
   await one.query("insert into leaving values (2, 'gone')")
-  await database.query('select millrace.prune_changes(1000, millrace.now())')
+  await database.query('select millrace.prune_untold(1000, millrace.now())')
   expect(await database.query("select * from millrace.change where tenant = 'gone'")).toEqual([])
   await applyWatches(database)
   expect(await database.query("select tgname from pg_trigger where tgrelid = 'leaving'::regclass")).toEqual(

@@ -1,6 +1,7 @@
 // What becomes of recorded changes that are told to nobody: those of a watch that its code declares no more, and those of one that is gone.
 import { expect, test } from 'vitest'
 import { defineCodeWatches, listWatches, type WatchDefinition } from '../../../src/db/watches.ts'
+import { buffersOf } from '../../../test/buffers.ts'
 import { openMeeting } from '../../../test/meeting.ts'
 import { chain, pruneAll, registerPipeline } from '../../../test/protocol.ts'
 import { applyWatches, callerOf, toldOf } from '../../../test/watched.ts'
@@ -48,4 +49,40 @@ test('what is recorded of a watch that its code declares no more goes after a we
   await deploy('refunds', declared)
   await one.query('insert into paid_refund values (3, 0)')
   expect((await toldOf(database, 'refunds')).map(({ key }) => key)).toEqual([{ id: 3 }])
+})
+
+/** Records so many changes of a watch at once, as its triggers would one by one. */
+const record = (name: string, count: number) =>
+  database.query(
+    `insert into millrace.change (watch_id, transaction, operation, key, at)
+     select w.id, pg_current_xact_id(), 'insert', '{}', millrace.now()
+       from millrace.change_watch w cross join generate_series(1, $2::int) where w.name = $1`,
+    [name, count],
+  )
+
+test('more than one batch of what nobody is told of goes at one time, of each such watch', async () => {
+  for (const name of ['invoices', 'receipts', 'deliveries']) {
+    await declaredWatch(name, `sent_${name}`)
+    if (name !== 'deliveries') await deploy(name)
+    await record(name, 20_001)
+  }
+  await database.query("delete from millrace.change_watch where name = 'receipts'")
+  await database.clock.advance('8 days')
+  await pruneAll(database)
+  expect(
+    await database.query(
+      `select w.name, w.changes_dropped, count(*)::int as recorded
+         from millrace.change c left join millrace.change_watch w on w.id = c.watch_id group by w.name, w.changes_dropped`,
+    ),
+  ).toEqual([{ name: 'deliveries', changes_dropped: '0', recorded: 20_001 }])
+  expect(await listWatches(callerOf(database), 'invoices')).toMatchObject([{ changes_dropped: '20001' }])
+})
+
+test('looking for what nobody is told of reads as much however many changes wait to be told', async () => {
+  const look = () => buffersOf(one, (counted) => counted.query('select * from millrace.prune_history()'))
+  await database.query('vacuum analyze millrace.change')
+  const waiting = await look()
+  await record('deliveries', 50_000)
+  await database.query('vacuum analyze millrace.change')
+  expect(await look()).toBeLessThan(waiting + 50)
 })

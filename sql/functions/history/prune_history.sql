@@ -65,6 +65,7 @@ begin
   more := prune_firings(batch, keep_from) or more;
   more := prune_events(batch, at) or more;
   more := prune_agent_requests(batch, at) or more;
+  more := prune_untold(batch, at) or more;
   perform prune_changes(batch, at);
   perform prune_start_states(batch, at);
   perform prune_limit_states(batch, at);
