@@ -32,8 +32,12 @@ begin
       begin
         done := deliver_watch(watched, most, at);
       exception when program_limit_exceeded or out_of_memory then
-        -- Large values, too many for one batch.
-        done := deliver_watch(watched, least(most, 5), at);
+        -- Large values, too many for one batch, or even for a small one.
+        begin
+          done := deliver_watch(watched, least(most, 5), at);
+        exception when program_limit_exceeded or out_of_memory then
+          done := deliver_watch(watched, 1, at);
+        end;
       end;
     exception when others then
       if left(sqlstate, 2) in ('40', '57') then

@@ -156,3 +156,26 @@ test('G8 changes that are too large together for one batch are told in smaller o
   await one.query('delete from document')
   expect(await toldOf(database, 'documents')).toHaveLength(55)
 })
+
+test('G8 gathered changes of one key that are too large together are told in parts, fewer at a time', async () => {
+  await database.query('create table page (id int primary key, body text)')
+  await one.query("insert into page values (1, repeat('x', 5000000))")
+  await watchTable(database, 'pages', {
+    table: 'page',
+    operations: ['delete'],
+    coalesce_ms: 1_000,
+    map: { changes: ['changes'] },
+  })
+  await one.query('delete from page')
+  // As they are stored, none is unpacked: together they are more than an array can hold.
+  await database.query(
+    `insert into millrace.change (watch_id, transaction, operation, key, old, at)
+     select c.watch_id, c.transaction, c.operation, c.key, c.old, c.at
+       from millrace.change c join millrace.change_watch w on w.id = c.watch_id cross join generate_series(1, 219)
+      where w.name = 'pages'`,
+  )
+  await database.clock.advance('2 seconds')
+  await database.query('select millrace.deliver_changes()')
+  expect((await toldRuns(database, 'pages')).map(({ input }) => input)).toEqual([{ changes: 5 }])
+  await database.query('truncate millrace.change')
+})

@@ -12,7 +12,7 @@ declare
 begin
   return query
   with batch as materialized (
-    select case when gathers then end_of_gathering(watched.id, at) else end_of_batch(watched.id, most, at) end as up_to
+    select case when gathers then end_of_gathering(watched.id, most, at) else end_of_batch(watched.id, most, at) end as up_to
   )
   select (select b.up_to from batch b),
          jsonb_agg(jsonb_build_object('run_id', uuid_v7(at), 'ids', j.ids, 'tenant', coalesce(watched.tenant, j.tenant), 'transaction', j.transaction::text,
