@@ -14,6 +14,7 @@ declare
   made uuid[] := array[]::uuid[];
   reasons text[] := array[]::text[];
   details text[] := array[]::text[];
+  tried uuid[];
   settled uuid[];
   done_now int;
   refused_now int;
@@ -27,6 +28,7 @@ begin
     update redrive d set input = null, finished_at = at where d.id = asked.id and d.finished_at is null;
     return 0;
   end if;
+  tried := runs;
   begin
     select coalesce(array_agg(r.run_id), '{}'), coalesce(array_agg(r.new_run_id), '{}'), coalesce(array_agg(r.reason), '{}'), coalesce(array_agg(r.detail), '{}')
       into answered, made, reasons, details from redrive_runs(asked, runs, ats, waiting, at) r;
@@ -42,7 +44,10 @@ begin
       exception when others then
         if is_sure_to_pass(sqlstate) or is_passing_fault(sqlstate) and turns[n] < 100 then
           busy := busy + 1;
-          exit when busy >= 3;
+          if busy = 3 then
+            tried := runs[:n];
+            exit;
+          end if;
         else
           answered := answered || runs[n];
           made := made || null::uuid;
@@ -52,7 +57,7 @@ begin
       end;
     end loop;
   end;
-  -- What goes on itself is most of it, and needs no join; what got no answer is looked at again after the others.
+  -- What goes on itself is most of it, and needs no join; what was tried and got no answer is looked at again after the others.
   settled := array(select g.id from unnest(answered, made, reasons) g(id, made, reason) where g.made is null and g.reason is null);
   update redrive_item i set state = 'done', tries = i.tries + 1 where i.run_id = any (settled) and i.redrive_id = asked.id;
   if cardinality(settled) < cardinality(runs) then
@@ -60,7 +65,7 @@ begin
        set state = case when g.reason is null then 'done' else 'refused' end, tries = i.tries + 1, reason = g.reason, detail = g.detail, new_run_id = g.made
       from unnest(answered, made, reasons, details) g(id, made, reason, detail)
      where i.run_id = any (answered) and i.redrive_id = asked.id and i.run_id = g.id and (g.made is not null or g.reason is not null);
-    update redrive_item i set tries = i.tries + 1 where i.run_id = any (runs) and i.redrive_id = asked.id and i.state = 'open';
+    update redrive_item i set tries = i.tries + 1 where i.run_id = any (tried) and i.redrive_id = asked.id and i.state = 'open';
   end if;
   refused_now := (select count(*) from unnest(reasons) reason where reason is not null);
   done_now := cardinality(answered) - refused_now;

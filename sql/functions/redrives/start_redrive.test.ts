@@ -651,6 +651,27 @@ test('a run that fails to go on for a lack that passes, such as a full disk, is 
   expect(await standing(ordered)).toMatchObject({ done: 1, refused: 0, finished_at: expect.any(Date) })
 })
 
+test('runs that fail for a lack that passes have their next turn after those which it kept from being tried', async () => {
+  await registerPipeline(database, 'lacking', chain('a'))
+  const worker = await registerWorker(database)
+  for (let n = 0; n < 5; n++) await startRun(database, 'lacking')
+  await workAs(database, worker, () => ({ fails: 'No.' }))
+  const { redrive_id: id } = await redrive(database, { pipeline: 'lacking' })
+  // All together, and then three one by one.
+  await whileFaulty({ slug: 'lacking', state: '53100', times: 4 }, async () => {
+    expect((await work()).worked).toBe(0)
+  })
+  const turns = await database.query(
+    'select tries from millrace.redrive_item where redrive_id = $1 order by run_id',
+    [id],
+  )
+  expect(turns.map(({ tries }) => tries)).toEqual([1, 1, 1, 0, 0])
+  expect((await work(2)).worked).toBe(2)
+  const open = (await itemsOf(id)).map(({ state }) => state)
+  expect(open).toEqual(['open', 'open', 'open', 'done', 'done'])
+  expect((await work()).worked).toBe(3)
+})
+
 test('what may be for good, as a damaged row is, is tried in a hundred turns and then refused', async () => {
   const { run } = await failed('damaged', chain('a'), 'a')
   const ordered = await whileFaulty({ slug: 'damaged', state: 'XX001', times: 1_000 }, async () => {
