@@ -211,6 +211,19 @@ const verbs: [string, (counted: Sql, sql: Sql) => Promise<unknown>][] = [
       await counted.query('select millrace.age_tasks(millrace.now())')
     },
   ],
+  [
+    'take_lock behind a holder, twice, and after one that lost its task',
+    async (counted, sql) => {
+      const [first, ...others] = await held(sql, 'only')
+      await takeLock(sql, first!, newId())
+      const asked = others.map((task) => ({ task, request: newId() }))
+      for (let times = 0; times < 2; times++) {
+        for (const { task, request } of asked) await takeLock(counted, task, request)
+      }
+      await sql.query('update millrace.task set attempt = 2 where id = $1', [first!.task_id])
+      await takeLock(counted, asked[0]!.task, asked[0]!.request)
+    },
+  ],
   ['pause_run', async (counted, sql) => pauseRun(counted, (await held(sql, 'joined'))[0]!.run_id)],
   ['cancel_run', async (counted, sql) => cancelRun(counted, (await held(sql, 'joined'))[0]!.run_id)],
 ]
@@ -372,6 +385,16 @@ async function parkAll(sql: Sql, runs = given): Promise<void> {
     tasks.map((task) => ({ task, waits: [news] })),
   )
 }
+
+const takeLock = (sql: Sql, { task_id, step_id, attempt }: Task, request: string) =>
+  sql.query(`select * from millrace.take_lock($1, $2, $3, $4, $5, $6, 'shared')`, [
+    worker.id,
+    worker.lockKey,
+    task_id,
+    step_id,
+    attempt,
+    request,
+  ])
 
 const done = (tasks: Task[]) => tasks.map((task) => ({ task, output: [1] }))
 

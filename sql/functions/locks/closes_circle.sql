@@ -7,14 +7,14 @@ as $$
     select h.task_id, h.step_id, h.attempt, q.id
       from millrace.lock_request q
       join millrace.lock_request h on h.name = q.name and h.tenant is not distinct from q.tenant and h.token is not null
-      join millrace.task t on t.id = h.task_id and t.step_id = h.step_id and t.attempt = h.attempt and t.worker_id = h.worker_id and t.aborted_at is null
+      join millrace.task t on t.id = any (array[h.task_id]) and t.step_id = h.step_id and t.attempt = h.attempt and t.worker_id = h.worker_id and t.aborted_at is null
      where q.request = asked_request and q.token is null
     union
     select h.task_id, h.step_id, h.attempt, greatest(c.youngest, q.id)
       from chain c
       join millrace.lock_request q on q.task_id = c.task_id and q.step_id = c.step_id and q.attempt = c.attempt and q.token is null
       join millrace.lock_request h on h.name = q.name and h.tenant is not distinct from q.tenant and h.token is not null
-      join millrace.task t on t.id = h.task_id and t.step_id = h.step_id and t.attempt = h.attempt and t.worker_id = h.worker_id and t.aborted_at is null
+      join millrace.task t on t.id = any (array[h.task_id]) and t.step_id = h.step_id and t.attempt = h.attempt and t.worker_id = h.worker_id and t.aborted_at is null
   )
   select exists (
     select from chain c join millrace.lock_request q on q.request = asked_request

@@ -5,7 +5,7 @@ language sql stable
 as $$
   select q.*
     from millrace.lock_request q
-    join millrace.task t on t.id = q.task_id and t.step_id = q.step_id and t.attempt = q.attempt and t.worker_id = q.worker_id
+    join millrace.task t on t.id = any (array[q.task_id]) and t.step_id = q.step_id and t.attempt = q.attempt and t.worker_id = q.worker_id
    where q.name = lock_line.name and q.tenant is not distinct from lock_line.tenant
      and (q.token is not null or (t.aborted_at is null and (q.wait_until is null or q.wait_until >= lock_line.at)))
    order by q.token is null, q.id

@@ -46,7 +46,7 @@ begin
     begin
       delete from lock_request q
        where q.name = mine.name and q.tenant is not distinct from mine.tenant and q.token is not null
-         and not exists (select from task t where t.id = q.task_id and t.step_id = q.step_id and t.attempt = q.attempt and t.worker_id = q.worker_id);
+         and not exists (select from task t where t.id = any (array[q.task_id]) and t.step_id = q.step_id and t.attempt = q.attempt and t.worker_id = q.worker_id);
       update lock_request q set granted_at = at, token = nextval('lock_token') where q.id = mine.id returning q.token into first.token;
     exception when unique_violation then
       first.token := null;
