@@ -6,7 +6,7 @@ import {
   faultyEvaluation,
 } from '../core/due-slots.ts'
 import type { Caller } from '../db/call.ts'
-import { isHeldUp, sqlState } from '../db/database-error.ts'
+import { sqlState } from '../db/database-error.ts'
 import { markOverdue, settleFirings } from '../db/firings.ts'
 import { dueSchedules, fireSchedules } from '../db/schedules.ts'
 import type { TriggerTask } from './trigger-work.ts'
@@ -66,7 +66,7 @@ interface Fired {
   readonly tried: number
 }
 
-/** Where all together are refused, or wait for what an open transaction holds, each has its turn alone: so one schedule keeps none of the others from firing. */
+/** Where all together are refused, or one of them waits or meets a fault that may pass, each has its turn alone: so one schedule keeps none of the others from firing. */
 async function fireAll(
   caller: Caller,
   schedules: readonly EvaluatedSchedule[],
@@ -75,7 +75,7 @@ async function fireAll(
   try {
     return { held: await fireSchedules(caller, evaluations), tried: evaluations.length }
   } catch (error) {
-    if (!isOwnFault(error) && !isHeldUp(error)) throw error
+    if (!isOwnFault(error) && !isTriedAlone(error)) throw error
   }
   const until = performance.now() + alone_ms
   let held = 0
@@ -103,4 +103,9 @@ async function fireAlone(
 /** The database refused what it was given: not that it is away, busy, full or not to be written to. */
 function isOwnFault(error: unknown): boolean {
   return /^(?:21|22|23|MR|P0)/.test(sqlState(error) ?? '')
+}
+
+/** The database tries a schedule with which this happens again a second later, once it comes alone. */
+function isTriedAlone(error: unknown): boolean {
+  return /^(?:53|55|58|XX)/.test(sqlState(error) ?? '')
 }

@@ -1,7 +1,7 @@
 -- Writes down what an evaluation of schedules came to, and starts what is to start. An evaluation holds where the schedule is still as it was read:
 -- its watermark moves, so of any number of schedulers one fires a slot, and who comes second changes nothing. What somebody has at hand is left to
--- them. Where a start waits for what an open transaction holds, all that was given is undone, so that each comes alone; one that did is looked at again a
--- second later, after the others, and its slots are still due. Each evaluation: {schedule, revision, from, to, next, fault, firings: [{slot, until, slots,
+-- them. Where a start waits for what an open transaction holds, or meets a fault that may pass, all that was given is undone, so that each comes alone; one
+-- that did is looked at again a second later, after the others, and its slots are still due. Each evaluation: {schedule, revision, from, to, next, fault, firings: [{slot, until, slots,
 -- kind, reason, begins}]}; a firing with a reason starts nothing. Answers how many of them held.
 create or replace function millrace.fire_schedules(evaluations jsonb) returns int
 language plpgsql security definer set search_path = millrace, pg_temp
@@ -47,9 +47,12 @@ begin
         on conflict (schedule_id, slot_at) where slots = 1 do nothing;
     perform admit_firings(held, at);
     return cardinality(held);
-  exception when lock_not_available then
-    if jsonb_array_length(evaluations) > 1 then
+  exception when others then
+    if not is_tried_alone(sqlstate) or jsonb_array_length(evaluations) > 1 then
       raise;
+    end if;
+    if sqlstate <> '55P03' then
+      perform tell_set_aside((select format('Schedule %s', s.name) from schedule s where s.id = (evaluations -> 0 ->> 'schedule')::bigint), sqlstate, sqlerrm);
     end if;
   end;
   update schedule s set due_at = at + interval '1 second'

@@ -17,7 +17,7 @@ import {
   workOff,
 } from '../../../test/protocol.ts'
 import { park } from '../../../test/waiting.ts'
-import { defineSchedule, firingsOf, schedulerOn } from '../../../test/schedules.ts'
+import { defineSchedule, firingsOf, schedulerOn, whileFaulty } from '../../../test/schedules.ts'
 import { poolCaller } from '../../../src/db/call.ts'
 import { readHealth } from '../../../src/db/health.ts'
 import { scheduleTasks } from '../../../src/triggers/schedules.ts'
@@ -318,6 +318,41 @@ test('a queued start that waits for what an open transaction holds keeps none of
     'started',
   ])
 })
+
+test.each(['XX001', '58030', '55006'])(
+  'a start that meets %s keeps none of the others from firing, queued or not, and is tried again a second later',
+  async (state) => {
+    const name = `faulty-${state.toLowerCase()}`
+    const hour = await openHeldUp(name, 'queue_one')
+    for (const minutes of [1, 2]) {
+      await database.clock.freeze(new Date(hour.getTime() + minutes * 60_000))
+      await schedule()
+    }
+    await workOff(database, await openWorker(`${name}-free`))
+    await workOff(database, await openWorker(`${name}-held`, [['account']]))
+    await whileFaulty(database, { slug: `${name}-held`, state }, async () => {
+      await schedule()
+      expect((await firingsOf(database, `${name}-%`, hour)).map(({ state }) => state)).toEqual([
+        ...['completed', 'queued'],
+        ...['completed', 'started'],
+      ])
+      await workOff(database, await openWorker(`${name}-free`))
+      await database.clock.freeze(new Date(hour.getTime() + 180_000))
+      await schedule()
+      expect(await firingsOf(database, `${name}-2`, hour)).toMatchObject([
+        ...[{ at: 60 }, { at: 120 }],
+        { at: 180, state: 'started' },
+      ])
+    })
+    await database.clock.freeze(new Date(hour.getTime() + 181_000))
+    await schedule()
+    expect((await firingsOf(database, `${name}-1`, hour)).map(({ at, state }) => [at, state])).toEqual([
+      [60, 'completed'],
+      [120, 'started'],
+      [180, 'queued'],
+    ])
+  },
+)
 
 /** The test fails, and does not hang, where this waits for as long as somebody likes. */
 async function soon<Row extends pg.QueryResultRow>(text: string): Promise<Row[]> {
