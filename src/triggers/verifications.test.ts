@@ -426,4 +426,33 @@ describe('what is queued behind a run that is not verified yet', () => {
     await database.query('select millrace.delete_run($1)', [live])
     expect(await states(slug)).toEqual(['started'])
   })
+
+  /** Its schedule is at somebody's hand when its run has just ended, and the time stands. */
+  async function openAtHand(slug: string) {
+    const { worker: server } = await openQueue(slug)
+    await database.clock.freeze()
+    await endOne(server)
+    await one.query('begin')
+    await one.query('select from millrace.schedule where name = $1 for update', [slug])
+    await verifyAll()
+  }
+
+  test('begins, and is looked at, as soon as nobody has its schedule at hand any more', async () => {
+    const slug = `queued-${++number}`
+    await openAtHand(slug)
+    await one.query('rollback')
+    await verifyAll()
+    expect(await states(slug)).toEqual(['completed', 'started'])
+    expect(await looks(slug)).toBe(1)
+  })
+
+  test('keeps nobody from looking for more than a second where somebody has its schedule at hand for long', async () => {
+    const slug = `queued-${++number}`
+    await openAtHand(slug)
+    await database.clock.advance('1s')
+    await verifyAll()
+    expect(await looks(slug)).toBe(1)
+    expect(await states(slug)).toEqual(['completed', 'queued'])
+    await one.query('rollback')
+  })
 })

@@ -1,7 +1,7 @@
 -- Lets begin what is queued behind runs that have ended, where their firings are still open since what is expected of them is not verified: of no such end
--- are their schedules told. Slots and backfills are two lines, as they are judged. What waits for an open transaction is tried again each second; schedules
--- that somebody has at hand are left for the next call.
-create or replace function millrace.begin_queued(schedule_ids bigint[], at timestamptz) returns void
+-- are their schedules told. Slots and backfills are two lines, as they are judged. What waits for an open transaction, or meets a fault that may pass, is
+-- tried again each second. Answers the schedules that somebody has at hand: what is queued of them is left for the next call.
+create or replace function millrace.begin_queued(schedule_ids bigint[], at timestamptz) returns bigint[]
 language plpgsql
 as $$
 #variable_conflict use_column
@@ -17,5 +17,6 @@ begin
   if held <> '{}' then
     perform millrace.evaluate_soon(millrace.settle_locked_schedules(held, at), at);
   end if;
+  return array(select i from unnest(idle) i where i <> all (held));
 end $$;
-comment on function millrace.begin_queued(bigint[], timestamptz) is 'Lets begin what is queued behind runs that have ended and are not verified yet.';
+comment on function millrace.begin_queued(bigint[], timestamptz) is 'Lets begin what is queued behind runs that have ended and are not verified yet; answers the schedules that somebody has at hand.';
