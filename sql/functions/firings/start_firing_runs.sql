@@ -1,13 +1,10 @@
--- Starts the runs of queued firings, all or none. A run that takes the place of others begins once these have ended: they are cancelled by the next
--- sweep, so that nobody here waits for who has them at hand.
+-- Starts the runs of queued firings, all or none. Those that take the place of others are delayed, for replace_started to put them behind these.
 create or replace function millrace.start_firing_runs(firing_ids bigint[], replacing bigint[], at timestamptz) returns void
 language plpgsql
 as $$
 #variable_conflict use_column
 declare
   asked record;
-  replaced record;
-  held uuid[] := array[]::uuid[];
 begin
   select array_agg(uuid_v7(at)) as runs, array_agg(s.slug) as slugs, array_agg(coalesce(f.input, s.input)) as inputs, array_agg(s.priority) as priorities,
          array_agg(s.tenant) as tenants, array_agg(null::int) as versions, array_agg(f.id) as ids,
@@ -46,19 +43,5 @@ begin
            'late_ms', t.late_ms, 'kind', t.kind)
     from told t where t.state = 'started';
   perform queue_pings(asked.ids, at);
-  if replacing = '{}' then
-    return;
-  end if;
-  for replaced in
-    select o.run_id as other, n.run_id as newcomer, n.begins_at, s.name
-      from firing n join schedule s on s.id = n.schedule_id
-      join firing o on o.schedule_id = n.schedule_id and o.state = 'started' and o.kind <> 'backfill' and o.id <> all (asked.ids) and o.run_id <> n.run_id
-     where n.id = any (asked.ids) and n.schedule_id = any (replacing) and n.state = 'started' and n.kind <> 'backfill'
-     order by o.run_id
-  loop
-    held := held || replaced.newcomer;
-    perform take_place(replaced.newcomer, replaced.other, format('overlap of schedule %s', replaced.name), replaced.begins_at, at);
-  end loop;
-  perform hold_starts(held);
 end $$;
 comment on function millrace.start_firing_runs(bigint[], bigint[], timestamptz) is 'Starts the runs of queued firings, all or none.';

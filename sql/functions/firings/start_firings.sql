@@ -32,5 +32,8 @@ begin
       end;
     end loop;
   end loop;
+  if replacing <> '{}' then
+    perform replace_started(firing_ids, replacing, at);
+  end if;
 end $$;
 comment on function millrace.start_firings(bigint[], bigint[], timestamptz) is 'Starts the runs of queued firings; one that can''t be started keeps none of the others from beginning.';

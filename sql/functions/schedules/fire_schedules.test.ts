@@ -17,6 +17,7 @@ import {
   workOff,
 } from '../../../test/protocol.ts'
 import { park } from '../../../test/waiting.ts'
+import { defineStartRule } from '../../../test/start-rules.ts'
 import { defineSchedule, firingsOf, schedulerOn, whileFaulty } from '../../../test/schedules.ts'
 import { poolCaller } from '../../../src/db/call.ts'
 import { readHealth } from '../../../src/db/health.ts'
@@ -511,6 +512,49 @@ test('a firing that takes the place of two runs begins only once both have ended
   const begun = await claim(database, worker, 10)
   expect(begun.map(({ run_id }) => run_id)).toEqual([newcomer])
   await complete(database, worker, [{ task: begun[0]! }])
+})
+
+test('of firings that begin together, one by one since another one can not, none takes the place of another', async () => {
+  const hour = await openHour('together')
+  await defineStartRule(database, 'together', 'throttle', {
+    kind: 'throttle',
+    key: [['account']],
+    starts: 1_000,
+    per_ms: 60_000,
+  })
+  await registerPipeline(database, 'together-keyed', chain('only'), [['account']])
+  await defineSchedule(database, 'together', 'together', { every_ms: 3_600_000, input: { account: 7 } })
+  await defineSchedule(database, 'together-keyless', 'together-keyed', {
+    every_ms: 60_000,
+    every_from: beginning.toISOString(),
+  })
+  const trigger = async (overlap: string) => {
+    const [row] = await database.query<{ state: string; run_id: string }>(
+      `select state, run_id from millrace.trigger_schedule('together', overlap => $1)`,
+      [overlap],
+    )
+    return row!
+  }
+  const live = await trigger('skip')
+  await database.clock.freeze(new Date(hour.getTime() + 59_000))
+  await one.query('begin')
+  await startRun(one, 'together', { account: 7 })
+  for (const overlap of ['cancel_other', 'allow']) {
+    expect(await trigger(overlap)).toMatchObject({ state: 'queued' })
+  }
+  await one.query('rollback')
+  await database.clock.freeze(new Date(hour.getTime() + 60_000))
+  await schedule()
+  expect((await firingsOf(database, 'together%', hour)).map(({ name, state }) => [name, state])).toEqual([
+    ['together', 'started'],
+    ['together', 'started'],
+    ['together', 'started'],
+    ['together-keyless', 'failed'],
+  ])
+  const cancelled = await database.query(
+    `select c.run_id from millrace.cancellation c join millrace.run r on r.id = c.run_id where r.slug = 'together'`,
+  )
+  expect(cancelled).toEqual([{ run_id: live.run_id }])
 })
 
 test('what waits for a run begins also where that run is cancelled and deleted before anybody has looked', async () => {
