@@ -27,7 +27,8 @@ export function graphChanges(stored: StoredGraph, after: Graph): GraphChange[] {
 }
 
 /** What decides who can read its values stands before all else. */
-function optionsOf({ steps: _, encrypt, ...options }: Graph): Map<string, unknown> {
+function optionsOf(graph: Graph): Map<string, unknown> {
+  const { steps: _, encrypt, ...options } = graph
   return new Map<string, unknown>([['encrypt', encrypt], ...Object.entries(options)])
 }
 
