@@ -48,21 +48,3 @@ export async function defineSchedule(
   )
   return row!.revision
 }
-
-/** While `call` is under way, each start of a pipeline meets this fault. */
-export async function whileFaulty<Answer>(
-  sql: Sql,
-  { slug, state }: { readonly slug: string; readonly state: string },
-  call: () => Promise<Answer>,
-): Promise<Answer> {
-  await sql.query(`create function fault() returns trigger language plpgsql as $$
-    begin
-      raise exception 'invalid page in block 7' using errcode = '${state}';
-    end $$;
-    create trigger fault before insert on millrace.run for each row when (new.slug = '${slug}') execute function fault()`)
-  try {
-    return await call()
-  } finally {
-    await sql.query('drop function fault cascade')
-  }
-}

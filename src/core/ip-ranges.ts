@@ -9,7 +9,7 @@ export function isIpRange(text: string): boolean {
   return networkIn(text) !== undefined
 }
 
-/** Whether an address lies in one of the networks. An IPv4 address in the clothes of IPv6 is the IPv4 address. */
+/** Whether an address lies in one of the networks. An IPv4-mapped IPv6 address is the IPv4 address. */
 export function isInRanges(address: string | undefined, ranges: readonly string[]): boolean {
   if (address === undefined || !ipaddr.isValid(address)) return false
   const own = ipaddr.process(address)
@@ -34,12 +34,12 @@ function networksOf(ranges: readonly string[]): readonly Network[] {
   return read
 }
 
-/** How many bits of an IPv6 address are the clothes of an IPv4 address (RFC 4291 §2.5.5.2). */
+/** How many bits of an IPv4-mapped IPv6 address stand before the IPv4 address (RFC 4291 §2.5.5.2). */
 const mappedBits = 96
 
 /**
- * The network that a text names; undefined of any other text. One of IPv4 in the clothes of IPv6 is the one of IPv4, as its senders are; one that is wider
- * than the clothes is none, because nobody is in it.
+ * The network that a text names; undefined of any other text. An IPv4-mapped one is the one of IPv4, as its senders are; one that is wider than all of
+ * IPv4 is none, because nobody is in it.
  */
 function networkIn(text: string): Network | undefined {
   if (!isWhole(text)) return undefined

@@ -6,7 +6,8 @@ import { createLogin } from '../../test/login.ts'
 import { openMeeting } from '../../test/meeting.ts'
 import { workerFor, workerOf } from '../../test/pipeline-worker.ts'
 import { chain, claim, complete, registerPipeline, startRun, type Worker } from '../../test/protocol.ts'
-import { schedulerOn, whileFaulty } from '../../test/schedules.ts'
+import { whileFaulty } from '../../test/faulty-runs.ts'
+import { schedulerOn } from '../../test/schedules.ts'
 import { createPool } from '../db/connection.ts'
 import { takeVerifications, verifyFiring } from '../db/expectations.ts'
 import { verificationTask } from './verifications.ts'
@@ -406,7 +407,7 @@ describe('what is queued behind a run that is not verified yet', () => {
         const { worker: server } = await openQueue(slug)
         await endOne(server)
       }
-      await whileFaulty(database, { slug: faulty, state }, async () => {
+      await whileFaulty(database, { slug: faulty, state, write: 'insert' }, async () => {
         await verifyAll()
         expect(await looks(faulty)).toBe(1)
         expect(await looks(sound)).toBe(1)

@@ -33,8 +33,6 @@ export interface WorkerConnections {
   readonly pooled: boolean
   /** Named in errors. */
   readonly database: string
-  /** Makes those that a worker begins with, side by side, while it still looks whether it may begin. */
-  connectAhead(): void
   /** Ends connections where they stand, all of them or those for one purpose: what looked alive may be half open, and what a lost attempt still does is undone. */
   cut(purpose?: Purpose): void
   /** Also called again. */
@@ -107,16 +105,14 @@ function connectionsOf(settings: WorkerSettings, database: string, pooled: boole
   const heartbeatPool = open('heartbeat', settings.leaseSeconds * 1_000)
   tellSetAside(heartbeatPool, settings)
   const connectedAt = connectedSince(heartbeatPool, settings.monotonic)
-  const claimPool = open('claims', answerMsMax)
-  const outcomePool = open('outcomes', answerMsMax)
   const handlerPool = open('handlers')
   const handlers = poolCaller(handlerPool, unprepared)
   return {
     // A socket that only looks alive is found by a missing answer, not by TCP a quarter of an hour later.
     heartbeat: lastingCaller(heartbeatPool, prepared),
     connectedAt,
-    claims: caller(claimPool),
-    outcomes: caller(outcomePool),
+    claims: caller(open('claims', answerMsMax)),
+    outcomes: caller(open('outcomes', answerMsMax)),
     checkpointPool: open('checkpoints', answerMsMax),
     artifacts: caller(open('artifacts', answerMsMax)),
     triggers: poolCaller(open('triggers', answerMsMax), unprepared),
@@ -127,14 +123,6 @@ function connectionsOf(settings: WorkerSettings, database: string, pooled: boole
     handlerPool,
     pooled,
     database,
-    connectAhead: () => {
-      // What is in the way is told by whoever needs the connection.
-      for (const pool of [claimPool, heartbeatPool, outcomePool])
-        pool.connect().then(
-          (client) => client.release(),
-          () => {},
-        )
-    },
     cut: (purpose) => {
       for (const [client, its] of clients) if (purpose === undefined || its === purpose) cutClient(client)
     },

@@ -148,7 +148,6 @@ class WorkerProcess implements BegunWorker, HandTurnedWorker {
   async #start(): Promise<void> {
     try {
       this.#connections = await openConnections(this.#settings, this.#stopping.signal)
-      this.#connections.connectAhead()
       await this.#persist(() => checkSchemaOf(this.#connections!.handlerPool))
       this.#served = await this.#persist(() =>
         registerSteps(this.#connections!.claims, this.#settings.pipelines, this.#settings),

@@ -1,5 +1,6 @@
 // Redriving failed runs: each once, in place from where it failed or as a new run in its place, whoever asks and however often.
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { whileFaulty } from '../../../test/faulty-runs.ts'
 import { findBrokenInvariants } from '../../../test/checker.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/database.ts'
 import { workAs } from '../../../test/failing-worker.ts'
@@ -616,37 +617,19 @@ test('who carries out one redrive holds up no other one: it is worked off, and c
   expect(await standing(ids[0]!)).toMatchObject({ done: 2, finished_at: expect.any(Date) })
 })
 
-/** Meanwhile, so many writes to runs of this pipeline meet a fault of the server. */
-async function whileFaulty<Answer>(
-  { slug, state, times }: { slug: string; state: string; times: number },
-  call: () => Promise<Answer>,
-): Promise<Answer> {
-  // A sequence counts what is rolled back as well.
-  await database.query(`create sequence faults;
-    create function fault() returns trigger language plpgsql as $$
-    begin
-      if nextval('public.faults') <= ${times} then
-        raise exception 'could not extend file' using errcode = '${state}';
-      end if;
-      return new;
-    end $$;
-    create trigger fault before update on millrace.run for each row when (new.slug = '${slug}') execute function fault()`)
-  try {
-    return await call()
-  } finally {
-    await database.query('drop function fault cascade; drop sequence faults')
-  }
-}
-
 test('a run that fails to go on for a lack that passes, such as a full disk, is redriven in a later turn', async () => {
   const { run } = await failed('on-a-full-disk', chain('a'), 'a')
-  const ordered = await whileFaulty({ slug: 'on-a-full-disk', state: '53100', times: 4 }, async () => {
-    const { redrive_id } = await redrive(database, { runs: [run] })
-    expect(await itemsOf(redrive_id)).toMatchObject([{ state: 'open', reason: null }])
-    expect((await work()).worked).toBe(0)
-    expect((await work()).worked).toBe(1)
-    return redrive_id
-  })
+  const ordered = await whileFaulty(
+    database,
+    { slug: 'on-a-full-disk', state: '53100', write: 'update', times: 4 },
+    async () => {
+      const { redrive_id } = await redrive(database, { runs: [run] })
+      expect(await itemsOf(redrive_id)).toMatchObject([{ state: 'open', reason: null }])
+      expect((await work()).worked).toBe(0)
+      expect((await work()).worked).toBe(1)
+      return redrive_id
+    },
+  )
   expect(await itemsOf(ordered)).toMatchObject([{ state: 'done', reason: null }])
   expect(await standing(ordered)).toMatchObject({ done: 1, refused: 0, finished_at: expect.any(Date) })
 })
@@ -658,7 +641,7 @@ test('runs that fail for a lack that passes have their next turn after those whi
   await workAs(database, worker, () => ({ fails: 'No.' }))
   const { redrive_id: id } = await redrive(database, { pipeline: 'lacking' })
   // All together, and then three one by one.
-  await whileFaulty({ slug: 'lacking', state: '53100', times: 4 }, async () => {
+  await whileFaulty(database, { slug: 'lacking', state: '53100', write: 'update', times: 4 }, async () => {
     expect((await work()).worked).toBe(0)
   })
   const turns = await database.query(
@@ -674,13 +657,17 @@ test('runs that fail for a lack that passes have their next turn after those whi
 
 test('what may be for good, as a damaged row is, is tried in a hundred turns and then refused', async () => {
   const { run } = await failed('damaged', chain('a'), 'a')
-  const ordered = await whileFaulty({ slug: 'damaged', state: 'XX001', times: 1_000 }, async () => {
-    const { redrive_id } = await redrive(database, { runs: [run] })
-    await database.query('update millrace.redrive_item set tries = 99 where redrive_id = $1', [redrive_id])
-    expect((await work()).worked).toBe(0)
-    expect((await work()).worked).toBe(1)
-    return redrive_id
-  })
+  const ordered = await whileFaulty(
+    database,
+    { slug: 'damaged', state: 'XX001', write: 'update', times: 1_000 },
+    async () => {
+      const { redrive_id } = await redrive(database, { runs: [run] })
+      await database.query('update millrace.redrive_item set tries = 99 where redrive_id = $1', [redrive_id])
+      expect((await work()).worked).toBe(0)
+      expect((await work()).worked).toBe(1)
+      return redrive_id
+    },
+  )
   expect(await itemsOf(ordered)).toMatchObject([
     { state: 'refused', reason: 'error', detail: 'could not extend file' },
   ])

@@ -18,7 +18,8 @@ import {
 } from '../../../test/protocol.ts'
 import { park } from '../../../test/waiting.ts'
 import { defineStartRule } from '../../../test/start-rules.ts'
-import { defineSchedule, firingsOf, schedulerOn, whileFaulty } from '../../../test/schedules.ts'
+import { whileFaulty } from '../../../test/faulty-runs.ts'
+import { defineSchedule, firingsOf, schedulerOn } from '../../../test/schedules.ts'
 import { poolCaller } from '../../../src/db/call.ts'
 import { readHealth } from '../../../src/db/health.ts'
 import { scheduleTasks } from '../../../src/triggers/schedules.ts'
@@ -331,7 +332,7 @@ test.each(['XX001', '58030', '55006'])(
     }
     await workOff(database, await openWorker(`${name}-free`))
     await workOff(database, await openWorker(`${name}-held`, [['account']]))
-    await whileFaulty(database, { slug: `${name}-held`, state }, async () => {
+    await whileFaulty(database, { slug: `${name}-held`, state, write: 'insert' }, async () => {
       await schedule()
       expect((await firingsOf(database, `${name}-%`, hour)).map(({ state }) => state)).toEqual([
         ...['completed', 'queued'],
